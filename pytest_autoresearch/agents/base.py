@@ -1,0 +1,116 @@
+"""The door of the agents room: what an agent is asked, what it may use, what it answers.
+
+An agent edits target files in the workspace. The supervisor takes the diff from the workspace, never from the agent's
+word, and decides alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol as Interface
+
+from pytest_autoresearch.protocol.experiment import Experiment, Usage
+from pytest_autoresearch.protocol.model import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Briefing:
+    """What an agent is asked for one experiment. ``text`` is the same for the same history, byte for byte.
+
+    ``history`` is every experiment so far in order (the baseline first); ``incumbent`` the one whose state the
+    workspace holds. ``seed`` differs per experiment and is fixed for a session, for agents that draw lots.
+    """
+
+    number: int
+    protocol: Protocol
+    incumbent: Experiment
+    history: Sequence[Experiment]
+    text: str
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """How a program ended that an agent started in its sandbox. ``stdout`` is bounded; seconds for ``duration``."""
+
+    exit_code: int | None
+    stdout: bytes
+    stderr: bytes
+    timed_out: bool
+    duration: float
+
+
+class Desk(Interface):
+    """Where an agent works: the workspace, and the ways to act on it. The supervisor implements it."""
+
+    @property
+    def directory(self) -> Path:
+        """The protocol's directory inside the workspace; target paths are relative to it."""
+
+    @property
+    def targets(self) -> Sequence[str]:
+        """Target files that exist in the incumbent, POSIX paths relative to ``directory``."""
+
+    def read(self, target: str) -> bytes:
+        """The incumbent's content of a target."""
+
+    def write(self, target: str, data: bytes) -> None:
+        """Replace a target's content in the workspace."""
+
+    def tried(self, edits: Mapping[str, bytes]) -> bool:
+        """Whether the incumbent with these targets replaced is a state that was already proposed."""
+
+    def run(
+        self,
+        command: str | Sequence[str],
+        *,
+        stdin: bytes = b"",
+        env: Mapping[str, str] | None = None,
+        pass_env: Sequence[str] = (),
+        network: bool = False,
+        timeout: float | None = None,
+        home: Mapping[str, bytes] | None = None,
+    ) -> Turn:
+        """Run a program in ``directory``, sandboxed for agents; a string runs as ``bash -c``.
+
+        ``env`` is added to the allow-list, ``pass_env`` names variables of the supervisor to hand over, ``home`` are
+        files put into the program's fresh HOME. Everything it started is gone when this returns.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """An agent's answer. ``failure`` set: the agent could not propose (its own last words); nothing is measured."""
+
+    description: str
+    hypothesis: str = ""
+    usage: Usage | None = None
+    failure: str | None = None
+    exhausted: bool = False
+
+
+class Agent(Interface):
+    """Proposes one change at a time."""
+
+    name: str
+
+    def propose(self, briefing: Briefing, desk: Desk) -> Proposal:
+        """Edit the target files in the workspace and say what was changed and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSettings:
+    """How an agent is set up, from the front matter's ``agent``, ``model``, ``agent_args``, ``prices`` and options."""
+
+    name: str
+    model: str | None = None
+    args: tuple[str, ...] = ()
+    pass_env: tuple[str, ...] = ()
+    network: bool = True
+    deadline: float = 600.0
+    prices: Mapping[str, float] = field(default_factory=dict)
+
+
+AgentFactory = Callable[[AgentSettings], Agent]

@@ -1,0 +1,67 @@
+"""``pytest-autoresearch``: everything around the loop. One module per command, imported only when it is called."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from types import ModuleType
+
+COMMANDS = {
+    "init": "write an autoresearch.config.md for this repository and prove it with one run",
+    "show": "print the protocol as understood, with the line each value came from",
+    "log": "list the experiments, show one, or show its diff",
+    "rebuild": "write results.tsv again from git alone",
+    "report": "export the records, or write a report",
+    "drop": "take a keep out of the branch",
+    "tags": "list, archive or delete sessions",
+    "doctor": "say what this machine offers, and what to install for more",
+    "verify": "measure start against head on fresh runs",
+    "ablate": "measure the head without each keep in turn",
+    "aa": "measure the noise of a protocol with no-op edits",
+    "note": "hand the agent a hint for its next turn",
+    "pause": "let a running session wait after its current experiment, or go on",
+    "stop": "let a running session stop after its current experiment",
+    "publish": "push the branch and the ledger, open or update the one pull request",
+}
+
+
+def command(name: str) -> ModuleType:
+    """The module of a command: ``configure(parser)`` adds its arguments, ``run(args)`` returns the exit code."""
+    return import_module(f"pytest_autoresearch.commands.{name}")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. 0 done, 1 found wanting, 2 interrupted, 4 misuse or bad config."""
+    from pytest_autoresearch.errors import AutoresearchError
+
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(prog="pytest-autoresearch", description=__doc__, allow_abbrev=False)
+    parser.exit_on_error = False
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary in COMMANDS.items():
+        sub = subparsers.add_parser(name, help=summary, description=summary, allow_abbrev=False)
+        if arguments[:1] == [name]:
+            command(name).configure(sub)
+    try:
+        args = parser.parse_args(arguments)
+        return int(command(args.command).run(args))
+    except argparse.ArgumentError as error:
+        print(f"pytest-autoresearch: {error}", file=sys.stderr)
+        return 4
+    except SystemExit as done:
+        return 4 if done.code else 0
+    except AutoresearchError as error:
+        print(f"pytest-autoresearch: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("pytest-autoresearch: interrupted", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""The commands of ``pytest-autoresearch``, one module each: ``configure(parser)`` and ``run(args) -> int``."""

@@ -1,0 +1,1 @@
+"""The github room: push, one pull request, checks. Reads the notebook only."""

@@ -1,0 +1,98 @@
+"""The door of the lab: what is to be run, and what every executor offers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol as Interface
+
+from pytest_autoresearch.protocol.experiment import Change, FileEntry, Measurement, Role
+from pytest_autoresearch.protocol.model import Protocol
+
+Tick = Callable[[float], None]
+"""Called about every 0.2 s with the seconds that the current run has lasted."""
+
+ReadBlobs = Callable[[Sequence[str]], "Mapping[str, bytes]"]
+"""Blob ids → contents; the notebook's door, handed in so that the lab needs no git."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run on one state. ``state`` is the whole tree the workspace must hold; ``timeout`` in seconds.
+
+    ``command`` and ``extract`` None: the protocol's own (a holdout sets its own).
+    """
+
+    role: Role
+    number: int
+    seed: int
+    state: Mapping[str, FileEntry]
+    timeout: float
+    budget: float | None = None
+    command: str | None = None
+    extract: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A command that is no measurement (build, guard, agent's turn): how it ended and what it said."""
+
+    exit_code: int | None
+    stdout: bytes
+    stderr: bytes
+    timed_out: bool
+    duration: float
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What the lab needs to know of the place: the checkout's top (where the workspace is shown), and where to work.
+
+    ``scratch`` is a directory of this session alone, outside the checkout; ``ignored`` are ignored paths that exist in
+    the checkout (likely causes when a baseline fails).
+    """
+
+    top: Path
+    scratch: Path
+    tag: str
+    protocol: Protocol
+    read_blobs: ReadBlobs
+    interpreter_bin: Path
+    hidden: tuple[str, ...] = field(default=())
+
+
+class Executor(Interface):
+    """Runs jobs on one workspace slot. One job at a time."""
+
+    isolation: str
+    device: str
+
+    def fill(self, state: Mapping[str, FileEntry]) -> None:
+        """Make the workspace hold exactly this state."""
+
+    def changes(self) -> tuple[Change, ...]:
+        """What differs in the workspace from the last fill."""
+
+    def measure(self, job: Job, tick: Tick) -> Measurement:
+        """Fill, run, sweep, extract, parse. Never raises for what a run does; KeyboardInterrupt passes after the sweep."""
+
+    def guard(self, command: str, state: Mapping[str, FileEntry], timeout: float, tick: Tick) -> Finished:
+        """Run a guard in a fresh directory that holds ``state``."""
+
+    def agent_turn(
+        self,
+        command: str | Sequence[str],
+        *,
+        stdin: bytes,
+        env: Mapping[str, str],
+        pass_env: Sequence[str],
+        network: bool,
+        timeout: float,
+        home: Mapping[str, bytes],
+        tick: Tick,
+    ) -> Finished:
+        """Run an agent's program in the workspace's protocol directory; leftovers are swept before this returns."""
+
+    def close(self) -> None:
+        """Remove the workspace and everything that was started."""

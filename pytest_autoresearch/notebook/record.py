@@ -1,0 +1,83 @@
+"""What the ledger holds besides experiments, and the history that everybody reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from pytest_autoresearch.protocol.experiment import Experiment, Measurement
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Record 0 of a tag. ``protocol`` is the JSON form that ``pytest-autoresearch show --json`` prints.
+
+    ``digests`` maps each setting whose change ends a session (metric, direction, run, extract, budget, targets,
+    readonly, data, env) to a digest of its value, so that a difference can be named. ``machine`` is a fingerprint.
+    """
+
+    tag: str
+    source: str
+    start: str
+    protocol: Mapping[str, Any]
+    digests: Mapping[str, str]
+    machine: str
+    versions: Mapping[str, str]
+    started: datetime
+    alpha_seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """A keep taken out of the branch; ``moved`` maps later keeps' numbers to their new commits."""
+
+    number: int
+    commit: str
+    moved: Mapping[int, str]
+    when: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Start against head, interleaved on fresh runs. ``gain`` and ``interval`` in metric units, positive is better."""
+
+    start: str
+    head: str
+    start_runs: tuple[Measurement, ...]
+    head_runs: tuple[Measurement, ...]
+    gain: float | None
+    interval: tuple[float, float] | None
+    when: datetime
+    isolation: str = "process"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A line for the record: why a session stopped (``kind`` ``stop``), or a person's hint (``kind`` ``hint``)."""
+
+    kind: str
+    text: str
+    when: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Everything a tag's ledger says, drops applied: a dropped keep reads as a discard with its old hash."""
+
+    session: Session
+    experiments: tuple[Experiment, ...] = ()
+    drops: tuple[Drop, ...] = ()
+    verifications: tuple[Verification, ...] = ()
+    notes: tuple[Note, ...] = field(default=())
+
+    @property
+    def keeps(self) -> tuple[Experiment, ...]:
+        """The kept experiments in order, without the baseline."""
+        return tuple(e for e in self.experiments if e.kept and e.number > 0)
+
+    @property
+    def incumbent(self) -> Experiment | None:
+        """The best kept state: the newest keep, or the baseline."""
+        return next((e for e in reversed(self.experiments) if e.kept), None)

@@ -1,0 +1,176 @@
+"""What an experiment is once it has been measured: the values that pass between agents, lab, judge and notebook."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+
+class Status(str, Enum):
+    """The three states of a row in results.tsv."""
+
+    KEEP = "keep"
+    DISCARD = "discard"
+    CRASH = "crash"
+
+
+class Reason(str, Enum):
+    """Why; refines the status."""
+
+    IMPROVED = "improved"
+    SIMPLER = "simpler"
+    WORSE = "worse"
+    NOISE = "noise"
+    DUPLICATE = "duplicate"
+    NO_CHANGE = "no-change"
+    OUT_OF_SCOPE = "out-of-scope"
+    GUARD = "guard"
+    LIMIT = "limit"
+    HOLDOUT = "holdout"
+    SEED_ONLY = "seed-only"
+    ERROR = "error"
+    TIMEOUT = "timeout"
+    MEMORY = "memory"
+    NO_METRIC = "no-metric"
+    BAD_METRIC = "bad-metric"
+    AGENT_ERROR = "agent-error"
+    INTERRUPTED = "interrupted"
+
+    @property
+    def status(self) -> Status:
+        """The status that this reason refines."""
+        if self in (Reason.IMPROVED, Reason.SIMPLER):
+            return Status.KEEP
+        return Status.CRASH if self in _CRASHES else Status.DISCARD
+
+
+_CRASHES = frozenset(
+    {
+        Reason.ERROR,
+        Reason.TIMEOUT,
+        Reason.MEMORY,
+        Reason.NO_METRIC,
+        Reason.BAD_METRIC,
+        Reason.AGENT_ERROR,
+        Reason.INTERRUPTED,
+    }
+)
+
+
+class Role(str, Enum):
+    """Which state a measurement was made on."""
+
+    CANDIDATE = "candidate"
+    INCUMBENT = "incumbent"
+    HOLDOUT = "holdout"
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One run and what was read from it. Exactly one of ``value`` and ``failure`` is set.
+
+    ``duration`` and ``cpu_time`` in seconds, ``peak_memory`` in bytes, ``secondary`` the other metrics of the log.
+    ``detail`` is one line for people; ``log_tail`` the end of the log, kept for failures only.
+    """
+
+    role: Role
+    value: float | None = None
+    failure: Reason | None = None
+    detail: str = ""
+    duration: float = 0.0
+    cpu_time: float | None = None
+    peak_memory: int | None = None
+    seed: int | None = None
+    exit_code: int | None = None
+    secondary: Mapping[str, float] = field(default_factory=dict)
+    self_reported: bool = False
+    log_tail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one agent turn cost: tokens as reported, US dollars as reported or computed from the user's prices."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float | None = None
+    turns: int | None = None
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Experiment:
+    """One finished experiment, the baseline being number 0. Commits are full hashes; ``value`` None: not measured.
+
+    ``value`` is the mean of the state's runs that stands in results.tsv, ``interval`` its 95 % interval,
+    ``against`` the incumbent's level it was judged against. ``fingerprint`` names the target files' contents, see
+    :func:`fingerprint`. ``judge`` is the judge's state after the verdict. Times are UTC.
+    """
+
+    number: int
+    status: Status
+    reason: Reason
+    description: str
+    commit: str
+    parent: str
+    tree: str
+    fingerprint: str
+    value: float | None = None
+    interval: tuple[float, float] | None = None
+    against: float | None = None
+    hypothesis: str = ""
+    detail: str = ""
+    measurements: tuple[Measurement, ...] = ()
+    suspicious: bool = False
+    evidence: float | None = None
+    threshold: float | None = None
+    agent: str = ""
+    usage: Usage | None = None
+    agent_seconds: float = 0.0
+    isolation: str = "process"
+    device: str = ""
+    started: datetime | None = None
+    ended: datetime | None = None
+    judge: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def kept(self) -> bool:
+        return self.status is Status.KEEP
+
+
+def fingerprint(blobs: Mapping[str, str]) -> str:
+    """Names a state by the target files that differ from the start commit: path → git blob id, '' for a deleted one."""
+    text = "\n".join(f"{path}\0{blob}" for path, blob in sorted(blobs.items()))
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:20]
+
+
+def blob_id(data: bytes) -> str:
+    """Git's id of a blob with this content (SHA-1 repositories)."""
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """One path of a git tree: ``mode`` as git writes it (100644, 100755, 120000, 160000) and the blob's id."""
+
+    mode: str
+    blob: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """How one path of a workspace differs from what it was filled with.
+
+    ``data`` is the new content of a regular file, None when the path is gone or is no regular file; ``kind`` is
+    ``file``, ``deleted``, ``symlink``, ``directory`` or ``special``. ``mode`` as git writes it. ``size`` in bytes.
+    """
+
+    path: str
+    kind: str
+    mode: str = "100644"
+    data: bytes | None = None
+    size: int = 0
