@@ -1,0 +1,201 @@
+"""The processes of one run: who belongs to it, what they use, and how all of them are ended. Knows no run's meaning.
+
+On Linux a run's process belongs to it by parentage from the root, or, once its parent has died and the supervisor
+inherited it (child subreaper), by the run's mark in its environment. What was once seen as a member stays one.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+MARK = "AUTORESEARCH_RUN"
+"""Environment variable that marks every process of a run with the run's own random word."""
+
+_PR_SET_CHILD_SUBREAPER = 36
+_NUMBERED_AT = 3  # /proc/PID/stat is split after the command's name: state is field 3 of proc(5)
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One line of the process table. ``start`` (clock ticks since boot) tells apart processes that had the same pid."""
+
+    pid: int
+    parent: int
+    group: int
+    start: int
+    zombie: bool
+
+
+@dataclass(slots=True)
+class Usage:
+    """What the members of a tree use at one moment; ``memory`` and ``peak`` (of the largest process) in bytes."""
+
+    processes: int = 0
+    memory: int = 0
+    peak: int = 0
+
+
+def become_subreaper() -> None:
+    """Make orphans of our runs our own children, so that a daemon can not slip away. Linux; elsewhere nothing."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+@dataclass(slots=True)
+class Tree:
+    """The processes that descend from ``root``, or carry ``mark``."""
+
+    root: int | None
+    mark: str
+    _known: dict[int, int] = field(default_factory=dict)
+
+    def members(self) -> dict[int, Process]:
+        """Living processes of the run by pid; zombies are left out."""
+        found: dict[int, Process] = {}
+        # Known ones first and adoption last: a process whose parent dies between the two steps is then our own child.
+        for pid, start in [*self._known.items()]:
+            process = _read(pid)
+            if process is None or process.start != start:
+                del self._known[pid]
+        if self.root is not None and self.root not in self._known and (process := _read(self.root)):
+            self._known[self.root] = process.start
+        self._walk(self._known, found)
+        self._walk([pid for pid in _children(os.getpid()) if pid not in self._known and self._is_marked(pid)], found)
+        return {pid: process for pid, process in found.items() if not process.zombie}
+
+    def _walk(self, seeds: Iterable[int], found: dict[int, Process]) -> None:
+        pending = [*seeds]
+        for pid in pending:  # grows while it is walked
+            if pid in found or not (process := _read(pid)):
+                continue
+            found[pid] = process
+            self._known[pid] = process.start
+            pending += _children(pid)
+
+    def _is_marked(self, pid: int) -> bool:
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                return f"{MARK}={self.mark}".encode() in file.read().split(b"\0")
+        except OSError:
+            return False
+
+    def inner(self, wrappers: int) -> list[Process]:
+        """Members below the first ``wrappers`` processes of the chain from the root: the run without its sandbox."""
+        members = self.members()
+        outer = {self.root} if wrappers else set()
+        for _ in range(wrappers - 1):
+            outer |= {process.pid for process in members.values() if process.parent in outer}
+        return [process for process in members.values() if process.pid not in outer]
+
+    def usage(self) -> Usage:
+        """What the members use. Shared pages are counted once, at the size of the largest sharer."""
+        self._reap()
+        usage, shared = Usage(), 0
+        for pid in self.members():
+            own, common, peak = _memory(pid)
+            usage.processes += 1
+            usage.memory += own
+            usage.peak = max(usage.peak, peak)
+            shared = max(shared, common)
+        usage.memory += shared
+        return usage
+
+    def proportional_memory(self) -> int:
+        """The members' memory in bytes, every page counted once: exact after a fork, slow for large processes."""
+        return sum(_proportional(pid) for pid in self.members())
+
+    def sweep(self, limit: float) -> list[int]:
+        """Kill every member until none is left. Answers the pids that would not die within ``limit`` seconds."""
+        deadline = time.monotonic() + limit
+        empty, pause = 0, 0.0005
+        while True:
+            members = self.members()
+            self._reap()
+            # One scan can miss a child whose parent dies under the walk; two in a row can not both.
+            empty = 0 if members else empty + 1
+            if empty == 2:
+                return []
+            if members:
+                if time.monotonic() > deadline:
+                    return sorted(members)
+                kill(members.values())
+                time.sleep(pause)
+                pause = min(2 * pause, 0.02)
+
+    def _reap(self) -> None:
+        """Take the exit status of dead members that the supervisor inherited; the root's is the caller's to take."""
+        for pid in [*self._known]:
+            if pid != self.root:
+                with suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)
+
+
+def kill(processes: Iterable[Process]) -> None:
+    """SIGKILL to whole groups first (the kernel does that at once, faster than any fork), then to each process."""
+    members = [*processes]
+    for group in {process.group for process in members} - {os.getpgrp(), 0, 1}:
+        # A group lives in one session, and the run's sessions were all made inside the run.
+        with suppress(OSError):
+            os.killpg(group, signal.SIGKILL)
+    for process in members:
+        send(process, signal.SIGKILL)
+
+
+def send(process: Process, number: int) -> None:
+    """Signal this very process: through a pidfd, so that a pid that was given to another one is never hit."""
+    with suppress(OSError):
+        handle = os.pidfd_open(process.pid)
+        try:
+            now = _read(process.pid)
+            if now is not None and now.start == process.start:
+                signal.pidfd_send_signal(handle, number)
+        finally:
+            os.close(handle)
+
+
+def _read(pid: int) -> Process | None:
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    return Process(
+        pid=pid,
+        parent=int(fields[4 - _NUMBERED_AT]),
+        group=int(fields[5 - _NUMBERED_AT]),
+        start=int(fields[22 - _NUMBERED_AT]),
+        zombie=fields[0] in (b"Z", b"X"),
+    )
+
+
+def _children(pid: int) -> Iterator[int]:
+    with suppress(OSError):
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with suppress(OSError), open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
+                yield from map(int, file.read().split())
+
+
+def _memory(pid: int) -> tuple[int, int, int]:
+    """Own pages, shared pages and the highest mark of both, in bytes; zeros for a process that is gone."""
+    sizes = {b"RssAnon": 0, b"RssFile": 0, b"RssShmem": 0, b"VmHWM": 0}
+    with suppress(OSError), open(f"/proc/{pid}/status", "rb") as file:
+        for line in file:
+            name, _, value = line.partition(b":")
+            if name in sizes:
+                sizes[name] = 1024 * int(value.split()[0])
+    return sizes[b"RssAnon"], sizes[b"RssFile"] + sizes[b"RssShmem"], sizes[b"VmHWM"]
+
+
+def _proportional(pid: int) -> int:
+    with suppress(OSError), open(f"/proc/{pid}/smaps_rollup", "rb") as file:
+        for line in file:
+            if line.startswith(b"Pss:"):
+                return 1024 * int(line.split()[1])
+    return 0
