@@ -75,7 +75,7 @@ class Executor(Interface):
         """What differs in the workspace from the last fill."""
 
     def measure(self, job: Job, tick: Tick) -> Measurement:
-        """Fill, run, sweep, extract, parse. Never raises for what a run does; KeyboardInterrupt passes after the sweep."""
+        """Fill, run, sweep, extract, parse. Never raises for what a run does; KeyboardInterrupt passes when swept."""
 
     def guard(self, command: str, state: Mapping[str, FileEntry], timeout: float, tick: Tick) -> Finished:
         """Run a guard in a fresh directory that holds ``state``."""

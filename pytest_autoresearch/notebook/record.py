@@ -26,7 +26,7 @@ class Session:
     machine: str
     versions: Mapping[str, str]
     started: datetime
-    alpha_seed: int = 0
+    seed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,6 +133,7 @@ class Experiment:
     agent_seconds: float = 0.0
     isolation: str = "process"
     device: str = ""
+    machine: str = ""
     started: datetime | None = None
     ended: datetime | None = None
     judge: Mapping[str, Any] = field(default_factory=dict)

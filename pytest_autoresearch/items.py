@@ -1,0 +1,102 @@
+"""Experiments as pytest items: what is collected, and the lazily made items that reporters see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_autoresearch.protocol.experiment import Experiment
+    from pytest_autoresearch.protocol.model import Protocol
+    from pytest_autoresearch.research.loop import Research
+
+RECORDED = pytest.StashKey["Experiment"]()
+
+
+class Unkept(Exception):
+    """Ends an item whose experiment was discarded or crashed; the report shows it as an expected failure."""
+
+    def __init__(self, experiment: Experiment) -> None:
+        super().__init__(experiment.reason.value)
+        self.experiment = experiment
+
+
+class ConfigFile(pytest.File):
+    """An autoresearch.config.md; collects into one session."""
+
+    def collect(self) -> Iterable[pytest.Item]:
+        yield Seed.from_parent(self, name="experiment")
+
+
+class Seed(pytest.Item):
+    """What collection sees of a config's session; the loop grows its experiments from it."""
+
+    def runtest(self) -> None:  # pragma: no cover - the loop runs experiments, never the seed
+        raise AssertionError("a seed is not run")
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        return self.path, None, self.name
+
+
+class ExperimentItem(pytest.Item):
+    """One experiment. Running it is one turn of the loop."""
+
+    def __init__(self, *, research: Research, number: int, line: int | None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._research, self.number, self._line = research, number, line
+
+    @classmethod
+    def grow(cls, seed: pytest.Item, research: Research, number: int) -> ExperimentItem:
+        """The experiment of this number, beside the item that was collected."""
+        label = "baseline" if number == 0 else f"{number:04d}"
+        base = getattr(seed, "originalname", None) or seed.name
+        line = None if isinstance(seed, Seed) else seed.location[1]
+        item: ExperimentItem = cls.from_parent(
+            seed.parent, name=f"{base}[{label}]", research=research, number=number, line=line
+        )
+        item.add_marker(pytest.mark.timeout(research.deadline))
+        return item
+
+    def runtest(self) -> None:
+        research = self._research
+        experiment = research.baseline() if self.number == 0 else research.experiment()
+        self.stash[RECORDED] = experiment
+        self.user_properties.extend(_properties(experiment, research.protocol.metric.name))
+        if not experiment.kept:
+            raise Unkept(experiment)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
+        return str(excinfo.value)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        return self.path, self._line, self.name
+
+
+def _properties(experiment: Experiment, metric: str) -> Iterator[tuple[str, object]]:
+    yield "autoresearch_number", experiment.number
+    yield "autoresearch_commit", experiment.commit
+    yield "autoresearch_metric", metric
+    yield metric, experiment.value
+    yield "autoresearch_status", experiment.status.value
+    yield "autoresearch_reason", experiment.reason.value
+    if experiment.started is not None and experiment.ended is not None:
+        yield "autoresearch_duration", (experiment.ended - experiment.started).total_seconds()
+
+
+def is_seed(item: pytest.Item) -> bool:
+    """Whether a collected item starts a session."""
+    return isinstance(item, Seed) or item.get_closest_marker("autoresearch") is not None
+
+
+def protocol_of(seed: pytest.Item, top: Path) -> Protocol:
+    """The protocol of a collected item; ConfigError when it makes no sense."""
+    if isinstance(seed, Seed):
+        from pytest_autoresearch.protocol.markdown import load
+
+        return load(seed.path, top=top)
+    from pytest_autoresearch.marked import protocol_of_marked
+
+    return protocol_of_marked(seed, top)

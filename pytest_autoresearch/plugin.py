@@ -1,0 +1,92 @@
+"""The door: options, markers, and the switch. Thin on purpose: a plain ``pytest`` run pays for this file alone."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_autoresearch.protocol.options import OPTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from pytest_autoresearch.measuring import ExperimentFixture
+
+CONFIG_NAME = "autoresearch.config.md"
+MARKER = (
+    "autoresearch(metric, direction, targets, readonly=[], guard=[], ...): "
+    "a benchmark that --autoresearch repeats, one item per experiment; an ordinary test otherwise"
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("autoresearch", "autoresearch: propose, measure, judge, record")
+    group.addoption("--autoresearch", action="store_true", help="run the research loop instead of the tests")
+    group.addoption("--autoresearch-measure", metavar="METRIC", default=None, help=argparse.SUPPRESS)
+    for option in OPTIONS:
+        group.addoption(option.flag, dest=option.dest, metavar=option.metavar, default=None, help=option.help)
+        parser.addini(option.ini, help=option.help, default=None)
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    from pytest_autoresearch import hookspecs
+
+    pluginmanager.add_hookspecs(hookspecs)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", MARKER)
+    metric = config.getoption("--autoresearch-measure")
+    if metric is not None:
+        from pytest_autoresearch.measuring import Measuring
+
+        config.pluginmanager.register(Measuring(metric), "autoresearch-measuring")
+    if not config.getoption("--autoresearch") or hasattr(config, "workerinput"):
+        return
+    if config.getoption("numprocesses", None) or config.getoption("tx", None):
+        raise pytest.UsageError(
+            "--autoresearch can not be used with -n; to run experiments side by side: --autoresearch-workers"
+        )
+    if not config.pluginmanager.hasplugin("timeout"):
+        config.addinivalue_line("markers", "timeout(seconds): when one run is killed")
+    from pytest_autoresearch.running import Loop
+
+    config.pluginmanager.register(Loop(config), "autoresearch-loop")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Without an argument the config here, else the one in rootdir, is meant and nothing else."""
+    if config.getoption("--autoresearch") and config.args_source is not config.ArgsSource.ARGS:
+        for directory in (config.invocation_params.dir, config.rootpath):
+            if (directory / CONFIG_NAME).exists():
+                config.args[:] = [str(directory / CONFIG_NAME)]
+                return
+
+
+def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    if file_path.name != CONFIG_NAME or not parent.config.getoption("--autoresearch"):
+        return None
+    from pytest_autoresearch.items import ConfigFile
+
+    collector: pytest.Collector = ConfigFile.from_parent(parent, path=file_path)
+    return collector
+
+
+@pytest.fixture
+def record_metric(request: pytest.FixtureRequest) -> Callable[[str, float], None]:
+    """``record_metric(name, value)``: report a number of this test; one of them is the metric."""
+    from pytest_autoresearch.measuring import record
+
+    return lambda name, value: record(request.node, name, value)
+
+
+@pytest.fixture
+def experiment(request: pytest.FixtureRequest, record_metric: Callable[[str, float], None]) -> ExperimentFixture:
+    """The experiment this body measures: ``run(command)``, ``best``, ``number``, ``seed`` and ``budget``."""
+    from pytest_autoresearch.measuring import ExperimentFixture
+
+    return ExperimentFixture(request.node, record_metric)

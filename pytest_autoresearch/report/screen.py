@@ -1,0 +1,76 @@
+"""Writes the live table through pytest's terminal reporter, past its capturing. Everything it says is terminal.py's."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from pytest_autoresearch.protocol.experiment import Experiment
+from pytest_autoresearch.report.terminal import MARKUP, experiment_line, live_line
+
+
+class Screen:
+    """One row per experiment at normal verbosity, and on a terminal a line that lives while something runs."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._name, self._text, self._budget = "", "", None  # type: str, str, float | None
+
+    @property
+    def _reporter(self) -> Any:
+        return self._config.pluginmanager.getplugin("terminalreporter")
+
+    @property
+    def draws_rows(self) -> bool:
+        """Whether rows are ours; with -v and -q pytest's own form is kept."""
+        return self._reporter is not None and self._config.get_verbosity() == 0
+
+    def lines(self, lines: Iterable[str]) -> None:
+        """Write the header of a session."""
+        if self._reporter is None or self._config.get_verbosity() < 0:
+            return
+        if self.draws_rows:
+            self._reporter.showfspath = False  # or the file's name would stand before every row
+        self._reporter.ensure_newline()
+        for line in lines:
+            self._reporter.write_line(line)
+
+    def row(self, experiment: Experiment) -> None:
+        """Write the row of a finished experiment over the live line."""
+        line = experiment_line(experiment, self._width)
+        if self._lives:
+            self._reporter.rewrite("", erase=True)
+            self._reporter.write("\r")
+        self._reporter.write_line(line, **MARKUP[experiment.status])
+
+    def phase(self, number: int, text: str, *, budget: float | None = None) -> None:
+        self._name = "baseline" if number == 0 else f"{number:04d}"
+        self._text, self._budget = text, budget
+        self.tick(0.0)
+
+    def tick(self, elapsed: float) -> None:
+        if self._lives and self.draws_rows:
+            with self._uncaptured():
+                line = live_line(self._name, self._text, elapsed, self._budget, self._width - 1)
+                self._reporter.rewrite(line, erase=True)
+
+    @property
+    def _lives(self) -> bool:
+        return self._reporter is not None and bool(self._reporter.isatty)
+
+    @property
+    def _width(self) -> int:
+        return shutil.get_terminal_size((120, 24)).columns if self._lives else 160
+
+    @contextmanager
+    def _uncaptured(self) -> Iterator[None]:
+        capture = self._config.pluginmanager.getplugin("capturemanager")
+        if capture is None:
+            yield
+        else:
+            with capture.global_and_fixture_disabled():
+                yield

@@ -1,0 +1,63 @@
+"""What a session has achieved, as numbers: start → best, counts, who found what. Reads the notebook only."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from pytest_autoresearch.notebook.record import History, Verification
+from pytest_autoresearch.protocol.experiment import Experiment, Status
+from pytest_autoresearch.protocol.model import Direction
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One session in numbers. ``gain`` in metric units, positive is better; US dollars for ``cost``."""
+
+    metric: str
+    direction: Direction
+    start: Experiment
+    best: Experiment
+    keeps: tuple[Experiment, ...]
+    counts: dict[Status, int]
+    verified: Verification | None
+    cost: float | None
+
+    @property
+    def gain(self) -> float:
+        return self.direction.gain(self.start.value or 0.0, self.best.value or 0.0)
+
+    @property
+    def gain_percent(self) -> float | None:
+        """Of the start's level; None where that is zero."""
+        return percent(self.gain, self.start.value)
+
+    @property
+    def experiments(self) -> int:
+        return sum(self.counts.values())
+
+
+def summarise(history: History) -> Summary | None:
+    """The summary of a session, None before its baseline."""
+    incumbent = history.incumbent
+    if incumbent is None:
+        return None
+    metric = history.session.protocol["metric"]
+    tried = [e for e in history.experiments if e.number > 0]
+    counted = Counter(e.status for e in tried)
+    costs = [e.usage.cost for e in tried if e.usage is not None and e.usage.cost is not None]
+    return Summary(
+        metric=str(metric["name"]),
+        direction=Direction(metric["direction"]),
+        start=history.experiments[0],
+        best=incumbent,
+        keeps=history.keeps,
+        counts={status: counted[status] for status in Status},
+        verified=next((v for v in reversed(history.verifications) if v.head == incumbent.commit), None),
+        cost=sum(costs) if costs else None,
+    )
+
+
+def percent(part: float, whole: float | None) -> float | None:
+    """``part`` in percent of ``whole``; None where there is nothing to compare with."""
+    return 100 * part / abs(whole) if whole else None

@@ -1,0 +1,162 @@
+"""Every word the loop says on a terminal, in one place. Pure: values in, lines out; the plugin writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from pytest_autoresearch.protocol.experiment import Experiment, Status
+from pytest_autoresearch.protocol.model import Protocol
+from pytest_autoresearch.report.summary import Summary, percent
+
+MARKUP = {
+    Status.KEEP: {"green": True, "bold": True},
+    Status.DISCARD: {"yellow": True},
+    Status.CRASH: {"red": True},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What the header of a session tells."""
+
+    protocol: Protocol
+    tag: str
+    agent: str
+    judge: str
+    isolation: str
+    isolation_why: Sequence[str]
+    incumbent: Experiment | None
+    experiments: int
+    dirty: bool
+    deselected: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What the summary needs besides the notebook: this invocation's counts and seconds, and where things are."""
+
+    stopped: str
+    experiments: int
+    elapsed: float
+    run_seconds: float
+    table: str
+    branch: str
+    base: str
+    command: str
+
+
+def header_lines(opening: Opening) -> Iterator[str]:
+    protocol, metric = opening.protocol, opening.protocol.metric
+    yield f"autoresearch: {protocol.source} on branch autoresearch/{opening.tag}"
+    budget = "measured baseline x 2" if protocol.budget is None else seconds(protocol.budget)
+    yield f"  metric {metric.name}, {metric.direction.value} is better; budget {budget} a run"
+    yield f"  agent {opening.agent}; judge {opening.judge}; isolation {opening.isolation}"
+    for why in opening.isolation_why:
+        yield f"    {why}"
+    if opening.incumbent is None:
+        yield "  incumbent: none yet, the baseline comes first"
+    else:
+        yield (
+            f"  incumbent {opening.incumbent.number:04d} at {number(opening.incumbent.value)}; resumed after "
+            + count(opening.experiments, "experiment")
+        )
+    if opening.dirty:
+        yield "  note: uncommitted changes of your checkout are not part of the session (it starts from a commit)"
+    if opening.deselected:
+        yield f"  note: {count(opening.deselected, 'ordinary test')} deselected"
+
+
+def experiment_line(experiment: Experiment, width: int) -> str:
+    """One row of the live table, cut to ``width`` columns."""
+    name = "baseline" if experiment.number == 0 else f"{experiment.number:04d}"
+    text = (
+        f"{name:<8} {experiment.status.value.upper():<7} {number(experiment.value):>12} {change(experiment):>9}  "
+        f"{experiment.reason.value:<12} {experiment.description}"
+    )
+    if experiment.detail and experiment.number > 0:
+        text += f" ({experiment.detail})"
+    return cut(text + (" [suspicious]" if experiment.suspicious else ""), width)
+
+
+def verdict(experiment: Experiment) -> str:
+    """The reason with its numbers, for reporters that show one text per test."""
+    value = "" if experiment.value is None else f" {number(experiment.value)} ({change(experiment)})"
+    detail = f": {experiment.detail}" if experiment.detail else ""
+    return f"{experiment.reason.value}{value}: {experiment.description}{detail}"
+
+
+def live_line(name: str, text: str, elapsed: float, budget: float | None, width: int) -> str:
+    """What is going on right now, rewritten in place."""
+    of = "" if budget is None else f" of {seconds(budget)}"
+    return cut(f"{name:<8} {text}: {elapsed:.0f} s{of}", width)
+
+
+def summary_lines(summary: Summary, ending: Ending) -> Iterator[tuple[str, dict[str, bool]]]:
+    """The end of a session: lines with their markup."""
+    yield headline(summary), {"bold": True, "green": summary.gain > 0}
+    if summary.verified is not None and summary.verified.gain is not None:
+        yield f"verified gain {number(summary.verified.gain)}{interval(summary.verified.interval)}", {"green": True}
+    counted = ", ".join(f"{summary.counts[status]} {status.value}" for status in Status)
+    pace = 3600 * ending.experiments / ending.elapsed if ending.elapsed > 0 else 0.0
+    outside = 100 * max(0.0, 1 - ending.run_seconds / ending.elapsed) if ending.elapsed > 0 else 0.0
+    yield (
+        f"{count(summary.experiments, 'experiment')}: {counted}; "
+        f"{pace:.0f} an hour, {outside:.0f} % of the time outside runs",
+        {},
+    )
+    yield f"stopped: {ending.stopped}", {}
+    if summary.cost is not None:
+        yield f"cost {summary.cost:.2f} USD", {}
+    for keep in summary.keeps:
+        shown = " [suspicious: look twice]" if keep.suspicious else ""
+        yield f"  {keep.number:04d} {keep.commit[:7]} {number(keep.value):>12}  {keep.description}{shown}", {}
+    yield f"table   {ending.table}", {}
+    yield f"branch  {ending.branch}", {}
+    yield f"diff    git diff {ending.base[:12]} {ending.branch}", {}
+    yield f"resume  {ending.command}", {}
+    yield f"publish pytest-autoresearch publish --tag {ending.branch.removeprefix('autoresearch/')}", {}
+
+
+def headline(summary: Summary) -> str:
+    """Start → best with the gain."""
+    start, best = number(summary.start.value), number(summary.best.value)
+    text = f"{summary.metric}: start {start} → best {best}"
+    gain = summary.gain_percent
+    if summary.best.number == 0:
+        return f"{text}, no keep yet"
+    return f"{text}, {summary.gain:.6g} better" if gain is None else f"{text}, {gain:.2f} % better"
+
+
+def change(experiment: Experiment) -> str:
+    """The metric's change against the incumbent it was judged against."""
+    if experiment.value is None or experiment.against is None:
+        return "-"
+    difference = experiment.value - experiment.against
+    relative = percent(difference, experiment.against)
+    return f"{difference:+.3g}" if relative is None else f"{relative:+.2f} %"
+
+
+def number(value: float | None) -> str:
+    """A metric for people: seven significant digits."""
+    return "-" if value is None else f"{value:.7g}"
+
+
+def interval(bounds: tuple[float, float] | None) -> str:
+    return "" if bounds is None else f" (95 %: {number(bounds[0])} to {number(bounds[1])})"
+
+
+def seconds(value: float) -> str:
+    """A duration as people write it."""
+    if value < 120:
+        return f"{value:.3g} s"
+    return str(timedelta(seconds=round(value)))
+
+
+def count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: max(1, width - 1)] + "…"

@@ -1,0 +1,168 @@
+"""From an agent's edits to a candidate: what changed, whether it may, whether it was tried before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_autoresearch.agents.base import Proposal
+from pytest_autoresearch.judge import Verdict
+from pytest_autoresearch.lab.seeds import only_moves_seeds
+from pytest_autoresearch.protocol.experiment import Change, Experiment, FileEntry, Reason, Usage, fingerprint
+
+if TYPE_CHECKING:
+    from pytest_autoresearch.notebook.git import Git
+    from pytest_autoresearch.notebook.ledger import Pending
+    from pytest_autoresearch.protocol.scope import Scope
+
+LARGEST_CHANGE = 5_000_000  # bytes; more is not stored in anybody's repository
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """The state under test. ``edits``: path → blob id of every target that differs from the start commit.
+
+    ``complexity`` is lines added minus removed against the incumbent.
+    """
+
+    number: int
+    tree: str
+    state: Mapping[str, FileEntry]
+    edits: Mapping[str, str]
+    description: str
+    hypothesis: str = ""
+    agent: str = ""
+    usage: Usage | None = None
+    agent_seconds: float = 0.0
+    complexity: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What was decided, and on which numbers. ``evidence`` and its ``threshold`` as the judge counts them."""
+
+    reason: Reason
+    detail: str = ""
+    value: float | None = None
+    interval: tuple[float, float] | None = None
+    evidence: float | None = None
+    threshold: float | None = None
+    suspicious: bool = False
+
+    @classmethod
+    def of(cls, verdict: Verdict) -> Ruling:
+        return cls(
+            reason=verdict.reason,
+            value=verdict.estimate,
+            interval=verdict.interval,
+            evidence=verdict.evidence,
+            threshold=verdict.threshold,
+            suspicious=verdict.suspicious,
+        )
+
+
+class Drafts:
+    """Knows the states of a session: the start, the incumbent's, and every one that was proposed."""
+
+    def __init__(self, git: Git, scope: Scope, start: str, history: Sequence[Experiment]) -> None:
+        self._git, self._scope = git, scope
+        self.start = git.files(start)
+        self._tried = {e.fingerprint: e.number for e in reversed(history)}
+        head = next((e for e in reversed(history) if e.kept), None)
+        self.incumbent: Mapping[str, FileEntry] = git.files(head.commit) if head is not None else self.start
+
+    def recorded(self, experiment: Experiment, candidate: Candidate) -> None:
+        """Remember a state that was proposed, and the new incumbent if it was kept."""
+        self._tried.setdefault(experiment.fingerprint, experiment.number)
+        if experiment.kept:
+            self.incumbent = candidate.state
+
+    def baseline(self, tree: str) -> Candidate:
+        return Candidate(0, tree, self.start, {}, "baseline run, no changes")
+
+    def resumed(self, pending: Pending) -> Candidate:
+        """The proposal that was running when the last session died: the agent is not paid again."""
+        state = self._git.files(pending.tree)
+        return Candidate(
+            number=pending.number,
+            tree=pending.tree,
+            state=state,
+            edits=self._edits_of(state),
+            description=pending.description,
+            hypothesis=pending.hypothesis,
+            agent=pending.agent,
+            usage=pending.usage,
+            complexity=self._lines_gained(state),
+        )
+
+    def draft(
+        self, number: int, agent: str, proposal: Proposal, changes: Sequence[Change], seconds: float, tree: str
+    ) -> tuple[Candidate, Ruling | None]:
+        """The candidate that these changes of the incumbent (whose tree is ``tree``) make, and what refuses it."""
+        refusal, stored = self._refuse(proposal, changes)
+        state = dict(self.incumbent)
+        for change in stored:
+            if change.data is None:
+                state.pop(change.path, None)
+            else:
+                state[change.path] = FileEntry(change.mode, self._git.blob_id(change.data))
+        candidate = Candidate(
+            number=number,
+            tree=self._git.write_tree(tree, stored) if stored else tree,
+            state=state,
+            edits=self._edits_of(state),
+            description=proposal.description or "(no description)",
+            hypothesis=proposal.hypothesis,
+            agent=agent,
+            usage=proposal.usage,
+            agent_seconds=seconds,
+            complexity=self._lines_gained(state),
+        )
+        return candidate, refusal or self._refuse_state(candidate, stored)
+
+    def was_tried(self, edits: Mapping[str, str]) -> bool:
+        """Whether the incumbent with these blobs is a state that was already proposed."""
+        return self.fingerprint({**self._edits_of(self.incumbent), **edits}) in self._tried
+
+    def fingerprint(self, edits: Mapping[str, str]) -> str:
+        """The fingerprint of a state; an edit back to the start's content is no edit."""
+        start = self.start
+        return fingerprint({p: b for p, b in edits.items() if p not in start or start[p].blob != b})
+
+    def _refuse(self, proposal: Proposal, changes: Sequence[Change]) -> tuple[Ruling | None, Sequence[Change]]:
+        """What the changes themselves decide without a run, and the part of them that may be stored."""
+        if proposal.failure is not None:
+            return Ruling(Reason.AGENT_ERROR, proposal.failure), ()
+        if not changes:
+            return Ruling(Reason.NO_CHANGE, "the agent changed nothing"), ()
+        if sum(change.size for change in changes) > LARGEST_CHANGE:
+            return Ruling(Reason.OUT_OF_SCOPE, f"more than {LARGEST_CHANGE // 1_000_000} MB changed"), ()
+        outside = {change.path: why for change in changes if (why := self._scope.refusal(change.path, change.kind))}
+        within = [change for change in changes if change.path not in outside]
+        return (Ruling(Reason.OUT_OF_SCOPE, next(iter(outside.values()))) if outside else None), within
+
+    def _refuse_state(self, candidate: Candidate, changes: Sequence[Change]) -> Ruling | None:
+        known = self._tried.get(self.fingerprint(candidate.edits))
+        if known is not None:
+            return Ruling(Reason.DUPLICATE, f"the same state as experiment {known:04d}")
+        moves = [(c.path, self._blob(self.incumbent.get(c.path)), c.data) for c in changes]
+        if all(old is not None and new is not None and only_moves_seeds(path, old, new) for path, old, new in moves):
+            return Ruling(Reason.SEED_ONLY, "only a seed was changed")
+        return None
+
+    def _edits_of(self, state: Mapping[str, FileEntry]) -> dict[str, str]:
+        paths = [path for path in state.keys() | self.start.keys() if state.get(path) != self.start.get(path)]
+        return {path: state[path].blob if path in state else "" for path in paths}
+
+    def _lines_gained(self, state: Mapping[str, FileEntry]) -> int:
+        before = self.incumbent
+        changed = [path for path in state.keys() | before.keys() if state.get(path) != before.get(path)]
+        return sum(_lines(self._blob(state.get(p))) - _lines(self._blob(before.get(p))) for p in changed)
+
+    def _blob(self, entry: FileEntry | None) -> bytes | None:
+        return None if entry is None else self._git.read([entry.blob])[entry.blob]
+
+
+def _lines(data: bytes | None) -> int:
+    return 0 if data is None else len(data.splitlines())

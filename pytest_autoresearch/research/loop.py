@@ -1,0 +1,347 @@
+"""The loop as the method reads: propose, measure, judge, record.
+
+The supervisor decides alone: an agent only edits files, a run only produces a log and files. Whatever is done with one
+experiment is in the notebook before the next begins.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Protocol as Interface
+
+from pytest_autoresearch.agents.base import Agent, Briefing, Proposal
+from pytest_autoresearch.agents.briefing import write_briefing
+from pytest_autoresearch.errors import AutoresearchError
+from pytest_autoresearch.judge import Judge, Step
+from pytest_autoresearch.lab.job import Executor, Job
+from pytest_autoresearch.notebook.git import Git
+from pytest_autoresearch.notebook.ledger import Notebook
+from pytest_autoresearch.notebook.record import Session
+from pytest_autoresearch.protocol.experiment import Experiment, FileEntry, Measurement, Reason, Role, Status
+from pytest_autoresearch.protocol.model import Protocol
+from pytest_autoresearch.protocol.scope import Scope
+from pytest_autoresearch.protocol.settings import Settings
+from pytest_autoresearch.research.candidate import Candidate, Drafts, Ruling
+from pytest_autoresearch.research.desk import WorkspaceDesk
+from pytest_autoresearch.research.referee import Referee
+from pytest_autoresearch.research.stopping import Tally
+
+BASELINE_DEADLINE = 3600.0  # s; a baseline without a budget has to end some time
+MOST_ATTEMPTS = 2  # a proposal in which the session died as often is a crash of its own
+
+
+class Watch(Interface):
+    """Whoever shows what is going on while it goes on."""
+
+    def phase(self, number: int, text: str, *, budget: float | None = None) -> None:
+        """Something has begun; ``budget`` seconds are expected at most."""
+
+    def tick(self, elapsed: float) -> None:
+        """It still lasts, for ``elapsed`` seconds now."""
+
+
+class BaselineFailed(AutoresearchError):
+    """The start commit gives no metric; nothing was recorded."""
+
+    exit_code = 1
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a session is made of, opened and locked by :mod:`pytest_autoresearch.research.opening`."""
+
+    protocol: Protocol
+    settings: Settings
+    scope: Scope
+    session: Session
+    git: Git
+    notebook: Notebook
+    lab: Executor
+    workspace: Path
+    judge: Judge
+    agents: Sequence[Agent]
+    machine: str
+    watch: Watch
+    told: Callable[[Experiment], None]
+
+
+class Research:
+    """One session: ask for :meth:`baseline` or :meth:`experiment` until there is a :meth:`reason_to_stop`."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.protocol, self.settings, self.notebook = parts.protocol, parts.settings, parts.notebook
+        self.lab, self.judge, self.watch = parts.lab, parts.judge, parts.watch
+        self.tally = Tally()
+        self.drafts = Drafts(parts.git, parts.scope, parts.session.start, self.history)
+        self.referee = Referee(parts.protocol, parts.lab, parts.watch.phase, parts.watch.tick)
+
+    @property
+    def history(self) -> Sequence[Experiment]:
+        """Every experiment so far, the baseline first."""
+        return self.notebook.history.experiments
+
+    @property
+    def incumbent(self) -> Experiment:
+        """The best kept state so far. Only asked for when there is a baseline."""
+        incumbent = self.notebook.history.incumbent
+        assert incumbent is not None
+        return incumbent
+
+    @property
+    def next_number(self) -> int:
+        return len(self.history)
+
+    # The method
+
+    def baseline(self) -> Experiment:
+        """Measure the start commit as often as the judge wants, and open the notebook with it.
+
+        Raises BaselineFailed, with the log's tail and the likely cause, when a run of it gives no metric.
+        """
+        began = _now()
+        candidate = self.drafts.baseline(self.parts.git.tree(self.parts.session.start))
+        measurements = self._calibrate(0)
+        self.notebook.begin_session(self.parts.session)
+        level = self.judge.level
+        ruling = Ruling(Reason.IMPROVED, "baseline", level.estimate, level.interval)
+        return self._record(candidate, ruling, measurements, began)
+
+    def experiment(self) -> Experiment:
+        """One proposal, measured, judged and recorded."""
+        began = _now()
+        pending = self.notebook.pending
+        if pending is None:
+            candidate, refusal = self._propose(self.next_number)
+            measurements: list[Measurement] = []
+        else:
+            candidate, refusal = self.drafts.resumed(pending), None
+            measurements = list(pending.measurements)
+            if pending.attempts >= MOST_ATTEMPTS:
+                refusal = Ruling(Reason.INTERRUPTED, f"the session died in it {pending.attempts} times")
+        if refusal is not None:
+            return self._record(candidate, refusal, measurements, began)
+        self._announce(candidate)
+        ruling = self._judge(candidate, measurements)
+        if ruling.reason.status is Status.KEEP:
+            ruling = self._uphold(ruling, candidate, measurements)
+        return self._record(candidate, ruling, measurements, began)
+
+    def reason_to_stop(self) -> str | None:
+        """Why the loop should end here, in words for people; None to go on."""
+        best = self.incumbent.value
+        assert best is not None
+        return self.tally.reason_to_stop(self.settings, self.protocol.metric, best)
+
+    # Propose
+
+    def _propose(self, number: int) -> tuple[Candidate, Ruling | None]:
+        agent = self.parts.agents[number % len(self.parts.agents)]
+        self.watch.phase(number, f"{agent.name} proposes")
+        self.lab.fill(self.drafts.incumbent)
+        briefing = Briefing(
+            number=number,
+            protocol=self.protocol,
+            incumbent=self.incumbent,
+            history=self.history,
+            text=write_briefing(self.protocol, self.parts.scope.targets, self.history, self._diff),
+            seed=self._seed(number, -1),
+        )
+        began = time.monotonic()
+        try:
+            proposal = agent.propose(briefing, self._desk())
+        except AutoresearchError as error:
+            proposal = Proposal("", failure=str(error))
+        seconds = time.monotonic() - began
+        self.tally.exhausted = proposal.exhausted
+        return self.drafts.draft(number, agent.name, proposal, self.lab.changes(), seconds, self.incumbent.tree)
+
+    def _desk(self) -> WorkspaceDesk:
+        return WorkspaceDesk(
+            self.lab,
+            root=self.parts.workspace,
+            directory=self.protocol.directory,
+            targets=[path for path in self.parts.scope.targets if path in self.drafts.incumbent],
+            blob_id=self.parts.git.blob_id,
+            was_tried=self.drafts.was_tried,
+            deadline=self.settings.agent_deadline,
+            tick=self.watch.tick,
+        )
+
+    def _diff(self, experiment: Experiment) -> str:
+        return self.parts.git.diff(experiment.parent, experiment.commit)
+
+    # Measure
+
+    def _calibrate(self, number: int) -> list[Measurement]:
+        """Measure the incumbent as often as the judge wants before it compares anything."""
+        measurements: list[Measurement] = []
+        step = self.judge.calibrate()
+        while step is not None:
+            measured = self._measure(self.drafts.incumbent, Role.INCUMBENT, number, len(measurements))
+            measurements.append(measured)
+            if measured.value is None and not self.history:
+                raise BaselineFailed(self._advice(measured))
+            step = self.judge.tell(measured.value)
+        return measurements
+
+    def _measure(self, state: Mapping[str, FileEntry], role: Role, number: int, index: int) -> Measurement:
+        progress = self.judge.progress()
+        words = f"{role.value} run" if progress is None else f"{role.value} run, {progress}"
+        self.watch.phase(number, words, budget=self.budget)
+        job = Job(role, number, self._seed(number, index), state, self.deadline, self.budget)
+        return self._run(job)
+
+    def _run(self, job: Job) -> Measurement:
+        measured = self.lab.measure(job, self.watch.tick)
+        self.tally.run_seconds += measured.duration
+        return measured
+
+    def _hidden(self, candidate: Candidate, measurements: list[Measurement]) -> tuple[Measurement, Measurement]:
+        """Incumbent and candidate by the holdout, with the same seed."""
+        holdout = self.protocol.holdout
+        assert holdout is not None
+        pair = []
+        for state in (self.drafts.incumbent, candidate.state):
+            self.watch.phase(candidate.number, "hidden measurement", budget=self.budget)
+            seed = self._seed(candidate.number, -2)
+            pair.append(
+                self._run(
+                    Job(
+                        role=Role.HOLDOUT,
+                        number=candidate.number,
+                        seed=seed,
+                        state=state,
+                        timeout=self.deadline,
+                        budget=self.budget,
+                        command=holdout.run,
+                        extract=holdout.extract,
+                    )
+                )
+            )
+        measurements.extend(pair)
+        return pair[0], pair[1]
+
+    # Judge
+
+    def _judge(self, candidate: Candidate, measurements: list[Measurement]) -> Ruling:
+        """Measure what the judge asks for until it has a verdict."""
+        step = self.judge.start(complexity_change=candidate.complexity)
+        while isinstance(step, Step):
+            role = Role.CANDIDATE if step is Step.CANDIDATE else Role.INCUMBENT
+            state = candidate.state if step is Step.CANDIDATE else self.drafts.incumbent
+            measured = self._measure(state, role, candidate.number, len(measurements))
+            measurements.append(measured)
+            step = self.judge.tell(measured.value)
+            self.notebook.progress(measurements, self.judge.state().to_json())
+        for measured in measurements:
+            if measured.role is Role.CANDIDATE and measured.failure is not None:
+                return Ruling(measured.failure, measured.detail)
+        return Ruling.of(step)
+
+    def _uphold(self, ruling: Ruling, candidate: Candidate, measurements: list[Measurement]) -> Ruling:
+        upheld = self.referee.uphold(
+            ruling,
+            candidate,
+            measurements,
+            self.history[0].measurements,
+            budget=self.budget or self.deadline,
+            deadline=self.deadline,
+            hidden=lambda: self._hidden(candidate, measurements),
+        )
+        if upheld.reason.status is not Status.KEEP:
+            self.judge.overturn()
+        return upheld
+
+    # Record
+
+    def _announce(self, candidate: Candidate) -> None:
+        """Put the proposal where a dying machine can not lose it, before it is measured."""
+        self.notebook.begin(
+            candidate.number,
+            tree=candidate.tree,
+            parent=self.incumbent.commit,
+            description=candidate.description,
+            hypothesis=candidate.hypothesis,
+            agent=candidate.agent,
+            usage=candidate.usage,
+        )
+
+    def _record(
+        self, candidate: Candidate, ruling: Ruling, measurements: Sequence[Measurement], began: datetime
+    ) -> Experiment:
+        against = self.notebook.history.incumbent
+        mine = Role.INCUMBENT if against is None else Role.CANDIDATE
+        values = [m.value for m in measurements if m.role is mine and m.value is not None]
+        mean = statistics.fmean(values) if values else None
+        experiment = self.notebook.record(
+            Experiment(
+                number=candidate.number,
+                status=ruling.reason.status,
+                reason=ruling.reason,
+                description=candidate.description,
+                hypothesis=candidate.hypothesis,
+                commit="",
+                parent=self.parts.session.start if against is None else against.commit,
+                tree=candidate.tree,
+                fingerprint=self.drafts.fingerprint(candidate.edits),
+                value=mean if ruling.value is None else ruling.value,
+                interval=ruling.interval,
+                against=None if against is None else against.value,
+                detail=ruling.detail,
+                measurements=tuple(measurements),
+                suspicious=ruling.suspicious,
+                evidence=ruling.evidence,
+                threshold=ruling.threshold,
+                agent=candidate.agent,
+                usage=candidate.usage,
+                agent_seconds=candidate.agent_seconds,
+                isolation=self.lab.isolation,
+                device=self.lab.device,
+                machine=self.parts.machine,
+                started=began,
+                ended=_now(),
+                judge=self.judge.state().to_json(),
+            )
+        )
+        self.drafts.recorded(experiment, candidate)
+        if experiment.number > 0:
+            self.tally.count(experiment)
+        self.parts.told(experiment)
+        return experiment
+
+    # Time and seeds
+
+    @property
+    def budget(self) -> float | None:
+        """Seconds one run may take: as declared, or twice the baseline's median; None before the baseline."""
+        if self.protocol.budget is not None:
+            return self.protocol.budget
+        return 2 * statistics.median(m.duration for m in self.history[0].measurements) if self.history else None
+
+    @property
+    def deadline(self) -> float:
+        """Seconds after which a run is killed."""
+        if self.protocol.kill_timeout is not None:
+            return self.protocol.kill_timeout
+        return BASELINE_DEADLINE if self.budget is None else 2 * self.budget
+
+    def _seed(self, number: int, index: int) -> int:
+        """The harness's seed of a run: 31 bits, and the same when a session is resumed."""
+        text = f"{self.parts.session.seed}:{number}:{index}".encode()
+        return int.from_bytes(hashlib.sha256(text).digest()[:4], "big") >> 1
+
+    def _advice(self, measured: Measurement) -> str:
+        from pytest_autoresearch.lab.advice import baseline_advice
+
+        return baseline_advice(measured, self.protocol, self.parts.git.ignored())
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)

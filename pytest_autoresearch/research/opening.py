@@ -1,0 +1,225 @@
+"""Opens a session: from a protocol and settings to locked, resumed, ready parts; and closes them whatever happens."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import datetime, timedelta, timezone
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pytest_autoresearch.agents.base import Agent, AgentSettings
+from pytest_autoresearch.agents.registry import create
+from pytest_autoresearch.errors import ConfigError, LabError
+from pytest_autoresearch.judge import Judge, JudgeSettings, JudgeState
+from pytest_autoresearch.lab.executors.local import LocalExecutor
+from pytest_autoresearch.lab.job import Executor, Site
+from pytest_autoresearch.lab.removal import remove_tree
+from pytest_autoresearch.lab.sandbox import Choice, choose
+from pytest_autoresearch.notebook.git import Git
+from pytest_autoresearch.notebook.ledger import Notebook, sessions
+from pytest_autoresearch.notebook.record import Session
+from pytest_autoresearch.protocol.experiment import Experiment
+from pytest_autoresearch.protocol.model import Protocol
+from pytest_autoresearch.protocol.scope import resolve_paths
+from pytest_autoresearch.protocol.serialise import digests, to_json
+from pytest_autoresearch.protocol.settings import Settings
+from pytest_autoresearch.report.terminal import Opening
+from pytest_autoresearch.research.loop import Parts, Research, Watch
+
+FRESH = timedelta(hours=1)  # levels measured longer ago are not compared with; the machine may have changed its mind
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+
+
+@contextmanager
+def opened(protocol: Protocol, git: Git, settings: Settings, *, hook: Any, watch: Watch) -> Iterator[Research]:
+    """One session, locked by this process. Raises AutoresearchError for everything the user has to mend."""
+    with ExitStack() as stack:
+        known = sessions(git)
+        tag = _tag(protocol, settings, known)
+        begun = next((session for session in known if session.tag == tag), None)
+        session = begun or _new_session(git, protocol, settings, tag)
+        _refuse_changes(session, protocol)
+        scope = resolve_paths(protocol, git.files(session.start).keys())
+        notebook = stack.enter_context(
+            Notebook.open(git, tag, table=_table(git, protocol, tag), metric=protocol.metric.name)
+        )
+        scratch = stack.enter_context(_scratch(git, tag))
+        choice = choose(settings.isolation, scratch=scratch)
+        site = Site(
+            top=git.top,
+            scratch=scratch,
+            tag=tag,
+            protocol=protocol,
+            read_blobs=git.read,
+            interpreter_bin=Path(sys.executable).parent,
+        )
+        lab = stack.enter_context(_executor(settings, site, choice, hook))
+        machine = machine_fingerprint()
+
+        def told(experiment: Experiment) -> None:
+            hook.pytest_autoresearch_recorded(experiment=experiment, history=notebook.history)
+
+        yield Research(
+            Parts(
+                protocol=protocol,
+                settings=settings,
+                scope=scope,
+                session=session,
+                git=git,
+                notebook=notebook,
+                lab=lab,
+                workspace=lab.workspace,
+                judge=_judge(protocol, settings, notebook, machine),
+                agents=_agents(settings, hook),
+                machine=machine,
+                watch=watch,
+                told=told,
+            )
+        )
+
+
+def opening_of(research: Research, deselected: int) -> Opening:
+    """What the header tells of an opened session."""
+    parts = research.parts
+    return Opening(
+        protocol=parts.protocol,
+        tag=parts.session.tag,
+        agent=", ".join(agent.name for agent in parts.agents),
+        judge=parts.settings.judge,
+        isolation=parts.lab.isolation,
+        isolation_why=parts.lab.refused,
+        incumbent=parts.notebook.history.incumbent,
+        experiments=len(research.history) - 1,
+        dirty=parts.git.dirty(),
+        deselected=deselected,
+    )
+
+
+def machine_fingerprint() -> str:
+    """Names the machine, so that levels measured elsewhere are not compared with."""
+    parts = (platform.node(), platform.machine(), platform.release(), str(os.cpu_count()), platform.python_version())
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def _tag(protocol: Protocol, settings: Settings, known: Sequence[Session]) -> str:
+    """The tag asked for, else the newest of this config, else the date the session begins."""
+    asked = settings.tag or protocol.tag
+    if asked is not None:
+        return asked
+    mine = [session for session in known if session.source == protocol.source]
+    if mine:
+        return max(mine, key=lambda session: session.started).tag
+    today = datetime.now()
+    date = f"{MONTHS[today.month - 1]}{today.day:02d}"
+    taken = {session.tag for session in known}
+    return next(tag for tag in (date, *(f"{date}-{n}" for n in range(2, len(taken) + 3))) if tag not in taken)
+
+
+def _new_session(git: Git, protocol: Protocol, settings: Settings, tag: str) -> Session:
+    return Session(
+        tag=tag,
+        source=protocol.source,
+        start=git.head(),
+        protocol=to_json(protocol),
+        digests=digests(protocol),
+        machine=machine_fingerprint(),
+        versions={
+            "pytest-autoresearch": version("pytest-autoresearch"),
+            "pytest": version("pytest"),
+            "python": platform.python_version(),
+            "system": platform.platform(),
+        },
+        started=datetime.now(timezone.utc),
+        seed=settings.seed,
+    )
+
+
+def _refuse_changes(session: Session, protocol: Protocol) -> None:
+    """A session's numbers are comparable only while what they measure stays the same."""
+    now = digests(protocol)
+    changed = [name for name in now if now[name] != session.digests.get(name, now[name])]
+    if changed:
+        raise ConfigError(
+            f"{', '.join(changed)} changed since the session {session.tag} began, so its numbers do not compare",
+            file=protocol.source,
+            line=protocol.origins.get(changed[0]),
+            remedy="undo the change, or begin another session: --autoresearch-tag NAME",
+        )
+
+
+def _table(git: Git, protocol: Protocol, tag: str) -> Path:
+    """``results.tsv`` beside a config, ``results.<tag>.tsv`` beside a test or where the former is under git."""
+    directory = git.top / protocol.directory
+    plain = protocol.directory / "results.tsv"
+    marked = "::" in protocol.source
+    return directory / (f"results.{tag}.tsv" if marked or str(plain) in git.files("HEAD") else "results.tsv")
+
+
+@contextmanager
+def _scratch(git: Git, tag: str) -> Iterator[Path]:
+    """A directory of this session alone, in the user's cache and never in the checkout; gone afterwards."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    name = hashlib.sha256(str(git.common_dir).encode("utf-8", "surrogateescape")).hexdigest()[:12]
+    scratch = cache / "pytest-autoresearch" / f"{name}-{tag}"
+    try:
+        remove_tree(scratch)  # what a session that died has left; the lock says that it is not in use
+        scratch.mkdir(parents=True, mode=0o700)
+    except OSError as error:
+        raise LabError(
+            f"{scratch}: {error.strerror}\n  set XDG_CACHE_HOME to a directory that can be written"
+        ) from None
+    try:
+        yield scratch
+    finally:
+        remove_tree(scratch)
+
+
+@contextmanager
+def _executor(settings: Settings, site: Site, choice: Choice, hook: Any) -> Iterator[Executor]:
+    executor: Executor | None = hook.pytest_autoresearch_executor(name=settings.executor, site=site)
+    if executor is None and settings.executor == "local":
+        executor = LocalExecutor(site, choice)
+    if executor is None:
+        raise LabError(f"executor {settings.executor!r} is unknown; `local` is built in, others come from plugins")
+    try:
+        yield executor
+    finally:
+        executor.close()
+
+
+def _judge(protocol: Protocol, settings: Settings, notebook: Notebook, machine: str) -> Judge:
+    """The judge as the newest record left it; on another machine, or after an hour, it measures the incumbent anew."""
+    wanted = JudgeSettings(
+        direction=protocol.metric.direction, policy=settings.judge, min_delta=protocol.metric.min_delta
+    )
+    if notebook.newest is None:
+        return Judge(wanted)
+    judge = Judge(wanted, JudgeState.from_json(notebook.newest.judge))
+    ended = notebook.newest.ended
+    if notebook.newest.machine != machine or ended is None or datetime.now(timezone.utc) - ended > FRESH:
+        judge.recalibrate()
+    return judge
+
+
+def _agents(settings: Settings, hook: Any) -> list[Agent]:
+    return [
+        create(
+            AgentSettings(
+                name=name,
+                model=settings.model,
+                args=settings.agent_args,
+                pass_env=settings.agent_env,
+                network=settings.agent_network,
+                deadline=settings.agent_deadline,
+                prices=settings.prices,
+            ),
+            hook.pytest_autoresearch_agent,
+        )
+        for name in settings.agents
+    ]

@@ -1,0 +1,65 @@
+"""When the loop ends by itself. Pure: counts what happened, and says why it is enough."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from pytest_autoresearch.protocol.experiment import Experiment, Reason, Status
+from pytest_autoresearch.protocol.model import Metric
+from pytest_autoresearch.protocol.settings import Settings
+
+EMPTY_TURNS = 3  # no-changes or agent errors in a row: an agent that can not propose, and may cost money
+
+
+@dataclass
+class Tally:
+    """What this invocation has done so far. Seconds on the monotonic clock; US dollars."""
+
+    began: float = field(default_factory=time.monotonic)
+    experiments: int = 0
+    run_seconds: float = 0.0
+    cost: float = 0.0
+    exhausted: bool = False
+    barren: int = 0
+    crashes: int = 0
+    empty_turns: int = 0
+    last_words: str = ""
+
+    @property
+    def elapsed(self) -> float:
+        return time.monotonic() - self.began
+
+    def count(self, experiment: Experiment) -> None:
+        """Take one finished experiment into account."""
+        self.experiments += 1
+        self.barren = 0 if experiment.kept else self.barren + 1
+        self.crashes = self.crashes + 1 if experiment.status is Status.CRASH else 0
+        empty = experiment.reason in (Reason.NO_CHANGE, Reason.AGENT_ERROR)
+        self.empty_turns = self.empty_turns + 1 if empty else 0
+        self.last_words = experiment.detail if empty else ""
+        if experiment.usage is not None and experiment.usage.cost is not None:
+            self.cost += experiment.usage.cost
+
+    def reason_to_stop(self, settings: Settings, metric: Metric, best: float) -> str | None:
+        """Why the loop should end here, in words for people; None to go on. ``best`` is the incumbent's level."""
+        until = settings.until if settings.until is not None else metric.target
+        if until is not None and not metric.direction.better(until, best):
+            return f"{metric.name} reached {until:g}"
+        if self.exhausted:
+            return "the agent has nothing left to propose"
+        if settings.experiments is not None and self.experiments >= settings.experiments:
+            return f"{settings.experiments} experiments were asked for"
+        if settings.duration is not None and self.elapsed >= settings.duration:
+            return f"the duration of {settings.duration:g} s is over"
+        if settings.patience is not None and self.barren >= settings.patience:
+            return f"{self.barren} experiments in a row without a keep"
+        if self.crashes >= settings.crashes:
+            return f"{self.crashes} crashes in a row"
+        if self.empty_turns >= EMPTY_TURNS:
+            return (
+                f"{self.empty_turns} turns in a row without a usable change; the agent's last words: {self.last_words}"
+            )
+        if settings.max_cost is not None and self.cost >= settings.max_cost:
+            return f"the cost reached {self.cost:.2f} of {settings.max_cost:.2f} USD"
+        return None

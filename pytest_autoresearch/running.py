@@ -1,0 +1,249 @@
+"""The run loop as pytest sees it: which sessions were selected, experiments as items, reports and exit codes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from pytest_autoresearch.errors import AutoresearchError
+from pytest_autoresearch.items import RECORDED, ExperimentItem, Unkept, is_seed, protocol_of
+from pytest_autoresearch.notebook.git import Git
+from pytest_autoresearch.notebook.record import History
+from pytest_autoresearch.protocol.experiment import Experiment, Status
+from pytest_autoresearch.protocol.model import Protocol
+from pytest_autoresearch.protocol.settings import OPTIONS, Settings, resolve
+from pytest_autoresearch.report.screen import Screen
+from pytest_autoresearch.report.summary import summarise
+from pytest_autoresearch.report.terminal import MARKUP, Ending, header_lines, summary_lines, verdict
+from pytest_autoresearch.research.loop import Research
+from pytest_autoresearch.research.opening import opened, opening_of
+
+STATUS = {
+    Status.KEEP: ("kept", "K", "KEEP"),
+    Status.DISCARD: ("discarded", "d", "DISCARD"),
+    Status.CRASH: ("crashed", "C", "CRASH"),
+}
+
+
+@dataclass(frozen=True)
+class Selected:
+    """One session that this invocation runs."""
+
+    seed: pytest.Item
+    git: Git
+    protocol: Protocol
+    settings: Settings
+
+
+class Loop:
+    """Registered under ``--autoresearch`` only."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.screen = Screen(config)
+        self.selected: list[Selected] = []
+        self.deselected = 0
+        self.finished: list[tuple[History, Ending]] = []
+
+    # Selection
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Keep what starts a session; every protocol is read before the first one runs."""
+        seeds = [item for item in items if is_seed(item)]
+        others = [item for item in items if not is_seed(item)]
+        if others:
+            config.hook.pytest_deselected(items=others)
+            self.deselected = len(others)
+        items[:] = seeds
+        with _usage_errors():
+            self.selected = [self._select(seed) for seed in seeds]
+            if len(seeds) > 1 and config.getoption("autoresearch_tag"):
+                raise AutoresearchError(f"--autoresearch-tag names one session, but {len(seeds)} were selected")
+
+    def _select(self, seed: pytest.Item) -> Selected:
+        git = Git.discover(seed.path.parent)
+        protocol = protocol_of(seed, git.top)
+        cli = {option.name: self.config.getoption(option.dest) for option in OPTIONS}
+        ini = {option.name: self.config.getini(option.ini) for option in OPTIONS}
+        return Selected(seed, git, protocol, resolve(cli, os.environ, protocol.options, ini))
+
+    # The loop
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        if session.testsfailed and not session.config.option.continue_on_collection_errors:
+            return None  # pytest's own loop says why it stops
+        if session.config.option.collectonly:
+            return True
+        session.items.clear()
+        session.testscollected = 0
+        with _interruptible():
+            for selected in self.selected:
+                self._run(session, selected)
+        return True
+
+    def _run(self, session: pytest.Session, selected: Selected) -> None:
+        with (
+            _usage_errors(),
+            opened(
+                selected.protocol,
+                selected.git,
+                selected.settings,
+                hook=self.config.hook,
+                watch=self.screen,
+            ) as research,
+        ):
+            self.screen.lines(header_lines(opening_of(research, self.deselected)))
+            stopped = "interrupted"
+            try:
+                stopped = self._experiments(session, selected.seed, research)
+            finally:
+                self._finish(selected, research, stopped)
+
+    def _experiments(self, session: pytest.Session, seed: pytest.Item, research: Research) -> str:
+        """Run experiments until there is a reason to stop, which is returned."""
+        reason = research.reason_to_stop() if research.history else None
+        item = ExperimentItem.grow(seed, research, research.next_number)
+        while reason is None:
+            following = ExperimentItem.grow(seed, research, item.number + 1)
+            session.items[:] = [item]  # reporters look here; a night's worth of items is not kept
+            session.testscollected += 1
+            self.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            if session.shouldfail:
+                raise session.Failed(session.shouldfail)
+            if session.shouldstop:
+                raise session.Interrupted(session.shouldstop)
+            if RECORDED not in item.stash:
+                return "the baseline failed" if item.number == 0 else "the harness failed"
+            reason = research.reason_to_stop()
+            item = following
+        return reason
+
+    def _finish(self, selected: Selected, research: Research, stopped: str) -> None:
+        if not research.history:
+            return
+        research.notebook.note("stop", stopped)
+        tally, session = research.tally, research.parts.session
+        ending = Ending(
+            stopped=stopped,
+            experiments=tally.experiments,
+            elapsed=tally.elapsed,
+            run_seconds=tally.run_seconds,
+            table=_shown(research.notebook.table),
+            branch=f"autoresearch/{session.tag}",
+            base=session.start,
+            command=f"pytest --autoresearch {_shown(selected.git.top / selected.protocol.source)}",
+        )
+        self.finished.append((research.notebook.history, ending))
+
+    # Reports
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        experiment = item.stash.get(RECORDED, None)
+        if call.when == "call" and experiment is not None:
+            report.autoresearch = experiment
+            if call.excinfo is not None and call.excinfo.errisinstance(Unkept):
+                report.outcome = "skipped"
+                report.wasxfail = f"{experiment.status.value}: {verdict(experiment)}"
+                report.longrepr = None
+        return report
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, Any] | None:
+        experiment = getattr(report, "autoresearch", None)
+        if experiment is None or report.when != "call":
+            return None
+        category, letter, word = STATUS[experiment.status]
+        if self.screen.draws_rows:
+            return category, "", ""  # the row says it
+        shown = f"{word} {verdict(experiment)}" if experiment.kept else word
+        return category, letter, (shown, MARKUP[experiment.status])
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        experiment: Experiment | None = getattr(report, "autoresearch", None)
+        if experiment is not None and self.screen.draws_rows:
+            self.screen.row(experiment)
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        for history, ending in self.finished:
+            terminalreporter.section(f"autoresearch/{history.session.tag}")
+            summary = summarise(history)
+            if summary is not None:
+                for line, markup in summary_lines(summary, ending):
+                    terminalreporter.write_line(line, **markup)
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """``--autoresearch-fail-on``: an ended loop that found nothing, or saw a crash, may be a failure."""
+        if session.exitstatus == pytest.ExitCode.OK and any(
+            self._found_wanting(history) for history, _ in self.finished
+        ):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def _found_wanting(self, history: History) -> bool:
+        fail_on = self.selected[0].settings.fail_on
+        if fail_on == "no-keep":
+            return not history.keeps
+        return fail_on == "crash" and any(e.status is Status.CRASH for e in history.experiments)
+
+    # pytest-timeout: our runs have their own deadline, and a timeout must never end the session
+
+    @pytest.hookimpl(tryfirst=True, optionalhook=True)
+    def pytest_timeout_set_timer(self, item: pytest.Item, settings: object) -> bool | None:
+        return True if isinstance(item, ExperimentItem) else None
+
+    @pytest.hookimpl(tryfirst=True, optionalhook=True)
+    def pytest_timeout_cancel_timer(self, item: pytest.Item) -> bool | None:
+        return True if isinstance(item, ExperimentItem) else None
+
+
+@contextmanager
+def _usage_errors() -> Iterator[None]:
+    """What the user has to mend ends the session with one message and exit code 4."""
+    try:
+        yield
+    except AutoresearchError as error:
+        raise pytest.UsageError(str(error)) from None
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """SIGTERM ends the loop like Ctrl-C; once it is ending, further signals do not tear what is being written."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(signum: int, frame: FrameType | None) -> None:
+        for name in before:
+            signal.signal(name, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        for name in before:
+            signal.signal(name, interrupt)
+        yield
+    finally:
+        for name, handler in before.items():
+            signal.signal(name, handler)
+
+
+def _shown(path: Path) -> str:
+    """A path as the user would type it from here."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
