@@ -1,0 +1,138 @@
+"""What a history says, in a few lines: keeps, near misses, failures by cause, and a table that fits its room.
+
+Pure, and linear in the history. Numbers of hidden measurements are never looked at.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from pytest_autoresearch.agents.answer import one_line
+from pytest_autoresearch.protocol.experiment import Experiment, Reason, Role
+from pytest_autoresearch.protocol.model import Direction
+
+STUCK = 5  # experiments without a keep after which more of the same is not asked for
+VERY_STUCK = 15
+RECENT = 40  # the newest rows come before older ones when room is short
+
+_MEASURED = frozenset({Reason.WORSE, Reason.NOISE, Reason.LIMIT, Reason.GUARD, Reason.HOLDOUT})
+_UNREMARKABLE = frozenset({Reason.IMPROVED, Reason.SIMPLER, Reason.WORSE, Reason.NOISE})
+
+
+def since_keep(history: Sequence[Experiment]) -> int:
+    """Experiments after the last keep (or after the baseline)."""
+    for back, experiment in enumerate(reversed(history)):
+        if experiment.kept:
+            return back
+    return len(history)
+
+
+def best_and_latest_keeps(history: Sequence[Experiment], direction: Direction) -> list[Experiment]:
+    """The two latest keeps and the one that gained most, newest first, at most three."""
+    keeps = [e for e in history if e.kept and e.number > 0]
+    chosen = {e.number: e for e in keeps[-2:]}
+    if keeps:
+        best = max(keeps, key=lambda e: _change(e, direction) or 0.0)
+        chosen[best.number] = best
+    return [chosen[number] for number in sorted(chosen, reverse=True)]
+
+
+def near_misses(history: Sequence[Experiment], direction: Direction) -> list[Experiment]:
+    """The three measured discards that came closest to the incumbent of their time, the best first."""
+    missed = [e for e in history if e.reason in _MEASURED and _change(e, direction) is not None]
+    return sorted(missed, key=lambda e: (-(_change(e, direction) or 0.0), -e.number))[:3]
+
+
+def failures_by_cause(history: Sequence[Experiment]) -> list[str]:
+    """One line per reason that is more than a number: how often, and the newest two in words."""
+    causes: dict[Reason, list[Experiment]] = defaultdict(list)
+    for experiment in reversed(history):
+        if experiment.reason not in _UNREMARKABLE:
+            causes[experiment.reason].append(experiment)
+    lines = []
+    for reason, experiments in sorted(causes.items(), key=lambda item: (-len(item[1]), item[0].value)):
+        words = list(dict.fromkeys(w for e in experiments[:20] if (w := detail(e, 110))))[:2]
+        lines.append(f"- {reason.value} × {len(experiments)}" + (f": {'; '.join(words)}" if words else ""))
+    return lines
+
+
+def last_failed_run(history: Sequence[Experiment]) -> tuple[Experiment, str] | None:
+    """The newest of the last ten experiments whose run left the end of a log, and that end."""
+    for experiment in reversed(history[-10:]):
+        for measurement in experiment.measurements:
+            if measurement.failure is not None and measurement.log_tail and measurement.role is Role.CANDIDATE:
+                return experiment, measurement.log_tail
+    return None
+
+
+def explain(experiment: Experiment, direction: Direction) -> str:
+    """One experiment in one line, with what was said of it."""
+    told = detail(experiment, 200)
+    return _row(experiment, direction, 160) + (f" [{told}]" if told else "")
+
+
+def detail(experiment: Experiment, limit: int) -> str:
+    """What was said of a verdict; of a hidden measurement only that it decided."""
+    if experiment.reason is Reason.HOLDOUT:
+        return "a check that you can not see did not confirm it"
+    return one_line(experiment.detail, limit)
+
+
+def table(history: Sequence[Experiment], direction: Direction, room: int) -> str:
+    """Everything tried in at most ``room`` bytes, newest first.
+
+    When room is short the newest, the keeps and the near misses keep their rows, then as many others as fit, in fewer
+    words; the rest is counted by reason.
+    """
+    tried = [e for e in history if e.number > 0]
+    room -= 200  # for the line that counts what is left out
+    shown: dict[int, str] = {}
+    for experiment, words in _by_importance(tried, direction):
+        row = _row(experiment, direction, words)
+        room -= len(row.encode()) + 1
+        if room < 0:
+            break
+        shown[experiment.number] = row
+    lines = [shown[number] for number in sorted(shown, reverse=True)]
+    counts: dict[str, int] = defaultdict(int)
+    for experiment in tried:
+        if experiment.number not in shown:
+            counts[experiment.reason.value] += 1
+    if counts:
+        left_out = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:8]
+        told = ", ".join(f"{count} {reason}" for reason, count in left_out)
+        lines.append(f"(and {sum(counts.values())} older ones without a row: {told})")
+    return "\n".join(lines)
+
+
+def number_text(value: float) -> str:
+    """A metric as people write it: six significant digits."""
+    return f"{value:.6g}"
+
+
+def _by_importance(tried: Sequence[Experiment], direction: Direction) -> Iterator[tuple[Experiment, int]]:
+    """Each experiment once with the characters its words may take: the newest, keeps and near misses, the others."""
+    newest, older = tried[-RECENT:], tried[:-RECENT]
+    marked = {e.number for e in older if e.kept} | {e.number for e in near_misses(older, direction)}
+    yield from ((e, 90) for e in reversed(newest))
+    yield from ((e, 90) for e in reversed(older) if e.number in marked)
+    yield from ((e, 50) for e in reversed(older) if e.number not in marked)
+
+
+def _row(experiment: Experiment, direction: Direction, limit: int) -> str:
+    cells = [f"{experiment.number:04d}", "KEEP" if experiment.kept else experiment.reason.value]
+    if experiment.value is not None:
+        cells.append(number_text(experiment.value))
+        change = _change(experiment, direction)
+        if change is not None:
+            cells.append(f"({abs(change):.3g} {'better' if change > 0 else 'worse'})" if change else "(equal)")
+    cells.append(one_line(experiment.description, limit) or "(no description)")
+    return "  ".join(cells)
+
+
+def _change(experiment: Experiment, direction: Direction) -> float | None:
+    """Gain over the incumbent it was judged against, in metric units; positive is better."""
+    if experiment.value is None or experiment.against is None:
+        return None
+    return direction.gain(experiment.against, experiment.value)
