@@ -1,0 +1,74 @@
+"""Which limits a candidate breaks: secondary metrics against fixed bounds or the baseline, run time against the budget.
+
+Pure. Several runs are compared by their medians.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from statistics import median
+
+from pytest_autoresearch.protocol.experiment import Measurement
+from pytest_autoresearch.protocol.model import Limit
+
+TOLERANCE = 1.02  # a run time over its allowance by less than this is the clock's noise
+ALLOWANCE = 1.1  # of the incumbent's run time, where that is longer than the budget
+
+_MORE_IS_BETTER = re.compile(
+    r"acc|accuracy|throughput|score|f1|auc|auroc|recall|precision|r2|bleu|rouge|mfu|coverage|reward|speedup|qps|rps|fps"
+    r"|ips|tps|ops|bandwidth|hits?|passed|per_(?:sec|second|s)"
+)
+
+
+def broken_limit(
+    limits: Sequence[Limit], candidate: Sequence[Measurement], baseline: Sequence[Measurement]
+) -> str | None:
+    """The first limit that the candidate breaks, in words; None if all hold. A value not reported breaks its limit."""
+    for limit in limits:
+        level = _level(candidate, limit.name)
+        if level is None:
+            return f"{limit.name} was not reported"
+        if limit.at_most is not None and level > limit.at_most:
+            return f"{limit.name} {level:g} is over its limit of {limit.at_most:g}"
+        if limit.at_least is not None and level < limit.at_least:
+            return f"{limit.name} {level:g} is under its limit of {limit.at_least:g}"
+        if limit.max_regression is not None:
+            start = _level(baseline, limit.name)
+            if start is not None and _regression(limit, start, level) > limit.max_regression:
+                return f"{limit.name} went from {start:g} to {level:g}, over {limit.max_regression:.3g} of regression"
+    return None
+
+
+def over_budget(candidate: Sequence[Measurement], incumbent: Sequence[Measurement], budget: float) -> str | None:
+    """How the candidate's median run time exceeds the budget and 1.1 x the incumbent's, in words; None if it does not."""
+    if not candidate:
+        return None
+    took = median(run.duration for run in candidate)
+    beside = median(run.duration for run in incumbent) if incumbent else 0.0
+    allowed = max(budget, ALLOWANCE * beside)
+    if took <= allowed * TOLERANCE:
+        return None
+    return f"a run took {took:.4g} s of the {allowed:.4g} s it may take"
+
+
+def _level(runs: Sequence[Measurement], name: str) -> float | None:
+    values = [run.secondary[name] for run in runs if name in run.secondary]
+    return median(values) if values else None
+
+
+def _regression(limit: Limit, start: float, level: float) -> float:
+    """How far ``level`` is on the wrong side of ``start``, as a fraction of it.
+
+    More is worse unless ``at_least`` or the name says otherwise.
+    """
+    loss = start - level if _more_is_better(limit) else level - start
+    if loss <= 0:
+        return 0.0
+    return loss / abs(start) if start else float("inf")
+
+
+def _more_is_better(limit: Limit) -> bool:
+    if limit.at_least is not None or limit.at_most is not None:
+        return limit.at_least is not None
+    return bool(re.search(rf"(?:^|[^a-z0-9])(?:{_MORE_IS_BETTER.pattern})(?:$|[^a-z0-9])", limit.name.lower()))

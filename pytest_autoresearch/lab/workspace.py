@@ -1,0 +1,279 @@
+"""The directory an experiment runs in: it holds exactly one state, whatever the last run did to it. Knows no git.
+
+Nothing here follows a symbolic link, and a survey trusts only what the kernel says of a file (nobody can set its ctime
+back), so a restore costs what has changed, not what there is.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import groupby, islice
+from pathlib import Path
+
+from pytest_autoresearch.errors import LabError
+from pytest_autoresearch.lab.expected import Directory, Entry, Leaf, Link, Made, paths_below, plant, uproot
+from pytest_autoresearch.lab.found import Found, describe, holds, opened, stamp_of, walk
+from pytest_autoresearch.lab.job import ReadBlobs
+from pytest_autoresearch.lab.lfs import copy_content, parse_pointer
+from pytest_autoresearch.lab.removal import DIRECTORY, open_directory, remove, remove_tree
+from pytest_autoresearch.protocol.experiment import Change, FileEntry
+
+LARGEST_READ = 5_000_000  # bytes of new content that changes() reads in all; more is out of scope by its size
+MOST_CHANGES = 10_000
+CLOCK_TICK = 20_000_000  # ns; a file changed twice within a tick of the kernel's clock may show one ctime
+
+LITTER = frozenset(
+    {"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".ipynb_checkpoints", ".hypothesis", ".git"}
+)
+"""Names that tools leave behind and that are part of no proposal."""
+
+_BLOBS_AT_ONCE = 256
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class Workspace:
+    """A directory of ours, which must not lie in the checkout.
+
+    ``checkout`` is where the contents of Git LFS pointers are looked for. ``ignored`` are paths that are no part of a
+    state (the run's log): never filled, never a change. ``kept`` are left alone from one fill to the next (caches).
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        read_blobs: ReadBlobs,
+        *,
+        checkout: Path,
+        ignored: Collection[str] = (),
+        kept: Collection[str] = (),
+    ) -> None:
+        self.root = root
+        self._read_blobs, self._checkout, self._ignored = read_blobs, checkout, frozenset(ignored)
+        self._bin = root.with_name(f"{root.name}.bin")
+        self._state: dict[str, Entry] = {}
+        self._expected = Directory()
+        self._kept = frozenset(kept)
+        self._made: set[str] = set()
+        self._submodules: set[str] = set()
+        self._trusted_until = 0  # ns; a younger ctime does not prove that a content is unchanged
+        self._begun = False
+
+    def fill(self, state: Mapping[str, FileEntry], links: Mapping[str, Link] | None = None) -> bool:
+        """Make the directory hold exactly ``state`` (and ``links``), writing no more than has changed.
+
+        Returns whether what :meth:`adopt` took in for this very state is still there, untouched. Raises LabError if the
+        disk, the system or a missing LFS content does not allow it.
+        """
+        try:
+            if not self._begun:
+                remove_tree(self.root)
+                self._begun = True
+            adopted = not self._expect({**state, **(links or {})}) and bool(self._made)
+            with self._open_root() as root:
+                altered, strangers = self._survey(root)
+                if self._made and not (adopted and self._made.isdisjoint(altered)):
+                    adopted = False
+                    self._disown()
+                    altered, strangers = self._survey(root)
+                for path in strangers:
+                    self._remove(root, path)
+                self._write_all(root, altered)
+                for path in self._submodules:
+                    with opened(root, f"{path}/.git", create=True):
+                        pass  # an empty directory, as git clone leaves it
+        except OSError as error:
+            raise LabError(
+                f"the workspace can not be filled: {error}\n  free some space, or remove {self.root}"
+            ) from error
+        self._trusted_until = time.time_ns() - CLOCK_TICK
+        return adopted
+
+    def adopt(self) -> None:
+        """Take in what a build has made: it is expected from now on, until the state changes or a run touches it."""
+        with self._open_root() as root:
+            _, strangers = self._survey(root)
+            for found in self._new(root, strangers):
+                plant(self._expected, found.path, Made())
+                self._expected.leaf(found.path).stamp = stamp_of(found.status)
+                self._made.add(found.path)
+        time.sleep(CLOCK_TICK / 1e9)  # what is written after this shows another ctime
+        self._trusted_until = time.time_ns() - CLOCK_TICK
+
+    def altered(self) -> tuple[str, ...]:
+        """The paths of the state whose content or kind is not as filled."""
+        with self._open_root() as root:
+            return tuple(self._survey(root)[0])
+
+    def changes(self) -> tuple[Change, ...]:
+        """What differs from the last fill, sorted by path, without litter, empty directories and ignored paths.
+
+        The contents of the first 5 MB are read; of what is beyond that, only the sizes.
+        """
+        room, changes = LARGEST_READ, []
+        with self._open_root() as root:
+            altered, strangers = self._survey(root)
+            for path in altered:
+                if isinstance(self._state.get(path), FileEntry):
+                    changes.append(describe(root, path, room))
+                    room -= changes[-1].size
+            new = self._new(root, strangers)
+            for found in islice(new, MOST_CHANGES):
+                changes.append(found.change(room))
+                room -= changes[-1].size
+            changes.extend(Change(f"{found.path} and more", "special") for found in islice(new, 1))
+        return tuple(sorted(changes, key=lambda change: change.path))
+
+    def prune(self, unwanted: Callable[[Found], bool]) -> tuple[str, ...]:
+        """Remove the entries that are no part of the state and ``unwanted``, at any depth; returns their paths."""
+        with self._open_root() as root:
+            _, strangers = self._survey(root)
+            candidates = (found for path in (*strangers, *sorted(self._made)) for found in walk(root, path))
+            doomed = [found.path for found in candidates if unwanted(found)]
+            for path in doomed:
+                self._remove(root, path)
+        return tuple(doomed)
+
+    def restore(self, paths: Sequence[str]) -> None:
+        """Write these paths of the state again as they were filled."""
+        with self._open_root() as root:
+            self._write_all(root, paths)
+
+    def write(self, path: str, data: bytes) -> None:
+        """Put a file of ours (the run's log) in the place of whatever is at ``path``."""
+        with self._open_root() as root, opened(root, path, create=True) as (directory, name):
+            remove(directory, name, bin_at=self._bin)
+            with os.fdopen(os.open(name, _CREATE, 0o644, dir_fd=directory), "wb") as file:
+                file.write(data)
+
+    def read(self, path: str, *, at_most: int) -> bytes | None:
+        """The first and last bytes, ``at_most`` in all, of a regular file; None if there is none."""
+        with self._open_root() as root:
+            try:
+                with opened(root, path) as (directory, name):
+                    return Found.at(path, directory, name).content(at_most)
+            except OSError:
+                return None
+
+    def close(self) -> None:
+        """Remove the directory and all that is in it."""
+        self._begun = False
+        remove_tree(self.root)
+
+    def _expect(self, wanted: dict[str, Entry]) -> bool:
+        """Bring the expected tree from the last state to this one; returns whether they differ."""
+        known = self._state
+        gone = known.keys() - wanted.keys()
+        for path in gone:
+            uproot(self._expected, path)
+        new = [path for path, entry in wanted.items() if (old := known.get(path)) is not entry and old != entry]
+        for path in new:
+            if not self._is_left_out(path):
+                plant(self._expected, path, wanted[path])
+        self._submodules.difference_update(gone, new)
+        self._submodules.update(path for path in new if getattr(wanted[path], "mode", "") == "160000")
+        for path in self._kept:
+            plant(self._expected, path, None)
+        self._state = wanted
+        return bool(gone or new)
+
+    def _disown(self) -> None:
+        for path in self._made:
+            if path not in self._state:
+                uproot(self._expected, path)
+        self._made.clear()
+
+    def _is_left_out(self, path: str) -> bool:
+        """A log or bytecode file of a commit would only be mistaken for a result or for its source."""
+        return path in self._ignored or path.endswith((".pyc", ".pyo")) or "__pycache__" in path.split("/")
+
+    @contextmanager
+    def _open_root(self) -> Iterator[int]:
+        try:
+            root = os.open(self.root, DIRECTORY)
+        except OSError:  # not there yet, or the run made it unreadable or put something else in its place
+            remove_tree(self.root)
+            self.root.mkdir(mode=0o755, parents=True)
+            root = os.open(self.root, DIRECTORY)
+        try:
+            yield root
+        finally:
+            os.close(root)
+
+    def _survey(self, root: int) -> tuple[list[str], list[str]]:
+        """Paths of the state that are not as filled, and the topmost entries that should not be there."""
+        altered: list[str] = []
+        strangers: list[str] = []
+        self._survey_directory(self._expected, root, "", altered, strangers)
+        return altered, strangers
+
+    def _survey_directory(
+        self, expected: Directory, fd: int, prefix: str, altered: list[str], strangers: list[str]
+    ) -> None:
+        names = set(os.listdir(fd))
+        for name, leaf in expected.leaves.items():
+            if leaf.entry is None:
+                continue
+            if name not in names:
+                altered.append(prefix + name)
+                continue
+            status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+            stamp = stamp_of(status)
+            if (stamp != leaf.stamp or stamp[0] > self._trusted_until) and not holds(fd, name, leaf, status):
+                altered.append(prefix + name)
+        for name, below in expected.directories.items():
+            try:
+                inner = open_directory(fd, name)
+            except OSError:
+                altered.extend(paths_below(below, f"{prefix}{name}/"))
+                if name in names:
+                    strangers.append(prefix + name)
+                continue
+            try:
+                self._survey_directory(below, inner, f"{prefix}{name}/", altered, strangers)
+            finally:
+                os.close(inner)
+        strangers.extend(prefix + name for name in names - expected.leaves.keys() - expected.directories.keys())
+
+    def _new(self, root: int, strangers: Sequence[str]) -> Iterator[Found]:
+        """What an agent may have meant of the entries that are no part of the state."""
+        for path in sorted(strangers):
+            for found in walk(root, path, skip=LITTER):
+                if found.path not in self._ignored and not found.name.endswith((".pyc", ".pyo")):
+                    yield found
+
+    def _remove(self, root: int, path: str) -> None:
+        with opened(root, path) as (directory, name):
+            remove(directory, name, bin_at=self._bin)
+
+    def _write_all(self, root: int, paths: Sequence[str]) -> None:
+        ordered = iter(sorted(paths))
+        while batch := list(islice(ordered, _BLOBS_AT_ONCE)):
+            leaves = {path: leaf for path in batch if (leaf := self._expected.leaf(path)).entry is not None}
+            blobs = self._read_blobs([e.blob for leaf in leaves.values() if isinstance(e := leaf.entry, FileEntry)])
+            for _, group in groupby(leaves, key=lambda path: path.rpartition("/")[0]):
+                siblings = list(group)
+                with opened(root, siblings[0], create=True) as (directory, _):
+                    for path in siblings:
+                        self._write_leaf(directory, path, leaves[path], blobs)
+
+    def _write_leaf(self, directory: int, path: str, leaf: Leaf, blobs: Mapping[str, bytes]) -> None:
+        name = path.rpartition("/")[2]
+        remove(directory, name, bin_at=self._bin)
+        if isinstance(leaf.entry, Link):
+            os.symlink(leaf.entry.target, name, dir_fd=directory)
+        elif isinstance(leaf.entry, FileEntry) and leaf.entry.mode == "120000":
+            os.symlink(os.fsdecode(blobs[leaf.entry.blob]), name, dir_fd=directory)
+        elif isinstance(leaf.entry, FileEntry):
+            data = blobs[leaf.entry.blob]
+            pointer = parse_pointer(data)
+            mode = 0o755 if leaf.entry.mode == "100755" else 0o644
+            with os.fdopen(os.open(name, _CREATE, mode, dir_fd=directory), "wb") as file:
+                if pointer is None:
+                    file.write(data)
+                else:
+                    leaf.digest = pointer.digest
+                    copy_content(pointer, path, self._checkout, file)
+        leaf.stamp = stamp_of(os.stat(name, dir_fd=directory, follow_symlinks=False))
