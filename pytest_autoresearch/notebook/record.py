@@ -37,6 +37,7 @@ class Drop:
     commit: str
     moved: Mapping[int, str]
     when: datetime
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,22 @@ class Note:
     kind: str
     text: str
     when: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A kept experiment's state measured anew, because a drop has changed what its commit holds."""
+
+    number: int
+    commit: str
+    value: float
+    interval: tuple[float, float] | None
+    measurements: tuple[Measurement, ...]
+    when: datetime
+
+
+Record = Session | Experiment | Drop | Level | Verification | Note
+"""Everything that may stand in a ledger."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,95 @@
+"""The branch of a tag: derived from the ledger, never the other way round; the user's moves are respected."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pytest_autoresearch.errors import NotebookError
+from pytest_autoresearch.notebook.chain import BRANCHES, LEDGERS, Chain, branch_ref, ledger_ref, running_ref
+from pytest_autoresearch.notebook.git import Git
+
+TAG_LENGTH = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Refs:
+    """Where a tag's refs are, None for one that does not exist; ``checkout`` is where the branch is checked out."""
+
+    branch: str | None
+    ledger: str | None
+    running: str | None
+    checkout: str = ""
+
+
+def refuse_tag(git: Git, tag: str) -> None:
+    """NotebookError for a tag that can not name a branch."""
+    if not tag or "/" in tag or len(tag) > TAG_LENGTH:
+        raise NotebookError(f"tag {tag!r}: a tag has no slash and 1 to {TAG_LENGTH} characters\n  choose another --tag")
+    out = git.plumbing.run("check-ref-format", "--normalize", branch_ref(tag), check=False)
+    if tag.startswith("-") or out.decode("utf-8", "replace").strip() != branch_ref(tag):
+        raise NotebookError(f"tag {tag!r}: git allows no branch {BRANCHES[11:]}/{tag}\n  use letters, digits, - and _")
+
+
+def read_refs(git: Git, tag: str) -> Refs:
+    """The refs of a tag. NotebookError where a branch of another kind blocks its name."""
+    form = "--format=%(refname)%00%(objectname)%00%(worktreepath)"
+    out = git.plumbing.run("for-each-ref", form, BRANCHES, f"{LEDGERS}/{tag}")
+    found: dict[str, list[str]] = {}
+    for line in os.fsdecode(out).split("\n"):
+        name, *rest = line.split("\0")
+        found[name] = rest
+    branch = branch_ref(tag)
+    blocking = [name for name in found if name == BRANCHES or name.startswith(branch + "/")]
+    if blocking:
+        name = blocking[0][11:]
+        raise NotebookError(f"the branch {name} is in the way of {branch[11:]}\n  git branch -m {name} another-name")
+    at = {name: rest[0] for name, rest in found.items() if rest}
+    checkout = found[branch][1] if branch in found else ""
+    return Refs(at.get(branch), at.get(ledger_ref(tag)), at.get(running_ref(tag)), checkout)
+
+
+def refuse_branch(refs: Refs, chain: Chain | None, tag: str) -> None:
+    """NotebookError where deriving the branch would take something from the user."""
+    name = branch_ref(tag)[11:]
+    another = "or choose another --autoresearch-tag"
+    if refs.checkout:
+        raise NotebookError(f"{name} is checked out in {refs.checkout}\n  git switch - there, {another}")
+    if refs.branch is None:
+        return
+    if chain is None:
+        raise NotebookError(
+            f"the branch {name} exists, but has no ledger\n"
+            f"  git fetch origin '{LEDGERS}/{tag}/*:{LEDGERS}/{tag}/*', git branch -m {name} mine, {another}"
+        )
+    if refs.branch not in chain.own_commits():
+        raise NotebookError(f"{name} holds commits that are not the session's\n  git branch -m {name} mine, {another}")
+
+
+class Branch:
+    """One branch that follows the ledger as long as nobody else moves it."""
+
+    def __init__(self, git: Git, tag: str, say: Callable[[str], None]) -> None:
+        self._git, self._tag, self._say = git, tag, say
+        self._ref, self.name = branch_ref(tag), branch_ref(tag)[11:]
+        self._at, self._ours = git.zero, True
+
+    def follow(self, at: str | None, head: str) -> None:
+        """Bring the branch from ``at`` to ``head`` at the start of a session."""
+        self._at = at or self._git.zero
+        self.advance(head)
+
+    def advance(self, head: str) -> None:
+        """Move on to a new head, unless the user took the branch over: that is said once."""
+        if not self._ours or head == self._at:
+            return
+        refs = read_refs(self._git, self._tag)
+        found = refs.branch or self._git.zero
+        if found != self._at or refs.checkout:
+            self._ours = False
+            what = f"was checked out in {refs.checkout}" if refs.checkout else "was moved"
+            self._say(f"{self.name} {what} meanwhile: it is left alone, the ledger goes on")
+            return
+        self._git.move_ref(self._ref, head, self._at)
+        self._at = head

@@ -1,0 +1,172 @@
+"""The ledger as it is read: a chain of commits whose messages are records, and the history they add up to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+
+from pytest_autoresearch.errors import NotebookError
+from pytest_autoresearch.notebook.codec import decode
+from pytest_autoresearch.notebook.git import Git
+from pytest_autoresearch.notebook.record import Drop, History, Level, Note, Record, Session, Verification
+from pytest_autoresearch.protocol.experiment import Experiment, Reason, Status
+
+BRANCHES = "refs/heads/autoresearch"
+LEDGERS = "refs/autoresearch"
+_LOG = ("log", "-z", "--first-parent", "--encoding=UTF-8", "--no-show-signature", "--no-color")
+
+
+def branch_ref(tag: str) -> str:
+    """The branch of a tag: one commit per keep."""
+    return f"{BRANCHES}/{tag}"
+
+
+def ledger_ref(tag: str) -> str:
+    """The newest record of a tag."""
+    return f"{LEDGERS}/{tag}/log"
+
+
+def running_ref(tag: str) -> str:
+    """The proposal that is being measured."""
+    return f"{LEDGERS}/{tag}/running"
+
+
+def unbegun(tag: str) -> History:
+    """The history of a session that has no record yet."""
+    session = Session(tag, "", "", {}, {}, "", {}, datetime.now(timezone.utc))
+    return History(session)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A ledger as read: its newest commit, its records oldest first."""
+
+    head: str
+    records: tuple[Record, ...]
+
+    @property
+    def history(self) -> History:
+        """What the records add up to."""
+        return fold(self.records)
+
+    def before_last_drop(self) -> History:
+        """The history as it was before the newest drop."""
+        last = max((i for i, r in enumerate(self.records) if isinstance(r, Drop)), default=None)
+        return fold([r for i, r in enumerate(self.records) if i != last])
+
+    @property
+    def newest_drop_is_unmeasured(self) -> bool:
+        """Whether the incumbent's numbers are those of a state that a drop has changed."""
+        newest = next((r for r in reversed(self.records) if isinstance(r, (Drop, Level))), None)
+        return isinstance(newest, Drop)
+
+    def own_commits(self) -> set[str]:
+        """Every commit the branch has ever been at."""
+        session = self.records[0]
+        assert isinstance(session, Session)
+        kept = {r.commit for r in self.records if isinstance(r, Experiment) and r.kept}
+        moved = {commit for r in self.records if isinstance(r, Drop) for commit in r.moved.values()}
+        return {session.start} | kept | moved
+
+
+def read_chain(git: Git, ref: str) -> Chain | None:
+    """The ledger at ``ref``, None if there is none. NotebookError for one that this version can not read."""
+    commits, records = [], []
+    for commit, record in read_records(git, ref):
+        commits.append(commit)
+        records.append(record)
+    if not commits:
+        return None
+    if not isinstance(records[0], Session):
+        raise NotebookError(
+            f"{ref}: its first record is no session\n  the ref is damaged: fetch it again, or delete it"
+        )
+    return Chain(commits[-1], tuple(records))
+
+
+def read_records(git: Git, ref: str) -> Iterator[tuple[str, Record]]:
+    """Ledger commits and their records, oldest first."""
+    if git.resolve(ref) is None:
+        return
+    log = git.plumbing.run(*_LOG, "--reverse", "--format=%H%n%B", ref, "--")
+    for entry in log.split(b"\0"):
+        commit, _, message = entry.partition(b"\n")
+        if commit:
+            yield commit.decode(), decode(message.decode("utf-8", "replace"))
+
+
+def read_history(git: Git, tag: str) -> History:
+    """What a tag's ledger says, without its lock. NotebookError where there is no such ledger."""
+    chain = read_chain(git, ledger_ref(tag))
+    if chain is None:
+        known = ", ".join(session.tag for session in sessions(git)) or "none yet"
+        raise NotebookError(f"{git.top}: no session {tag} in this repository\n  there are: {known}")
+    return chain.history
+
+
+def sessions(git: Git) -> list[Session]:
+    """Record 0 of every tag of this repository, in the order they began."""
+    refs = [ref for ref in git.refs(LEDGERS) if ref.endswith("/log") and ref.count("/") == 3]
+    if not refs:
+        return []
+    # Along first parents a ledger's only root is its first record; candidates are second parents.
+    roots = git.plumbing.run(*_LOG, "--max-parents=0", "--format=%B", *refs, "--")
+    found = [decode(message.decode("utf-8", "replace")) for message in roots.split(b"\0") if message.strip()]
+    named = {os.path.basename(os.path.dirname(ref)) for ref in refs}
+    begun = [each for each in found if isinstance(each, Session) and each.tag in named]
+    return sorted(begun, key=lambda session: session.started)
+
+
+def fold(records: Sequence[Record]) -> History:
+    """Add the records up. Only the newest experiment keeps the judge's state: a night's worth of them is megabytes."""
+    session = records[0]
+    assert isinstance(session, Session)
+    experiments: list[Experiment] = []
+    drops: list[Drop] = []
+    verifications: list[Verification] = []
+    notes: list[Note] = []
+    for record in records[1:]:
+        if isinstance(record, Experiment):
+            if record.number != len(experiments):
+                raise NotebookError(f"experiment {record.number} stands where {len(experiments)} belongs in the ledger")
+            if experiments:
+                experiments[-1] = slim(experiments[-1])
+            experiments.append(record)
+        elif isinstance(record, Drop):
+            drops.append(record)
+            experiments = dropped(experiments, record)
+        elif isinstance(record, Level):
+            experiments = measured_anew(experiments, record)
+        elif isinstance(record, Verification):
+            verifications.append(record)
+        elif isinstance(record, Note):
+            notes.append(record)
+    return History(session, tuple(experiments), tuple(drops), tuple(verifications), tuple(notes))
+
+
+def slim(experiment: Experiment) -> Experiment:
+    """An experiment without the judge's state."""
+    return replace(experiment, judge={}) if experiment.judge else experiment
+
+
+def dropped(experiments: Sequence[Experiment], drop: Drop) -> list[Experiment]:
+    """A dropped keep reads as a discard with its old hash, later keeps have their new commits."""
+    result = [replace(e, commit=drop.moved.get(e.number, e.commit)) if e.kept else e for e in experiments]
+    why = f"dropped: {drop.why}" if drop.why else "dropped"
+    result[drop.number] = replace(
+        experiments[drop.number],
+        status=Status.DISCARD,
+        reason=Reason.NOISE,
+        detail=why,
+        judge=result[drop.number].judge,
+    )
+    return result
+
+
+def measured_anew(experiments: Sequence[Experiment], level: Level) -> list[Experiment]:
+    """The numbers of a kept state after a drop."""
+    result = list(experiments)
+    result[level.number] = replace(result[level.number], value=level.value, interval=level.interval)
+    return result

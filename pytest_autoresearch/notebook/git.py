@@ -1,0 +1,354 @@
+"""One git repository as the notebook uses it: objects, trees, refs. Knows nothing of experiments.
+
+The user's index, checkout, stash and current branch are never written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any, final
+
+from pytest_autoresearch.errors import NotebookError
+from pytest_autoresearch.notebook.plumbing import Plumbing, discover_places
+from pytest_autoresearch.protocol.experiment import Change, FileEntry
+
+TREE = "40000"
+ABSENT = ""
+DIFF_LIMIT = 4_000_000
+"""Bytes of a diff that are read at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who our commits say made them."""
+
+    name: str = "pytest-autoresearch"
+    email: str = "pytest-autoresearch@localhost"
+
+
+@final
+class Git:
+    """A repository with a working tree and at least one commit."""
+
+    def __init__(self, top: Path, git_dir: Path, common_dir: Path, object_format: str) -> None:
+        self.top, self.common_dir = top, common_dir
+        self.plumbing = Plumbing(top, git_dir, common_dir)
+        self._hash = hashlib.sha256 if object_format == "sha256" else hashlib.sha1
+        self.zero = "0" * self._hash().digest_size * 2
+        self._trees: OrderedDict[str, dict[str, FileEntry]] = OrderedDict()
+        self._files: OrderedDict[str, dict[str, FileEntry]] = OrderedDict()
+        self._written: dict[str, tuple[str, bytes]] = {}
+        self._settled: dict[str, tuple[str, bytes]] = {}
+
+    @classmethod
+    def discover(cls, path: Path) -> Git:
+        """The repository around ``path``; NotebookError where there is none that a session can work on."""
+        git = cls(*discover_places(Path(os.path.abspath(path))))
+        if git.resolve("HEAD") is None:
+            git.close()
+            raise NotebookError(f"{git.top}: the repository has no commit yet\n  commit what is to be optimised first")
+        return git
+
+    def close(self) -> None:
+        """End the git processes."""
+        self.plumbing.close()
+
+    def __enter__(self) -> Git:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- looking things up ------------------------------------------------------------------------------------------
+
+    def head(self) -> str:
+        """The commit HEAD is at."""
+        commit = self.resolve("HEAD")
+        if commit is None:
+            raise NotebookError(f"{self.top}: HEAD names no commit\n  check out a branch")
+        return commit
+
+    def resolve(self, rev: str) -> str | None:
+        """The full hash of the commit that ``rev`` names, None if there is none."""
+        if not rev or "\n" in rev or "\0" in rev:
+            return None
+        return self._lookup(f"{rev}^{{commit}}")[0]
+
+    def tree(self, treeish: str) -> str:
+        """The id of a commit's tree."""
+        found = self._lookup(f"{treeish}^{{tree}}")[0]
+        if found is None:
+            raise NotebookError(f"{self.top}: {treeish} is not in the repository\n  fetch it, or check its spelling")
+        return found
+
+    def message(self, commit: str) -> str:
+        """A commit's message."""
+        _, data = self._lookup(f"{commit}^{{commit}}")
+        return data.partition(b"\n\n")[2].decode("utf-8", "replace")
+
+    def parents(self, commit: str) -> list[str]:
+        """A commit's parents, first parent first."""
+        _, data = self._lookup(f"{commit}^{{commit}}")
+        header = data.partition(b"\n\n")[0].split(b"\n")
+        return [line[7:].decode() for line in header if line.startswith(b"parent ")]
+
+    def is_unused(self, abbreviation: str) -> bool:
+        """Whether no object's id begins with these digits."""
+        helper = self.plumbing.helper("cat-file", "--batch")
+        answer = helper.ask(abbreviation.encode())[0]
+        if not answer.endswith((b" missing", b" ambiguous")):
+            helper.read(int(answer.rsplit(b" ", 1)[1]))
+        return answer.endswith(b" missing")
+
+    def files(self, treeish: str) -> Mapping[str, FileEntry]:
+        """Every path of a tree, relative to the top. Names that are not UTF-8 are surrogate-escaped."""
+        tree = self.tree(treeish)
+        known = self._files.get(tree)
+        if known is None:
+            listing = self.plumbing.run("ls-tree", "-r", "-z", "--full-tree", tree)
+            known = self._remember_files(tree, dict(_listed(line) for line in listing.split(b"\0")[:-1]))
+        return known
+
+    def read(self, blobs: Sequence[str]) -> dict[str, bytes]:
+        """Raw contents by blob id."""
+        helper = self.plumbing.helper("cat-file", "--batch")
+        contents: dict[str, bytes] = {}
+        wanted = list(dict.fromkeys(blobs))
+        for at in range(0, len(wanted), 400):
+            # So many ids fit into a pipe at once, whatever the answers' size: neither side waits for the other.
+            some = wanted[at : at + 400]
+            answer = helper.ask("\n".join(some).encode())[0]
+            for blob in some:
+                kind, _, size = answer.rpartition(b" ")
+                if not kind.endswith(b" blob"):
+                    raise NotebookError(f"{self.top}: object {blob} is missing\n  run git fsck, or fetch it")
+                contents[blob] = helper.read(int(size))
+                if blob is not some[-1]:
+                    answer = helper.line()
+        return contents
+
+    def _lookup(self, name: str) -> tuple[str | None, bytes]:
+        helper = self.plumbing.helper("cat-file", "--batch")
+        answer = helper.ask(name.encode("utf-8", "surrogateescape"))[0]
+        parts = answer.rsplit(b" ", 2)
+        if len(parts) < 3 or not parts[2].isdigit() or parts[1] not in (b"commit", b"tree", b"blob", b"tag"):
+            return None, b""
+        return parts[0].decode(), helper.read(int(parts[2]))
+
+    # -- writing objects --------------------------------------------------------------------------------------------
+
+    def blob_id(self, data: bytes) -> str:
+        """The id a blob with this content has in this repository."""
+        return self._id("blob", data)
+
+    def write_tree(self, base: str, changes: Sequence[Change]) -> str:
+        """The id of ``base``'s tree with ``changes`` applied; changes that are no regular file are left out.
+
+        Costs by the changed paths, not by the size of the tree.
+        """
+        root = self.tree(base)
+        edits: dict[str, Any] = {}
+        for change in sorted(changes, key=lambda change: change.kind != "deleted"):
+            if change.kind == "deleted":
+                _put(edits, change.path, None)
+            elif change.kind == "file" and change.data is not None:
+                _put(edits, change.path, FileEntry(change.mode, self.store("blob", change.data)))
+        if not edits:
+            return root
+        tree = self._graft(root, edits) or self.store("tree", b"")
+        if root in self._files and tree not in self._files:
+            self._remember_files(tree, _applied(self._files[root], changes, self.blob_id))
+        return tree
+
+    def commit(self, tree: str, parents: Sequence[str], message: str, when: datetime | None = None) -> str:
+        """Write a commit object; no ref moves."""
+        return self.store("commit", self.commit_data(tree, parents, message, when))
+
+    def commit_data(self, tree: str, parents: Sequence[str], message: str, when: datetime | None = None) -> bytes:
+        """The content of a commit object."""
+        stamp = int((when or datetime.now(timezone.utc)).timestamp())
+        who = f"{self.identity.name} <{self.identity.email}> {stamp} +0000"
+        lines = [f"tree {tree}", *(f"parent {parent}" for parent in parents), f"author {who}", f"committer {who}"]
+        return ("\n".join(lines) + "\n\n" + message.rstrip("\n") + "\n").encode("utf-8", "replace")
+
+    def store(self, kind: str, data: bytes) -> str:
+        """Write an object and return its id."""
+        helper = self.plumbing.helper("hash-object", "-w", "--no-filters", "-t", kind, "--stdin-paths", takes_file=True)
+        name = helper.ask_about(data).decode()
+        self._written[name] = (kind, data)
+        return name
+
+    def object_id(self, kind: str, data: bytes) -> str:
+        """The id an object of this kind and content would have."""
+        return self._id(kind, data)
+
+    def discard(self, name: str) -> None:
+        """Take back an object of ours that nothing refers to: no repack would pack it, and 3,000 are 12 MB."""
+        self._written.pop(name, None)
+        self._settled.pop(name, None)
+        self._loose(name).unlink(missing_ok=True)
+
+    def settle(self) -> None:
+        """Write again what somebody's ``git gc --prune=now`` took away before a ref led to it."""
+        for name, (kind, data) in {**self._settled, **self._written}.items():
+            if not self._loose(name).exists() and self._lookup(name)[0] is None:
+                self.store(kind, data)
+        self._settled, self._written = self._written, {}
+
+    @cached_property
+    def identity(self) -> Identity:
+        """The user's name and address, or our own where git knows none."""
+        out = self.plumbing.run("config", "--get-regexp", r"^user\.(name|email)$", check=False, users_config=True)
+        said = dict(line.split(" ", 1) for line in out.decode("utf-8", "replace").splitlines() if " " in line)
+        name = os.environ.get("GIT_AUTHOR_NAME") or said.get("user.name", "")
+        email = os.environ.get("GIT_AUTHOR_EMAIL") or said.get("user.email", "")
+        clean = str.maketrans("", "", "<>\n\r\0")
+        name, email = name.translate(clean).strip(), email.translate(clean).strip()
+        return Identity(name, email) if name and email else Identity()
+
+    def _loose(self, name: str) -> Path:
+        return self.common_dir / "objects" / name[:2] / name[2:]
+
+    def _id(self, kind: str, data: bytes) -> str:
+        return self._hash(f"{kind} {len(data)}".encode() + b"\0" + data).hexdigest()
+
+    def _graft(self, tree: str | None, edits: dict[str, Any]) -> str | None:
+        """The id of ``tree`` with nested edits applied, None when nothing is left of it."""
+        entries = dict(self._entries(tree)) if tree else {}
+        for name, edit in edits.items():
+            old = entries.get(name)
+            inside = old.blob if old and old.mode == TREE else None
+            if isinstance(edit, dict):
+                new = self._graft(inside, edit)
+                if new is not None:
+                    entries[name] = FileEntry(TREE, new)
+                elif inside is not None:
+                    del entries[name]
+            elif edit is not None:
+                entries[name] = edit
+            elif old is not None and inside is None:
+                del entries[name]
+        if not entries:
+            return None
+        ordered = sorted(entries.items(), key=lambda item: _encoded(item[0]) + (b"/" if item[1].mode == TREE else b""))
+        raw = b"".join(
+            f"{int(entry.mode, 8):o} ".encode() + _encoded(name) + b"\0" + bytes.fromhex(entry.blob)
+            for name, entry in ordered
+        )
+        return self.store("tree", raw)
+
+    def _entries(self, tree: str) -> dict[str, FileEntry]:
+        known = self._trees.get(tree)
+        if known is None:
+            known = self._trees[tree] = _parsed(self._lookup(tree)[1], self._hash().digest_size)
+            if len(self._trees) > 500:
+                self._trees.popitem(last=False)
+        return known
+
+    def _remember_files(self, tree: str, files: dict[str, FileEntry]) -> dict[str, FileEntry]:
+        self._files[tree] = files
+        if len(self._files) > 4:
+            self._files.popitem(last=False)
+        return files
+
+    # -- refs -------------------------------------------------------------------------------------------------------
+
+    def refs(self, prefix: str) -> dict[str, str]:
+        """Refs below ``prefix`` and what they point to."""
+        out = self.plumbing.run("for-each-ref", "--format=%(refname) %(objectname)", prefix)
+        return dict(line.rsplit(" ", 1) for line in os.fsdecode(out).splitlines())
+
+    def move_ref(self, ref: str, new: str, old: str) -> None:
+        """Set ``ref`` if it still is at ``old`` (:attr:`zero`: does not exist); NotebookError otherwise."""
+        self._transact(f"update {ref} {new} {old}")
+
+    def delete_ref(self, ref: str, old: str) -> None:
+        """Delete ``ref`` if it still is at ``old``."""
+        self._transact(f"delete {ref} {old}")
+
+    def _transact(self, command: str) -> None:
+        helper = self.plumbing.helper("update-ref", "--stdin")
+        helper.ask(f"start\n{command}\nprepare\ncommit".encode(), lines=3)
+
+    # -- for people -------------------------------------------------------------------------------------------------
+
+    def diff(self, old: str, new: str, *, paths: Sequence[str] = (), context: int = 3) -> str:
+        """The unified diff between two commits or trees; undecodable bytes are replaced."""
+        out = self.plumbing.run(
+            *("diff-tree", "-r", "-p", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames"),
+            *(f"-U{context}", "--end-of-options", old, new, "--", *paths),
+            env={"GIT_LITERAL_PATHSPECS": "1"},
+            limit=DIFF_LIMIT,
+        )
+        return out.decode("utf-8", "replace")
+
+    def dirty(self) -> bool:
+        """Whether the checkout holds changes of tracked files that no commit has."""
+        args = ("status", "--porcelain", "-z", "--untracked-files=no", "--ignore-submodules=dirty")
+        return bool(self.plumbing.run(*args, users_config=True, limit=1000))
+
+    def ignored(self) -> list[str]:
+        """Ignored paths that exist in the checkout, whole directories as one, relative to the top."""
+        args = ("ls-files", "-z", "--others", "--ignored", "--exclude-standard", "--directory")
+        out = self.plumbing.run(*args, users_config=True, limit=1_000_000)
+        return [os.fsdecode(path) for path in out.split(b"\0") if path]
+
+    def ignores(self, path: Path) -> bool:
+        """Whether the user's ignore rules cover ``path``."""
+        args = ("check-ignore", "-z", "--stdin")
+        return bool(self.plumbing.run(*args, stdin=os.fsencode(path) + b"\0", users_config=True, check=False))
+
+
+def _encoded(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")
+
+
+def _listed(line: bytes) -> tuple[str, FileEntry]:
+    about, _, path = line.partition(b"\t")
+    mode, _, blob = about.split(b" ")
+    return path.decode("utf-8", "surrogateescape"), FileEntry(mode.decode(), blob.decode())
+
+
+def _parsed(raw: bytes, digest: int) -> dict[str, FileEntry]:
+    """The entries of a tree object: ``mode name NUL digest`` without separators."""
+    entries, at = {}, 0
+    while at < len(raw):
+        space, end = raw.index(b" ", at), raw.index(b"\0", at)
+        name = raw[space + 1 : end].decode("utf-8", "surrogateescape")
+        entries[name] = FileEntry(raw[at:space].decode(), raw[end + 1 : end + 1 + digest].hex())
+        at = end + 1 + digest
+    return entries
+
+
+def _put(edits: dict[str, Any], path: str, leaf: FileEntry | None) -> None:
+    *directories, name = path.split("/")
+    for directory in directories:
+        inner = edits.get(directory)
+        if not isinstance(inner, dict):
+            inner = edits[directory] = {}
+        edits = inner
+    edits[name] = leaf
+
+
+def _applied(files: Mapping[str, FileEntry], changes: Sequence[Change], blob_id: Any) -> dict[str, FileEntry]:
+    """The listing of a tree after ``changes``, without asking git."""
+    result = dict(files)
+    for change in changes:
+        if change.kind == "deleted":
+            result.pop(change.path, None)
+    for change in changes:
+        if change.kind == "file" and change.data is not None:
+            if change.path not in result:
+                for parent in PurePosixPath(change.path).parents:
+                    result.pop(str(parent), None)
+                for below in [path for path in result if path.startswith(change.path + "/")]:
+                    del result[below]
+            result[change.path] = FileEntry(change.mode, blob_id(change.data))
+    return result

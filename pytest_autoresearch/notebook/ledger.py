@@ -1,0 +1,327 @@
+"""The notebook of one tag, held by lock: every finished experiment is in the ledger exactly once.
+
+The one commit point is the move of the ledger's ref. Branch and results.tsv are derived from it, at once while all goes
+well, and by the next start when this process dies in between.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, final
+
+from pytest_autoresearch.errors import NotebookError
+from pytest_autoresearch.notebook import chain as chains
+from pytest_autoresearch.notebook.branch import Branch, Refs, read_refs, refuse_branch, refuse_tag
+from pytest_autoresearch.notebook.chain import Chain, branch_ref, ledger_ref, read_chain, sessions
+from pytest_autoresearch.notebook.codec import encode
+from pytest_autoresearch.notebook.deferral import uninterrupted
+from pytest_autoresearch.notebook.exclude import exclude
+from pytest_autoresearch.notebook.git import Git
+from pytest_autoresearch.notebook.lock import Lock
+from pytest_autoresearch.notebook.pending import Pending, Running, remove_stale
+from pytest_autoresearch.notebook.record import Drop, History, Level, Note, Record, Session, Verification
+from pytest_autoresearch.notebook.results import Table, header, render, row
+from pytest_autoresearch.notebook.text import candidate_message
+from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Usage
+
+__all__ = ["Notebook", "Pending", "sessions"]
+
+REPACK_EVERY = 500
+"""Experiments between two repacks of our loose objects: 3,000 experiments are 50 MB loose and 3 MB packed."""
+
+
+def _nothing(boundary: str) -> None:
+    pass
+
+
+@final
+class Notebook:
+    """Open with :meth:`open`; a context manager that gives the lock back.
+
+    ``history`` is what the ledger says, ``newest`` its newest experiment with the judge's state, ``pending`` the
+    proposal that was running when the last session died, ``notices`` what the user should be told, each thing once.
+    ``boundary`` is called with a name after every lasting effect, for tests that die there.
+    """
+
+    def __init__(
+        self, git: Git, tag: str, *, table: Path, metric: str, locks: Sequence[Lock], boundary: Callable[[str], None]
+    ) -> None:
+        self.git, self.tag, self.metric, self.table = git, tag, metric, table
+        self.notices: list[str] = []
+        self.history = chains.unbegun(tag)
+        self.newest: Experiment | None = None
+        self.pending: Pending | None = None
+        self._locks, self._boundary = locks, boundary
+        self._head = git.zero
+        self._stale = False
+        self._sevens: set[str] = set()
+        self._results = Table(table, self._say)
+        self._branch = Branch(git, tag, self._say)
+        self._running = Running(git, tag, state_directory(git, tag), boundary)
+
+    @classmethod
+    def open(
+        cls, git: Git, tag: str, *, table: Path, metric: str, boundary: Callable[[str], None] = _nothing
+    ) -> Notebook:
+        """Lock the tag and its table, and repair what a session that died has left.
+
+        NotebookError, before anything is changed, where somebody else is at work or the user's branch, table or
+        repository would have to suffer.
+        """
+        refuse_tag(git, tag)
+        with contextlib.ExitStack() as undo:
+            locks = []
+            for path, what in _locks(git, tag, table):
+                locks.append(Lock.acquire(path, what, tag=tag))
+                undo.callback(locks[-1].release)
+            git.plumbing.close()
+            git.plumbing.inherit = tuple(lock.fd for lock in locks)
+            undo.callback(_let_go, git)
+            notebook = cls(git, tag, table=table, metric=metric, locks=locks, boundary=boundary)
+            notebook._repair(locks[-1].previous.get("tag", tag))
+            undo.pop_all()
+            return notebook
+
+    @property
+    def session(self) -> Session | None:
+        """Record 0, None while the session has not begun."""
+        return None if self._head == self.git.zero else self.history.session
+
+    @property
+    def unmeasured(self) -> Experiment | None:
+        """The incumbent, if a drop has changed what its commit holds since it was measured; see :meth:`level`."""
+        incumbent = self.history.incumbent
+        return incumbent if incumbent is not None and self._stale else None
+
+    # -- writing ----------------------------------------------------------------------------------------------------
+
+    def begin_session(self, session: Session) -> None:
+        """Write record 0, put the branch at the start commit and the header into the table."""
+        with uninterrupted():
+            exclude(self.git, self.table)
+            self._append(session, ())
+            self.history = History(session)
+            with self._derived():
+                self._branch.follow(None, session.start)
+                self._boundary("branch created")
+                self._results.write(header(self.metric))
+                self._boundary("table begun")
+
+    def begin(
+        self,
+        number: int,
+        *,
+        tree: str,
+        parent: str,
+        description: str,
+        hypothesis: str = "",
+        agent: str = "",
+        usage: Usage | None = None,
+        agent_seconds: float = 0.0,
+    ) -> Pending:
+        """Keep a proposal before it is measured. Called again for a pending one, it counts one attempt more."""
+        with uninterrupted():
+            old = self.pending
+            if old is not None and (old.number, old.tree) == (number, tree):
+                pending = replace(old, attempts=old.attempts + 1)
+            else:
+                now = datetime.now(timezone.utc)
+                commit = self.git.commit(tree, [parent], f"experiment {number} is being measured", now)
+                pending = Pending(
+                    number, tree, commit, parent, description, hypothesis, agent, usage, agent_seconds, started=now
+                )
+            self._running.start(pending)
+            self.pending = pending
+        return pending
+
+    def progress(self, measurements: Sequence[Measurement], judge: Mapping[str, Any]) -> None:
+        """Keep how far the measuring of the pending proposal got."""
+        if self.pending is not None:
+            with uninterrupted():
+                self.pending = replace(self.pending, measurements=tuple(measurements), judge=judge)
+                self._running.save(self.pending)
+
+    def record(self, experiment: Experiment) -> Experiment:
+        """Write a finished experiment down, and return it with its commit.
+
+        NotebookError where the ledger could not be written: nothing is recorded then, and the proposal stays pending.
+        """
+        with uninterrupted():
+            if experiment.number != len(self.history.experiments):
+                raise NotebookError(f"experiment {experiment.number} is not the next one of {self.tag}")
+            recorded = self._minted(experiment)
+            self._boundary("candidate minted")
+            self._append(recorded, (recorded.commit,))
+            self._remember(recorded)
+            with self._derived():
+                self._branch.advance(self._derived_head())
+                self._boundary("branch moved")
+            with self._derived():
+                self._results.append(row(recorded), lambda: render(self.history, self.metric))
+                self._boundary("row written")
+            self.pending = None
+            with self._derived():
+                self._running.finish()
+                self.git.settle()
+                if recorded.number % REPACK_EVERY == 0 and recorded.number:
+                    self.git.plumbing.run("repack", "-d", "-q")
+        return recorded
+
+    def note(self, kind: str, text: str) -> None:
+        """Write a line for the record; before the session has begun there is no record to write it to."""
+        if self.session is not None:
+            note = Note(kind, text, datetime.now(timezone.utc))
+            with uninterrupted():
+                self._append(note, ())
+                self.history = replace(self.history, notes=(*self.history.notes, note))
+
+    def verification(self, verification: Verification) -> None:
+        """Write down how start and head compared on fresh runs."""
+        with uninterrupted():
+            self._append(verification, ())
+            self.history = replace(self.history, verifications=(*self.history.verifications, verification))
+
+    def level(self, level: Level) -> None:
+        """Write down what a kept state measures after a drop."""
+        with uninterrupted():
+            self._append(level, ())
+            experiments = chains.measured_anew(self.history.experiments, level)
+            self.history = replace(self.history, experiments=tuple(experiments))
+            self._stale = False
+            with self._derived():
+                self._results.write(render(self.history, self.metric))
+
+    def drop(self, drop: Drop) -> None:
+        """Take a keep out: the branch is at the newest moved keep, the row becomes a discard."""
+        before = render(self.history, self.metric)
+        head = max(drop.moved.items(), default=(0, ""))[1]
+        with uninterrupted():
+            self._append(drop, (head,) if head else ())
+            experiments = chains.dropped(self.history.experiments, drop)
+            self.history = replace(self.history, experiments=tuple(experiments), drops=(*self.history.drops, drop))
+            self._stale = True
+            with self._derived():
+                self._branch.advance(self._derived_head())
+                self._boundary("branch moved")
+                self._results.write(render(self.history, self.metric), known=(before,))
+
+    def close(self) -> None:
+        """Give the locks back."""
+        _let_go(self.git)
+        for lock in reversed(self._locks):
+            lock.release()
+        self._locks = ()
+
+    def __enter__(self) -> Notebook:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- how --------------------------------------------------------------------------------------------------------
+
+    def _repair(self, table_owner: str) -> None:
+        """Bring refs, branch, table and pending proposal to what the ledger says."""
+        _remove_stale_locks(self.git, self.tag)
+        refs = read_refs(self.git, self.tag)
+        chain = read_chain(self.git, ledger_ref(self.tag))
+        refuse_branch(refs, chain, self.tag)
+        self._results.refuse_odd()
+        if table_owner != self.tag:
+            self._results.make_room(table_owner)
+        if chain is None:
+            self._running.recover(refs.running, -1)
+            self._boundary("repaired")
+            return
+        self._take_over(chain, refs)
+
+    def _take_over(self, chain: Chain, refs: Refs) -> None:
+        self.history, self._head = chain.history, chain.head
+        experiments = self.history.experiments
+        self.newest = experiments[-1] if experiments else None
+        self._sevens = {each.commit[:7] for each in experiments}
+        self._stale = chain.newest_drop_is_unmeasured
+        self._branch.follow(refs.branch, self._derived_head())
+        self._boundary("branch repaired")
+        exclude(self.git, self.table)
+        before = render(chain.before_last_drop(), self.metric)
+        self._results.write(render(self.history, self.metric), known=(before,))
+        self._boundary("table repaired")
+        self.pending = self._running.recover(refs.running, len(experiments))
+        self._boundary("repaired")
+
+    def _derived_head(self) -> str:
+        incumbent = self.history.incumbent
+        return self.history.session.start if incumbent is None else incumbent.commit
+
+    def _minted(self, experiment: Experiment) -> Experiment:
+        """The experiment with its final commit: the same tree, a message with the numbers, 7 digits of its own."""
+        if experiment.number == 0:
+            return replace(experiment, commit=self.history.session.start)
+        baseline = self.history.experiments[0].value if self.history.experiments else None
+        now = datetime.now(timezone.utc)
+        for nonce in range(1000):
+            message = candidate_message(experiment, self.metric, baseline, nonce)
+            data = self.git.commit_data(experiment.tree, [experiment.parent], message, now)
+            short = self.git.object_id("commit", data)[:7]
+            if short not in self._sevens and self.git.is_unused(short):
+                return replace(experiment, commit=self.git.store("commit", data))
+        raise NotebookError(f"{self.git.top}: no free abbreviation of 7 digits\n  the repository is too large for them")
+
+    def _append(self, record: Record, parents: Sequence[str]) -> None:
+        """The commit point: before it nothing has happened, after it the record is there for good."""
+        previous = () if self._head == self.git.zero else (self._head,)
+        empty = self.git.store("tree", b"")
+        commit = self.git.commit(empty, [*previous, *parents], encode(record))
+        self._boundary("record written")
+        self.git.move_ref(ledger_ref(self.tag), commit, self._head)
+        self._head = commit
+        self._boundary("ledger moved")
+
+    def _remember(self, recorded: Experiment) -> None:
+        self.newest = recorded
+        self._sevens.add(recorded.commit[:7])
+        older = self.history.experiments
+        slimmed = (*older[:-1], chains.slim(older[-1])) if older else ()
+        self.history = replace(self.history, experiments=(*slimmed, recorded))
+
+    @contextlib.contextmanager
+    def _derived(self) -> Iterator[None]:
+        """What follows the commit point may fail (a full disk): it is said, and made good by the next start."""
+        try:
+            yield
+        except (NotebookError, OSError) as error:
+            self._say(f"{error}\n  the ledger has the experiment; the next start makes this good")
+
+    def _say(self, text: str) -> None:
+        if text not in self.notices:
+            self.notices.append(text)
+
+
+def state_directory(git: Git, tag: str) -> Path:
+    """Where the lock, running.json and logs of a tag are."""
+    return git.common_dir / "autoresearch" / tag
+
+
+def _locks(git: Git, tag: str, table: Path) -> list[tuple[Path, str]]:
+    name = git.blob_id(str(table).encode("utf-8", "surrogateescape"))[:16]
+    return [
+        (state_directory(git, tag) / "lock", f"the session {tag}"),
+        (git.common_dir / "autoresearch" / ".tables" / name, f"{table}"),
+    ]
+
+
+def _let_go(git: Git) -> None:
+    git.plumbing.close()
+    git.plumbing.inherit = ()
+
+
+def _remove_stale_locks(git: Git, tag: str) -> None:
+    """Locks of our own refs: nobody else writes them while we hold the tag."""
+    branch = git.common_dir / f"{branch_ref(tag)}.lock"
+    for lock in (branch, *(git.common_dir / "refs" / "autoresearch" / tag).glob("*.lock")):
+        remove_stale(lock)

@@ -1,0 +1,284 @@
+"""How git is driven: GitPython's command layer on plumbing commands, pinned so that no configuration or hook has a say.
+
+Knows processes and flags only; what the objects mean is the business of the modules above.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from subprocess import PIPE
+from typing import IO, Any
+
+from pytest_autoresearch.errors import NotebookError
+
+PINS = (
+    *("-c", "core.hooksPath=/dev/null"),
+    *("-c", "core.fsmonitor=false"),
+    *("-c", "core.quotePath=false"),
+    *("-c", "core.fsync=committed,reference"),
+    *("-c", "core.filesRefLockTimeout=5000"),
+    *("-c", "core.packedRefsTimeout=10000"),
+    *("-c", "gc.auto=0"),
+    *("-c", "maintenance.auto=false"),
+)
+_REV_PARSE = (
+    "--is-bare-repository",
+    "--absolute-git-dir",
+    "--git-common-dir",
+    "--show-object-format",
+    "--show-toplevel",
+)
+PINNED_ENVIRONMENT = {
+    "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_ATTR_NOSYSTEM": "1",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+}
+ALWAYS = {
+    # Inherited from a git hook or alias these would point our commands at another repository, index or configuration.
+    "GIT_CONFIG_COUNT": "0",
+    "GIT_CONFIG_PARAMETERS": "",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES": "",
+    "GIT_NAMESPACE": "",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_FLUSH": "1",
+}
+
+
+def command_layer(directory: Path) -> Any:
+    """GitPython's command layer at ``directory``; its import costs a quarter of a second, so it happens here."""
+    try:
+        from git.cmd import Git as CommandLayer
+    except ImportError:
+        raise NotebookError("git was not found on PATH\n  install git 2.30 or newer") from None
+    return CommandLayer(str(directory))
+
+
+class Plumbing:
+    """Git commands on one repository. ``inherit`` are file descriptors every child keeps open: the session's lock
+    is then held until the last git process of a killed session is gone.
+    """
+
+    def __init__(self, top: Path, git_dir: Path, common_dir: Path) -> None:
+        self.top, self.git_dir, self.common_dir = top, git_dir, common_dir
+        self.inherit: tuple[int, ...] = ()
+        self._layer = command_layer(top)
+        self._helpers: dict[str, Helper] = {}
+        self._packs = 0
+
+    def run(
+        self,
+        *args: str,
+        stdin: bytes = b"",
+        check: bool = True,
+        users_config: bool = False,
+        env: Mapping[str, str] | None = None,
+        limit: int | None = None,
+    ) -> bytes:
+        """One command's stdout, cut at ``limit`` bytes. Unless ``check`` is off, a failing command raises.
+
+        ``users_config`` lets the user's own settings in: credentials for remotes, ignore rules, filters.
+        """
+        process = self._start(args, env=env, users_config=users_config)
+        try:
+            if limit is None:
+                out, err = process.communicate(stdin)
+            else:
+                out = process.stdout.read(limit)
+                if len(out) == limit:
+                    return bytes(out)
+                err = process.stderr.read()
+                process.proc.wait()
+        finally:
+            _stop(process.proc)
+        if check and process.proc.returncode:
+            raise failure(args, err, self.top)
+        return bytes(out)
+
+    def helper(self, *args: str, takes_file: bool = False) -> Helper:
+        """The one running process of this command; started anew if it died or another process repacked."""
+        self._notice_repack()
+        name = " ".join(args)
+        known = self._helpers.get(name)
+        if known is None or not known.alive:
+            self._helpers[name] = known = Helper(self, args, takes_file=takes_file)
+        return known
+
+    def close(self) -> None:
+        """End every helper. The next use starts them anew."""
+        for helper in self._helpers.values():
+            helper.close()
+        self._helpers.clear()
+
+    def start_helper(self, args: Sequence[str], keep: tuple[int, ...] = ()) -> Any:
+        """A long-running command, for :class:`Helper`."""
+        return self._start(args, keep=keep)
+
+    def _start(
+        self,
+        args: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        users_config: bool = False,
+        keep: tuple[int, ...] = (),
+    ) -> Any:
+        where = (f"--git-dir={self.git_dir}", f"--work-tree={self.top}")
+        pinned = {} if users_config else PINNED_ENVIRONMENT
+        return self._layer.execute(
+            ["git", *where, *PINS, *args],
+            env={**ALWAYS, **pinned, **self._places(), **(env or {})},
+            istream=PIPE,
+            as_process=True,
+            # Ctrl-C goes to the whole foreground group; the supervisor decides when its git children stop.
+            start_new_session=True,
+            pass_fds=(*self.inherit, *keep),
+        )
+
+    def _places(self) -> dict[str, str]:
+        return {"GIT_COMMON_DIR": str(self.common_dir), "GIT_OBJECT_DIRECTORY": str(self.common_dir / "objects")}
+
+    def _notice_repack(self) -> None:
+        # A running process trusts packs it has open, even after somebody's gc has deleted them.
+        try:
+            packs = (self.common_dir / "objects" / "pack").stat().st_mtime_ns
+        except OSError:
+            packs = 0
+        if packs != self._packs:
+            self.close()
+            self._packs = packs
+
+
+class Helper:
+    """A git process that answers many questions. ``takes_file``: objects travel through a file it has open."""
+
+    def __init__(self, plumbing: Plumbing, args: Sequence[str], *, takes_file: bool) -> None:
+        self._args, self._top = args, plumbing.top
+        # Unlinked at birth: nothing is left over however this process ends.
+        self._file: IO[bytes] | None = tempfile.TemporaryFile(dir=plumbing.common_dir) if takes_file else None
+        keep = (self._file.fileno(),) if self._file else ()
+        self._process = plumbing.start_helper(args, keep)
+        self._in: IO[bytes] = self._process.proc.stdin
+        self._out: IO[bytes] = self._process.proc.stdout
+        self.alive = True
+
+    def ask(self, question: bytes, lines: int = 1) -> list[bytes]:
+        """Send ``question`` and read that many lines, without their newlines."""
+        with self._conversation():
+            self._in.write(question + b"\n")
+            self._in.flush()
+            return [self.line() for _ in range(lines)]
+
+    def ask_about(self, data: bytes) -> bytes:
+        """The answer about a file with this content."""
+        assert self._file is not None
+        with self._conversation():
+            self._file.seek(0)
+            self._file.truncate()
+            self._file.write(data)
+            self._file.flush()
+            self._file.seek(0)
+            return self.ask(b"/dev/fd/%d" % self._file.fileno())[0]
+
+    def read(self, size: int) -> bytes:
+        """``size`` bytes of an answer, and the newline after them."""
+        with self._conversation():
+            data = self._out.read(size)
+            if len(data) != size or self._out.read(1) != b"\n":
+                raise self._death()
+            return data
+
+    def close(self) -> None:
+        """End the process, and wait for it."""
+        self.alive = False
+        with contextlib.suppress(OSError):
+            self._in.close()
+        _stop(self._process.proc)
+        if self._file is not None:
+            self._file.close()
+
+    @contextlib.contextmanager
+    def _conversation(self) -> Any:
+        # Interrupted half-way (by KeyboardInterrupt, say), question and answer would be out of step for ever.
+        try:
+            yield
+        except BrokenPipeError:
+            raise self._death() from None
+        except BaseException:
+            self.close()
+            raise
+
+    def line(self) -> bytes:
+        """The next line of an answer."""
+        line = self._out.readline()
+        if not line.endswith(b"\n"):
+            raise self._death()
+        return line[:-1]
+
+    def _death(self) -> NotebookError:
+        stderr = b""
+        if not self._process.proc.stderr.closed:
+            with contextlib.suppress(OSError):
+                self._in.close()
+            stderr = self._process.proc.stderr.read()
+        self.close()
+        return failure(self._args, stderr, self._top)
+
+
+def failure(args: Sequence[str], stderr: bytes | str, top: Path) -> NotebookError:
+    """What git said, in one line, and the remedy where we know one."""
+    text = stderr.decode("utf-8", "replace") if isinstance(stderr, bytes) else stderr
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("hint:")]
+    said = "; ".join(lines[-2:]) or "it ended without a word"
+    remedy = ""
+    if "No space left" in text or "Disk quota" in text:
+        remedy = "\n  the disk is full: free some space and start again; everything recorded so far is safe"
+    elif "Read-only file system" in text or "Permission denied" in text or "insufficient permission" in text:
+        remedy = "\n  make the repository's git directory writable for this user"
+    return NotebookError(f"{top}: git {args[0]} failed: {said}{remedy}")
+
+
+def _stop(process: Any) -> None:
+    """Close the pipes and reap. A child that still runs is of no use without them and ends, or is killed."""
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream is not None and not stream.closed:
+            with contextlib.suppress(OSError):
+                stream.close()
+    try:
+        process.wait(timeout=5)
+    except Exception:
+        process.kill()
+        process.wait()
+
+
+def discover_places(path: Path) -> tuple[Path, Path, Path, str]:
+    """Top, git directory, common directory and object format of the repository around ``path``."""
+    start = path if path.is_dir() else path.parent
+    while not start.is_dir():
+        start = start.parent
+    layer = command_layer(start)
+    try:
+        _, out, err = layer.execute(
+            ["git", "rev-parse", *_REV_PARSE], with_extended_output=True, with_exceptions=False, stdout_as_string=False
+        )
+    except OSError as error:
+        raise NotebookError(f"git can not be started: {error}\n  install git 2.30 or newer") from None
+    except Exception as error:
+        if type(error).__name__ != "GitCommandNotFound":
+            raise
+        raise NotebookError("git was not found on PATH\n  install git 2.30 or newer") from None
+    answers = [os.fsdecode(line) for line in out.split(b"\n")]
+    if answers[0] == "true":
+        raise NotebookError(f"{start}: this is a bare repository\n  use a clone that has a working tree")
+    if "dubious ownership" in err:
+        remedy = f"git config --global --add safe.directory {start}"
+        raise NotebookError(f"{start}: git does not trust this repository, somebody else owns it\n  {remedy}")
+    if len(answers) < len(_REV_PARSE):
+        if "not a git repository" in err or not answers[0]:
+            raise NotebookError(f"{start}: not inside a git repository\n  git init, and commit what is to be optimised")
+        raise NotebookError(f"{start}: inside a git directory\n  go to the repository's working tree")
+    return Path(answers[4]), Path(answers[1]), Path(os.path.abspath(start / answers[2])), answers[3]
