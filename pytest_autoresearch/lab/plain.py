@@ -1,46 +1,63 @@
-"""Level ``process``: no confinement of files or network, only a fresh HOME and TMPDIR and a tree that can be swept."""
+"""Level ``process``: no confinement of files or network, only a fresh HOME and TMPDIR and a tree that can be swept.
+
+What the levels without mounts share is here too: the warden's command line, and the links that stand in for binds.
+"""
 
 from __future__ import annotations
 
-import shutil
-import tempfile
+import ctypes
+import os
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_autoresearch.lab.places import borrowed, fresh_directories
 from pytest_autoresearch.lab.process import Command
+from pytest_autoresearch.lab.reach import reach
 
 if TYPE_CHECKING:
     from pytest_autoresearch.lab.sandbox import View
 
+_WARDEN = Path(__file__).with_name("warden.py")
+_PR_SET_DUMPABLE = 4
+
 
 class PlainSandbox:
-    """Runs the command as it is."""
+    """Runs the command below a warden where there is /proc, else as it is."""
 
     level = "process"
 
     @contextmanager
     def wrap(self, command: Command, view: View) -> Iterator[Command]:
-        with fresh_directories(view) as environment:
-            yield replace(command, cwd=inside(command.cwd, view), env={**command.env, **environment})
+        with (
+            fresh_directories(view.scratch, view.home) as (home, temporary),
+            stand_ins(view),
+            supervisor_concealed(),
+        ):
+            confined = replace(
+                command,
+                cwd=inside(command.cwd, view),
+                env={**command.env, "HOME": str(home), "TMPDIR": str(temporary)},
+            )
+            yield guarded(confined) if sys.platform == "linux" else confined
 
 
-@contextmanager
-def fresh_directories(view: View) -> Iterator[dict[str, str]]:
-    """An own HOME and TMPDIR for one run; answers the environment that points there."""
-    place = Path(tempfile.mkdtemp(prefix="run-", dir=view.scratch))
-    try:
-        home, temporary = place / "home", place / "tmp"
-        home.mkdir()
-        temporary.mkdir()
-        for name, content in view.home.items():
-            (home / name).parent.mkdir(parents=True, exist_ok=True)
-            (home / name).write_bytes(content)
-        yield {"HOME": str(home), "TMPDIR": str(temporary)}
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
+def guarded(command: Command, *, ruleset: int = -1, filter_handle: int = -1) -> Command:
+    """``command`` below a warden; both handles are descriptors that the warden takes over."""
+    handles = tuple(handle for handle in (ruleset, filter_handle) if handle >= 0)
+    warden = (os.path.realpath(sys.executable), "-S", "-I", str(_WARDEN))
+    settings = (str(os.getpid()), str(ruleset), str(filter_handle))
+    return replace(
+        command,
+        argv=(*warden, *settings, *command.argv),
+        pass_fds=(*command.pass_fds, *handles),
+        wrappers=1,
+        complaint=b"warden: ",
+    )
 
 
 def inside(path: Path, view: View) -> Path:
@@ -48,3 +65,39 @@ def inside(path: Path, view: View) -> Path:
     if path.is_relative_to(view.shown_at) and not path.is_relative_to(view.workspace):
         return view.workspace / path.relative_to(view.shown_at)
     return path
+
+
+@contextmanager
+def stand_ins(view: View) -> Iterator[None]:
+    """Links in the workspace to what git ignores in the repository but a run was promised: data, caches, ``.venv``."""
+    with borrowed(view.workspace) as make:
+        for path in (*reach().interpreter, *view.data, *view.caches):
+            if path != view.shown_at and path.is_relative_to(view.shown_at):
+                place = path.relative_to(view.shown_at)
+                if not (view.workspace / place).exists():
+                    make(place, lambda link, target=path: link.symlink_to(target))  # type: ignore[misc]
+        yield
+
+
+_concealed = 0
+_concealing = threading.Lock()
+
+
+@contextmanager
+def supervisor_concealed() -> Iterator[None]:
+    """While a run lives, its user's other processes can not read the supervisor's environment and memory."""
+    if sys.platform != "linux":
+        yield
+        return
+    _count_concealed(1)
+    try:
+        yield
+    finally:
+        _count_concealed(-1)
+
+
+def _count_concealed(change: int) -> None:
+    global _concealed
+    with _concealing:
+        _concealed += change
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, int(not _concealed), 0, 0, 0)

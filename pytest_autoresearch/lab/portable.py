@@ -65,7 +65,7 @@ class PortableTree:
     def proportional_memory(self) -> int:
         return self.usage().memory
 
-    def sweep(self, limit: float) -> list[int]:
+    def sweep(self, limit: float, wrappers: int = 0) -> list[int]:
         """Kill the group and every known member until none is left. Answers the pids that would not die."""
         deadline = time.monotonic() + limit
         while members := self.members():

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
 import secrets
 import selectors
+import shutil
 import signal
 import subprocess
 import sys
@@ -38,7 +40,7 @@ _PIPE_SIZE = 1 << 20
 
 
 class Ending(str, Enum):
-    """How a command ended. ``MEMORY`` also stands for too many processes; ``detail`` says which."""
+    """How a command ended. ``MEMORY`` also stands for too many processes and a full disk; ``detail`` says which."""
 
     EXITED = "exited"
     TIMEOUT = "timeout"
@@ -51,7 +53,9 @@ class Command:
     """What to run. ``timeout`` and ``grace`` in seconds, ``memory`` in bytes for all its processes together.
 
     ``wrappers`` is how many processes at the top are a sandbox's own: they get no SIGTERM, only the final kill.
-    ``pass_fds`` stay open in the child. Everything else that is open in the supervisor is closed there.
+    ``complaint`` is how output begins if the sandbox itself could not start. ``pass_fds`` stay open in the child;
+    everything else that is open in the supervisor is closed there. ``disk_floor`` in bytes: the run is ended when
+    less is free on the file system of ``cwd``.
     """
 
     argv: tuple[str, ...]
@@ -64,6 +68,8 @@ class Command:
     merge_output: bool = True
     wrappers: int = 0
     pass_fds: tuple[int, ...] = ()
+    complaint: bytes = b""
+    disk_floor: int = 256_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,7 @@ class Outcome:
     """How it ended and what it cost. ``exit_code`` follows the shell: 128 + n for signal n; None if we ended it.
 
     ``duration`` and ``cpu_time`` in seconds, ``peak_memory`` in bytes. ``stdout`` and ``stderr`` are head and tail,
-    with a marker line where something was left out; ``total_bytes`` counts all that was written. ``detail`` is one line.
+    with a marker line where something was left out; ``total_bytes`` counts all of it. ``detail`` is one line.
     """
 
     ending: Ending
@@ -152,6 +158,7 @@ class _Run:
             pass_fds=command.pass_fds,
         )
         self.members.root = self.popen.pid
+        _lower(self.popen.pid)
         self._connect()
 
     def _connect(self) -> None:
@@ -209,6 +216,8 @@ class _Run:
             self._exceed(f"more than {PROCESS_LIMIT} processes at a time")
         elif limit is not None and usage.memory > limit and self.members.proportional_memory() > limit:
             self._exceed(f"more than {limit / 1e6:.0f} MB of memory")
+        elif shutil.disk_usage(self.command.cwd).free < self.command.disk_floor:
+            self._exceed(f"less than {self.command.disk_floor / 1e6:.0f} MB of disk left")
         if self.tick is not None:
             self.tick(now - self.started)
         if self.ending is Ending.TIMEOUT:
@@ -239,7 +248,7 @@ class _Run:
         """Kill and sweep; the root's exit status is taken whatever happens. Doing it twice does no harm."""
         if self.cgroup is not None:
             self.cgroup.kill()
-        self.survivors = self.members.sweep(SWEEP_LIMIT)
+        self.survivors = self.members.sweep(SWEEP_LIMIT, self.command.wrappers)
         deadline = time.monotonic() + 1.0
         while self.popen is not None and not self._has_exited() and time.monotonic() < deadline:
             time.sleep(0.0005)
@@ -295,7 +304,14 @@ class _Run:
             assert self.popen is not None and self.popen.stdin is not None
             self.popen.stdin.close()
 
+    def _is_complaint(self, output: bytes) -> bool:
+        return bool(self.command.complaint) and output.startswith(self.command.complaint)
+
     def outcome(self) -> Outcome:
+        streams = [output.value() for output in self.outputs.values()] + [b""]
+        if self.status and any(map(self._is_complaint, streams)):
+            self.ending = Ending.NOT_STARTED
+            self.detail = b"".join(streams).splitlines()[0].decode(errors="replace")
         exited = self.ending is Ending.EXITED
         code = self.status if self.status is None or self.status >= 0 else 128 - self.status
         if self.cgroup is not None:
@@ -305,7 +321,6 @@ class _Run:
         detail = self.detail
         if self.survivors:
             detail += f"{'; ' if detail else ''}still alive after the kill: {', '.join(map(str, self.survivors))}"
-        streams = [output.value() for output in self.outputs.values()] + [b""]
         return Outcome(
             ending=self.ending,
             exit_code=code if exited else None,
@@ -318,6 +333,14 @@ class _Run:
             total_bytes=sum(output.total for output in self.outputs.values()),
             detail=detail,
         )
+
+
+def _lower(pid: int) -> None:
+    """No core dumps (with a limit of 1 the kernel does not feed a crash handler either); first to go if memory ends."""
+    with suppress(OSError, AttributeError, ValueError):
+        resource.prlimit(pid, resource.RLIMIT_CORE, (1, 1))
+    with suppress(OSError):
+        Path(f"/proc/{pid}/oom_score_adj").write_text("500")
 
 
 def _widen(descriptor: int) -> None:

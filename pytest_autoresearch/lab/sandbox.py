@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+import sys
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -9,6 +11,8 @@ from pathlib import Path
 from typing import Protocol as Interface
 
 from pytest_autoresearch.errors import LabError
+from pytest_autoresearch.lab import bwrap, landlock, selftest
+from pytest_autoresearch.lab.plain import PlainSandbox
 from pytest_autoresearch.lab.process import Command
 
 
@@ -17,9 +21,9 @@ class View:
     """What a run sees of the machine. All paths are absolute.
 
     ``workspace`` is the directory it works in, ``shown_at`` the path of the user's repository, where a level with
-    mounts shows the workspace. ``scratch`` is ours, for what the level needs beside it. ``readonly`` are paths inside the
-    workspace, ``data`` (read-only) and ``caches`` (writable) any paths of the machine; ``hidden`` is masked wherever it
-    would be visible. ``home`` are files put into the run's fresh HOME, by path relative to it.
+    mounts shows the workspace. ``scratch`` is ours, for what the level needs beside it. ``readonly`` are paths inside
+    the workspace, ``data`` (read-only) and ``caches`` (writable) any paths of the machine; ``hidden`` is masked
+    wherever it would be visible. ``home`` are files put into the run's fresh HOME, by path relative to it.
     """
 
     workspace: Path
@@ -58,10 +62,42 @@ class Choice:
 def choose(isolation: str, *, scratch: Path) -> Choice:
     """The best level that passes its self-test on this machine, which really attacks it.
 
-    ``isolation`` is ``strict`` (bwrap or nothing), ``auto`` or ``none`` (level process).
+    ``isolation`` is ``strict`` (bwrap or nothing), ``auto`` or ``none`` (level process). ``scratch`` is a directory
+    of the session. Raises LabError with the remedy if ``strict`` can not be had.
     """
-    from pytest_autoresearch.lab.plain import PlainSandbox
-
     if isolation not in ("strict", "auto", "none"):
         raise LabError(f"isolation is {isolation!r}; it must be strict, auto or none")
-    return Choice(PlainSandbox(), "process")
+    refused: list[str] = []
+    if isolation != "none":
+        for level, probe in (("bwrap", _bwrap), ("landlock", _landlock)):
+            sandbox = probe(scratch)
+            if not isinstance(sandbox, str):
+                return Choice(sandbox, level, tuple(refused))
+            refused.append(f"{level}: {sandbox}")
+            if isolation == "strict":
+                raise LabError(f"isolation is strict, and this machine does not give it.\n  {refused[0]}")
+    return Choice(PlainSandbox(), "process", tuple(refused))
+
+
+def _bwrap(scratch: Path) -> Sandbox | str:
+    """The level, or why not and the remedy."""
+    if sys.platform != "linux":
+        return f"needs Linux namespaces, which {platform.system()} does not have; run in a Linux container or machine"
+    program = bwrap.find_program()
+    if program is None:
+        return "bubblewrap is not installed; `apt install bubblewrap`, or `pip install pytest-autoresearch[sandbox]`"
+    sandbox = bwrap.BwrapSandbox(program)
+    if weak := selftest.weaknesses(sandbox, scratch):
+        return f"{weak[0]}; {selftest.remedy(weak[0])}"
+    return sandbox
+
+
+def _landlock(scratch: Path) -> Sandbox | str:
+    if sys.platform != "linux":
+        return f"needs the Linux kernel, not {platform.system()}"
+    if not landlock.version():
+        return "the kernel has no Landlock; it came with Linux 5.13 and may have to be named in the boot option lsm="
+    sandbox = landlock.LandlockSandbox()
+    if weak := selftest.weaknesses(sandbox, scratch):
+        return f"{weak[0]}; this kernel's Landlock has version {landlock.version()}, and 6 (Linux 6.12) is needed"
+    return sandbox

@@ -88,11 +88,11 @@ class Tree:
 
     def inner(self, wrappers: int) -> list[Process]:
         """Members below the first ``wrappers`` processes of the chain from the root: the run without its sandbox."""
-        members = self.members()
+        members = self.members().values()
         outer = {self.root} if wrappers else set()
         for _ in range(wrappers - 1):
-            outer |= {process.pid for process in members.values() if process.parent in outer}
-        return [process for process in members.values() if process.pid not in outer]
+            outer |= {process.pid for process in members if process.parent in outer}
+        return [process for process in members if process.pid not in outer]
 
     def usage(self) -> Usage:
         """What the members use. Shared pages are counted once, at the size of the largest sharer."""
@@ -111,10 +111,15 @@ class Tree:
         """The members' memory in bytes, every page counted once: exact after a fork, slow for large processes."""
         return sum(_proportional(pid) for pid in self.members())
 
-    def sweep(self, limit: float) -> list[int]:
-        """Kill every member until none is left. Answers the pids that would not die within ``limit`` seconds."""
+    def sweep(self, limit: float, wrappers: int = 0) -> list[int]:
+        """Kill every member until none is left. Answers the pids that would not die within ``limit`` seconds.
+
+        A sandbox ends its run best itself, so its own processes are asked first and killed when the run is gone.
+        """
         deadline = time.monotonic() + limit
         empty, pause = 0, 0.0005
+        if wrappers and self.root is not None and (root := _read(self.root)):
+            send(root, signal.SIGTERM)
         while True:
             members = self.members()
             self._reap()
@@ -125,7 +130,7 @@ class Tree:
             if members:
                 if time.monotonic() > deadline:
                     return sorted(members)
-                kill(members.values())
+                kill(self.inner(wrappers) or members.values())
                 time.sleep(pause)
                 pause = min(2 * pause, 0.02)
 

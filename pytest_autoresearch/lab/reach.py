@@ -1,0 +1,118 @@
+"""What of the machine a run may read besides its workspace: the system, the interpreter, its libraries. Nothing else.
+
+Shared by the levels, so that the same program finds the same files at each of them. Knows no mounts and no Landlock.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import site
+import stat
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest_autoresearch
+
+SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/etc", "/nix", "/gnu")
+MACHINE = ("/sys/devices/system/cpu", "/sys/devices/system/node")
+"""How many processors there are and how they are laid out: BLAS and OpenMP ask."""
+
+_TOO_BROAD = ("/", "/home", "/root", "/var", "/srv", "/mnt", "/media", "/run", "/tmp", "/dev", "/proc", "/sys")
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Existing absolute paths a run may read.
+
+    ``interpreter`` are the prefixes and links of the interpreter, which must stay visible even inside the repository;
+    ``libraries`` are directories it imports from, which inside the repository are the workspace's; ``masked`` are the
+    paths below all these that are not to be read.
+    """
+
+    system: tuple[Path, ...]
+    interpreter: tuple[Path, ...]
+    libraries: tuple[Path, ...]
+    masked: tuple[Path, ...]
+
+    @property
+    def all(self) -> tuple[Path, ...]:
+        return (*self.system, *self.interpreter, *self.libraries)
+
+
+@cache
+def reach() -> Reach:
+    """The reach of a run on the machine with this interpreter. Looked up once: it walks /etc."""
+    libraries = tuple(_unique(_libraries()))
+    return Reach(
+        system=tuple(path for path in map(Path, (*SYSTEM, *MACHINE)) if path.exists()),
+        interpreter=tuple(_unique(_interpreter())),
+        libraries=libraries,
+        masked=tuple(_unique([*_secrets(Path("/etc")), *(root / ".git" for root in libraries)])),
+    )
+
+
+def home() -> Path:
+    """The user's HOME, the path at which a run finds an empty one."""
+    path = Path(os.path.expanduser("~"))
+    usable = path.is_absolute() and path != Path("/") and not any(path.is_relative_to(root) for root in SYSTEM)
+    return path if usable else Path("/tmp/home")
+
+
+def _interpreter() -> Iterator[Path]:
+    for prefix in (sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix):
+        yield Path(prefix)
+        yield Path(prefix).resolve()
+    # venv/bin/python is a chain of links; each of them must be there to be followed.
+    link = Path(sys.executable)
+    while link.is_symlink():
+        yield link
+        link = Path(os.path.normpath(link.parent / os.readlink(link)))
+    yield link
+
+
+def _libraries() -> Iterator[Path]:
+    yield Path(pytest_autoresearch.__file__).parent
+    for entry in [*sys.path, *_editable()]:
+        path = Path(entry)
+        if path.is_absolute() and path.is_dir() and not _is_broad(path):
+            yield path
+
+
+def _editable() -> Iterator[str]:
+    """Roots of editable installs; their import hooks leave no trace on ``sys.path``."""
+    for packages in [*site.getsitepackages(), site.getusersitepackages()]:
+        for record in Path(packages).glob("*.dist-info/direct_url.json"):
+            with suppress(OSError, ValueError, KeyError):
+                origin = json.loads(record.read_text())
+                url = urlsplit(origin["url"])
+                if url.scheme == "file" and origin.get("dir_info", {}).get("editable"):
+                    yield unquote(url.path)
+
+
+def _is_broad(path: Path) -> bool:
+    """Whether more than a library would be shown, as with ``PYTHONPATH=$HOME``."""
+    return str(path) in _TOO_BROAD or home().is_relative_to(path) or path.parent == Path("/home")
+
+
+def _secrets(root: Path) -> Iterator[Path]:
+    """Below ``root``, what the machine itself does not let everybody read; root's runs could."""
+    with suppress(OSError), os.scandir(root) as entries:
+        for entry in entries:
+            with suppress(OSError):
+                mode = entry.stat(follow_symlinks=False).st_mode
+                if stat.S_ISLNK(mode):
+                    continue
+                if not mode & stat.S_IROTH:
+                    yield Path(entry.path)
+                elif stat.S_ISDIR(mode):
+                    yield from _secrets(Path(entry.path))
+
+
+def _unique(paths: Iterable[Path]) -> list[Path]:
+    return [path for path in dict.fromkeys(paths) if path.exists()]

@@ -1,0 +1,89 @@
+"""A small system call filter that closes what namespaces and Landlock leave open: key rings, vsock, io_uring, TIOCSTI.
+
+It is no allow-list: capabilities and namespaces already stop the rest. Knows no run; only makes bytes for the kernel.
+"""
+
+from __future__ import annotations
+
+import errno
+import platform
+import struct
+from dataclasses import dataclass
+
+_LOAD, _JUMP_IF_EQUAL, _JUMP_IF_GREATER_EQUAL, _RETURN = 0x20, 0x15, 0x35, 0x06
+_ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
+_NUMBER, _ARCHITECTURE, _ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data
+
+_X32 = 0x40000000
+"""x86-64 takes a second set of numbers from here on, which would walk around the filter."""
+
+AF_UNIX, AF_INET, AF_INET6, AF_NETLINK = 1, 2, 10, 16
+_TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
+
+
+@dataclass(frozen=True, slots=True)
+class _Machine:
+    audit: int
+    ioctl: int
+    socket: int
+    keys: tuple[int, int, int]
+    userfaultfd: int
+
+
+_MACHINES = {
+    "x86_64": _Machine(audit=0xC000003E, ioctl=16, socket=41, keys=(248, 249, 250), userfaultfd=323),
+    "aarch64": _Machine(audit=0xC00000B7, ioctl=29, socket=198, keys=(217, 218, 219), userfaultfd=282),
+}
+_IO_URING_SETUP = 425
+
+
+def program(*, internet: bool, machine: str | None = None) -> bytes:
+    """The filter as an array of ``struct sock_filter``; empty on a machine whose call numbers are not known here.
+
+    ``internet`` False also refuses IPv4 and IPv6 sockets, for levels without a network namespace.
+    """
+    numbers = _MACHINES.get(machine or platform.machine())
+    if numbers is None:
+        return b""
+    families = [AF_UNIX, AF_NETLINK, *([AF_INET, AF_INET6] if internet else [])]
+    code = [
+        _step(_LOAD, _ARCHITECTURE),
+        _step(_JUMP_IF_EQUAL, numbers.audit, then=1),
+        _refuse(errno.ENOSYS),
+        _step(_LOAD, _NUMBER),
+        _step(_JUMP_IF_GREATER_EQUAL, _X32, otherwise=1),
+        _refuse(errno.ENOSYS),
+        *_without(_IO_URING_SETUP, errno.ENOSYS),  # its socket operation passes no filter; programs do without it
+        *_without(numbers.userfaultfd, errno.ENOSYS),
+        *(step for number in numbers.keys for step in _without(number, errno.ENOSYS)),
+        *_only(numbers.socket, families, errno.EAFNOSUPPORT),
+        *_except(numbers.ioctl, 1, [_TIOCSTI, _TIOCLINUX], errno.EPERM),
+        _step(_RETURN, _ALLOW),
+    ]
+    return b"".join(code)
+
+
+def _step(code: int, value: int, then: int = 0, otherwise: int = 0) -> bytes:
+    return struct.pack("<HBBI", code, then, otherwise, value)
+
+
+def _refuse(number: int) -> bytes:
+    return _step(_RETURN, _ERRNO | number)
+
+
+def _without(call: int, error: int) -> list[bytes]:
+    return [_step(_JUMP_IF_EQUAL, call, otherwise=1), _refuse(error)]
+
+
+def _only(call: int, values: list[int], error: int) -> list[bytes]:
+    """The call passes with one of ``values`` as its first argument."""
+    tests = [_step(_JUMP_IF_EQUAL, value, then=len(values) - place) for place, value in enumerate(values)]
+    body = [_step(_LOAD, _ARGUMENTS), *tests, _refuse(error), _step(_RETURN, _ALLOW)]
+    return [_step(_JUMP_IF_EQUAL, call, otherwise=len(body)), *body]
+
+
+def _except(call: int, argument: int, values: list[int], error: int) -> list[bytes]:
+    """The call passes unless the argument is one of ``values``."""
+    tests = [_step(_JUMP_IF_EQUAL, value, then=len(values) - place) for place, value in enumerate(values)]
+    body = [_step(_LOAD, _ARGUMENTS + 8 * argument), *tests, _step(_RETURN, _ALLOW), _refuse(error)]
+    return [_step(_JUMP_IF_EQUAL, call, otherwise=len(body)), *body]
