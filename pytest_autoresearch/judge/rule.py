@@ -25,6 +25,7 @@ from pytest_autoresearch.judge.state import (
 )
 from pytest_autoresearch.protocol.experiment import Reason, Status
 
+EXACT = 4  # runs that repeated a value, before a metric is taken as exact for good; rounding makes some by chance
 CHECK_EVERY = 25  # experiments between two runs of an exact incumbent
 REMEMBERED = 25  # differences that say what size is usual in exact mode
 LARGEST = 1e150  # beyond it squares overflow; no metric is there
@@ -103,6 +104,7 @@ class Judge:
             calibrated=False,
             squares=0.0,
             freedom=0,
+            agreements=0,
             incumbent=Incumbent(debt=self._state.incumbent.debt),
             trial=None,
             replaced=None,
@@ -204,11 +206,14 @@ class Judge:
         state = self._state
         if state.noisy or not state.calibrated or self.settings.classic:
             return
-        trial = state.trial
-        same = self.level.estimate
+        trial, same = state.trial, self.level.estimate
         if state.pending is Step.CANDIDATE and trial is not None:
+            if len(trial.runs) == 1:
+                return
             same = trial.runs[0].value
-        if run.value != same:
+        if run.value == same:
+            self._state = replace(state, agreements=state.agreements + 1)
+        else:
             self._state = replace(state, noisy=True, calibrated=False)
 
     # What to ask next, or the verdict
@@ -242,13 +247,13 @@ class Judge:
         noisy = not self.settings.classic and (state.noisy or len(set(values)) > 1)
         if noisy:
             state = replace(state, squares=statistics.squared_residuals(values), freedom=len(values) - 1)
-        self._state = replace(state, calibrated=True, noisy=noisy)
+        self._state = replace(state, calibrated=True, noisy=noisy, agreements=0 if noisy else 1)
         level = weighing.level(self.settings, self._state, state.incumbent.window)
         self._state = replace(self._state, incumbent=replace(state.incumbent, level=level))
         return True
 
     def _next_exact(self) -> Step | Verdict:
-        """One run decides; a keep is seen twice, and one that is too good a third time, beside the incumbent."""
+        """One run decides. A keep is run twice; the first one, and one that is too good, again beside the incumbent."""
         trial, level = self._trial, self.level.estimate
         if not trial.runs:
             due = self._state.unchecked >= CHECK_EVERY and not self.settings.classic
@@ -263,10 +268,11 @@ class Judge:
         if not self.settings.classic:
             if len(trial.runs) < 2:
                 return Step.CANDIDATE
-            if weighing.is_suspicious(self._state, gain) and trial.fresh < 1:
-                return Step.INCUMBENT
-            if weighing.is_suspicious(self._state, gain) and len(trial.runs) < 3:
-                return Step.CANDIDATE
+            if self._state.agreements < EXACT or weighing.is_suspicious(self._state, gain):
+                if trial.fresh < 1:
+                    return Step.INCUMBENT
+                if len(trial.runs) < 3:
+                    return Step.CANDIDATE
         return self._keep(reason, trial.runs, trial.runs)
 
     def _next_noisy(self) -> Step | Verdict:

@@ -114,7 +114,8 @@ class JudgeState:
     """All of a judge's memory; a judge made from it goes on as if it had never stopped.
 
     ``squares`` and ``freedom`` are the pooled variance, ``tests`` and ``keeps`` the error spent so far: the number of
-    tests, and which of them were keeps. ``differences`` are the sizes of the last differences seen in exact mode.
+    tests, and which of them were keeps. In exact mode ``agreements`` counts runs that repeated a value of their state,
+    ``unchecked`` the experiments since the incumbent was run, and ``differences`` are the sizes of the last differences.
     ``replaced`` is the incumbent before the last keep, until the next experiment starts.
     """
 
@@ -126,6 +127,7 @@ class JudgeState:
     tests: int = 0
     keeps: tuple[int, ...] = ()
     incumbent: Incumbent = Incumbent()
+    agreements: int = 0
     unchecked: int = 0
     differences: tuple[float, ...] = ()
     trial: Trial | None = None
