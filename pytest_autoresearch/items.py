@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from pytest_autoresearch.errors import AutoresearchError
+from pytest_autoresearch.notebook.ledger import state_directory
 
 if TYPE_CHECKING:
     from pytest_autoresearch.protocol.experiment import Experiment
@@ -54,6 +58,7 @@ class ExperimentItem(pytest.Item):
         label = "baseline" if number == 0 else f"{number:04d}"
         base = getattr(seed, "originalname", None) or seed.name
         line = None if isinstance(seed, Seed) else seed.location[1]
+        assert seed.parent is not None
         item: ExperimentItem = cls.from_parent(
             seed.parent, name=f"{base}[{label}]", research=research, number=number, line=line
         )
@@ -69,7 +74,16 @@ class ExperimentItem(pytest.Item):
             raise Unkept(experiment)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
-        return str(excinfo.value)
+        """One message for what the user can mend; a bug of ours is said to be one, with its traceback in a file."""
+        if isinstance(excinfo.value, AutoresearchError):
+            return str(excinfo.value)
+        parts = self._research.parts
+        report = state_directory(parts.git, parts.session.tag) / "bug.txt"
+        report.write_text("".join(traceback.format_exception(excinfo.value)), encoding="utf-8")
+        return (
+            f"a bug of pytest-autoresearch: {type(excinfo.value).__name__}: {excinfo.value}\n"
+            f"every finished experiment is recorded; please report it with {report}"
+        )
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
         return self.path, self._line, self.name

@@ -88,7 +88,7 @@ class Measuring:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
         if call.when == "call":
-            self._values.update(item.stash.get(RECORDED, {}))
+            self._values.update(item.stash.setdefault(RECORDED, {}))
             self._values.update(_benchmark_numbers(item))
             self._values.setdefault("duration", call.duration)
             judged = self._metric in self._values and BEST in os.environ

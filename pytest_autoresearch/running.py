@@ -52,6 +52,7 @@ class Loop:
         self.screen = Screen(config)
         self.selected: list[Selected] = []
         self.deselected = 0
+        self.latest: dict[str, Experiment] = {}  # by node id; reports get plain values only, so that they serialise
         self.finished: list[tuple[History, Ending]] = []
 
     # Selection
@@ -112,6 +113,7 @@ class Loop:
 
     def _experiments(self, session: pytest.Session, seed: pytest.Item, research: Research) -> str:
         """Run experiments until there is a reason to stop, which is returned."""
+        research.refresh()
         reason = research.reason_to_stop() if research.history else None
         item = ExperimentItem.grow(seed, research, research.next_number)
         while reason is None:
@@ -155,7 +157,7 @@ class Loop:
         report = yield
         experiment = item.stash.get(RECORDED, None)
         if call.when == "call" and experiment is not None:
-            report.autoresearch = experiment
+            self.latest = {report.nodeid: experiment}
             if call.excinfo is not None and call.excinfo.errisinstance(Unkept):
                 report.outcome = "skipped"
                 report.wasxfail = f"{experiment.status.value}: {verdict(experiment)}"
@@ -164,7 +166,7 @@ class Loop:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, Any] | None:
-        experiment = getattr(report, "autoresearch", None)
+        experiment = self.latest.get(report.nodeid)
         if experiment is None or report.when != "call":
             return None
         category, letter, word = STATUS[experiment.status]
@@ -174,8 +176,8 @@ class Loop:
         return category, letter, (shown, MARKUP[experiment.status])
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        experiment: Experiment | None = getattr(report, "autoresearch", None)
-        if experiment is not None and self.screen.draws_rows:
+        experiment = self.latest.get(report.nodeid)
+        if experiment is not None and report.when == "call" and self.screen.draws_rows:
             self.screen.row(experiment)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:

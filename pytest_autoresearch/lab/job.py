@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol as Interface
 
@@ -49,8 +49,9 @@ class Finished:
 class Site:
     """What the lab needs to know of the place: the checkout's top (where the workspace is shown), and where to work.
 
-    ``scratch`` is a directory of this session alone, outside the checkout; ``ignored`` are ignored paths that exist in
-    the checkout (likely causes when a baseline fails).
+    ``scratch`` is a directory of this session alone, outside the checkout. ``targets`` and ``readonly`` are the paths
+    that the protocol's rules name in the start commit, relative to ``top``; ``outputs`` what the baseline's runs were
+    found to rewrite, from the record of a session that is resumed. ``hidden`` is shown to no run but the holdout's.
     """
 
     top: Path
@@ -59,14 +60,22 @@ class Site:
     protocol: Protocol
     read_blobs: ReadBlobs
     interpreter_bin: Path
-    hidden: tuple[str, ...] = field(default=())
+    targets: frozenset[str] = frozenset()
+    readonly: frozenset[str] = frozenset()
+    outputs: frozenset[str] = frozenset()
+    hidden: tuple[str, ...] = ()
 
 
 class Executor(Interface):
-    """Runs jobs on one workspace slot. One job at a time."""
+    """Runs jobs on one workspace slot, one job at a time.
+
+    ``workspace`` is where agents edit; ``isolation`` the level it gives, ``refused`` why not more.
+    """
 
     isolation: str
+    refused: tuple[str, ...]
     device: str
+    workspace: Path
 
     def fill(self, state: Mapping[str, FileEntry]) -> None:
         """Make the workspace hold exactly this state."""

@@ -39,12 +39,17 @@ class Screen:
         for line in lines:
             self._reporter.write_line(line)
 
+    def remark(self, text: str) -> None:
+        """Write a line between the rows."""
+        if self._reporter is not None:
+            with self._uncaptured():
+                self._clear()
+                self._reporter.write_line(f"note: {text}", yellow=True)
+
     def row(self, experiment: Experiment) -> None:
         """Write the row of a finished experiment over the live line."""
         line = experiment_line(experiment, self._width)
-        if self._lives:
-            self._reporter.rewrite("", erase=True)
-            self._reporter.write("\r")
+        self._clear()
         self._reporter.write_line(line, **MARKUP[experiment.status])
 
     def phase(self, number: int, text: str, *, budget: float | None = None) -> None:
@@ -57,6 +62,11 @@ class Screen:
             with self._uncaptured():
                 line = live_line(self._name, self._text, elapsed, self._budget, self._width - 1)
                 self._reporter.rewrite(line, erase=True)
+
+    def _clear(self) -> None:
+        if self._lives and self.draws_rows:
+            self._reporter.rewrite("", erase=True)
+            self._reporter.write("\r")
 
     @property
     def _lives(self) -> bool:

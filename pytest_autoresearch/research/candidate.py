@@ -93,6 +93,7 @@ class Drafts:
             hypothesis=pending.hypothesis,
             agent=pending.agent,
             usage=pending.usage,
+            agent_seconds=pending.agent_seconds,
             complexity=self._lines_gained(state),
         )
 

@@ -18,11 +18,11 @@ from typing import Protocol as Interface
 from pytest_autoresearch.agents.base import Agent, Briefing, Proposal
 from pytest_autoresearch.agents.briefing import write_briefing
 from pytest_autoresearch.errors import AutoresearchError
-from pytest_autoresearch.judge import Judge, Step
+from pytest_autoresearch.judge import Judge, Step, Verdict
 from pytest_autoresearch.lab.job import Executor, Job
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.ledger import Notebook
-from pytest_autoresearch.notebook.record import Session
+from pytest_autoresearch.notebook.record import Level, Session
 from pytest_autoresearch.protocol.experiment import Experiment, FileEntry, Measurement, Reason, Role, Status
 from pytest_autoresearch.protocol.model import Protocol
 from pytest_autoresearch.protocol.scope import Scope
@@ -44,6 +44,9 @@ class Watch(Interface):
 
     def tick(self, elapsed: float) -> None:
         """It still lasts, for ``elapsed`` seconds now."""
+
+    def remark(self, text: str) -> None:
+        """A line that the user should see once."""
 
 
 class BaselineFailed(AutoresearchError):
@@ -122,7 +125,7 @@ class Research:
             measurements: list[Measurement] = []
         else:
             candidate, refusal = self.drafts.resumed(pending), None
-            measurements = list(pending.measurements)
+            measurements = list(pending.measurements) if self.judge.pending is not None else []
             if pending.attempts >= MOST_ATTEMPTS:
                 refusal = Ruling(Reason.INTERRUPTED, f"the session died in it {pending.attempts} times")
         if refusal is not None:
@@ -132,6 +135,18 @@ class Research:
         if ruling.reason.status is Status.KEEP:
             ruling = self._uphold(ruling, candidate, measurements)
         return self._record(candidate, ruling, measurements, began)
+
+    def refresh(self) -> None:
+        """Measure the incumbent anew where a drop has changed what its commit holds."""
+        stale = self.notebook.unmeasured
+        if stale is None:
+            return
+        self.judge.recalibrate()
+        measurements = self._calibrate(stale.number)
+        level = self.judge.level
+        self.notebook.level(
+            Level(stale.number, stale.commit, level.estimate, level.interval, tuple(measurements), when=_now())
+        )
 
     def reason_to_stop(self) -> str | None:
         """Why the loop should end here, in words for people; None to go on."""
@@ -182,8 +197,8 @@ class Research:
     def _calibrate(self, number: int) -> list[Measurement]:
         """Measure the incumbent as often as the judge wants before it compares anything."""
         measurements: list[Measurement] = []
-        step = self.judge.calibrate()
-        while step is not None:
+        step: Step | Verdict | None = self.judge.calibrate()
+        while isinstance(step, Step):
             measured = self._measure(self.drafts.incumbent, Role.INCUMBENT, number, len(measurements))
             measurements.append(measured)
             if measured.value is None and not self.history:
@@ -232,7 +247,7 @@ class Research:
 
     def _judge(self, candidate: Candidate, measurements: list[Measurement]) -> Ruling:
         """Measure what the judge asks for until it has a verdict."""
-        step = self.judge.start(complexity_change=candidate.complexity)
+        step: Step | Verdict | None = self.judge.pending or self.judge.start(complexity_change=candidate.complexity)
         while isinstance(step, Step):
             role = Role.CANDIDATE if step is Step.CANDIDATE else Role.INCUMBENT
             state = candidate.state if step is Step.CANDIDATE else self.drafts.incumbent
@@ -243,6 +258,7 @@ class Research:
         for measured in measurements:
             if measured.role is Role.CANDIDATE and measured.failure is not None:
                 return Ruling(measured.failure, measured.detail)
+        assert step is not None
         return Ruling.of(step)
 
     def _uphold(self, ruling: Ruling, candidate: Candidate, measurements: list[Measurement]) -> Ruling:
@@ -271,6 +287,7 @@ class Research:
             hypothesis=candidate.hypothesis,
             agent=candidate.agent,
             usage=candidate.usage,
+            agent_seconds=candidate.agent_seconds,
         )
 
     def _record(

@@ -23,6 +23,7 @@ from pytest_autoresearch.lab.removal import remove_tree
 from pytest_autoresearch.lab.sandbox import Choice, choose
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.ledger import Notebook, sessions
+from pytest_autoresearch.notebook.results import table_path
 from pytest_autoresearch.notebook.record import Session
 from pytest_autoresearch.protocol.experiment import Experiment
 from pytest_autoresearch.protocol.model import Protocol
@@ -47,7 +48,7 @@ def opened(protocol: Protocol, git: Git, settings: Settings, *, hook: Any, watch
         _refuse_changes(session, protocol)
         scope = resolve_paths(protocol, git.files(session.start).keys())
         notebook = stack.enter_context(
-            Notebook.open(git, tag, table=_table(git, protocol, tag), metric=protocol.metric.name)
+            Notebook.open(git, tag, table=table_path(git, protocol.source, tag), metric=protocol.metric.name)
         )
         scratch = stack.enter_context(_scratch(git, tag))
         choice = choose(settings.isolation, scratch=scratch)
@@ -58,13 +59,22 @@ def opened(protocol: Protocol, git: Git, settings: Settings, *, hook: Any, watch
             protocol=protocol,
             read_blobs=git.read,
             interpreter_bin=Path(sys.executable).parent,
+            targets=frozenset(scope.targets),
+            readonly=frozenset(scope.readonly),
+            outputs=_outputs(notebook),
+            hidden=protocol.holdout.files if protocol.holdout is not None else (),
         )
         lab = stack.enter_context(_executor(settings, site, choice, hook))
         machine = machine_fingerprint()
 
         def told(experiment: Experiment) -> None:
-            hook.pytest_autoresearch_recorded(experiment=experiment, history=notebook.history)
+            try:
+                hook.pytest_autoresearch_recorded(experiment=experiment, history=notebook.history)
+            except Exception as error:  # an observer is a guest; the loop does not end for it
+                watch.remark(f"a plugin's pytest_autoresearch_recorded failed: {type(error).__name__}: {error}")
 
+        for notice in notebook.notices:
+            watch.remark(notice)
         yield Research(
             Parts(
                 protocol=protocol,
@@ -153,14 +163,6 @@ def _refuse_changes(session: Session, protocol: Protocol) -> None:
         )
 
 
-def _table(git: Git, protocol: Protocol, tag: str) -> Path:
-    """``results.tsv`` beside a config, ``results.<tag>.tsv`` beside a test or where the former is under git."""
-    directory = git.top / protocol.directory
-    plain = protocol.directory / "results.tsv"
-    marked = "::" in protocol.source
-    return directory / (f"results.{tag}.tsv" if marked or str(plain) in git.files("HEAD") else "results.tsv")
-
-
 @contextmanager
 def _scratch(git: Git, tag: str) -> Iterator[Path]:
     """A directory of this session alone, in the user's cache and never in the checkout; gone afterwards."""
@@ -193,16 +195,22 @@ def _executor(settings: Settings, site: Site, choice: Choice, hook: Any) -> Iter
         executor.close()
 
 
+def _outputs(notebook: Notebook) -> frozenset[str]:
+    """What the baseline's runs were found to rewrite."""
+    baseline = notebook.history.experiments[:1]
+    return frozenset(path for each in baseline for run in each.measurements for path in run.outputs)
+
+
 def _judge(protocol: Protocol, settings: Settings, notebook: Notebook, machine: str) -> Judge:
-    """The judge as the newest record left it; on another machine, or after an hour, it measures the incumbent anew."""
-    wanted = JudgeSettings(
-        direction=protocol.metric.direction, policy=settings.judge, min_delta=protocol.metric.min_delta
-    )
-    if notebook.newest is None:
+    """The judge as the ledger left it; on another machine, or after an hour, it will measure the incumbent anew."""
+    wanted = JudgeSettings(protocol.metric.direction, settings.judge, min_delta=protocol.metric.min_delta)
+    newest, pending = notebook.newest, notebook.pending
+    if newest is None:
         return Judge(wanted)
-    judge = Judge(wanted, JudgeState.from_json(notebook.newest.judge))
-    ended = notebook.newest.ended
-    if notebook.newest.machine != machine or ended is None or datetime.now(timezone.utc) - ended > FRESH:
+    measured = pending.judge if pending is not None and pending.judge else newest.judge
+    judge = Judge(wanted, JudgeState.from_json(measured))
+    age = datetime.now(timezone.utc) - (newest.ended or newest.started or datetime.min.replace(tzinfo=timezone.utc))
+    if newest.machine != machine or not timedelta(0) <= age < FRESH:
         judge.recalibrate()
     return judge
 

@@ -1,0 +1,111 @@
+"""A real repository and the real command line, for tests that drive the whole product."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CONFIG = """\
+# Config
+
+## Goal
+Make the loss small.
+
+## Metric
+- Name: loss
+- Direction: lower
+
+## Target Files
+- `train.py`
+
+## Read-Only Files
+- `prepare.py`
+
+## Run Command
+    python train.py
+
+## Time Budget
+- Per experiment: 20s
+
+## Branch
+autoresearch/demo
+"""
+
+TRAIN = """\
+from prepare import offset
+
+RATE = 8.0
+WIDTH = 64
+print("loss:", (RATE - 2.0) ** 2 + abs(WIDTH - 32) / 100 + offset)
+"""
+
+
+class Project:
+    """A git repository with a protocol in it, and ways to act on it as its owner would."""
+
+    def __init__(self, root: Path, home: Path) -> None:
+        self.root, self.home = root, home
+        self.env = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("AUTORESEARCH_", "PYTEST_"))},
+            "HOME": str(home),
+            "XDG_CACHE_HOME": str(home / ".cache"),
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "COLUMNS": "140",
+        }
+        root.mkdir(parents=True)
+        home.mkdir(parents=True, exist_ok=True)
+        self.git("init", "-q", "-b", "main")
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def git(self, *args: str) -> str:
+        """Run git and return what it prints, without the last newline."""
+        identity = ("-c", "user.name=Owner", "-c", "user.email=owner@example.invalid")
+        done = subprocess.run(
+            ["git", *identity, *args], cwd=self.root, env=self.env, capture_output=True, text=True, check=True
+        )
+        return done.stdout.rstrip("\n")
+
+    def commit(self, message: str = "start") -> str:
+        self.git("add", "-A")
+        self.git("commit", "-q", "--no-verify", "-m", message)
+        return self.git("rev-parse", "HEAD")
+
+    def pytest(self, *args: str, **kwargs: Any) -> subprocess.CompletedProcess[str]:
+        """``pytest ARGS`` in the repository, as a process of its own."""
+        return self.run(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *args, **kwargs)
+
+    def cli(self, *args: str, **kwargs: Any) -> subprocess.CompletedProcess[str]:
+        """``pytest-autoresearch ARGS`` in the repository."""
+        return self.run(sys.executable, "-m", "pytest_autoresearch.cli", *args, **kwargs)
+
+    def run(self, *command: str, **kwargs: Any) -> subprocess.CompletedProcess[str]:
+        env = {**self.env, **kwargs.pop("env", {})}
+        return subprocess.run(
+            command, cwd=kwargs.pop("cwd", self.root), env=env, capture_output=True, text=True, timeout=110, **kwargs
+        )
+
+    def table(self, name: str = "results.tsv") -> list[list[str]]:
+        """The rows of a results.tsv, the header first."""
+        return [line.split("\t") for line in (self.root / name).read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    """A committed project whose loss has its optimum at RATE = 2 and WIDTH = 32."""
+    project = Project(tmp_path / "project", tmp_path / "home")
+    project.write("autoresearch.config.md", CONFIG)
+    project.write("train.py", TRAIN)
+    project.write("prepare.py", "offset = 1.0\n")
+    project.commit()
+    return project

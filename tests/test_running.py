@@ -1,0 +1,204 @@
+"""The loop as pytest's own features see it: reporters, selection, verbosity, exit codes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.conftest import Project
+
+FEW = "--autoresearch-experiments=3"
+
+
+def test_one_command_leaves_a_branch_a_table_and_an_untouched_checkout(project: Project) -> None:
+    project.write("train.py", (project.root / "train.py").read_text() + "# not committed\n")
+    project.write("notes.txt", "mine")
+    before = (
+        project.git("status", "--porcelain"),
+        project.git("rev-parse", "HEAD"),
+        project.git("branch", "--show-current"),
+    )
+
+    done = project.pytest("--autoresearch", FEW)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert before == (
+        project.git("status", "--porcelain"),
+        project.git("rev-parse", "HEAD"),
+        project.git("branch", "--show-current"),
+    )
+    rows = project.table()
+    assert rows[0] == ["commit", "loss", "status", "description"] and rows[1][0] == "baseline" and len(rows) == 5
+    assert "uncommitted changes" in done.stdout and "start 37.32" in done.stdout
+    kept = [row[0] for row in rows[2:] if row[2] == "keep"]
+    assert kept, done.stdout
+    assert project.git("log", "--format=%h", "--abbrev=7", "--reverse", "main..autoresearch/demo").split() == kept
+
+
+def test_each_keep_on_the_branch_gives_its_recorded_value_when_run_by_hand(project: Project) -> None:
+    project.pytest("--autoresearch", "--autoresearch-experiments=8")
+    keeps = [row for row in project.table()[2:] if row[2] == "keep"]
+    assert keeps
+    for commit, value, *_ in keeps:
+        project.git("checkout", "-q", commit)
+        shown = project.run(sys.executable, "train.py").stdout
+        assert float(shown.split()[1]) == pytest.approx(float(value), abs=1e-6)
+
+
+def test_a_discarded_experiment_leaves_no_trace_on_the_branch_but_its_diff_can_be_shown(project: Project) -> None:
+    project.pytest("--autoresearch", "--autoresearch-experiments=8")
+    discards = [(n, row) for n, row in enumerate(project.table()[1:]) if row[2] == "discard"]
+    assert discards
+    number, row = discards[0]
+    assert row[0] not in project.git("log", "--format=%h", "--abbrev=7", "autoresearch/demo").split()
+    shown = project.cli("log", "--diff", str(number))
+    assert shown.returncode == 0 and "+++ b/train.py" in shown.stdout, shown.stdout + shown.stderr
+
+
+def test_a_second_run_resumes_with_the_next_number(project: Project) -> None:
+    project.pytest("--autoresearch", FEW)
+    done = project.pytest("--autoresearch", FEW, "-v")
+    assert "experiment[0004]" in done.stdout and "experiment[baseline]" not in done.stdout
+    assert len(project.table()) == 8
+
+
+def test_ctrl_c_kills_the_run_prints_the_summary_and_loses_nothing(project: Project) -> None:
+    project.pytest("--autoresearch", FEW)
+    before = len(project.table())
+    slow = project.root / "slow.flag"
+    agent = project.home / "agent.py"
+    agent.write_text("open('train.py','a').write('import time; time.sleep(50)\\n'); print('wait')\n")
+    with subprocess.Popen(
+        [sys.executable, "-m", "pytest", "--autoresearch", f"--autoresearch-agent=command:{sys.executable} {agent}"],
+        cwd=project.root,
+        env=project.env,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as running:
+        state = project.root / ".git" / "autoresearch" / "demo" / "running.json"
+        deadline = time.monotonic() + 60
+        while not state.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert state.exists()
+        os.kill(running.pid, signal.SIGINT)
+        out, _ = running.communicate(timeout=30)
+    assert running.returncode == 2, out
+    assert "start 37.32" in out and "interrupted" in out
+    assert len(project.table()) == before and not slow.exists()
+
+    resumed = project.pytest(
+        "--autoresearch", "--autoresearch-experiments=1", "-v", env={"AUTORESEARCH_AGENT": "sweep"}
+    )
+    assert "experiment[0004]" in resumed.stdout and "wait" in resumed.stdout  # the same proposal, not asked for again
+
+
+def test_reporters_see_one_test_per_experiment(project: Project) -> None:
+    done = project.pytest("--autoresearch", FEW, "--junitxml=report.xml", "-v")
+    cases = ET.parse(project.root / "report.xml").getroot().findall(".//testcase")
+    assert [case.get("name") for case in cases] == [
+        "experiment[baseline]",
+        "experiment[0001]",
+        "experiment[0002]",
+        "experiment[0003]",
+    ]
+    properties = {p.get("name"): p.get("value") for p in cases[1].findall(".//property")}
+    assert properties["autoresearch_number"] == "1" and properties["autoresearch_metric"] == "loss"
+    assert properties["autoresearch_status"] in ("keep", "discard")
+    skipped = [case for case in cases if case.find("skipped") is not None]
+    assert len(skipped) == sum(row[2] != "keep" for row in project.table()[1:])
+    assert "KEEP" in done.stdout and "autoresearch.config.md::experiment[0001]" in done.stdout
+
+
+def test_quiet_shows_letters(project: Project) -> None:
+    done = project.pytest("--autoresearch", FEW, "-q")
+    assert done.returncode == 0 and "experiment[0001]" not in done.stdout
+
+
+def test_no_terminal_and_no_timeout_plugin_are_fine(project: Project) -> None:
+    silent = project.pytest("--autoresearch", FEW, "-p", "no:terminal")
+    assert silent.returncode == 0 and silent.stdout == ""
+    untimed = project.pytest("--autoresearch", FEW, "-p", "no:timeout", "--strict-markers")
+    assert untimed.returncode == 0, untimed.stdout
+    assert len(project.table()) == 8
+
+
+def test_collect_only_lists_the_session_and_writes_nothing(project: Project) -> None:
+    done = project.pytest("--autoresearch", "--collect-only", "-q")
+    assert done.returncode == 0 and "autoresearch.config.md::experiment" in done.stdout
+    assert project.git("for-each-ref", "refs/autoresearch", "refs/heads/autoresearch") == ""
+    assert not (project.root / "results.tsv").exists()
+
+
+def test_exit_first_does_not_stop_at_discards_and_crashes(project: Project) -> None:
+    done = project.pytest("--autoresearch", "--autoresearch-experiments=6", "-x")
+    assert done.returncode == 0 and len(project.table()) == 8
+
+
+def test_k_selects_and_what_selects_nothing_is_exit_5(project: Project) -> None:
+    assert project.pytest("--autoresearch", FEW, "-k", "experiment").returncode == 0
+    assert project.pytest("--autoresearch", FEW, "-k", "no_such_thing").returncode == 5
+
+
+def test_xdist_is_refused_in_one_line(project: Project) -> None:
+    pytest.importorskip("xdist")
+    done = project.pytest("--autoresearch", "-n", "2")
+    assert done.returncode == 4 and "--autoresearch-workers" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_ordinary_tests_are_deselected_and_counted(project: Project) -> None:
+    project.write("test_ordinary.py", "def test_a(): raise SystemExit\ndef test_b(): pass\n")
+    done = project.pytest("--autoresearch", FEW, ".")
+    assert done.returncode == 0 and "2 ordinary tests" in done.stdout
+
+
+def test_without_the_switch_a_config_is_not_collected(project: Project) -> None:
+    assert project.pytest(".").returncode == 5
+
+
+def test_a_failing_baseline_is_exit_1_with_the_logs_tail_and_nothing_recorded(project: Project) -> None:
+    project.write("train.py", "raise RuntimeError('no data found')\n")
+    project.commit("broken")
+    done = project.pytest("--autoresearch", FEW)
+    assert done.returncode == 1 and "no data found" in done.stdout and "Traceback (most" not in done.stderr
+    assert project.git("for-each-ref", "refs/autoresearch", "refs/heads/autoresearch") == ""
+    assert not (project.root / "results.tsv").exists()
+
+
+def test_two_configs_are_two_sessions_one_after_the_other(project: Project) -> None:
+    for name in ("a", "b"):
+        for file in ("autoresearch.config.md", "train.py", "prepare.py"):
+            text = (project.root / file).read_text().replace("autoresearch/demo", f"autoresearch/{name}")
+            project.write(f"{name}/{file}", text)
+    project.commit("two")
+    done = project.pytest("--autoresearch", "--autoresearch-experiments=1", "a", "b")
+    assert done.returncode == 0, done.stdout
+    assert len(project.table("a/results.tsv")) == len(project.table("b/results.tsv")) == 3
+    refused = project.pytest("--autoresearch", "--autoresearch-tag=x", "a", "b")
+    assert refused.returncode == 4
+
+
+@pytest.mark.parametrize(("fail_on", "code"), [("never", 0), ("no-keep", 1)])
+def test_fail_on_no_keep(project: Project, fail_on: str, code: int) -> None:
+    project.write("train.py", "print('loss: 1.0')\nRATE = 2.0\n")
+    project.commit("flat")
+    done = project.pytest("--autoresearch", FEW, f"--autoresearch-fail-on={fail_on}")
+    assert done.returncode == code, done.stdout
+
+
+def test_an_observer_that_fails_does_not_stop_the_loop(project: Project) -> None:
+    project.write(
+        "conftest.py",
+        "def pytest_autoresearch_recorded(experiment):\n    assert experiment.number != 2, 'observer'\n",
+    )
+    project.commit("observer")
+    done = project.pytest("--autoresearch", FEW)
+    assert done.returncode == 0 and len(project.table()) == 5, done.stdout
