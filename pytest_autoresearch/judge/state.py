@@ -115,7 +115,7 @@ class JudgeState:
 
     ``squares`` and ``freedom`` are the pooled variance, ``tests`` and ``keeps`` the error spent so far: the number of
     tests, and which of them were keeps. In exact mode ``agreements`` counts runs that repeated a value of their state,
-    ``unchecked`` the experiments since the incumbent was run, and ``differences`` are the sizes of the last differences.
+    ``unchecked`` the experiments since the incumbent was run, and ``differences`` are the sizes of the last ones.
     ``replaced`` is the incumbent before the last keep, until the next experiment starts.
     """
 
