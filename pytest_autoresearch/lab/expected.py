@@ -12,18 +12,11 @@ Stamp = tuple[int, int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
-    """A symbolic link that is no part of the state: the way to a place outside where nothing can be mounted."""
-
-    target: str
-
-
-@dataclass(frozen=True, slots=True)
 class Made:
     """What a build made: expected as long as nobody has touched it since."""
 
 
-Entry = FileEntry | Link | Made
+Entry = FileEntry | Made
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from pytest_autoresearch.lab.expected import Leaf, Link, Made, Stamp
+from pytest_autoresearch.lab.expected import Leaf, Made, Stamp
 from pytest_autoresearch.lab.removal import open_directory
 from pytest_autoresearch.protocol.experiment import Change, FileEntry
 
@@ -120,9 +120,7 @@ def holds(directory: int, name: str, leaf: Leaf, status: os.stat_result) -> bool
         return False
     if isinstance(entry, Made):
         return stamp_of(status) == leaf.stamp
-    if isinstance(entry, Link):
-        same = stat.S_ISLNK(status.st_mode) and os.readlink(name, dir_fd=directory) == entry.target
-    elif entry.mode == "120000":
+    if entry.mode == "120000":
         same = stat.S_ISLNK(status.st_mode) and _blob_of_link(directory, name, entry.blob) == entry.blob
     else:
         same = (

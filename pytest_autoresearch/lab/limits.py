@@ -41,7 +41,7 @@ def broken_limit(
 
 
 def over_budget(candidate: Sequence[Measurement], incumbent: Sequence[Measurement], budget: float) -> str | None:
-    """How the candidate's median run time exceeds the budget and 1.1 x the incumbent's, in words; None if it does not."""
+    """How the candidate's median run time exceeds the budget and 1.1 x the incumbent's, in words, if it does."""
     if not candidate:
         return None
     took = median(run.duration for run in candidate)

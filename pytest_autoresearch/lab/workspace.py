@@ -14,7 +14,7 @@ from itertools import groupby, islice
 from pathlib import Path
 
 from pytest_autoresearch.errors import LabError
-from pytest_autoresearch.lab.expected import Directory, Entry, Leaf, Link, Made, paths_below, plant, uproot
+from pytest_autoresearch.lab.expected import Directory, Leaf, Made, paths_below, plant, uproot
 from pytest_autoresearch.lab.found import Found, describe, holds, opened, stamp_of, walk
 from pytest_autoresearch.lab.job import ReadBlobs
 from pytest_autoresearch.lab.lfs import copy_content, parse_pointer
@@ -53,7 +53,7 @@ class Workspace:
         self.root = root
         self._read_blobs, self._checkout, self._ignored = read_blobs, checkout, frozenset(ignored)
         self._bin = root.with_name(f"{root.name}.bin")
-        self._state: dict[str, Entry] = {}
+        self._state: Mapping[str, FileEntry] = {}
         self._expected = Directory()
         self._kept = frozenset(kept)
         self._made: set[str] = set()
@@ -61,8 +61,8 @@ class Workspace:
         self._trusted_until = 0  # ns; a younger ctime does not prove that a content is unchanged
         self._begun = False
 
-    def fill(self, state: Mapping[str, FileEntry], links: Mapping[str, Link] | None = None) -> bool:
-        """Make the directory hold exactly ``state`` (and ``links``), writing no more than has changed.
+    def fill(self, state: Mapping[str, FileEntry]) -> bool:
+        """Make the directory hold exactly ``state``, writing no more than has changed.
 
         Returns whether what :meth:`adopt` took in for this very state is still there, untouched. Raises LabError if the
         disk, the system or a missing LFS content does not allow it.
@@ -71,7 +71,7 @@ class Workspace:
             if not self._begun:
                 remove_tree(self.root)
                 self._begun = True
-            adopted = not self._expect({**state, **(links or {})}) and bool(self._made)
+            adopted = not self._expect(state) and bool(self._made)
             with self._open_root() as root:
                 altered, strangers = self._survey(root)
                 if self._made and not (adopted and self._made.isdisjoint(altered)):
@@ -116,7 +116,7 @@ class Workspace:
         with self._open_root() as root:
             altered, strangers = self._survey(root)
             for path in altered:
-                if isinstance(self._state.get(path), FileEntry):
+                if path not in self._made:
                     changes.append(describe(root, path, room))
                     room -= changes[-1].size
             new = self._new(root, strangers)
@@ -137,8 +137,11 @@ class Workspace:
         return tuple(doomed)
 
     def restore(self, paths: Sequence[str]) -> None:
-        """Write these paths of the state again as they were filled."""
+        """Write these paths of the state again as they were filled, and remove what lies in their way."""
         with self._open_root() as root:
+            for stranger in self._survey(root)[1]:
+                if any(path.startswith(f"{stranger}/") for path in paths):
+                    self._remove(root, stranger)
             self._write_all(root, paths)
 
     def write(self, path: str, data: bytes) -> None:
@@ -162,7 +165,7 @@ class Workspace:
         self._begun = False
         remove_tree(self.root)
 
-    def _expect(self, wanted: dict[str, Entry]) -> bool:
+    def _expect(self, wanted: Mapping[str, FileEntry]) -> bool:
         """Bring the expected tree from the last state to this one; returns whether they differ."""
         known = self._state
         gone = known.keys() - wanted.keys()
@@ -173,7 +176,7 @@ class Workspace:
             if not self._is_left_out(path):
                 plant(self._expected, path, wanted[path])
         self._submodules.difference_update(gone, new)
-        self._submodules.update(path for path in new if getattr(wanted[path], "mode", "") == "160000")
+        self._submodules.update(path for path in new if wanted[path].mode == "160000")
         for path in self._kept:
             plant(self._expected, path, None)
         self._state = wanted
@@ -262,9 +265,7 @@ class Workspace:
     def _write_leaf(self, directory: int, path: str, leaf: Leaf, blobs: Mapping[str, bytes]) -> None:
         name = path.rpartition("/")[2]
         remove(directory, name, bin_at=self._bin)
-        if isinstance(leaf.entry, Link):
-            os.symlink(leaf.entry.target, name, dir_fd=directory)
-        elif isinstance(leaf.entry, FileEntry) and leaf.entry.mode == "120000":
+        if isinstance(leaf.entry, FileEntry) and leaf.entry.mode == "120000":
             os.symlink(os.fsdecode(blobs[leaf.entry.blob]), name, dir_fd=directory)
         elif isinstance(leaf.entry, FileEntry):
             data = blobs[leaf.entry.blob]

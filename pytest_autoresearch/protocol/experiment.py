@@ -74,7 +74,8 @@ class Measurement:
     """One run and what was read from it. Exactly one of ``value`` and ``failure`` is set.
 
     ``duration`` and ``cpu_time`` in seconds, ``peak_memory`` in bytes, ``secondary`` the other metrics of the log.
-    ``detail`` is one line for people; ``log_tail`` the end of the log, kept for failures only.
+    ``detail`` is one line for people; ``log_tail`` the end of the log, kept for failures only. ``outputs`` (of a
+    baseline's run) are the paths it rewrote or made that no later run may touch unless the baseline's did.
     """
 
     role: Role
@@ -89,6 +90,7 @@ class Measurement:
     secondary: Mapping[str, float] = field(default_factory=dict)
     self_reported: bool = False
     log_tail: str = ""
+    outputs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

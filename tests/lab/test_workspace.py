@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from pytest_autoresearch.errors import LabError
-from pytest_autoresearch.lab.expected import Link
 from pytest_autoresearch.lab.workspace import Workspace
 from pytest_autoresearch.protocol.experiment import FileEntry, blob_id
 
@@ -296,20 +295,6 @@ def test_immutable_leftovers_are_removed(workspace: Workspace, store: Store, sta
     workspace.fill({**state, "train.py": store.entry("lr = 0.2\n")})
     assert (workspace.root / "train.py").read_text() == "lr = 0.2\n"
     assert not (workspace.root / "dir").exists()
-
-
-def test_links_are_part_of_the_workspace_but_of_no_change(workspace: Workspace, store: Store, tmp_path: Path) -> None:
-    state = {"train.py": store.entry("x"), "data/README": store.entry("y")}
-    links = {"data/big": Link(str(tmp_path))}
-    workspace.fill(state, links)
-    assert (workspace.root / "data/big").resolve() == tmp_path
-    assert workspace.changes() == ()
-    (workspace.root / "data/big").unlink()
-    assert workspace.changes() == ()
-    workspace.fill(state, links)
-    assert (workspace.root / "data/big").is_symlink()
-    workspace.fill(state)
-    assert not (workspace.root / "data/big").is_symlink()
 
 
 def test_kept_paths_are_left_alone(tmp_path: Path, store: Store) -> None:

@@ -1,0 +1,93 @@
+"""What a run leaves behind, before anything is read from it: forbidden changes are found and undone, code is removed.
+
+The baseline's run shows which tracked files a run rewrites by itself (a committed metrics.json, say) and which modules
+it writes: those are its outputs, and later runs may write them too. Nothing else of the kind may.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from pytest_autoresearch.lab.found import Found
+from pytest_autoresearch.lab.workspace import Workspace
+
+_CODE = (".py", ".pyw", ".so", ".pyd", ".dylib", ".egg-link")
+_BYTECODE = (".pyc", ".pyo", ".pth")
+_STEERING = frozenset(
+    """
+    pytest.ini .pytest.ini pytest.toml tox.ini setup.cfg pyproject.toml .coveragerc
+    .gitattributes .gitmodules .gitignore Makefile makefile GNUmakefile package.json .npmrc .Rprofile .env .envrc
+    """.split()
+)
+"""Names that change what an extract command does although nobody names them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Aftermath:
+    """``refusal`` says what the run changed that it must not; ``outputs`` are what a baseline was granted."""
+
+    refusal: str | None = None
+    outputs: frozenset[str] = frozenset()
+
+
+def settle(
+    workspace: Workspace,
+    *,
+    targets: AbstractSet[str],
+    readonly: AbstractSet[str],
+    outputs: AbstractSet[str],
+    is_baseline: bool,
+) -> Aftermath:
+    """Leave in the workspace what the extract command may read: the state as filled, and the run's data files."""
+    altered = [path for path in workspace.altered() if path not in outputs]
+    granted: set[str] = set()
+    if is_baseline:
+        granted.update(path for path in altered if path not in readonly and not _steers(path))
+    undo = [path for path in altered if path not in granted]
+    if undo:
+        workspace.restore(undo)
+    forbidden = sorted(path for path in undo if path not in targets)
+
+    def unwanted(found: Found) -> bool:
+        if found.path in outputs or not _misleads(found):
+            return False
+        if is_baseline and found.kind == "file" and found.name.endswith(_CODE):
+            granted.add(found.path)
+            return False
+        return True
+
+    workspace.prune(unwanted)
+    if not forbidden:
+        return Aftermath(outputs=frozenset(granted))
+    more = f" and {len(forbidden) - 1} more" if len(forbidden) > 1 else ""
+    return Aftermath(f"the run changed {forbidden[0]}{more}, which is no target")
+
+
+def _misleads(found: Found) -> bool:
+    """Whether something a run made could change what later code does, or hang it."""
+    if found.kind == "special":
+        return True
+    if found.kind == "symlink" and _leaves(found.path, found.link):
+        return True
+    parts = found.path.split("/")
+    return (
+        found.name.endswith(_CODE + _BYTECODE) or _steers(found.path) or not {".git", "__pycache__"}.isdisjoint(parts)
+    )
+
+
+def _steers(path: str) -> bool:
+    return path.rpartition("/")[2] in _STEERING
+
+
+def _leaves(path: str, target: str) -> bool:
+    """Whether a symbolic link's text leads out of the workspace. Links over links are not followed."""
+    depth = path.count("/")
+    for part in PurePosixPath(target).parts:
+        if part == "/":
+            return True
+        depth += -1 if part == ".." else 1
+        if depth < 0:
+            return True
+    return False

@@ -1,0 +1,136 @@
+"""One workspace with its sandbox: fills it, builds in it, and runs commands as the contract says. Reads no metric."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from pytest_autoresearch.errors import LabError
+from pytest_autoresearch.lab.environment import base_environment, contract_environment
+from pytest_autoresearch.lab.job import Site, Tick
+from pytest_autoresearch.lab.layout import MOST_PARTS, Layout, moved
+from pytest_autoresearch.lab.process import Command, Ending, Outcome, execute
+from pytest_autoresearch.lab.programs import named_in, needed_by
+from pytest_autoresearch.lab.sandbox import Sandbox, View
+from pytest_autoresearch.lab.throwaway import make_repository
+from pytest_autoresearch.lab.workspace import Workspace
+from pytest_autoresearch.protocol.experiment import FileEntry
+
+FIRST_BUILD = 3600.0  # s; a later one gets several times what the first took
+SHORTEST_BUILD = 60.0  # s
+
+
+class Bench:
+    """A workspace named ``name`` below the site's scratch directory."""
+
+    def __init__(self, site: Site, sandbox: Sandbox, layout: Layout, name: str) -> None:
+        self._site, self._sandbox, self._layout = site, sandbox, layout
+        self.workspace = Workspace(
+            site.scratch / name, site.read_blobs, checkout=site.top, ignored={layout.log}, kept=layout.kept
+        )
+        self._state: Mapping[str, FileEntry] = {}
+        self._data: tuple[Path, ...] = ()
+        self._hides = True
+        self._build_limit = FIRST_BUILD
+
+    def fill(self, state: Mapping[str, FileEntry], *, hides: bool = True) -> bool:
+        """Make the workspace hold ``state``, without the hidden files; returns whether a build is still good."""
+        top = self._site.top
+        self._hides = hides
+        visible = self._layout.visible(state, top) if hides else state
+        if self._layout.data and visible.keys() != self._state.keys():
+            self._data = self._layout.data_beside(visible, top)
+        self._state = visible
+        built = self.workspace.fill(visible)
+        if self._site.protocol.git_throwaway:
+            make_repository(self.workspace.root)
+        return built
+
+    def prepare(self, state: Mapping[str, FileEntry], tick: Tick, *, hides: bool = True) -> Outcome | None:
+        """Fill and build; returns how the build ended if it failed."""
+        build = self._site.protocol.build
+        if self.fill(state, hides=hides) or build is None:
+            return None
+        outcome = self.run(build, self.environment(), timeout=self._build_limit, tick=tick)
+        if outcome.ending is not Ending.EXITED or outcome.exit_code != 0:
+            return outcome
+        if self._build_limit == FIRST_BUILD:
+            self._build_limit = max(SHORTEST_BUILD, 10 * outcome.duration)
+        self.workspace.adopt()
+        return None
+
+    def environment(
+        self,
+        *,
+        number: int | None = None,
+        budget: float | None = None,
+        seed: int | None = None,
+        network: bool | None = None,
+    ) -> dict[str, str]:
+        """The environment of a command: the allow-list, the protocol's ``env``, and the contract's variables."""
+        site = self._site
+        base = base_environment(
+            os.environ,
+            interpreter_bin=site.interpreter_bin,
+            network=site.protocol.network if network is None else network,
+        )
+        ceilings = (site.top.parent, self.workspace.root.parent)
+        contract = contract_environment(tag=site.tag, number=number, budget=budget, seed=seed, ceilings=ceilings)
+        return {**base, **site.protocol.env, **contract}
+
+    def run(
+        self,
+        words: str | tuple[str, ...],
+        environment: Mapping[str, str],
+        *,
+        timeout: float,
+        tick: Tick,
+        stdin: bytes = b"",
+        merge_output: bool = True,
+        network: bool | None = None,
+        devices: tuple[Path, ...] = (),
+        home: Mapping[str, bytes] | None = None,
+    ) -> Outcome:
+        """Run a program, or a text as ``bash -c``, in the protocol's directory until nothing of it is left."""
+        protocol, top = self._site.protocol, self._site.top
+        if isinstance(words, str):
+            named = named_in(words, search=environment["PATH"], top=top)
+            if self._sandbox.level != "bwrap":
+                words = moved(words, top, self.workspace.root)
+            argv: tuple[str, ...] = ("bash", "-c", words)
+        else:
+            named, argv = needed_by(words[0], search=environment["PATH"], top=top), words
+        declared = (*self._data, *self._layout.caches)
+        named = tuple(path for path in named if not any(path.is_relative_to(place) for place in declared))
+        command = Command(
+            argv=argv,
+            cwd=top / protocol.directory,
+            env=environment,
+            timeout=timeout,
+            stdin=stdin,
+            memory=None if protocol.memory_mb is None else int(protocol.memory_mb * 1024 * 1024),
+            merge_output=merge_output,
+        )
+        view = View(
+            workspace=self.workspace.root,
+            shown_at=top,
+            scratch=self._site.scratch,
+            readonly=self._readonly(),
+            data=(*self._data, *named),
+            caches=self._layout.caches,
+            hidden=self._layout.hidden if self._hides else (),
+            network=protocol.network if network is None else network,
+            devices=devices,
+            home=home or {},
+        )
+        try:
+            with self._sandbox.wrap(command, view) as confined:
+                return execute(confined, tick=tick)
+        except OSError as error:
+            raise LabError(f"a command can not be started at level {self._sandbox.level}: {error}") from error
+
+    def _readonly(self) -> tuple[Path, ...]:
+        """Read-only files to mount so; where there are very many, checking them afterwards has to do."""
+        present = [self.workspace.root / path for path in self._site.readonly if path in self._state]
+        return tuple(present) if len(present) <= MOST_PARTS else ()

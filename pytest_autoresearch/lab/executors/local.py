@@ -1,0 +1,237 @@
+"""The local executor: measures on this machine, one run at a time. Judges nothing but the run itself."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import signal
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from pytest_autoresearch.errors import LabError
+from pytest_autoresearch.lab.aftermath import settle
+from pytest_autoresearch.lab.executors.bench import Bench
+from pytest_autoresearch.lab.job import Finished, Job, Site, Tick
+from pytest_autoresearch.lab.layout import Layout
+from pytest_autoresearch.lab.metrics import (
+    Reading,
+    one_line,
+    read_extract,
+    read_log,
+    read_secondary,
+    tail,
+    telling_line,
+)
+from pytest_autoresearch.lab.process import Ending, Outcome
+from pytest_autoresearch.lab.sandbox import Choice
+from pytest_autoresearch.protocol.experiment import Change, FileEntry, Measurement, Reason, Role
+
+LEAST_SPACE = 256 * 1024 * 1024  # bytes; nothing but this gate stops the disk from filling up
+SHORTEST_EXTRACT = 60.0  # s
+LONGEST_LOG = 512 * 1024  # bytes read of a log that the run wrote itself, head and tail
+
+
+class LocalExecutor:
+    """See :class:`pytest_autoresearch.lab.job.Executor`. ``workspace`` is where agents edit and candidates run."""
+
+    def __init__(self, site: Site, choice: Choice) -> None:
+        self.isolation, self.refused, self.device = choice.level, choice.refused, "cpu"
+        self._site, self._layout = site, Layout.of(site)
+        self._outputs = set(site.outputs)
+        self._benches = [self._main, self._guards] = [
+            Bench(site, choice.sandbox, self._layout, name) for name in ("workspace", "guard")
+        ]
+        # With a build, the incumbent has a bench of its own, so that pairs of runs do not build again and again.
+        self._incumbents = self._main
+        if site.protocol.build is not None:
+            self._incumbents = Bench(site, choice.sandbox, self._layout, "incumbent")
+            self._benches.append(self._incumbents)
+        self.workspace = self._main.workspace.root
+
+    def fill(self, state: Mapping[str, FileEntry]) -> None:
+        """Make the workspace hold exactly this state, without what is hidden from agents."""
+        self._require_space()
+        self._main.fill(state)
+
+    def changes(self) -> tuple[Change, ...]:
+        """What differs in the workspace from the last fill."""
+        return self._main.workspace.changes()
+
+    def measure(self, job: Job, tick: Tick) -> Measurement:
+        """Fill, build, run, sweep, settle, extract. Raises LabError only for what the machine lacks."""
+        self._require_space()
+        bench = self._incumbents if job.role is Role.INCUMBENT else self._main
+        measured = Measurement(job.role, seed=job.seed)
+        failed = bench.prepare(job.state, tick, hides=job.role is not Role.HOLDOUT)
+        if failed is not None:
+            reason, words = _failure(failed, failed.stdout) or (Reason.ERROR, "")
+            return replace(measured, failure=reason, detail=f"build: {words}", log_tail=tail(failed.stdout))
+        environment = bench.environment(number=job.number, budget=job.budget, seed=job.seed)
+        outcome = bench.run(job.command or self._site.protocol.run, environment, timeout=job.timeout, tick=tick)
+        log = self._log(bench, outcome)
+        measured = replace(
+            measured,
+            duration=outcome.duration,
+            cpu_time=outcome.cpu_time,
+            peak_memory=outcome.peak_memory,
+            exit_code=outcome.exit_code,
+            secondary=self._secondary(log, outcome),
+        )
+        failure = _failure(outcome, log)
+        if failure is None:
+            aftermath = settle(
+                bench.workspace,
+                targets=self._site.targets,
+                readonly=self._site.readonly,
+                outputs=self._outputs,
+                is_baseline=job.number == 0,
+            )
+            self._outputs |= aftermath.outputs
+            measured = replace(measured, outputs=tuple(sorted(aftermath.outputs)))
+            failure = None if aftermath.refusal is None else (Reason.OUT_OF_SCOPE, aftermath.refusal)
+        if failure is not None:
+            return replace(measured, failure=failure[0], detail=failure[1], log_tail=tail(log))
+        reading, self_reported = self._read(bench, job, log, environment, tick)
+        return replace(
+            measured,
+            value=reading.value,
+            failure=reading.failure,
+            detail=reading.detail,
+            self_reported=self_reported,
+            log_tail="" if reading.failure is None else tail(log),
+        )
+
+    def guard(self, command: str, state: Mapping[str, FileEntry], timeout: float, tick: Tick) -> Finished:
+        """Run a guard in a workspace of its own; a path or a node id is for pytest."""
+        self._require_space()
+        outcome = self._guards.prepare(state, tick)
+        if outcome is None:
+            command = _guard_command(command, self._site.protocol.directory.as_posix(), state)
+            outcome = self._guards.run(command, self._guards.environment(), timeout=timeout, tick=tick)
+        return _finished(outcome)
+
+    def agent_turn(
+        self,
+        command: str | Sequence[str],
+        *,
+        stdin: bytes,
+        env: Mapping[str, str],
+        pass_env: Sequence[str],
+        network: bool,
+        timeout: float,
+        home: Mapping[str, bytes],
+        tick: Tick,
+    ) -> Finished:
+        """Run an agent's program in the workspace; it gets the named variables of the supervisor and no others."""
+        handed = {name: os.environ[name] for name in pass_env if name in os.environ}
+        base = self._main.environment(budget=self._site.protocol.budget, network=network)
+        environment = {**base, **handed, **env}
+        outcome = self._main.run(
+            command if isinstance(command, str) else tuple(command),
+            environment,
+            timeout=timeout,
+            tick=tick,
+            stdin=stdin,
+            merge_output=False,
+            network=network,
+            home=home,
+        )
+        return _finished(outcome)
+
+    def close(self) -> None:
+        """Remove the workspaces."""
+        for bench in self._benches:
+            try:
+                bench.workspace.close()
+            except OSError as error:
+                raise LabError(f"{bench.workspace.root} can not be removed: {error}") from error
+
+    def _require_space(self) -> None:
+        free = shutil.disk_usage(self._site.scratch).free
+        if free < LEAST_SPACE:
+            raise LabError(
+                f"only {free // 1024**2} MB are free at {self._site.scratch}, {LEAST_SPACE // 1024**2} MB are needed\n"
+                "  free some space, or set XDG_CACHE_HOME to a larger disk"
+            )
+
+    def _log(self, bench: Bench, outcome: Outcome) -> bytes:
+        """All that the run printed, followed by the run.log that it wrote itself; without one it gets ours."""
+        written = bench.workspace.read(self._layout.log, at_most=LONGEST_LOG)
+        if written is not None:
+            return outcome.stdout + b"\n" + written
+        bench.workspace.write(self._layout.log, outcome.stdout)
+        return outcome.stdout
+
+    def _secondary(self, log: bytes, outcome: Outcome) -> dict[str, float]:
+        protocol = self._site.protocol
+        found = read_secondary(log, [limit.name for limit in protocol.limits], metric=protocol.metric.name)
+        if outcome.peak_memory is not None:
+            found["peak_mb"] = round(outcome.peak_memory / 1024**2, 3)  # ours, whatever the log says
+        return found
+
+    def _read(
+        self, bench: Bench, job: Job, log: bytes, environment: Mapping[str, str], tick: Tick
+    ) -> tuple[Reading, bool]:
+        """The metric, and whether the run reported it itself."""
+        metric = self._site.protocol.metric
+        extract = job.extract or metric.extract
+        if extract is None:
+            return read_log(log, metric), True
+        limit = max(job.timeout, SHORTEST_EXTRACT)
+        outcome = bench.run(extract, environment, timeout=limit, tick=tick, merge_output=False)
+        if outcome.ending is not Ending.EXITED:
+            words = (
+                f"the extract command did not end in {limit:g} s"
+                if outcome.ending is Ending.TIMEOUT
+                else outcome.detail
+            )
+            return Reading(failure=Reason.NO_METRIC, detail=words), False
+        reading = read_extract(outcome.stdout, metric)
+        if reading.failure is Reason.NO_METRIC and outcome.stderr.strip():
+            reading = replace(reading, detail=f"{reading.detail}: {telling_line(outcome.stderr)}")
+        return reading, False
+
+
+def _failure(outcome: Outcome, log: bytes) -> tuple[Reason, str] | None:
+    """Why a command gave nothing to read, None if it ended well. Its own words count less than how it ended."""
+    if outcome.ending is Ending.TIMEOUT:
+        return Reason.TIMEOUT, f"killed after {outcome.duration:.4g} s"
+    if outcome.ending is Ending.MEMORY:
+        return Reason.MEMORY, one_line(outcome.detail)
+    if outcome.ending is Ending.NOT_STARTED:
+        return Reason.ERROR, one_line(outcome.detail)
+    if outcome.exit_code == 0:
+        return None
+    return Reason.ERROR, _exit_words(outcome, telling_line(log))
+
+
+def _exit_words(outcome: Outcome, line: str) -> str:
+    number = outcome.signal or ((outcome.exit_code or 0) - 128)
+    try:
+        how = f"killed by {signal.Signals(number).name}"
+    except ValueError:
+        how = f"exit status {outcome.exit_code}"
+    return f"{line} ({how})" if line else how
+
+
+def _finished(outcome: Outcome) -> Finished:
+    if outcome.ending is Ending.NOT_STARTED:
+        return Finished(127, outcome.stdout, outcome.detail.encode(), timed_out=False, duration=outcome.duration)
+    return Finished(
+        outcome.exit_code,
+        outcome.stdout,
+        outcome.stderr,
+        timed_out=outcome.ending is Ending.TIMEOUT,
+        duration=outcome.duration,
+    )
+
+
+def _guard_command(guard: str, directory: str, state: Mapping[str, FileEntry]) -> str:
+    """The shell command of a guard entry: an existing path or a node id is for pytest."""
+    path = guard.partition("::")[0].rstrip("/")
+    place = path if directory == "." else f"{directory}/{path}"
+    exists = place in state or any(known.startswith(f"{place}/") for known in state)
+    if "::" in guard or exists:
+        return f"python -m pytest -q -p no:cacheprovider {shlex.quote(guard)}"
+    return guard

@@ -1,0 +1,96 @@
+"""Which paths a protocol declares for its runs: data, caches, hidden files, the log."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from pytest_autoresearch.errors import LabError
+from pytest_autoresearch.lab.job import Site
+from pytest_autoresearch.protocol.experiment import FileEntry
+
+MOST_PARTS = 256
+"""More untracked parts of a data directory, or read-only files, than this are not mounted one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """``data``, ``caches`` and ``hidden`` are absolute paths of the machine; ``kept`` are caches inside the workspace.
+
+    ``log`` is the run's log, ``kept`` and it are relative to the top.
+    """
+
+    data: tuple[Path, ...]
+    caches: tuple[Path, ...]
+    hidden: tuple[Path, ...]
+    kept: tuple[str, ...]
+    log: str
+
+    @classmethod
+    def of(cls, site: Site) -> Layout:
+        """Raises LabError for a data path that does not exist."""
+        protocol, here = site.protocol, site.top / site.protocol.directory
+        data = tuple(_absolute(text, here) for text in protocol.data)
+        for text, path in zip(protocol.data, data, strict=True):
+            if not path.exists():
+                raise LabError(f"{protocol.source}: data: {text}: there is no {path}")
+        caches = [_absolute(text, here) for text in protocol.caches]
+        outside = tuple(path for path in caches if not path.is_relative_to(site.top))
+        for path in outside:
+            try:
+                path.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise LabError(f"{protocol.source}: caches: {path}: {error.strerror}") from None
+        held_out = protocol.holdout.files if protocol.holdout is not None else ()
+        return cls(
+            data=data,
+            caches=outside,
+            hidden=tuple(_absolute(text, here) for text in (*site.hidden, *held_out)),
+            kept=tuple(str(path.relative_to(site.top)) for path in caches if path.is_relative_to(site.top)),
+            log=str((site.protocol.directory / "run.log").as_posix()),
+        )
+
+    def visible(self, state: Mapping[str, FileEntry], top: Path) -> Mapping[str, FileEntry]:
+        """The state without the hidden files; patterns and directories hide what they cover."""
+        if not self.hidden:
+            return state
+        patterns = [str(path.relative_to(top)) for path in self.hidden if path.is_relative_to(top)]
+
+        def is_hidden(path: str) -> bool:
+            return any(path == p or path.startswith(f"{p}/") or fnmatchcase(path, p) for p in patterns)
+
+        return {path: entry for path, entry in state.items() if not is_hidden(path)}
+
+    def data_beside(self, state: Mapping[str, FileEntry], top: Path) -> tuple[Path, ...]:
+        """The data that the state does not hold itself: a tracked file comes from the start commit, like any other."""
+        tracked = {parent for path in state for parent in _parents(path)} if self.data else set()
+        return tuple(part for path in self.data for part in _untracked_parts(path, top, state, tracked))
+
+
+def moved(command: str, top: Path, workspace: Path) -> str:
+    """The command with the repository's path replaced by the workspace's, for levels that can not mount one there."""
+    return re.sub(re.escape(str(top)) + r"(?![\w.-])", lambda _: str(workspace), command)
+
+
+def _absolute(text: str, here: Path) -> Path:
+    return Path(os.path.normpath(here / Path(text).expanduser()))
+
+
+def _untracked_parts(path: Path, top: Path, state: Mapping[str, FileEntry], tracked: set[str]) -> Iterator[Path]:
+    relative = str(path.relative_to(top)) if path.is_relative_to(top) else None
+    if relative in state:
+        return
+    if relative is None or relative not in tracked:
+        yield path
+        return
+    parts = [part for child in sorted(path.iterdir()) for part in _untracked_parts(child, top, state, tracked)]
+    yield from parts if len(parts) <= MOST_PARTS else [path]
+
+
+def _parents(path: str) -> Iterator[str]:
+    while path := path.rpartition("/")[0]:
+        yield path

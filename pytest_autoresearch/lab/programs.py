@@ -1,0 +1,90 @@
+"""Which paths of the machine a command names, so that a sandbox can show them: programs with what they need, and data.
+
+Only what people wrote is looked at (a protocol's command, an agent's program), never a prompt or a candidate's text.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+_ABSOLUTE = re.compile(r"""(?<![\w./~$}])~?(?:/[\w.@%+,:=-]+)+""")
+_WORD = re.compile(r"(?:\w+=\S+\s+)*([\w./~+-]+)")
+_TOO_BROAD = frozenset("/ /home /root /etc /proc /sys /dev /run /var /tmp /mnt /media /srv /usr /opt /Users".split())
+_ALWAYS_SHOWN = ("/usr", "/bin", "/sbin", "/lib", "/opt")
+_MOST_STEPS = 6  # a program, its interpreter, that one's environment …
+
+
+def named_in(command: str, *, search: str, top: Path) -> tuple[Path, ...]:
+    """Existing paths outside the repository that a shell command names: absolute ones, and its first program."""
+    first = _WORD.match(command.strip())
+    programs = _needed_by(first[1], search, _MOST_STEPS) if first else ()
+    named = (Path(text).expanduser() for text in _ABSOLUTE.findall(command))
+    files = [path for path in named if path.exists() for path in (path, *_environment_of(path))]
+    return _shown(top, [*programs, *files])
+
+
+def needed_by(program: str, *, search: str, top: Path) -> tuple[Path, ...]:
+    """Where a program and what starts it lie: itself, what it links to, its interpreter, their environments."""
+    return _shown(top, [*_needed_by(program, search, _MOST_STEPS)])
+
+
+def _needed_by(program: str, search: str, steps: int) -> Iterator[Path]:
+    place = shutil.which(os.path.expanduser(program), path=search)
+    if place is None or not steps:
+        return
+    path = Path(place).absolute()
+    yield path
+    yield from _environment_of(path)
+    real = path.resolve()
+    yield real
+    yield from _environment_of(real)
+    for interpreter in _interpreters(real):
+        yield from _needed_by(interpreter, search, steps - 1)
+
+
+def _environment_of(path: Path) -> Iterator[Path]:
+    """The virtual environment, Node package tree or interpreter installation that a program belongs to."""
+    modules = [parent for parent in path.parents if parent.name == "node_modules"]
+    if modules:
+        yield modules[-1]
+    prefix = path.parent.parent
+    if path.parent.name != "bin":
+        return
+    if (prefix / "pyvenv.cfg").exists():
+        yield prefix
+        yield from _environment_of((prefix / "bin" / "python").resolve())
+    elif (prefix / "conda-meta").exists() or any((prefix / "lib").glob("python3.*/os.py")):
+        yield prefix
+    elif (prefix / "lib" / "node_modules").exists():
+        yield prefix
+
+
+def _interpreters(script: Path) -> Iterator[str]:
+    """What a ``#!`` line starts."""
+    try:
+        with script.open("rb") as file:
+            line = file.readline(256)
+    except OSError:
+        return
+    if line.startswith(b"#!"):
+        words = line[2:].decode("utf-8", "replace").split()
+        yield from (word for word in words[:3] if not word.startswith("-"))
+
+
+def _shown(top: Path, paths: list[Path]) -> tuple[Path, ...]:
+    """Without what is too broad to show, what is shown anyway, and what lies in a directory of the list."""
+    home, all_paths = Path.home(), frozenset(paths)
+    return tuple(
+        path
+        for path in dict.fromkeys(paths)
+        if all_paths.isdisjoint(path.parents)
+        and str(path) not in _TOO_BROAD
+        and path != home
+        and not path.is_relative_to(top)
+        and not top.is_relative_to(path)
+        and not any(path.is_relative_to(place) for place in _ALWAYS_SHOWN)
+    )
