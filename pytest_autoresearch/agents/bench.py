@@ -1,0 +1,112 @@
+"""What the embedded agents work on: the knobs of the target files in the workspace, and the way to turn them.
+
+Files are parsed again only when their bytes changed. A file that does not parse has no knobs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from pytest_autoresearch.agents.base import Briefing, Desk
+from pytest_autoresearch.agents.choosing import choose
+from pytest_autoresearch.agents.formats import json_knobs, plain_knobs, toml_knobs, yaml_knobs
+from pytest_autoresearch.agents.knobs import Knob, Scale, splice
+from pytest_autoresearch.agents.literals import Value
+from pytest_autoresearch.agents.python_knobs import python_knobs
+
+Finder = Callable[[str, bytes], tuple[Knob, ...]]
+
+LARGEST_FILE = 1_000_000  # bytes; what is larger is data, not settings
+_PLAIN_SUFFIXES = ("", ".ini", ".cfg", ".conf", ".cnf", ".env", ".properties", ".params", ".gin", ".sh", ".txt")
+_FINDERS: dict[str, Finder] = {
+    ".py": python_knobs,
+    ".json": json_knobs,
+    ".yaml": yaml_knobs,
+    ".yml": yaml_knobs,
+    ".toml": toml_knobs,
+    **dict.fromkeys(_PLAIN_SUFFIXES, plain_knobs),
+}
+
+
+def find_knobs(file: str, data: bytes) -> tuple[Knob, ...]:
+    """Every literal of a file that may be a knob; none when the file does not parse or is of no known kind."""
+    finder = _FINDERS.get(PurePosixPath(file).suffix.lower())
+    if finder is None or len(data) > LARGEST_FILE or b"\0" in data:
+        return ()
+    try:
+        return finder(file, data)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One knob turned: as it was found, and as it is wanted."""
+
+    name: str
+    found: Knob
+    wanted: Knob
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.found.shown} -> {self.wanted.shown}"
+
+
+@dataclass(slots=True)
+class Bench:
+    """The knobs of one workspace. :meth:`look` first, once per proposal."""
+
+    knobs: tuple[Knob, ...] = ()
+    several: bool = False
+    changes: int = 0
+    """How often :meth:`look` found other knobs than before."""
+    _contents: dict[str, bytes] = field(default_factory=dict)
+    _found: dict[str, tuple[Knob, ...]] = field(default_factory=dict)
+    _asked: tuple[object, ...] | None = None
+
+    def look(self, briefing: Briefing, desk: Desk, moved: Collection[str]) -> tuple[Knob, ...]:
+        """The knobs as they stand now, the most likely first. ``moved`` has the names that the history has moved."""
+        contents = {target: desk.read(target) for target in desk.targets}
+        asked = (briefing.protocol.knobs, frozenset(moved))
+        if contents == self._contents and asked == self._asked:
+            return self.knobs
+        for target, data in contents.items():
+            if self._contents.get(target) != data:
+                self._found[target] = find_knobs(target, data)
+        self._contents, self._asked = contents, asked
+        self.several = len(contents) > 1
+        labels = {name.rpartition(": ")[2] for name in moved}
+        knobs = choose([knob for target in contents for knob in self._found[target]], briefing.protocol.knobs, labels)
+        if knobs != self.knobs:
+            self.knobs, self.changes = knobs, self.changes + 1
+        return self.knobs
+
+    def name_of(self, knob: Knob) -> str:
+        """The knob's name in descriptions: with its file when there are several targets."""
+        return f"{knob.file}: {knob.label}" if self.several else knob.label
+
+    def moves_to(self, knobs: Sequence[Knob], point: Sequence[Value]) -> tuple[Move, ...]:
+        """What leads from the knobs' values to ``point``. A number only becomes zero where its range holds it."""
+        moves = []
+        for knob, value in zip(knobs, point, strict=True):
+            vanishes = value == 0 and knob.scale in (Scale.LOG, Scale.LOGIT)
+            if value != knob.value and not vanishes:
+                moves.append(Move(self.name_of(knob), knob, knob.holding(value)))
+        return tuple(moves)
+
+    def edits(self, moves: Sequence[Move]) -> Mapping[str, bytes]:
+        """The target files with these knobs turned."""
+        files: dict[str, list[tuple[Knob, Knob]]] = {}
+        for move in moves:
+            files.setdefault(move.found.file, []).append((move.found, move.wanted))
+        return {file: splice(self._contents[file], changes) for file, changes in files.items()}
+
+    def turn(self, desk: Desk, moves: Sequence[Move]) -> bool:
+        """Turn these knobs in the workspace, unless that is a state that was tried."""
+        edits = self.edits(moves)
+        if desk.tried(edits):
+            return False
+        for file, data in edits.items():
+            desk.write(file, data)
+        return True

@@ -1,0 +1,65 @@
+"""Any program as an agent: it reads the briefing, edits the target files, and its last line says what it did.
+
+The briefing is on its stdin and in the file that ``AUTORESEARCH_BRIEFING`` names. What the program changed is read from
+the workspace, never from its word.
+"""
+
+from __future__ import annotations
+
+import shlex
+
+from pytest_autoresearch.agents.answer import LONGEST_DESCRIPTION, LONGEST_FAILURE, clean, last_words, one_line
+from pytest_autoresearch.agents.base import AgentSettings, Briefing, Desk, Proposal, Turn
+from pytest_autoresearch.errors import AgentError
+
+PREFIX = "command:"
+_BRIEFING = "briefing.md"
+_LONGEST_OUTPUT = 1_000_000  # bytes; of a longer one the end is read
+
+
+class CommandAgent:
+    """``command:PROGRAM …``, run as ``bash -c`` in the protocol's directory of the workspace."""
+
+    def __init__(self, settings: AgentSettings) -> None:
+        self.name, self._settings = settings.name, settings
+        program = settings.name.removeprefix(PREFIX).strip()
+        if not program:
+            raise AgentError("the agent `command:` names no program; write `command:python propose.py`")
+        self._command = " ".join([program, *map(shlex.quote, settings.args)])
+
+    def propose(self, briefing: Briefing, desk: Desk) -> Proposal:
+        """One turn of the program."""
+        text = briefing.text.encode("utf-8", "replace")
+        turn = desk.run(
+            f'export AUTORESEARCH_BRIEFING="$HOME/{_BRIEFING}"\n{self._command}',  # only the sandbox knows its HOME
+            stdin=text,
+            env={"AUTORESEARCH_EXPERIMENT": str(briefing.number)},
+            pass_env=self._settings.pass_env,
+            network=self._settings.network,
+            timeout=self._settings.deadline,
+            home={_BRIEFING: text},
+        )
+        return Proposal(_description(turn.stdout), failure=_failure(turn))
+
+
+def _description(stdout: bytes) -> str:
+    """The last line that says something, as one clean line."""
+    for line in reversed(_text(stdout).splitlines()):
+        if line.strip():
+            return one_line(line, LONGEST_DESCRIPTION)
+    return ""
+
+
+def _failure(turn: Turn) -> str | None:
+    """Why the turn gave nothing, with the program's last words."""
+    if not turn.timed_out and turn.exit_code == 0:
+        return None
+    words = _text(turn.stderr).strip() or _text(turn.stdout).strip()
+    said = last_words(words.splitlines()[-1] if words else "nothing", LONGEST_FAILURE)
+    if turn.timed_out:
+        return f"no answer within {turn.duration:.0f} s; its last words: {said}"
+    return f"exit status {turn.exit_code}: {said}"
+
+
+def _text(output: bytes) -> str:
+    return clean(output[-_LONGEST_OUTPUT:].decode("utf-8", "replace"))

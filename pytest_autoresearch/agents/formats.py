@@ -1,0 +1,199 @@
+"""Finds the knobs of JSON, YAML, TOML and plain ``key = value`` files at the exact bytes where they stand. Pure.
+
+Nothing is ever written through a parser, so comments, order and layout survive byte for byte.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from pytest_autoresearch.agents.knobs import Knob, Rank, make_knob
+from pytest_autoresearch.agents.literals import Value, parse_bool, parse_number
+
+if TYPE_CHECKING:
+    import yaml
+
+# A setting as it was found: its dotted name, where it starts (in characters), and the literal.
+_Setting = tuple[str, int, str]
+
+
+def json_knobs(file: str, data: bytes) -> tuple[Knob, ...]:
+    """Raises ValueError when the file does not parse, as do all of these."""
+    text = data.decode()
+    json.loads(text)
+    # JSON is YAML, but for tabs between tokens; raw tabs are not allowed inside its strings, so no string changes.
+    return _knobs(file, text, _yaml_settings(text.replace("\t", " ")))
+
+
+def yaml_knobs(file: str, data: bytes) -> tuple[Knob, ...]:
+    text = data.decode()
+    return _knobs(file, text, _yaml_settings(text))
+
+
+def toml_knobs(file: str, data: bytes) -> tuple[Knob, ...]:
+    text = data.decode()
+    if sys.version_info >= (3, 11):
+        import tomllib
+
+        tomllib.loads(text)
+    return _knobs(file, text, _toml_settings(text))
+
+
+def plain_knobs(file: str, data: bytes) -> tuple[Knob, ...]:
+    text = data.decode()
+    return _knobs(file, text, _plain_settings(text))
+
+
+def _knobs(file: str, text: str, settings: Iterator[_Setting]) -> tuple[Knob, ...]:
+    """Knobs with unique labels and byte offsets; every one is as likely as a named constant."""
+    knobs, labels = [], Counter[str]()
+    place = at = 0
+    for label, start, literal in sorted(settings, key=lambda setting: setting[1]):
+        value = _value(literal)
+        if value is None:
+            continue
+        at, place = at + len(text[place:start].encode()), start
+        labels[label] += 1
+        name = label if labels[label] == 1 else f"{label}#{labels[label]}"
+        knob = make_knob(file, name, at, literal, value, Rank.CONSTANT)
+        if knob is not None:
+            knobs.append(knob)
+    return tuple(knobs)
+
+
+def _value(literal: str) -> Value | None:
+    number = parse_number(literal)
+    if number is not None:
+        return number
+    truth = parse_bool(literal)
+    if truth is not None:
+        return truth
+    if literal[:1] in ("'", '"'):
+        inner = literal[1:-1]
+        return inner if "\\" not in inner and literal[0] not in inner else None
+    return literal if re.fullmatch(r"[\w./-]+", literal) else None
+
+
+# ── YAML ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _yaml_settings(text: str) -> Iterator[_Setting]:
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        documents = list(yaml.compose_all(text, Loader=loader))
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ValueError(str(error)) from error
+    seen: set[int] = set()
+    for document in documents:
+        yield from _yaml_node(document, "", text, seen)
+
+
+def _yaml_node(node: yaml.Node, label: str, text: str, seen: set[int]) -> Iterator[_Setting]:
+    """``seen`` has the nodes that were visited: an alias is its anchor's node once more."""
+    import yaml
+
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value != "<<":  # a merge repeats what stands elsewhere
+                yield from _yaml_node(value, f"{label}.{key.value}" if label else key.value, text, seen)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, element in enumerate(node.value):
+            yield from _yaml_node(element, f"{label}[{index}]", text, seen)
+    elif isinstance(node, yaml.ScalarNode) and node.style in (None, "'", '"'):
+        start, end = node.start_mark.index, node.end_mark.index
+        quote = node.style or ""
+        if text[start:end] == f"{quote}{node.value}{quote}":  # no anchor, tag or escape in it
+            yield label, start, text[start:end]
+
+
+# ── TOML ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+_TOML_TOKEN = re.compile(
+    r"""(?P<skip>[ \t\r]+|\#[^\n]*)
+    |(?P<string>\"{3}(?:\\.|[^\\])*?\"{3,5}|'{3}.*?'{3,5}|"(?:\\.|[^"\\\n])*"|'[^'\n]*')
+    |(?P<mark>[\[\]{}=,\n])
+    |(?P<word>[^\s\[\]{}=,\#"']+)""",
+    re.VERBOSE | re.DOTALL,
+)
+
+
+def _toml_settings(text: str) -> Iterator[_Setting]:
+    """Walks the tokens with a stack of open arrays and inline tables; a header holds until the next one."""
+    header, key, frames = "", "", list[list[str | int]]()  # a frame: "[" or "{", the name it has, elements so far
+    expects_value, in_header = False, False
+    for kind, start, token in _toml_tokens(text):
+        if kind == "mark":
+            if token == "\n":
+                if in_header:
+                    header, key, in_header = key, "", False
+                elif not frames:
+                    key, expects_value = "", False
+            elif token == "=":
+                expects_value = True
+            elif token in "[{" and (expects_value or frames):
+                frames.append([token, _toml_name(header, key, frames), 0])
+                key, expects_value = "", token == "["
+            elif token == "[":
+                in_header = True
+            elif token in "]}" and frames:
+                frames.pop()
+                expects_value = bool(frames) and frames[-1][0] == "["
+            elif token == "," and frames:
+                frames[-1][2] = int(frames[-1][2]) + 1
+                key, expects_value = "", frames[-1][0] == "["
+        elif expects_value:
+            yield _toml_name(header, key, frames), start, token
+        else:
+            key += token.strip("'\"")
+
+
+def _toml_tokens(text: str) -> Iterator[tuple[str, int, str]]:
+    """Tokens and a last line end."""
+    place = 0
+    while place < len(text):
+        match = _TOML_TOKEN.match(text, place)
+        if match is None:
+            raise ValueError(f"no TOML at character {place}")
+        place = match.end()
+        if match.lastgroup is not None and match.lastgroup != "skip":
+            yield match.lastgroup, match.start(), match[0]
+    yield "mark", place, "\n"
+
+
+def _toml_name(header: str, key: str, frames: list[list[str | int]]) -> str:
+    if not frames:
+        return ".".join(filter(None, (header, key)))
+    opening, name, count = frames[-1]
+    return f"{name}[{count}]" if opening == "[" else f"{name}.{key}"
+
+
+# ── key = value ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+_LONGEST_LINE = 500
+_SECTION = re.compile(r"[ \t]*\[(?P<name>[^\]\n]+)\]")
+_PAIR = re.compile(
+    r"""[ \t]*(?:export[ \t]+)?(?P<key>[A-Za-z_][\w. -]*?)[ \t]*[=:][ \t]*(?P<value>"[^"\n]*"|'[^'\n]*'|[^\s#;"']+)"""
+    r"[ \t]*;?[ \t]*(?:[#;].*)?"
+)
+
+
+def _plain_settings(text: str) -> Iterator[_Setting]:
+    section, start = "", 0
+    for line in text.splitlines(keepends=True):
+        pair = _PAIR.fullmatch(line.rstrip("\r\n")) if len(line) < _LONGEST_LINE else None
+        header = _SECTION.match(line)
+        if header is not None:
+            section = header["name"].strip()
+        elif pair is not None:
+            yield ".".join(filter(None, (section, pair["key"]))), start + pair.start("value"), pair["value"]
+        start += len(line)

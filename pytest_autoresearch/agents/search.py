@@ -1,0 +1,103 @@
+"""The proposers that weigh nothing: grid walks every combination, random draws lots. Both know the history alone."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator, Sequence
+from itertools import combinations, product
+
+from pytest_autoresearch.agents.base import Briefing, Desk, Proposal
+from pytest_autoresearch.agents.bench import Bench, Move
+from pytest_autoresearch.agents.knobs import Knob, Scale, coordinate, value_at, value_of
+from pytest_autoresearch.agents.literals import Value
+from pytest_autoresearch.agents.memory import Memory
+from pytest_autoresearch.agents.prospects import steps
+from pytest_autoresearch.agents.sweep import NOTHING_LEFT
+
+REACH = math.log(8)  # literals have no bounds of their own: lots are drawn between an eighth and eight times
+_GRID_KNOBS = 8
+_GRID_FACTORS = (2.0, 0.5, 4.0, 0.25, None)
+_DRAWS = 300
+
+
+class Grid:
+    """x2, x0.5, x4 and x0.25 of the eight likeliest knobs in every combination, fewest changes first.
+
+    The grid lies around the values the session began with and does not move with the incumbent.
+    """
+
+    name = "grid"
+
+    def __init__(self) -> None:
+        self._bench, self._memory = Bench(), Memory()
+        self._points: Iterator[Sequence[Move]] = iter(())
+        self._laid_for = -1
+
+    def propose(self, briefing: Briefing, desk: Desk) -> Proposal:
+        """The first combination that was not tried."""
+        self._memory.read(briefing.history, briefing.protocol.metric.direction)
+        knobs = self._bench.look(briefing, desk, self._memory.origins)[:_GRID_KNOBS]
+        if self._laid_for != self._bench.changes:
+            self._points, self._laid_for = self._combinations(knobs), self._bench.changes
+        for moves in self._points:
+            if moves and self._bench.turn(desk, moves):
+                return Proposal(", ".join(map(str, moves)), "The next point of the grid around the first values.")
+        return NOTHING_LEFT
+
+    def _combinations(self, knobs: Sequence[Knob]) -> Iterator[Sequence[Move]]:
+        origins = [self._origin(knob) for knob in knobs]
+        levels = [[s.knob.value for s in steps(origin) if s.factor in _GRID_FACTORS] for origin in origins]
+        for count in range(1, len(knobs) + 1):
+            for chosen in combinations(range(len(knobs)), count):
+                for values in product(*(levels[index] for index in chosen)):
+                    point = [origin.value for origin in origins]
+                    for index, value in zip(chosen, values, strict=True):
+                        point[index] = value
+                    yield self._bench.moves_to(knobs, point)
+
+    def _origin(self, knob: Knob) -> Knob:
+        """The knob as the session found it."""
+        shown = self._memory.origins.get(self._bench.name_of(knob))
+        value = None if shown is None else value_of(knob, shown)
+        return knob if value is None else knob.holding(value)
+
+
+class Random:
+    """One to three knobs at values drawn between an eighth and eight times what they are, likely knobs more often."""
+
+    name = "random"
+
+    def __init__(self) -> None:
+        self._bench, self._memory = Bench(), Memory()
+
+    def propose(self, briefing: Briefing, desk: Desk) -> Proposal:
+        """The first draw that is no state that was tried; the lots depend on the briefing's seed alone."""
+        self._memory.read(briefing.history, briefing.protocol.metric.direction)
+        knobs = self._bench.look(briefing, desk, self._memory.origins)
+        lots = random.Random(briefing.seed)
+        for _ in range(_DRAWS if knobs else 0):
+            moves = _draw(self._bench, knobs, lots)
+            if moves and self._bench.turn(desk, moves):
+                return Proposal(", ".join(map(str, moves)), "Drawn at random; nothing speaks for it or against it.")
+        return NOTHING_LEFT
+
+
+def _draw(bench: Bench, knobs: Sequence[Knob], lots: random.Random) -> Sequence[Move]:
+    count = lots.choice((1, 1, 1, 1, 2, 2, 3))
+    weights = [0.25**knob.rank for knob in knobs]
+    chosen = dict.fromkeys(lots.choices(range(len(knobs)), weights, k=count))
+    point: list[Value] = [knob.value for knob in knobs]
+    for index in chosen:
+        value = _lot(knobs[index], lots)
+        point[index] = knobs[index].value if value is None else value
+    return bench.moves_to(knobs, point)
+
+
+def _lot(knob: Knob, lots: random.Random) -> Value | None:
+    if knob.scale is Scale.FLIP:
+        return not knob.value
+    if knob.scale is Scale.CHOICE:
+        return value_of(knob, lots.choice(knob.choices))
+    here = coordinate(knob, knob.value)
+    return None if here is None else value_at(knob, lots.uniform(here - REACH, here + REACH))

@@ -1,0 +1,131 @@
+"""The default agent: one literal at a time, by what the history says of each. Needs no model and keeps nothing on disk.
+
+The same history gives the same proposal, from an old object and from a fresh one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pytest_autoresearch.agents.base import Briefing, Desk, Proposal
+from pytest_autoresearch.agents.bench import Bench, Move
+from pytest_autoresearch.agents.knobs import Knob, Rank
+from pytest_autoresearch.agents.memory import Memory
+from pytest_autoresearch.agents.prospects import BOLD, Profile, Prospect, Step, Tier, profile, prospects, steps
+
+BOLD_TURN = 10
+NOTHING_LEFT = Proposal("nothing left to try", "Every move of every knob was tried.", exhausted=True)
+
+
+@dataclass(slots=True)
+class _Chart:
+    """One knob of the incumbent: what is known about it, and what it may still do, the most promising first.
+
+    ``trials`` is how many trials the chart was drawn from.
+    """
+
+    knob: Knob
+    known: Profile
+    trials: int
+    open: list[Prospect]
+
+
+class Sweep:
+    """x2 and x0.5 of the likeliest knobs first, then what won again, then finer steps; every tenth turn is bold."""
+
+    name = "sweep"
+
+    def __init__(self) -> None:
+        self._bench, self._memory = Bench(), Memory()
+        self._charts: list[_Chart] = []
+        self._drawn_for: tuple[int, str] | None = None
+        self._steps: dict[tuple[object, ...], tuple[Step, ...]] = {}
+
+    def propose(self, briefing: Briefing, desk: Desk) -> Proposal:
+        """Turn the most promising knob that does not lead to a state that was tried."""
+        self._memory.read(briefing.history, briefing.protocol.metric.direction)
+        knobs = self._bench.look(briefing, desk, self._memory.origins)
+        self._draw(knobs, briefing.incumbent.commit)
+        bold = briefing.number % BOLD_TURN == 0
+        while (best := self._best(bold=bold)) is not None:
+            chart, prospect = best
+            chart.open.remove(prospect)
+            move = Move(self._bench.name_of(chart.knob), chart.knob, prospect.step.knob)
+            if self._bench.turn(desk, [move]):
+                return Proposal(str(move), _hypothesis(chart, prospect, briefing.protocol.metric.name))
+        return NOTHING_LEFT
+
+    def _draw(self, knobs: Sequence[Knob], incumbent: str) -> None:
+        """Charts for all knobs; while the incumbent stays, only those with new trials are drawn anew."""
+        names = [self._bench.name_of(knob) for knob in knobs]
+        counts = [len(self._memory.trials.get(name, ())) for name in names]
+        if (self._bench.changes, incumbent) != self._drawn_for:
+            self._drawn_for = self._bench.changes, incumbent
+            self._charts = [self._chart(knob, name, incumbent) for knob, name in zip(knobs, names, strict=True)]
+            return
+        for index, (chart, count) in enumerate(zip(self._charts, counts, strict=True)):
+            if chart.trials != count:
+                self._charts[index] = self._chart(knobs[index], names[index], incumbent)
+
+    def _chart(self, knob: Knob, name: str, incumbent: str) -> _Chart:
+        trials = self._memory.trials.get(name, [])
+        known = profile(knob, trials)
+        tried = self._memory.tried.get(incumbent, {}).get(name, set())
+        return _Chart(knob, known, len(trials), prospects(known, self._steps_of(knob), knob.rank, tried))
+
+    def _steps_of(self, knob: Knob) -> tuple[Step, ...]:
+        """A knob's steps depend on its value, not on where it stands."""
+        key = knob.file, knob.label, knob.text, knob.scale, knob.low, knob.high, knob.choices
+        if key not in self._steps:
+            self._steps[key] = steps(knob)
+        return self._steps[key]
+
+    def _best(self, *, bold: bool) -> tuple[_Chart, Prospect] | None:
+        """The most promising move of all; on a bold turn the most promising bold one, if there is any."""
+        if bold:
+            boldest = min(self._bold_moves(), default=None)
+            if boldest is not None:
+                *_, index, _, prospect = boldest
+                return self._charts[index], prospect
+        firsts = [(chart.open[0][:2], index) for index, chart in enumerate(self._charts) if chart.open]
+        if not firsts:
+            return None
+        chart = self._charts[min(firsts)[1]]
+        return chart, chart.open[0]
+
+    def _bold_moves(self) -> Iterator[tuple[bool, bool, float, float, int, int, Prospect]]:
+        """Bold moves with their sort keys: into the unknown before past a loss, knobs that made a difference first."""
+        for index, chart in enumerate(self._charts):
+            for prospect in chart.open:
+                if prospect.step.factor in BOLD and prospect.tier is not Tier.BLOCKED:
+                    dead, unnamed = prospect.tier is Tier.DEAD, chart.knob.rank is Rank.LITERAL
+                    yield dead, unnamed, prospect.loss, -chart.known.response, index, prospect.order, prospect
+
+
+def _hypothesis(chart: _Chart, prospect: Prospect, metric: str) -> str:
+    """One honest sentence: why this move."""
+    knob, known, step = chart.knob, chart.known, prospect.step
+    label, wanted = knob.label, step.knob.shown
+    if step.factor in BOLD and prospect.tier is not Tier.BLOCKED:
+        return f"A bold step of {label}: {metric} may be better in a region that small steps never reach."
+    match prospect.tier:
+        case Tier.PUSH:
+            way = "up" if (step.place or 0) > 0 else "down"
+            return (
+                f"Moving {label} {way} improved {metric} by {known.gain:.2%}; there may be more in the same direction."
+            )
+        case Tier.FINE:
+            return f"The values of {label} measured so far predict {-prospect.loss:.2%} better {metric} at {wanted}."
+        case Tier.SMALL:
+            return f"A smaller step of {label} than those tried: {metric} may have its best between them."
+        case Tier.AGAIN:
+            was = f"{abs(prospect.loss):.2%} {'worse' if prospect.loss > 0 else 'better'}"
+            return f"{metric} was {was} with {label} at {wanted}, but other knobs have moved since."
+        case Tier.DEAD:
+            return f"{label} has made no difference to {metric} yet; {wanted} is tried because little else is left."
+        case Tier.BLOCKED:
+            return f"{label} failed at or before {wanted} in an earlier state; it is tried because little else is left."
+    if known.losses:
+        return f"Moving {label} the other way made {metric} {known.response:.2%} worse, so {wanted} may be better."
+    return f"{label} was never moved: {wanted} shows whether {metric} reacts to it."
