@@ -106,6 +106,12 @@ def read_history(git: Git, tag: str) -> History:
     return chain.history
 
 
+def metric_name(history: History) -> str:
+    """The metric's name, from record 0."""
+    metric = history.session.protocol.get("metric")
+    return str(metric["name"]) if isinstance(metric, dict) and "name" in metric else "metric"
+
+
 def sessions(git: Git) -> list[Session]:
     """Record 0 of every tag of this repository, in the order they began."""
     refs = [ref for ref in git.refs(LEDGERS) if ref.endswith("/log") and ref.count("/") == 3]

@@ -64,7 +64,7 @@ def to_plain(value: Any) -> Any:
         return {
             field.name: to_plain(content)
             for field in fields(value)
-            if (content := getattr(value, field.name)) or content != _default(field)
+            if (content := getattr(value, field.name)) or not is_optional(field) or content != _default(field)
         }
     if isinstance(value, Enum):
         return value.value
@@ -82,6 +82,11 @@ def to_plain(value: Any) -> Any:
 def from_plain(cls: Any, value: Any) -> Any:
     """The value of type ``cls`` that :func:`to_plain` made this of. Unknown keys are ignored."""
     return _reader(cls)(value)
+
+
+def is_optional(field: Any) -> bool:
+    """Whether a document may leave a field out."""
+    return not _default(field)
 
 
 def _default(field: Any) -> Any:

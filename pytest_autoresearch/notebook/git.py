@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
@@ -99,6 +99,10 @@ class Git:
         header = data.partition(b"\n\n")[0].split(b"\n")
         return [line[7:].decode() for line in header if line.startswith(b"parent ")]
 
+    def is_ancestor(self, old: str, new: str) -> bool:
+        """Whether ``new`` builds on ``old``, or is it."""
+        return not self.plumbing.run("rev-list", "-n1", "--end-of-options", old, f"^{new}")
+
     def is_unused(self, abbreviation: str) -> bool:
         """Whether no object's id begins with these digits."""
         helper = self.plumbing.helper("cat-file", "--batch")
@@ -162,7 +166,7 @@ class Git:
                 _put(edits, change.path, FileEntry(change.mode, self.store("blob", change.data)))
         if not edits:
             return root
-        tree = self._graft(root, edits) or self.store("tree", b"")
+        tree = self._graft(root, edits) or self.empty_tree
         if root in self._files and tree not in self._files:
             self._remember_files(tree, _applied(self._files[root], changes, self.blob_id))
         return tree
@@ -170,6 +174,16 @@ class Git:
     def commit(self, tree: str, parents: Sequence[str], message: str, when: datetime | None = None) -> str:
         """Write a commit object; no ref moves."""
         return self.store("commit", self.commit_data(tree, parents, message, when))
+
+    def commit_unique(self, tree: str, parents: Sequence[str], message: Callable[[int], str]) -> str:
+        """Write a commit whose first 7 digits name nothing else here; ``message`` gets a nonce to vary by."""
+        now = datetime.now(timezone.utc)
+        for nonce in range(1000):
+            data = self.commit_data(tree, parents, message(nonce), now)
+            short = self._id("commit", data)[:7]
+            if self.is_unused(short):
+                return self.store("commit", data)
+        raise NotebookError(f"{self.top}: no free abbreviation of 7 digits is left\n  the repository is too large")
 
     def commit_data(self, tree: str, parents: Sequence[str], message: str, when: datetime | None = None) -> bytes:
         """The content of a commit object."""
@@ -185,9 +199,10 @@ class Git:
         self._written[name] = (kind, data)
         return name
 
-    def object_id(self, kind: str, data: bytes) -> str:
-        """The id an object of this kind and content would have."""
-        return self._id(kind, data)
+    @cached_property
+    def empty_tree(self) -> str:
+        """The tree of a commit that carries no files."""
+        return self.store("tree", b"")
 
     def discard(self, name: str) -> None:
         """Take back an object of ours that nothing refers to: no repack would pack it, and 3,000 are 12 MB."""

@@ -16,15 +16,23 @@ from typing import Any, final
 from pytest_autoresearch.errors import NotebookError
 from pytest_autoresearch.notebook import chain as chains
 from pytest_autoresearch.notebook.branch import Branch, Refs, read_refs, refuse_branch, refuse_tag
-from pytest_autoresearch.notebook.chain import Chain, branch_ref, ledger_ref, read_chain, sessions
+from pytest_autoresearch.notebook.chain import (
+    Chain,
+    branch_ref,
+    ledger_ref,
+    metric_name,
+    read_chain,
+    read_history,
+    sessions,
+)
+from pytest_autoresearch.notebook.claim import claim, table_lock
 from pytest_autoresearch.notebook.codec import encode
 from pytest_autoresearch.notebook.deferral import uninterrupted
-from pytest_autoresearch.notebook.exclude import exclude
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.lock import Lock
 from pytest_autoresearch.notebook.pending import Pending, Running, remove_stale
 from pytest_autoresearch.notebook.record import Drop, History, Level, Note, Record, Session, Verification
-from pytest_autoresearch.notebook.results import Table, header, render, row
+from pytest_autoresearch.notebook.results import Table, header, render, row, table_path
 from pytest_autoresearch.notebook.text import candidate_message
 from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Usage
 
@@ -48,7 +56,7 @@ class Notebook:
     """
 
     def __init__(
-        self, git: Git, tag: str, *, table: Path, metric: str, locks: Sequence[Lock], boundary: Callable[[str], None]
+        self, git: Git, tag: str, *, table: Path, metric: str, locks: list[Lock], boundary: Callable[[str], None]
     ) -> None:
         self.git, self.tag, self.metric, self.table = git, tag, metric, table
         self.notices: list[str] = []
@@ -58,7 +66,6 @@ class Notebook:
         self._locks, self._boundary = locks, boundary
         self._head = git.zero
         self._stale = False
-        self._sevens: set[str] = set()
         self._results = Table(table, self._say)
         self._branch = Branch(git, tag, self._say)
         self._running = Running(git, tag, state_directory(git, tag), boundary)
@@ -73,18 +80,18 @@ class Notebook:
         repository would have to suffer.
         """
         refuse_tag(git, tag)
-        with contextlib.ExitStack() as undo:
-            locks = []
-            for path, what in _locks(git, tag, table):
-                locks.append(Lock.acquire(path, what, tag=tag))
-                undo.callback(locks[-1].release)
+        locks: list[Lock] = []
+        notebook = cls(git, tag, table=table, metric=metric, locks=locks, boundary=boundary)
+        try:
+            locks.append(tag_lock(git, tag))
+            locks.append(table_lock(git, table))
             git.plumbing.close()
             git.plumbing.inherit = tuple(lock.fd for lock in locks)
-            undo.callback(_let_go, git)
-            notebook = cls(git, tag, table=table, metric=metric, locks=locks, boundary=boundary)
-            notebook._repair(locks[-1].previous.get("tag", tag))
-            undo.pop_all()
-            return notebook
+            notebook._repair()
+        except BaseException:
+            notebook.close()
+            raise
+        return notebook
 
     @property
     def session(self) -> Session | None:
@@ -102,12 +109,13 @@ class Notebook:
     def begin_session(self, session: Session) -> None:
         """Write record 0, put the branch at the start commit and the header into the table."""
         with uninterrupted():
-            exclude(self.git, self.table)
             self._append(session, ())
             self.history = History(session)
             with self._derived():
                 self._branch.follow(None, session.start)
                 self._boundary("branch created")
+            with self._derived():
+                claim(self.git, self._results, self._locks[-1], self.tag)
                 self._results.write(header(self.metric))
                 self._boundary("table begun")
 
@@ -208,13 +216,18 @@ class Notebook:
                 self._branch.advance(self._derived_head())
                 self._boundary("branch moved")
                 self._results.write(render(self.history, self.metric), known=(before,))
+            self.pending = None  # it was built on what is gone now
+            with self._derived():
+                self._running.finish()
 
     def close(self) -> None:
         """Give the locks back."""
-        _let_go(self.git)
-        for lock in reversed(self._locks):
-            lock.release()
-        self._locks = ()
+        self.git.plumbing.close()
+        self.git.plumbing.inherit = ()
+        while self._locks:
+            lock = self._locks.pop()
+            # The table's lock stays when a tag has signed it: the next tag learns from it whose table that is.
+            lock.release(remove=not self._locks or not lock.owner)
 
     def __enter__(self) -> Notebook:
         return self
@@ -224,35 +237,31 @@ class Notebook:
 
     # -- how --------------------------------------------------------------------------------------------------------
 
-    def _repair(self, table_owner: str) -> None:
+    def _repair(self) -> None:
         """Bring refs, branch, table and pending proposal to what the ledger says."""
         _remove_stale_locks(self.git, self.tag)
         refs = read_refs(self.git, self.tag)
         chain = read_chain(self.git, ledger_ref(self.tag))
         refuse_branch(refs, chain, self.tag)
         self._results.refuse_odd()
-        if table_owner != self.tag:
-            self._results.make_room(table_owner)
         if chain is None:
             self._running.recover(refs.running, -1)
-            self._boundary("repaired")
-            return
-        self._take_over(chain, refs)
+        else:
+            self._take_over(chain, refs)
+        self._boundary("repaired")
 
     def _take_over(self, chain: Chain, refs: Refs) -> None:
         self.history, self._head = chain.history, chain.head
         experiments = self.history.experiments
         self.newest = experiments[-1] if experiments else None
-        self._sevens = {each.commit[:7] for each in experiments}
         self._stale = chain.newest_drop_is_unmeasured
         self._branch.follow(refs.branch, self._derived_head())
         self._boundary("branch repaired")
-        exclude(self.git, self.table)
+        claim(self.git, self._results, self._locks[-1], self.tag)
         before = render(chain.before_last_drop(), self.metric)
         self._results.write(render(self.history, self.metric), known=(before,))
         self._boundary("table repaired")
         self.pending = self._running.recover(refs.running, len(experiments))
-        self._boundary("repaired")
 
     def _derived_head(self) -> str:
         incumbent = self.history.incumbent
@@ -263,20 +272,17 @@ class Notebook:
         if experiment.number == 0:
             return replace(experiment, commit=self.history.session.start)
         baseline = self.history.experiments[0].value if self.history.experiments else None
-        now = datetime.now(timezone.utc)
-        for nonce in range(1000):
-            message = candidate_message(experiment, self.metric, baseline, nonce)
-            data = self.git.commit_data(experiment.tree, [experiment.parent], message, now)
-            short = self.git.object_id("commit", data)[:7]
-            if short not in self._sevens and self.git.is_unused(short):
-                return replace(experiment, commit=self.git.store("commit", data))
-        raise NotebookError(f"{self.git.top}: no free abbreviation of 7 digits\n  the repository is too large for them")
+        commit = self.git.commit_unique(
+            experiment.tree,
+            [experiment.parent],
+            lambda nonce: candidate_message(experiment, self.metric, baseline, nonce),
+        )
+        return replace(experiment, commit=commit)
 
     def _append(self, record: Record, parents: Sequence[str]) -> None:
         """The commit point: before it nothing has happened, after it the record is there for good."""
         previous = () if self._head == self.git.zero else (self._head,)
-        empty = self.git.store("tree", b"")
-        commit = self.git.commit(empty, [*previous, *parents], encode(record))
+        commit = self.git.commit(self.git.empty_tree, [*previous, *parents], encode(record))
         self._boundary("record written")
         self.git.move_ref(ledger_ref(self.tag), commit, self._head)
         self._head = commit
@@ -284,7 +290,6 @@ class Notebook:
 
     def _remember(self, recorded: Experiment) -> None:
         self.newest = recorded
-        self._sevens.add(recorded.commit[:7])
         older = self.history.experiments
         slimmed = (*older[:-1], chains.slim(older[-1])) if older else ()
         self.history = replace(self.history, experiments=(*slimmed, recorded))
@@ -307,17 +312,28 @@ def state_directory(git: Git, tag: str) -> Path:
     return git.common_dir / "autoresearch" / tag
 
 
-def _locks(git: Git, tag: str, table: Path) -> list[tuple[Path, str]]:
-    name = git.blob_id(str(table).encode("utf-8", "surrogateescape"))[:16]
-    return [
-        (state_directory(git, tag) / "lock", f"the session {tag}"),
-        (git.common_dir / "autoresearch" / ".tables" / name, f"{table}"),
-    ]
+def tag_lock(git: Git, tag: str) -> Lock:
+    """The lock of a session."""
+    return Lock.acquire(state_directory(git, tag) / "lock", f"the session {tag}")
 
 
-def _let_go(git: Git) -> None:
-    git.plumbing.close()
-    git.plumbing.inherit = ()
+def rebuild_table(git: Git, tag: str) -> tuple[Path, list[str]]:
+    """Write a session's results.tsv from git alone; where it is, and what the user should be told.
+
+    Works in a fresh clone that fetched the ledger, and touches no ref.
+    """
+    history = read_history(git, tag)
+    notices: list[str] = []
+    path = table_path(git, history.session.source, tag)
+    lock = table_lock(git, path)
+    try:
+        table = Table(path, notices.append)
+        table.refuse_odd()
+        claim(git, table, lock, tag)
+        table.write(render(history, metric_name(history)))
+    finally:
+        lock.release(remove=False)
+    return path, notices
 
 
 def _remove_stale_locks(git: Git, tag: str) -> None:

@@ -19,40 +19,49 @@ PATIENCE = 5.0
 
 
 class Lock:
-    """A held lock. ``previous`` is what its last holder wrote about itself."""
+    """A held lock. ``owner`` is the tag that signed it last: it stays in the file when nobody holds the lock."""
 
-    def __init__(self, fd: int, previous: Mapping[str, str]) -> None:
-        self.fd, self.previous = fd, previous
+    def __init__(self, path: Path, fd: int) -> None:
+        self._path, self.fd = path, fd
+        self.owner = _read(fd).get("tag", "")
 
     @classmethod
-    def acquire(cls, path: Path, what: str, **about: str) -> Lock:
+    def acquire(cls, path: Path, what: str) -> Lock:
         """Take the lock; NotebookError that names the holder where another session has it."""
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-        except OSError as error:
-            remedy = "make the repository's git directory writable for this user"
-            raise NotebookError(f"{path}: can not be written: {error.strerror}\n  {remedy}") from None
         deadline = time.monotonic() + PATIENCE
-        while not _locked(fd):
+        while True:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+            except OSError as error:
+                raise NotebookError(_unwritable(path, error)) from None
+            if _locked(fd) and _is_still(path, fd):
+                lock = cls(path, fd)
+                lock.sign(lock.owner)
+                return lock
             holder = _read(fd)
+            os.close(fd)
             if _lives(holder) or time.monotonic() > deadline:
-                os.close(fd)
                 raise NotebookError(_refusal(what, holder))
             time.sleep(0.02)
-        previous = _read(fd)
-        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        text = json.dumps({"pid": str(os.getpid()), "host": platform.node(), "since": now, **about})
-        try:
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, text.encode(), 0)
-        except OSError as error:
-            os.close(fd)
-            raise NotebookError(f"{path}: can not be written: {error.strerror}\n  free some disk space") from None
-        return cls(fd, previous)
 
-    def release(self) -> None:
-        """Let others have it. The file stays: removing it would open a gap between two waiters."""
+    def sign(self, tag: str) -> None:
+        """Write who holds the lock, and for which tag."""
+        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        about = {"pid": str(os.getpid()), "host": platform.node(), "since": now, "tag": tag}
+        try:
+            os.ftruncate(self.fd, 0)
+            os.pwrite(self.fd, json.dumps(about).encode(), 0)
+        except OSError as error:
+            raise NotebookError(_unwritable(self._path, error)) from None
+        self.owner = tag
+
+    def release(self, *, remove: bool) -> None:
+        """Let others have it; with ``remove`` the file goes too, and its directory when that is empty then."""
+        if remove:
+            with contextlib.suppress(OSError):
+                self._path.unlink()
+                self._path.parent.rmdir()
         fcntl.flock(self.fd, fcntl.LOCK_UN)
         os.close(self.fd)
 
@@ -63,6 +72,19 @@ def _locked(fd: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _is_still(path: Path, fd: int) -> bool:
+    """Whether the locked file is the one others will find: its last holder may have removed it meanwhile."""
+    try:
+        return os.stat(path).st_ino == os.fstat(fd).st_ino
+    except FileNotFoundError:
+        return False
+
+
+def _unwritable(path: Path, error: OSError) -> str:
+    remedy = "make the repository's git directory writable for this user, with some free space"
+    return f"{path}: can not be written: {error.strerror}\n  {remedy}"
 
 
 def _read(fd: int) -> dict[str, str]:

@@ -37,11 +37,11 @@ PINNED_ENVIRONMENT = {
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_ATTR_NOSYSTEM": "1",
     "GIT_NO_REPLACE_OBJECTS": "1",
-}
-ALWAYS = {
-    # Inherited from a git hook or alias these would point our commands at another repository, index or configuration.
     "GIT_CONFIG_COUNT": "0",
     "GIT_CONFIG_PARAMETERS": "",
+}
+ALWAYS = {
+    # Inherited from a git hook these would point our commands at another repository.
     "GIT_ALTERNATE_OBJECT_DIRECTORIES": "",
     "GIT_NAMESPACE": "",
     "GIT_OPTIONAL_LOCKS": "0",

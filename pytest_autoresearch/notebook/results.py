@@ -111,11 +111,19 @@ class Table:
             replace(self.path, data)
         self._size = len(data)
 
-    def make_room(self, owner: str) -> None:
-        """Rename the table of another tag, so that this one gets the plain name."""
-        aside = self.path.with_name(f"results.{owner}.tsv")
-        if self.path.name == NAME and self.path.exists() and not aside.exists():
-            os.rename(self.path, aside)
+    def take_name(self, owner: str, tag: str) -> Path | None:
+        """Take ``results.tsv`` over from another tag: its table is renamed, which is returned; ours comes back."""
+        if self.path.name != NAME or owner in ("", tag):
+            return None
+        aside, ours = (self.path.with_name(f"results.{name}.tsv") for name in (owner, tag))
+        try:
+            if self.path.exists():
+                os.replace(self.path, aside)
+            if ours.exists():
+                os.replace(ours, self.path)
+        except OSError as error:
+            raise NotebookError(f"{self.path}: can not be renamed: {error.strerror}\n  move it away") from None
+        return aside
 
     def append(self, line: str, whole: Callable[[], str]) -> None:
         """Add one line; where somebody changed the file meanwhile, write it anew from ``whole``."""

@@ -1,4 +1,4 @@
-"""Keeps the table out of ``git status``, in the one file of the repository that nobody shares."""
+"""A table's place: taken over from another tag, and kept out of ``git status``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,23 @@ from pathlib import Path
 
 from pytest_autoresearch.errors import NotebookError
 from pytest_autoresearch.notebook.git import Git
+from pytest_autoresearch.notebook.lock import Lock
+from pytest_autoresearch.notebook.results import Table
+
+
+def table_lock(git: Git, table: Path) -> Lock:
+    """The lock of an output file, which remembers the tag that wrote it last."""
+    name = git.blob_id(str(table).encode("utf-8", "surrogateescape"))[:16]
+    return Lock.acquire(git.common_dir / "autoresearch" / ".tables" / name, str(table))
+
+
+def claim(git: Git, table: Table, lock: Lock, tag: str) -> None:
+    """Make the table's name this tag's; the table of the tag that had it is renamed."""
+    aside = table.take_name(lock.owner, tag)
+    for path in (table.path, aside):
+        if path is not None:
+            exclude(git, path)
+    lock.sign(tag)
 
 
 def exclude(git: Git, path: Path) -> None:

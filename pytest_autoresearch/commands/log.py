@@ -1,0 +1,96 @@
+"""``pytest-autoresearch log``: the experiments of a session, one of them, or what it changed."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from pytest_autoresearch.notebook.chain import metric_name, read_history
+from pytest_autoresearch.notebook.codec import to_plain
+from pytest_autoresearch.notebook.export import as_json, experiment_diff, find
+from pytest_autoresearch.notebook.record import History
+from pytest_autoresearch.notebook.tags import locate
+from pytest_autoresearch.notebook.text import clean, number, percent
+from pytest_autoresearch.protocol.experiment import Experiment, Measurement
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("path", nargs="?", type=Path, default=Path(), help="config, test file or directory")
+    parser.add_argument("--tag", help="the session; default: the newest of PATH")
+    one = parser.add_mutually_exclusive_group()
+    one.add_argument("--show", metavar="N", help="everything about one experiment, by number or commit")
+    one.add_argument("--diff", metavar="N", help="what one experiment changed, discarded ones too")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the log."""
+    located = locate(args.path, args.tag)
+    with located.git as git:
+        history = read_history(git, located.tag)
+        if args.diff is not None:
+            print(experiment_diff(git, find(history, args.diff)), end="")
+        elif args.show is not None:
+            experiment = find(history, args.show)
+            print(json.dumps(to_plain(experiment), indent=1) if args.json else "\n".join(_one(experiment, history)))
+        else:
+            print(as_json(history) if args.json else "\n".join(_all(history)))
+    return 0
+
+
+def _all(history: History) -> list[str]:
+    rows = [("", "commit", metric_name(history), "change", "status", "reason", "description")]
+    rows += [
+        (
+            f"{e.number:04d}",
+            e.commit[:7],
+            number(e.value),
+            "" if e.value is None or e.against is None else percent(e.against, e.value),
+            e.status.value,
+            e.reason.value if e.number else "baseline",
+            clean(e.description),
+        )
+        for e in history.experiments
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(6)]
+    return ["  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[6]]) for row in rows]
+
+
+def _one(experiment: Experiment, history: History) -> list[str]:
+    e, metric = experiment, metric_name(history)
+    facts = {
+        "experiment": f"{e.number:04d} of {history.session.tag}",
+        "commit": e.commit,
+        "parent": e.parent,
+        "status": f"{e.status.value}, {e.reason.value}" + (", suspicious" if e.suspicious else ""),
+        "detail": clean(e.detail),
+        metric: number(e.value) if e.value is not None else "not measured",
+        "interval": f"{e.interval[0]:.6g} to {e.interval[1]:.6g}" if e.interval else "",
+        "incumbent": number(e.against) if e.against is not None else "",
+        "agent": f"{e.agent}, {e.agent_seconds:.1f} s" if e.agent else "",
+        "cost": f"{e.usage.cost:.4f} USD" if e.usage and e.usage.cost is not None else "",
+        "isolation": e.isolation,
+        "device": e.device,
+        "began": e.started.isoformat(timespec="seconds") if e.started else "",
+        "ended": e.ended.isoformat(timespec="seconds") if e.ended else "",
+    }
+    width = max(map(len, facts))
+    lines = [f"{name.ljust(width)}  {value}" for name, value in facts.items() if value]
+    lines += ["", clean(e.description)]
+    if e.hypothesis:
+        lines += ["", clean(e.hypothesis, lines=True)]
+    if e.measurements:
+        lines += ["", *(_run(measurement) for measurement in e.measurements)]
+    tails = [m.log_tail for m in e.measurements if m.log_tail]
+    if tails:
+        lines += ["", "the log ends:", clean(tails[-1], lines=True)]
+    return lines
+
+
+def _run(m: Measurement) -> str:
+    result = number(m.value) if m.value is not None else f"{m.failure.value if m.failure else 'nothing'} {m.detail}"
+    memory = f", {m.peak_memory / 1e6:.0f} MB" if m.peak_memory else ""
+    others = "".join(f", {name} {value:g}" for name, value in m.secondary.items())
+    return f"{m.role.value:9}  {result}  ({m.duration:.2f} s{memory}{others})"
