@@ -125,7 +125,7 @@ def session(settings: JudgeSettings, scenario: Scenario, seed: int, *, experimen
     return Outcome(bench.runs, made, keeps, false, -level, start - judge.level.estimate)
 
 
-def stacked_session(settings: JudgeSettings, scenario: Scenario, seed: int, *, runs: int, height: int = 8) -> Outcome:
+def stacked_session(settings: JudgeSettings, scenario: Scenario, seed: int, *, runs: int, height: int) -> Outcome:
     """The classic rule's keeps are provisional; every ``height`` of them are judged together, and stand or fall so."""
     bench, judge = Bench(scenario, seed), Judge(settings)
     level, made, keeps, false = 0.0, 0, 0, 0
@@ -166,7 +166,7 @@ def summary(outcomes: Sequence[Outcome]) -> str:
 def line(name: str, scenario: Scenario, outcomes: Iterator[Outcome]) -> None:
     began = time.perf_counter()
     text = summary(list(outcomes))
-    print(f"{name:34} {scenario.name:7} {text}  ({time.perf_counter() - began:.0f} s)", flush=True)
+    print(f"{name:35} {scenario.name:7} {text}  ({time.perf_counter() - began:.0f} s)", flush=True)
 
 
 def table(sessions: int) -> None:
@@ -199,8 +199,9 @@ def alternatives(sessions: int) -> None:
     for scenario in (NULL, MIX, SUBTLE):
         for name, settings in tried:
             line(name, scenario, (session(settings, scenario, s, runs=400) for s in range(sessions)))
-        stacks = (stacked_session(JudgeSettings(), scenario, s, runs=400) for s in range(sessions))
-        line("stacks of 8 classic keeps, certified", scenario, stacks)
+        for height in (3, 5, 8):
+            stacks = (stacked_session(JudgeSettings(), scenario, s, runs=400, height=height) for s in range(sessions))
+            line(f"stacks of {height} classic keeps, certified", scenario, stacks)
 
 
 def rounding(sessions: int) -> None:
