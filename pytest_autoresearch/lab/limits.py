@@ -35,8 +35,12 @@ def broken_limit(
             return f"{limit.name} {level:g} is under its limit of {limit.at_least:g}"
         if limit.max_regression is not None:
             start = _level(baseline, limit.name)
-            if start is not None and _regression(limit, start, level) > limit.max_regression:
-                return f"{limit.name} went from {start:g} to {level:g}, over {limit.max_regression:.3g} of regression"
+            loss = 0.0 if start is None else _regression(limit, start, level)
+            if loss > limit.max_regression:
+                return (
+                    f"{limit.name} went from {start:g} to {level:g}, which is {100 * loss:.3g}% worse; "
+                    f"{100 * limit.max_regression:.3g}% is allowed"
+                )
     return None
 
 

@@ -20,7 +20,7 @@ _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?", re.ASCII)
 _ZERO = re.compile(r"[+-]?[0.]+(?:[eE].*)?", re.ASCII)
 _REPORTED = re.compile(rb"(?:METRIC[ \t]+)?([A-Za-z_][\w./@%-]{0,63})[ \t]*[:=][ \t]*(\S+)")
 _LINE_END = re.compile(rb"[\r\n]+")
-_UNPRINTABLE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?")
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Warning|Failed)\b(?::.*)?")
 
 
@@ -92,16 +92,22 @@ def telling_line(log: bytes) -> str:
 
 def one_line(text: bytes | str) -> str:
     """Foreign text made safe to show: one line, no control characters or terminal sequences, not too long."""
-    if isinstance(text, bytes):
-        text = text.decode("utf-8", "replace")
-    clean = " ".join(_UNPRINTABLE.sub(" ", text).split())
+    clean = " ".join(_printable(text).split())
     return clean if len(clean) <= LONGEST_DETAIL else clean[: LONGEST_DETAIL - 1] + "…"
 
 
 def tail(log: bytes, lines: int = 20) -> str:
     """The end of a log for people, without terminal sequences."""
-    last = [_UNPRINTABLE.sub(" ", text.decode("utf-8", "replace")).rstrip() for text in _LINE_END.split(log[-16384:])]
+    last = [_printable(text).rstrip() for text in _LINE_END.split(log[-16384:])]
     return "\n".join(line[:500] for line in [line for line in last if line][-lines:])
+
+
+def _printable(text: bytes | str) -> str:
+    """Without terminal sequences, control, direction and other invisible characters."""
+    if isinstance(text, bytes):
+        text = text.decode("utf-8", "replace")
+    text = _SEQUENCE.sub(" ", text)
+    return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
 
 
 def _judge_number(text: bytes, metric: Metric) -> Reading:

@@ -8,10 +8,10 @@ import re
 _SEED_WORD = re.compile(r"(?:^|_)seeds?(?:$|_)|(?:^|_)random_state(?:$|_)")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SEEDING_CALLS = frozenset({"seed", "default_rng", "RandomState", "PRNGKey", "SeedSequence"})
-_SEED_LINE = re.compile(
-    r"""^(?P<head>[\s,{-]*(?:export\s+)?["']?(?P<key>[\w.-]+)["']?\s*[:=]\s*)["']?[\w.+-]+["']?(?P<end>\s*[,;}]*\s*(?:[#;].*|//.*)?)$"""
+_BINDING = re.compile(
+    r"""(?P<head>["']?(?P<key>[A-Za-z_][\w.-]*)["']?[ \t]*[:=][ \t]*)["']?[-+]?[\w.]+["']?(?P<remark>[ \t]+[#;].*)?"""
 )
-_SEED_FLAG = re.compile(r"(?P<head>--?(?P<key>[\w.-]+)[= ]+)[\w.+-]+")
+_FLAG = re.compile(r"(?P<head>--(?P<key>[\w.-]+)[ =]+)[-+]?[\w.]+(?P<remark>)")
 
 
 def only_moves_seeds(path: str, before: bytes, after: bytes) -> bool:
@@ -24,7 +24,7 @@ def only_moves_seeds(path: str, before: bytes, after: bytes) -> bool:
         return False
     if path.endswith(".py"):
         return _only_moves_seeds_in_python(old, new)
-    return _mask_lines(old) == _mask_lines(new)
+    return _masked_text(old) == _masked_text(new)
 
 
 def _only_moves_seeds_in_python(old: str, new: str) -> bool:
@@ -113,11 +113,10 @@ def _masked(value: ast.expr) -> ast.expr:
     return ast.Constant("seed") if all(isinstance(node, literal) for node in ast.walk(value)) else value
 
 
-def _mask_lines(text: str) -> list[str]:
-    lines = []
-    for line in text.splitlines():
-        found = _SEED_LINE.match(line)
-        if found and _says_seed(found["key"]):
-            line = f"{found['head']}seed{found['end']}"
-        lines.append(_SEED_FLAG.sub(lambda flag: f"{flag['head']}seed" if _says_seed(flag["key"]) else flag[0], line))
-    return lines
+def _masked_text(text: str) -> str:
+    """The text with a placeholder for each value of a key or flag that says seed, and for the remark behind it."""
+
+    def mask(found: re.Match[str]) -> str:
+        return f"{found['head']}seed" if _says_seed(found["key"]) else found[0]
+
+    return _FLAG.sub(mask, _BINDING.sub(mask, text))

@@ -1,0 +1,153 @@
+"""A number counts only if it can mean one thing."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_autoresearch.lab.metrics import (
+    one_line,
+    parse_number,
+    read_extract,
+    read_log,
+    read_secondary,
+    tail,
+    telling_line,
+)
+from pytest_autoresearch.protocol.experiment import Reason
+from pytest_autoresearch.protocol.model import Direction, Metric
+
+METRIC = Metric("val_bpb", Direction.LOWER)
+BOUNDED = Metric("val_bpb", Direction.LOWER, bounds=(0.0, 8.0))
+
+NO_NUMBERS = [
+    "nan", "-inf", "inf", "Infinity", "1e400", "1e-400", "0x10", "0.1_5", "1_000", "٠٫٥", "٣", "¹", "1,5", "1,000",
+    "12%", "1e", "e5", ".", "+", "--1", "1.2.3", "1j", "True", "None", "0b1", "1e99999", "9" * 500, "1\x000", "½",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NO_NUMBERS)
+def test_what_is_no_plain_finite_number_is_bad(text: str) -> None:
+    assert read_extract(text.encode(), METRIC).failure is Reason.BAD_METRIC
+    for form in (f"val_bpb: {text}", f"val_bpb={text}"):
+        assert read_extract(form.encode(), METRIC).failure is Reason.BAD_METRIC
+        assert read_log(form.encode(), METRIC).failure is Reason.BAD_METRIC
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1", 1.0), ("-1.5", -1.5), ("+2", 2.0), (".5", 0.5), ("5.", 5.0), ("1e3", 1000.0), ("1E-3", 0.001),
+        ("007", 7.0), ("0", 0.0), ("0.000", 0.0), ("0e5", 0.0), ("-0.0", 0.0),
+        ("123456789012345678901234567890", 1.2345678901234568e29),
+    ],
+)  # fmt: skip
+def test_plain_numbers_are_read(text: str, value: float) -> None:
+    for form in (text, f"  {text}\r\n", f"val_bpb: {text}", f"val_bpb={text}", f"val_bpb = {text}\n\n"):
+        found = read_extract(form.encode(), METRIC).value
+        assert found == value
+        assert math.copysign(1, found) == math.copysign(1, value)
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_every_float_that_python_prints_is_read_exactly(value: float) -> None:
+    assert read_extract(repr(value).encode(), METRIC).value == value
+    assert read_log(b"noise\nval_bpb: " + repr(value).encode(), METRIC).value == value
+
+
+@given(st.binary())
+def test_any_bytes_give_a_value_or_a_failure_with_a_safe_line(data: bytes) -> None:
+    for read in (read_extract, read_log):
+        reading = read(data, METRIC)
+        assert (reading.value is None) != (reading.failure is None)
+        assert reading.detail.isprintable()
+    assert telling_line(data).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("text", "inside"), [("0", True), ("8", True), ("8.01", False), ("-0.1", False), ("-0.0", False), ("1e300", False)]
+)
+def test_a_value_outside_the_bounds_is_bad(text: str, inside: bool) -> None:
+    reading = read_extract(text.encode(), BOUNDED)
+    assert (reading.failure is None) is inside
+    if not inside:
+        assert (reading.failure, reading.detail) == (Reason.BAD_METRIC, f"val_bpb: {text} is outside the bounds 0..8")
+
+
+@pytest.mark.parametrize("output", ["1\n2", "val_bpb: 1\nval_bpb: 1", "val_bpb: 1 2", "loss: 1", "xval_bpb: 1", "x 1"])
+def test_an_extract_with_anything_beside_its_number_is_bad(output: str) -> None:
+    assert read_extract(output.encode(), METRIC).failure is Reason.BAD_METRIC
+
+
+def test_an_empty_extract_is_no_metric() -> None:
+    assert read_extract(b" \n\t", METRIC).failure is Reason.NO_METRIC
+
+
+@pytest.mark.parametrize(
+    ("log", "value"),
+    [
+        ("val_bpb: 1\nval_bpb: 2\ndone", 2.0),
+        ("val_bpb=3", 3.0),
+        ("METRIC val_bpb=4\nMETRIC other=5", 4.0),
+        ("METRIC val_bpb: 4", 4.0),
+        ("\r 10%\r 20%\rval_bpb: 6\r\n", 6.0),
+        ("---\nval_bpb:          0.997900\npeak_vram_mb:     45060.2\n", 0.9979),
+        ("val_bpb: 7\nstep 3 val_bpb: 9", 7.0),
+    ],
+)
+def test_the_last_line_that_reports_the_metric_counts(log: str, value: float) -> None:
+    assert read_log(log.encode(), METRIC).value == value
+
+
+def test_a_last_report_that_is_no_number_is_not_replaced_by_an_earlier_one() -> None:
+    assert read_log(b"val_bpb: 1\nval_bpb: nan\n", METRIC).failure is Reason.BAD_METRIC
+
+
+def test_a_log_without_the_metric_has_none() -> None:
+    reading = read_log(b"xval_bpb: 1\nval_bpb: 1 and more\nval_bpb2: 1\n\xff\xfe", METRIC)
+    assert (reading.failure, reading.detail) == (Reason.NO_METRIC, "no line 'val_bpb: <number>' in the log")
+
+
+def test_a_metric_may_have_any_name() -> None:
+    metric = Metric("p99 (ms)*", Direction.LOWER)
+    assert read_log(b"p99 (ms)*: 3", metric).value == 3
+    assert read_extract("точность=0.5".encode(), Metric("точность", Direction.HIGHER)).value == 0.5
+
+
+def test_secondary_metrics_are_the_last_of_their_name_and_a_bounded_number() -> None:
+    log = "\n".join(["vram_mb: 1", "loss: nan", "val_bpb: 1", *(f"m{n}: {n}" for n in range(100)), "vram_mb: 2"])
+    found = read_secondary(log.encode(), ["m0", "vram_mb", "loss"], metric="val_bpb")
+    assert found["vram_mb"] == 2
+    assert found["m0"] == 0
+    assert found["m99"] == 99
+    assert not {"loss", "val_bpb", "m1"} & found.keys()
+    assert len(found) == 34
+
+
+def test_the_telling_line_is_the_exception_or_the_last_words() -> None:
+    traceback = (
+        b"Traceback (most recent call last):\n  File x\ntorch.OutOfMemoryError: CUDA out of memory.\nCleaning up\n"
+    )
+    assert telling_line(traceback) == "torch.OutOfMemoryError: CUDA out of memory."
+    assert telling_line(b"KeyError: 'a'\nDuring handling\nValueError: b\n") == "ValueError: b"
+    assert telling_line(b"make: *** [all] Error 1\n\n") == "make: *** [all] Error 1"
+    assert telling_line(b"") == ""
+
+
+def test_foreign_text_is_made_one_safe_line() -> None:
+    assert one_line("a\tb\nc\x1b[31mred\x1b[0m \x1b]0;title\x07\u2028x\x00") == "a b c red x"
+    assert one_line("x" * 500) == "x" * 199 + "…"
+    assert one_line(b"caf\xc3\xa9 \xff") == "café \ufffd"
+
+
+def test_the_tail_of_a_log_is_its_last_lines_without_terminal_sequences() -> None:
+    log = b"\n".join([*(b"line %d" % n for n in range(100)), b"\x1b[31mred\x1b[0m\r\n\n"])
+    assert tail(log, 3).split("\n") == ["line 98", "line 99", " red"]
+
+
+def test_numbers_are_parsed_alone() -> None:
+    assert parse_number("1.5") == 1.5
+    assert parse_number(" 1.5") is None
