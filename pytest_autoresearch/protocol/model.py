@@ -86,13 +86,17 @@ class Section:
 class Options:
     """How the loop is driven: everything that may also come from the command line, environment or ini. None = not said.
 
-    Seconds for ``duration``; US dollars for ``max_cost``; ``agents`` has one entry unless several take turns.
+    Seconds for ``duration`` and ``agent_deadline`` (one turn of an agent); US dollars for ``max_cost``; ``agents`` has
+    one entry unless several take turns; ``agent_env`` names variables that are handed to the agent.
     """
 
     agents: tuple[str, ...] | None = None
     agent_args: tuple[str, ...] | None = None
     model: str | None = None
     prices: Mapping[str, float] | None = None
+    agent_env: tuple[str, ...] | None = None
+    agent_network: bool | None = None
+    agent_deadline: float | None = None
     judge: str | None = None
     isolation: str | None = None
     experiments: int | None = None
@@ -114,7 +118,8 @@ class Protocol:
 
     ``directory`` is the config's (or test file's) directory relative to the repository's top (``.`` at the top);
     ``source`` the config path or test node id relative to the top. ``budget`` None: the measured baseline x 2.
-    ``kill_timeout`` None: 2 x the budget. ``tag`` None: the session names itself by date.
+    ``kill_timeout`` None: 2 x the budget. ``tag`` None: the session names itself by date. ``aggregate`` ``geomean``: a
+    marked test's parameter sets make one metric.
     """
 
     goal: str
@@ -141,6 +146,7 @@ class Protocol:
     git_throwaway: bool = False
     knobs: tuple[str, ...] = ()
     progress: str | None = None
+    aggregate: str | None = None
     options: Options = Options()
     source: str = "autoresearch.config.md"
     directory: PurePosixPath = PurePosixPath(".")

@@ -1,0 +1,277 @@
+"""The structure of a config: which sections it has and what stands in them, with line numbers. Knows no meanings
+but the names of sections; what a section says is for others to read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from pytest_autoresearch.errors import ConfigError
+from pytest_autoresearch.protocol.text import bold_field_of, escape_start, field_of
+from pytest_autoresearch.protocol.vocabulary import BUDGET_FIELDS, METRIC_FIELDS, normalise, section_of
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
+
+RUN_IN = 7
+"""The level of a section that begins within a line, deeper than any heading."""
+
+_FOUND_ANYWHERE = frozenset({"goal", "metric", "targets", "readonly", "run", "budget"})
+"""Sections that a bold word opens also below a heading that has no meaning here."""
+
+_MOST_TANGLES = 5
+_UNCLOSED_HTML = (
+    (re.compile(r"\s*<!--"), "-->"),
+    (re.compile(r"\s*<\?"), "?>"),
+    (re.compile(r"\s*<!\[CDATA\["), "]]>"),
+    (re.compile(r"\s*<!"), ">"),
+    (re.compile(r"\s*<(?:script|pre|style|textarea)(?:\s|>|$)", re.IGNORECASE), "</"),
+)
+_FIELDS = {"metric": METRIC_FIELDS, "budget": BUDGET_FIELDS}
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A piece of a section. ``kind``: ``text``, ``item`` (its first paragraph), ``code``, ``quote``, ``row``, ``head``
+    (of a table), ``heading``.
+
+    Lines are 1-based, ``end`` is the line after; ``depth`` counts the lists around it.
+    """
+
+    kind: str
+    text: str
+    line: int
+    end: int
+    depth: int = 0
+    cells: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Part:
+    """A section; ``name`` None: it has no meaning here. Its content is ``inline`` and the lines from ``start``."""
+
+    name: str | None
+    title: str
+    level: int
+    line: int
+    start: int
+    end: int = 0
+    inline: str = ""
+    blocks: list[Block] = field(default_factory=list)
+    is_opening: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A config's sections in order, and its lines (comments and front matter blanked)."""
+
+    lines: list[str]
+    parts: list[Part]
+
+    def raw(self, part: Part) -> str:
+        """The Markdown of a section's content."""
+        return trimmed("\n".join([escape_start(part.inline), *self.lines[part.start - 1 : part.end - 1]]))
+
+    def raw_of(self, part: Part, blocks: list[Block]) -> str:
+        """The Markdown of some of a section's blocks."""
+        own = (
+            escape_start(b.text) if b.line == part.line else "\n".join(self.lines[b.line - 1 : b.end - 1])
+            for b in blocks
+        )
+        return trimmed("\n".join(own))
+
+
+def read_document(text: str, *, file: str) -> Document:
+    """Split a config into its sections. ConfigError for code or comments that never end."""
+    lines = text.split("\n")
+    tokens = _tokens(lines, file)
+    blocks = list(_blocks(tokens))
+    walker = _Walker(lines, {name for b in blocks if b.kind == "heading" and (name := _known(b.text)[0])})
+    for block in blocks:
+        walker.take(block)
+    return Document(lines, walker.finish())
+
+
+def trimmed(text: str) -> str:
+    """A text without blank lines around it; the indentation of its first line stays."""
+    return re.sub(r"\A(?:[ \t]*\n)+", "", text).rstrip()
+
+
+class _Walker:
+    """Decides where sections begin. A config is written with headings, or with bold words, or with both."""
+
+    def __init__(self, lines: list[str], headed: set[str]) -> None:
+        self._end, self._headed = len(lines) + 1, headed
+        self._parts = [Part(None, "Introduction", 0, 1, 1, is_opening=True)]
+
+    @property
+    def _current(self) -> Part:
+        return self._parts[-1]
+
+    def take(self, block: Block) -> None:
+        if block.kind == "heading":
+            self._heading(block)
+        elif block.kind == "text" and block.depth == 0:
+            self._paragraph(block)
+        elif block.kind == "item" and block.depth == 1 and self._current.is_opening:
+            self._item(block)
+        else:
+            self._current.blocks.append(block)
+
+    def finish(self) -> list[Part]:
+        for part, following in pairwise(self._parts):
+            part.end = following.line
+        self._current.end = self._end
+        return self._parts
+
+    def _heading(self, block: Block) -> None:
+        level, title = block.depth, block.text
+        name, inline = _known(title)
+        if name is not None:
+            self._parts.append(Part(name, title, level, block.line, block.end, inline=inline))
+            self._keep([inline], block.line, block.end)
+        elif self._current.level and level > self._current.level and not self._current.is_opening:
+            self._current.blocks.append(block)
+        else:
+            is_title = level == 1 and self._current.level == 0
+            self._parts.append(Part(None, title, level, block.line, block.end, is_opening=is_title))
+
+    def _paragraph(self, block: Block) -> None:
+        """A paragraph may hold sections of its own: ``**Goal**: …`` or, before the first section, ``Goal: …``."""
+        kept: list[str] = []
+        begin = block.line
+        for number, line in enumerate(block.text.split("\n"), block.line):
+            part = self._run_in(field_of(line) if self._current.is_opening else bold_field_of(line), number)
+            if part is None:
+                kept.append(line)
+                continue
+            self._keep(kept, begin, number)
+            self._parts.append(part)
+            kept, begin = [part.inline], number
+        self._keep(kept, begin, block.end)
+
+    def _item(self, block: Block) -> None:
+        part = self._run_in(field_of(block.text), block.line)
+        if part is None:
+            self._current.blocks.append(block)
+        else:
+            self._parts.append(part)
+            self._keep([part.inline], block.line, block.end)
+
+    def _run_in(self, key_value: tuple[str, str] | None, line: int) -> Part | None:
+        """The section that a line opens. A field of the current section is none."""
+        if key_value is None or normalise(key_value[0]) in _FIELDS.get(self._current.name or "", ()):
+            return None
+        name, current = section_of(key_value[0]), self._current
+        if name is None:
+            return None
+        if not current.is_opening and current.level != RUN_IN:
+            if current.name is not None or name in self._headed or name not in _FOUND_ANYWHERE:
+                return None
+        return Part(name, key_value[0], RUN_IN, line, line + 1, inline=key_value[1], is_opening=current.is_opening)
+
+    def _keep(self, lines: list[str], begin: int, end: int) -> None:
+        text = "\n".join(lines)
+        if text.strip():
+            self._current.blocks.append(Block("text", text, begin, end))
+
+
+def _known(title: str) -> tuple[str | None, str]:
+    """The section a heading opens and what the heading says beyond its name: ``Branch: autoresearch/x``."""
+    name = section_of(title)
+    if name is not None:
+        return name, ""
+    head, separator, rest = title.replace("：", ":").partition(":")
+    name = section_of(head) if separator else None
+    return name, rest.strip(" *_") if name else ""
+
+
+def _tokens(lines: list[str], file: str) -> list[Token]:
+    """Markdown's block tokens, after HTML comments were blanked in ``lines``."""
+    from markdown_it import MarkdownIt
+
+    parser = MarkdownIt("commonmark").enable("table").disable(["reference", "inline"])
+    for _ in range(_MOST_TANGLES):
+        tokens = parser.parse("\n".join(lines))
+        comments = [t for t in tokens if t.type == "html_block" and "<!--" in t.content and t.map]
+        for token in tokens:
+            _refuse_unclosed(token, lines, file)
+        if not comments:
+            return tokens
+        for token in comments:
+            _blank_comments(lines, *(token.map or (0, 0)))
+    raise ConfigError(
+        "HTML comments are nested too deeply", file=file, remedy="close each `<!--` with `-->` before the next begins"
+    )
+
+
+def _refuse_unclosed(token: Token, lines: list[str], file: str) -> None:
+    """What never ends would swallow the sections after it."""
+    if token.map is None:
+        return
+    line = token.map[0] + 1
+    if token.type == "fence":
+        last = lines[token.map[1] - 1].strip(" \t" if token.level == 0 else "> \t")
+        closed = token.map[1] - token.map[0] > 1 and set(last) == {token.markup[0]} and len(last) >= len(token.markup)
+        if not closed:
+            raise ConfigError("this code block never ends", file=file, line=line, remedy=f"add a line `{token.markup}`")
+    if token.type == "html_block":
+        end = next((end for start, end in _UNCLOSED_HTML if start.match(token.content)), "")
+        if end not in token.content:
+            raise ConfigError(
+                f"this HTML never ends: no `{end}` follows", file=file, line=line, remedy="close or remove it"
+            )
+
+
+def _blank_comments(lines: list[str], begin: int, end: int) -> None:
+    text = "\n".join(lines[begin:end])
+    lines[begin:end] = re.sub(r"<!--.*?-->", lambda found: "\n" * found[0].count("\n"), text, flags=re.DOTALL).split(
+        "\n"
+    )
+
+
+def _blocks(tokens: list[Token]) -> Iterator[Block]:
+    """The pieces in order. A heading's ``depth`` is its level; inside of lists and quotes it is plain text."""
+    lists, is_first, in_head = 0, False, False
+    row: Token | None = None
+    cells: list[str] = []
+    for at, token in enumerate(tokens):
+        line, end = (token.map[0] + 1, token.map[1] + 1) if token.map else (0, 0)
+        match token.type:
+            case "bullet_list_open" | "ordered_list_open":
+                lists += 1
+            case "bullet_list_close" | "ordered_list_close":
+                lists, is_first = lists - 1, False
+            case "list_item_open":
+                is_first = True
+            case "thead_open" | "tbody_open":
+                in_head = token.type == "thead_open"
+            case "tr_open":
+                row, cells = token, []
+            case "tr_close" if row is not None and row.map:
+                yield Block(
+                    "head" if in_head else "row", " | ".join(cells), row.map[0] + 1, row.map[1] + 1, lists, tuple(cells)
+                )
+                row = None
+            case "inline" if row is not None:
+                cells.append(token.content)
+            case "inline":
+                before = tokens[at - 1]
+                if before.type == "heading_open" and before.level == 0:
+                    title = re.sub(r"(?:\s+#+)+$", "", " ".join(token.content.split()))
+                    spread = before.map or (line - 1, end - 1)
+                    yield Block("heading", title, spread[0] + 1, spread[1] + 1, int(before.tag[1:]))
+                else:
+                    kind = "item" if lists and is_first else "text" if lists or token.level == 1 else "quote"
+                    yield Block(kind, token.content, line, end, lists)
+                    is_first = False
+            case "fence" | "code_block":
+                yield Block("code", token.content, line, end, lists)
+                is_first = False
+            case "html_block":
+                yield Block("item" if lists and is_first else "text", token.content.strip("\n"), line, end, lists)
+                is_first = False

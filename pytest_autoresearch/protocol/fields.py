@@ -1,0 +1,260 @@
+"""What front matter and marker may say beside the metric and the files: one table of keys, and how each is read.
+
+Values arrive as text, numbers, lists and mappings, from YAML or from Python. Pure; refusals are BadValue.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from pytest_autoresearch.protocol.amounts import parse_limit, parse_memory, percent
+from pytest_autoresearch.protocol.durations import parse_duration, parse_float
+from pytest_autoresearch.protocol.model import Holdout, Limit
+from pytest_autoresearch.protocol.options import OPTIONS, parse_bool, parse_name, parse_positive_count
+from pytest_autoresearch.protocol.shell import not_a_command
+from pytest_autoresearch.protocol.text import quoted
+
+
+class BadValue(ValueError):
+    """A value that can not be meant. ``line`` is where it stands, if that is known."""
+
+    def __init__(self, message: str, culprit: object = None, *, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message, self.remedy = message, remedy
+        self.line: int | None = getattr(culprit, "line", None)
+
+
+class Key(NamedTuple):
+    """A key: the field of Protocol or Options that it fills, and how."""
+
+    field: str
+    read: Callable[[Any], Any]
+    is_option: bool = False
+
+
+def as_text(value: object) -> str:
+    """One scalar as text; numbers and paths from Python too."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (int, float)):
+        return repr(value)
+    if isinstance(value, os.PathLike):
+        return str(os.fspath(value))
+    if not isinstance(value, str):
+        raise BadValue(f"{_shape(value)} stands where one value is expected", value)
+    if "\0" in value or not value.strip():
+        raise BadValue("an empty value is given", value)
+    return value.strip()
+
+
+def parsed(parse: Callable[[str], Any]) -> Callable[[object], Any]:
+    """A reader for one scalar."""
+
+    def read(value: object) -> Any:
+        try:
+            return parse(as_text(value))
+        except BadValue:
+            raise
+        except ValueError as error:
+            raise BadValue(str(error), value) from None
+
+    return read
+
+
+def each(read: Callable[[Any], Any]) -> Callable[[object], tuple[Any, ...]]:
+    """A reader for a list, or for one value as a list of one."""
+
+    def read_all(value: object) -> tuple[Any, ...]:
+        return tuple(read(item) for item in (value if isinstance(value, (list, tuple)) else [value]))
+
+    return read_all
+
+
+def mapping_of(read: Callable[[Any], Any]) -> Callable[[object], dict[str, Any]]:
+    """A reader for a mapping from names."""
+
+    def read_all(value: object) -> dict[str, Any]:
+        if not isinstance(value, Mapping):
+            raise BadValue(f"{_shape(value)} stands where a mapping `name: value` is expected", value)
+        return {as_text(name): read(item) for name, item in value.items()}
+
+    return read_all
+
+
+def command(value: object) -> str:
+    """A shell command."""
+    text = as_text(value)
+    complaint = not_a_command(text)
+    if complaint:
+        raise BadValue(f"{quoted(text)} {complaint}", value)
+    return text
+
+
+def nearest(name: str, known: Any) -> str:
+    """`; did you mean …?`, or nothing."""
+    near = difflib.get_close_matches(name.lower().replace("-", "_"), [str(key) for key in known], n=1, cutoff=0.5)
+    return f"did you mean `{near[0]}`?" if near else f"known are: {', '.join(sorted(known))}"
+
+
+def read_keys(values: Mapping[Any, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, int]]:
+    """Fields of Protocol, fields of Options, and the lines of both. A key without a value says nothing."""
+    fields: dict[str, Any] = {}
+    options: dict[str, Any] = {}
+    lines: dict[str, int] = {}
+    for name, value in values.items():
+        key = KEYS.get(name.lower().replace("-", "_"))
+        if key is None:
+            raise BadValue(f"the key `{name}` is not known", name, remedy=nearest(name, KEYS))
+        if value is None:
+            continue
+        into = options if key.is_option else fields
+        if key.field in into:
+            raise BadValue(f"`{name}` says again what another key says", name, remedy="keep one of the two")
+        try:
+            into[key.field] = key.read(value)
+        except BadValue as error:
+            error.args = (f"`{name}`: {error.message}",)
+            error.line = error.line or getattr(name, "line", None)
+            raise
+        lines[key.field] = getattr(name, "line", 0)
+    return fields, options, lines
+
+
+def _environment(value: object) -> dict[str, str]:
+    pairs = mapping_of(lambda item: "" if item is None else str(item) if isinstance(item, str) else as_text(item))(
+        value
+    )
+    for name, text in pairs.items():
+        if not name.isidentifier() or not name.isascii() or "\0" in text:
+            raise BadValue(f"`{name[:60]}` is no usable environment variable", value)
+    return pairs
+
+
+def _limits(value: object) -> tuple[Limit, ...]:
+    """One limit per name, whichever of the three forms it is written in."""
+    if isinstance(value, Mapping):
+        listed = [(_limit(as_text(name), bound, name), name) for name, bound in value.items()]
+    else:
+        listed = [
+            (parsed(parse_limit)(item), item) for item in (value if isinstance(value, (list, tuple)) else [value])
+        ]
+    merged: dict[str, Limit] = {}
+    for limit, culprit in listed:
+        other = merged.get(limit.name)
+        merged[limit.name] = limit if other is None else _joined(other, limit, culprit)
+    return tuple(merged.values())
+
+
+def _joined(one: Limit, other: Limit, culprit: object) -> Limit:
+    """``a >= 1`` and ``a <= 5`` as one limit."""
+    bounds: dict[str, float] = {}
+    for limit in (one, other):
+        for name in ("at_most", "at_least", "max_regression"):
+            bound = getattr(limit, name)
+            if bound is None:
+                continue
+            if name in bounds:
+                raise BadValue(f"`{one.name}` is limited twice", culprit)
+            bounds[name] = bound
+    return Limit(one.name, **bounds)
+
+
+def _limit(name: str, bound: object, culprit: object) -> Limit:
+    """``512``, ``<= 512`` or a mapping with at_most, at_least, max_regression."""
+    if isinstance(bound, Mapping):
+        unknown = next((key for key in bound if key not in ("at_most", "at_least", "max_regression")), None)
+        if unknown is not None or not bound:
+            raise BadValue(f"a limit has at_most, at_least or max_regression, not `{unknown}`", unknown or culprit)
+        numbers = {key: parsed(_fraction if key == "max_regression" else parse_float)(v) for key, v in bound.items()}
+        return Limit(name, **{str(key): number for key, number in numbers.items()})
+    text = parsed(str)(bound)
+    limit: Limit = parsed(parse_limit)(f"{name} {text}" if text[:1] in "<>≤≥" else f"{name} <= {text}")
+    return limit
+
+
+def _fraction(text: str) -> float:
+    value = percent(repr(parse_float(text[:-1]))) if text.endswith("%") else parse_float(text)
+    if value < 0:
+        raise ValueError(f"`{text}` is negative")
+    return value
+
+
+def _holdout(value: object) -> Holdout:
+    if not isinstance(value, Mapping):
+        return Holdout(run=command(value))
+    unknown = next((key for key in value if key not in ("run", "extract", "files")), None)
+    if unknown is not None:
+        raise BadValue(f"`{unknown}` is not known here; a holdout has run, extract and files", unknown)
+    if "run" not in value:
+        raise BadValue("a holdout needs `run`, its command", next(iter(value), None))
+    extract = command(value["extract"]) if value.get("extract") is not None else None
+    return Holdout(command(value["run"]), extract, each(as_text)(value.get("files") or ()))
+
+
+def _publish(value: object) -> bool | dict[str, str]:
+    if not isinstance(value, Mapping):
+        return bool(parsed(parse_bool)(value))
+    for key, item in value.items():
+        if key != "results" or as_text(item) not in ("commit", "artifact", "none"):
+            raise BadValue("publish is `yes`, `no`, or `{results: commit|artifact|none}`", key)
+    return {"results": as_text(value["results"])} if value else True
+
+
+def _git(value: object) -> bool:
+    if as_text(value) not in ("throwaway", "none", "no"):
+        raise BadValue(f"`{value}` is neither `throwaway` nor `none`", value)
+    return as_text(value) == "throwaway"
+
+
+def _soft(value: object) -> bool:
+    if as_text(value) not in ("soft", "hard"):
+        raise BadValue(
+            f"`{value}` is neither `soft` nor `hard`; the time itself stands in the section Time Budget", value
+        )
+    return as_text(value) == "soft"
+
+
+def _price(text: str) -> float:
+    price = parse_float(text.removeprefix("$"))
+    if price < 0:
+        raise ValueError(f"`{text}` is negative")
+    return price
+
+
+_FROM_TABLE = {option.name: Key(option.name, parsed(option.parse), True) for option in OPTIONS}
+del _FROM_TABLE["tag"], _FROM_TABLE["targets"], _FROM_TABLE["agent"]
+
+KEYS: dict[str, Key] = {
+    **_FROM_TABLE,
+    "agent": Key("agents", lambda value: (parsed(parse_name)(value),), True),
+    "agents": Key("agents", each(parsed(parse_name)), True),
+    "agent_args": Key("agent_args", each(as_text), True),
+    "agent_env": Key("agent_env", each(as_text), True),
+    "agent_network": Key("agent_network", parsed(parse_bool), True),
+    "agent_deadline": Key("agent_deadline", parsed(parse_duration), True),
+    "prices": Key("prices", mapping_of(parsed(_price)), True),
+    "guard_workers": Key("guard_workers", parsed(parse_positive_count), True),
+    "publish": Key("publish", _publish, True),
+    "guard": Key("guard", each(as_text)),
+    "limits": Key("limits", _limits),
+    "holdout": Key("holdout", _holdout),
+    "data": Key("data", each(as_text)),
+    "caches": Key("caches", each(as_text)),
+    "build": Key("build", command),
+    "env": Key("env", _environment),
+    "network": Key("network", parsed(parse_bool)),
+    "memory": Key("memory_mb", parsed(parse_memory)),
+    "git": Key("git_throwaway", _git),
+    "knobs": Key("knobs", each(as_text)),
+    "progress": Key("progress", as_text),
+    "budget": Key("budget_soft", _soft),
+}
+
+
+def _shape(value: object) -> str:
+    return {"list": "a list", "tuple": "a list", "dict": "a mapping", "NoneType": "nothing"}.get(
+        type(value).__name__, f"a {type(value).__name__}"
+    )

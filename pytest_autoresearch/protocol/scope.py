@@ -1,0 +1,192 @@
+"""Which files a candidate may change: targets and read-only files, looked up in the start commit. Pure.
+
+Paths go in relative to the protocol's directory and come out relative to the repository's top.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import NoReturn
+
+from pytest_autoresearch.errors import ConfigError
+from pytest_autoresearch.protocol.globs import is_glob, matches
+from pytest_autoresearch.protocol.model import PathRule, Protocol
+
+PROTECTED = (
+    *(
+        ".gitattributes",
+        ".gitmodules",
+        ".gitignore",
+        "conftest.py",
+        "pytest.ini",
+        "tox.ini",
+        "setup.cfg",
+        "pyproject.toml",
+    ),
+    *("*.pth", "sitecustomize.py", "usercustomize.py"),
+)
+"""Names that change how a run or its tests are carried out; targets only when they are named exactly."""
+
+LITTER = ("__pycache__", "*.pyc", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".DS_Store")
+"""What programs leave behind by themselves: no part of a candidate, and no reason to refuse it."""
+
+OUTPUTS = ("run.log", "results.tsv")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One pattern, relative to the top. ``is_directory``: everything below it."""
+
+    pattern: str
+    is_directory: bool
+    is_exact: bool
+
+    def covers(self, path: str) -> bool:
+        if self.is_exact:
+            return path == self.pattern
+        if self.is_directory:
+            return self.pattern in ("", ".") or path.startswith(self.pattern + "/")
+        return matches(self.pattern, path)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """``targets``: tracked files that a candidate may change, sorted; ``readonly``: tracked files that are named so.
+
+    All paths are POSIX and relative to the repository's top.
+    """
+
+    targets: tuple[str, ...]
+    readonly: frozenset[str]
+    config: str
+    directory: str
+    target_rules: tuple[Rule, ...]
+    readonly_rules: tuple[Rule, ...]
+
+    def admits(self, path: str) -> bool:
+        """Whether a candidate may change, add or delete this file."""
+        return self.refusal(path, "file") is None
+
+    def refusal(self, path: str, kind: str) -> str | None:
+        """Why a candidate may not make this change, None if it may. ``kind`` as in :class:`Change`."""
+        if kind not in ("file", "deleted"):
+            return f"{path} is {_KINDS.get(kind, 'no regular file')}"
+        if any(rule.covers(path) for rule in self.readonly_rules):
+            return f"{path} is read-only"
+        if any(rule.is_exact and rule.covers(path) for rule in self.target_rules):
+            return None
+        if path == self.config or is_protected(path):
+            return f"{path} is protected: it counts as a target only when it is named exactly"
+        if posixpath.dirname(path) == self.directory and posixpath.basename(path) in OUTPUTS:
+            return f"{path} is written by the harness"
+        if any(rule.covers(path) for rule in self.target_rules):
+            return None
+        return f"{path} is no target file"
+
+    def is_litter(self, path: str) -> bool:
+        """Whether programs leave such a file behind by themselves (caches, bytecode), unless it is a target."""
+        return path not in self.targets and any(_name_matches(part, LITTER) for part in path.split("/"))
+
+
+_KINDS = {"symlink": "a symbolic link", "directory": "a directory", "special": "a device, pipe or socket"}
+
+
+def is_protected(path: str) -> bool:
+    """Whether a path is only a target when named exactly, whatever glob or directory it falls under."""
+    parts = path.split("/")
+    return ".git" in parts or parts[0] == ".github" or _name_matches(parts[-1], PROTECTED)
+
+
+def resolve_paths(protocol: Protocol, tracked: Collection[str]) -> Scope:
+    """The scope of a protocol, where ``tracked`` are the files of the start commit, relative to the top."""
+    return _Resolver(protocol, tracked).scope()
+
+
+def localised(path: str, *, top: Path, directory: PurePosixPath) -> str:
+    """A path of the machine as seen from ``directory``; ValueError when it lies outside of the repository."""
+    for base in (os.path.abspath(top), os.path.realpath(top)):
+        inside = os.path.relpath(os.path.normpath(path), base)
+        if inside != ".." and not inside.startswith("../"):
+            local = posixpath.relpath(inside, str(directory))
+            return local + "/" if path.endswith("/") else local
+    raise ValueError(f"`{path}` lies outside of the repository {top}")
+
+
+class _Resolver:
+    def __init__(self, protocol: Protocol, tracked: Collection[str]) -> None:
+        self._protocol, self._files = protocol, frozenset(tracked)
+        self._directories = {parent for path in self._files for parent in _parents(path)}
+        self._file = protocol.source.partition("::")[0]
+
+    def scope(self) -> Scope:
+        readonly = [self._rule(rule, "readonly", n) for n, rule in enumerate(self._protocol.readonly)]
+        targets = [self._rule(rule, "targets", n) for n, rule in enumerate(self._protocol.targets)]
+        directory = str(self._protocol.directory)
+        scope = Scope(
+            targets=(),
+            readonly=frozenset(path for rule in readonly for path in self._covered(rule)),
+            config=self._file,
+            directory="" if directory == "." else directory,
+            target_rules=tuple(targets),
+            readonly_rules=tuple(readonly),
+        )
+        admitted = {path for n, rule in enumerate(targets) for path in self._admitted(rule, n, scope)}
+        return replace(scope, targets=tuple(sorted(admitted)))
+
+    def _covered(self, rule: Rule) -> list[str]:
+        return [rule.pattern] if rule.is_exact else [path for path in self._files if rule.covers(path)]
+
+    def _rule(self, rule: PathRule, field: str, n: int) -> Rule:
+        """Make one pattern relative to the top, and see that it means something."""
+        line = self._protocol.origins.get(f"{field}[{n}]")
+        what = "target" if field == "targets" else "read-only file"
+        if rule.pattern.startswith("/"):
+            self._fail(f"`{rule.pattern}` is no path inside of the repository", line, "name it relative to the config")
+        top = posixpath.normpath(posixpath.join(str(self._protocol.directory), rule.pattern))
+        if top == ".." or top.startswith("../"):
+            self._fail(f"`{rule.pattern}` leads out of the repository", line, "name a path inside of the repository")
+        if top in self._files:
+            return Rule(top, is_directory=False, is_exact=True)
+        if top == "." or top in self._directories:
+            return Rule(top, is_directory=True, is_exact=False)
+        if is_glob(top):
+            if not any(matches(top, path) for path in self._files):
+                self._fail(f"`{rule.pattern}` matches no file of the start commit", line, _MISSING[field])
+            return Rule(top, is_directory=False, is_exact=False)
+        self._fail(f"the {what} `{rule.pattern}` is not in the start commit", line, _MISSING[field])
+
+    def _admitted(self, rule: Rule, n: int, scope: Scope) -> list[str]:
+        """The tracked files that a target lets a candidate change; a target without any is an error."""
+        covered = self._covered(rule)
+        admitted = [path for path in covered if scope.admits(path)]
+        if not admitted:
+            line, pattern = self._protocol.origins.get(f"targets[{n}]"), self._protocol.targets[n].pattern
+            if scope.readonly.issuperset(covered):
+                self._fail(f"`{pattern}` is a target and read-only", line, "remove it from one of the two lists")
+            self._fail(
+                f"`{pattern}` covers only protected files", line, "name each of them exactly to make it a target"
+            )
+        return admitted
+
+    def _fail(self, message: str, line: int | None, remedy: str) -> NoReturn:
+        raise ConfigError(message, file=self._file, line=line, remedy=remedy)
+
+
+_MISSING = {
+    "targets": "commit it first; sessions start from the commit that is checked out",
+    "readonly": "commit it first; a file that git does not track is named in the front matter, under `data:`",
+}
+
+
+def _parents(path: str) -> Iterable[str]:
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
+
+
+def _name_matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(matches(pattern, name) if is_glob(pattern) else name == pattern for pattern in patterns)

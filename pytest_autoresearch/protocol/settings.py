@@ -1,0 +1,104 @@
+"""Settings: every option with its value and where it came from. Knows no file format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from pytest_autoresearch.errors import ConfigError
+from pytest_autoresearch.protocol.options import OPTIONS, Option
+
+if TYPE_CHECKING:
+    from pytest_autoresearch.protocol.model import Options
+
+__all__ = ["OPTIONS", "Settings", "resolve"]
+
+AGENT_DEADLINE = 900.0
+CRASHES_IN_A_ROW = 10
+PROTOCOL = "protocol"
+DEFAULT = "default"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a session is driven. Seconds for times, US dollars for ``max_cost``; None: no limit, or the agent's own.
+
+    ``until`` None: the metric's target, if it has one. ``tag`` None: the protocol's, else the session names itself.
+    ``targets`` replace the protocol's when given; relative to the directory of the invocation. ``publish_results`` is
+    ``commit``, ``artifact`` or ``none``. ``sources`` says of every option where its value came from.
+    """
+
+    tag: str | None
+    agents: tuple[str, ...]
+    model: str | None
+    judge: str
+    experiments: int | None
+    duration: float | None
+    max_cost: float | None
+    patience: int | None
+    until: float | None
+    targets: tuple[str, ...]
+    workers: int
+    executor: str
+    isolation: str
+    publish: bool
+    fail_on: str
+    seed: int
+    agent_args: tuple[str, ...] = ()
+    agent_env: tuple[str, ...] = ()
+    agent_network: bool = True
+    agent_deadline: float = AGENT_DEADLINE
+    prices: Mapping[str, float] = field(default_factory=dict)
+    guard_workers: int | None = None
+    publish_results: str = "commit"
+    crashes: int = CRASHES_IN_A_ROW
+    sources: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+
+def resolve(cli: Mapping[str, Any], env: Mapping[str, str], options: Options, ini: Mapping[str, Any]) -> Settings:
+    """Every option, from the first of command line, environment, protocol and ini that says it.
+
+    ``cli`` and ``ini`` map an option's name to its text, ``env`` is the environment. ConfigError names the place.
+    """
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for option in OPTIONS:
+        value, source = _first_said(option, cli, env, options, ini)
+        values["agents" if option.name == "agent" else option.name] = value
+        sources[option.name] = source
+    publish = options.publish
+    results = publish.get("results") if isinstance(publish, Mapping) else None
+    return Settings(
+        **values,
+        agent_args=options.agent_args or (),
+        agent_env=options.agent_env or (),
+        agent_network=options.agent_network is not False,
+        agent_deadline=options.agent_deadline or AGENT_DEADLINE,
+        prices=options.prices or {},
+        guard_workers=options.guard_workers,
+        publish_results=results or "commit",
+        sources=sources,
+    )
+
+
+def _first_said(
+    option: Option, cli: Mapping[str, Any], env: Mapping[str, str], options: Options, ini: Mapping[str, Any]
+) -> tuple[Any, str]:
+    for place, text in ((option.flag, cli.get(option.name)), (option.env, env.get(option.env))):
+        if text not in (None, ""):
+            return _parsed(option, place, text), place
+    said = getattr(options, "agents" if option.name == "agent" else option.name, None)
+    if said is not None:
+        return (bool(said) if option.name == "publish" else said), PROTOCOL
+    text = ini.get(option.name)
+    if text not in (None, ""):
+        return _parsed(option, f"ini option {option.ini}", text), f"ini option {option.ini}"
+    return option.default, DEFAULT
+
+
+def _parsed(option: Option, place: str, text: object) -> Any:
+    try:
+        return option.parse(str(text))
+    except ValueError as error:
+        raise ConfigError(f"{place}: {error}") from None
