@@ -74,16 +74,25 @@ class BwrapSandbox:
                 handles.append(stack.enter_context(sealed(content)))
                 options += ["--perms", "0600", "--file", str(handles[-1]), str(home() / name)]
             options += ["--remount-ro", "/", "--chdir", str(_shown(command.cwd, view))]
-            handles.append(stack.enter_context(sealed(b"".join(os.fsencode(option) + b"\0" for option in options))))
+            waiting, hand = os.pipe()
+            handles.append(waiting)
+            stack.callback(_close, waiting)
+            stack.callback(_close, hand)
             yield replace(
                 command,
-                argv=(str(self._program), "--args", str(handles[-1]), "--", *command.argv),
+                argv=(str(self._program), "--args", str(waiting), "--", *command.argv),
                 cwd=view.workspace,
                 env={**command.env, "HOME": str(home()), "TMPDIR": "/tmp"},
                 wrappers=_WRAPPERS,
                 pass_fds=(*command.pass_fds, *handles),
                 complaint=b"bwrap: ",
+                handed=(hand, b"".join(os.fsencode(option) + b"\0" for option in options)),
             )
+
+
+def _close(descriptor: int) -> None:
+    with suppress(OSError):
+        os.close(descriptor)
 
 
 def find_program() -> Path | None:
@@ -108,6 +117,7 @@ def mount_table(view: View, reach: Reach) -> Table:
     for path in reach.system:
         table[path] = Mount("--symlink", Path(os.readlink(path))) if path.is_symlink() else _read(path)
     table[Path("/proc")] = Mount("--proc")
+    table |= {path: _read(path) for path in reach.kernel}
     table[Path("/dev")] = Mount("--dev")
     table |= {path: Mount("--tmpfs") for path in (Path("/tmp"), Path("/var/tmp"), Path("/run"), home())}
     # A library inside the repository is what the candidate may have changed; the interpreter is not.

@@ -50,20 +50,20 @@ class PortableTree:
         """Members of the run; there are no sandboxes to leave out here."""
         return [*self.members().values()]
 
-    def usage(self) -> Usage:
+    def usage(self, most: int) -> Usage:
         """What the members use; zeros without psutil."""
         self._remember()
-        usage = Usage()
-        for _, process in self._living():
+        living = self._living()
+        usage = Usage(processes=len(living))
+        for _, process in living:
             with suppress(Exception):
                 size = process.memory_info().rss
-                usage.processes += 1
                 usage.memory += size
                 usage.peak = max(usage.peak, size)
         return usage
 
     def proportional_memory(self) -> int:
-        return self.usage().memory
+        return self.usage(0).memory
 
     def sweep(self, limit: float, wrappers: int = 0) -> list[int]:
         """Kill the group and every known member until none is left. Answers the pids that would not die."""

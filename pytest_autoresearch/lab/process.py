@@ -30,9 +30,6 @@ from pytest_autoresearch.lab.portable import PortableTree
 SWEEP_LIMIT = 5.0
 """Seconds the sweep goes on trying; only a process stuck inside the kernel outlives it, and is then named."""
 
-PROCESS_LIMIT = 2000
-"""Processes that one run may have at a time: a fork bomb ends here instead of at the machine's limit."""
-
 _TICK = 0.2
 _WATCH = 0.05
 _CHUNK = 1 << 16
@@ -53,9 +50,10 @@ class Command:
     """What to run. ``timeout`` and ``grace`` in seconds, ``memory`` in bytes for all its processes together.
 
     ``wrappers`` is how many processes at the top are a sandbox's own: they get no SIGTERM, only the final kill.
-    ``complaint`` is how output begins if the sandbox itself could not start. ``pass_fds`` stay open in the child;
-    everything else that is open in the supervisor is closed there. ``disk_floor`` in bytes: the run is ended when
-    less is free on the file system of ``cwd``.
+    ``complaint`` is how output begins if the sandbox itself could not start; ``handed`` are bytes for a descriptor on
+    which it waits before it starts anything, written once the limits are in force. ``pass_fds`` stay open in the
+    child; everything else that is open in the supervisor is closed there. ``disk_floor`` in bytes: the run is ended
+    when less is free on the file system of ``cwd``. ``processes`` is how many may live at a time.
     """
 
     argv: tuple[str, ...]
@@ -69,7 +67,9 @@ class Command:
     wrappers: int = 0
     pass_fds: tuple[int, ...] = ()
     complaint: bytes = b""
+    handed: tuple[int, bytes] | None = None
     disk_floor: int = 256_000_000
+    processes: int = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ def execute(command: Command, *, tick: Callable[[float], None] | None = None) ->
     """
     tree.become_subreaper()
     with ExitStack() as stack:
-        cgroup = stack.enter_context(open_cgroup(memory=command.memory, processes=PROCESS_LIMIT))
+        cgroup = stack.enter_context(open_cgroup(memory=command.memory, processes=command.processes))
         run = stack.enter_context(closing(_Run(command, cgroup, tick)))
         try:
             run.start()
@@ -159,6 +159,8 @@ class _Run:
         )
         self.members.root = self.popen.pid
         _lower(self.popen.pid)
+        if command.handed is not None:
+            _hand(*command.handed)
         self._connect()
 
     def _connect(self) -> None:
@@ -209,11 +211,11 @@ class _Run:
 
     def _look(self, now: float) -> float:
         """Measure the tree, end it if it is too large, tell the caller. Answers in how many seconds to look again."""
-        usage = self.members.usage()
+        usage = self.members.usage(self.command.processes)
         limit = self.command.memory
         self.peak = max(self.peak, usage.peak, usage.memory)
-        if usage.processes > PROCESS_LIMIT:
-            self._exceed(f"more than {PROCESS_LIMIT} processes at a time")
+        if usage.processes > self.command.processes:
+            self._exceed(f"more than {self.command.processes} processes at a time")
         elif limit is not None and usage.memory > limit and self.members.proportional_memory() > limit:
             self._exceed(f"more than {limit / 1e6:.0f} MB of memory")
         elif shutil.disk_usage(self.command.cwd).free < self.command.disk_floor:
@@ -224,7 +226,8 @@ class _Run:
             return 0.02
         # The first looks come early, so that a short run has a peak too.
         return min(
-            _TICK if limit is None and usage.processes < PROCESS_LIMIT // 20 else _WATCH, 0.005 + now - self.started
+            _TICK if limit is None and usage.processes < self.command.processes // 20 else _WATCH,
+            0.005 + now - self.started,
         )
 
     def _exceed(self, detail: str) -> None:
@@ -341,6 +344,12 @@ def _lower(pid: int) -> None:
         resource.prlimit(pid, resource.RLIMIT_CORE, (1, 1))
     with suppress(OSError):
         Path(f"/proc/{pid}/oom_score_adj").write_text("500")
+
+
+def _hand(descriptor: int, content: bytes) -> None:
+    with suppress(BrokenPipeError), os.fdopen(os.dup(descriptor), "wb") as file:
+        os.close(descriptor)
+        file.write(content)
 
 
 def _widen(descriptor: int) -> None:

@@ -56,8 +56,11 @@ class Tree:
     mark: str
     _known: dict[int, int] = field(default_factory=dict)
 
-    def members(self) -> dict[int, Process]:
-        """Living processes of the run by pid; zombies are left out."""
+    def members(self, most: int = 4096) -> dict[int, Process]:
+        """Living processes of the run by pid; zombies are left out.
+
+        A fork bomb grows while it is counted, so no more than about ``most`` are looked for.
+        """
         found: dict[int, Process] = {}
         # Known ones first and adoption last: a process whose parent dies between the two steps is then our own child.
         for pid, start in [*self._known.items()]:
@@ -66,13 +69,16 @@ class Tree:
                 del self._known[pid]
         if self.root is not None and self.root not in self._known and (process := _read(self.root)):
             self._known[self.root] = process.start
-        self._walk(self._known, found)
-        self._walk([pid for pid in _children(os.getpid()) if pid not in self._known and self._is_marked(pid)], found)
+        self._walk(self._known, found, most)
+        adopted = (pid for pid in _children(os.getpid()) if pid not in self._known and self._is_marked(pid))
+        self._walk(adopted, found, most)
         return {pid: process for pid, process in found.items() if not process.zombie}
 
-    def _walk(self, seeds: Iterable[int], found: dict[int, Process]) -> None:
+    def _walk(self, seeds: Iterable[int], found: dict[int, Process], most: int) -> None:
         pending = [*seeds]
         for pid in pending:  # grows while it is walked
+            if len(found) > most:
+                return
             if pid in found or not (process := _read(pid)):
                 continue
             found[pid] = process
@@ -94,13 +100,16 @@ class Tree:
             outer |= {process.pid for process in members if process.parent in outer}
         return [process for process in members if process.pid not in outer]
 
-    def usage(self) -> Usage:
-        """What the members use. Shared pages are counted once, at the size of the largest sharer."""
+    def usage(self, most: int) -> Usage:
+        """What the members use; only their number if there are more than ``most``.
+
+        Shared pages are counted once, at the size of the largest sharer.
+        """
         self._reap()
-        usage, shared = Usage(), 0
-        for pid in self.members():
+        members = self.members(most)
+        usage, shared = Usage(processes=len(members)), 0
+        for pid in members if len(members) <= most else ():
             own, common, peak = _memory(pid)
-            usage.processes += 1
             usage.memory += own
             usage.peak = max(usage.peak, peak)
             shared = max(shared, common)

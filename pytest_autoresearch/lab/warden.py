@@ -10,6 +10,7 @@ inside where the kernel keeps signals in. It imports little: its start is a cost
 
 import ctypes
 import os
+import resource
 import signal
 import sys
 from contextlib import suppress
@@ -64,6 +65,7 @@ def _become(command: "list[str]", ruleset: int, filter_handle: int) -> None:
     try:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.setsid()
+        resource.setrlimit(resource.RLIMIT_CORE, (1, 1))  # 1, not 0: then no crash handler gets a dump either
         confine(ruleset, filter_handle)
         os.execvp(command[0], command)
     except BaseException as error:  # nothing may go on as a second warden

@@ -1,0 +1,631 @@
+"""Hostile programs, each with the level that stops it. The table in docs/security.md is made from this file.
+
+A program runs with ``A`` (the arena's paths, ports and pids). It has succeeded if the arena finds its victims harmed,
+the secret in its output, ``DID`` in its output, or, run a second time, ``KEPT``. Successes are harmless by
+construction: what is set is set to what it was, and what is opened is not written.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+
+STOPPED, SUCCEEDS, ROOT, DEPENDS = "stopped", "succeeds", "succeeds as root", "depends on the machine"
+
+
+@dataclass(frozen=True, slots=True)
+class Attack:
+    """``outcome`` by level, ``timeout`` in seconds, ``quick``: the answer must come within timeout + grace + 0.2 s."""
+
+    kind: str
+    name: str
+    program: str
+    bwrap: str = STOPPED
+    landlock: str = STOPPED
+    process: str = SUCCEEDS
+    timeout: float = 10.0
+
+    def expected(self, level: str) -> str:
+        return str(getattr(self, level))
+
+
+PRELUDE = """
+import ctypes, errno, glob, json, os, signal, socket, struct, sys, time
+A = json.loads(sys.argv[1])
+libc = ctypes.CDLL(None, use_errno=True)
+
+def call(name, *arguments):
+    result = getattr(libc, name)(*arguments)
+    if result < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return result
+
+def did(*what):
+    print("DID", *what, flush=True)
+
+def attempt(*steps):
+    for step in steps:
+        try:
+            step()
+        except (OSError, AttributeError) as error:
+            print("failed:", error, flush=True)
+
+def show(path):
+    print(open(path, "rb").read(100_000), flush=True)
+
+def daemon(work):
+    "Runs work in a process that has left its session, its parent and its environment behind."
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.execve(sys.executable, [sys.executable, "-S", "-I", "-c", work], {})
+        os._exit(0)
+    os.wait()
+
+SLEEP = "import signal, time\\nfor n in (1, 2, 15): signal.signal(n, signal.SIG_IGN)\\ntime.sleep(60)"
+"""
+
+ATTACKS: list[Attack] = []
+
+
+def _attack(kind: str, name: str, program: str, *, timeout: float = 10.0, **outcomes: str) -> None:
+    ATTACKS.append(Attack(kind, name, textwrap.dedent(program).strip(), timeout=timeout, **outcomes))
+
+
+# ---------------------------------------------------------------------------------------------------------- processes
+
+_attack(
+    "process",
+    "a daemon (forked twice, own session, empty environment, deaf to signals) outlives the run",
+    "daemon(SLEEP)",
+    process=STOPPED,
+)
+_attack(
+    "process",
+    "a daemon outlives the timeout",
+    "daemon(SLEEP); time.sleep(60)",
+    timeout=0.5,
+    process=STOPPED,
+)
+_attack(
+    "process",
+    "a daemon holds the output open to delay the answer",
+    "daemon(SLEEP); os._exit(0)",
+    process=STOPPED,
+)
+_attack(
+    "process",
+    "kills the process that watches it, so that its daemon is forgotten",
+    "daemon(SLEEP); attempt(lambda: os.kill(os.getppid(), 9)); time.sleep(1)",
+    timeout=3.0,
+)
+_attack(
+    "process",
+    "stops the process that watches it, to live past the timeout",
+    "attempt(lambda: os.kill(os.getppid(), signal.SIGSTOP)); time.sleep(60)",
+    timeout=0.5,
+    process=STOPPED,
+)
+_attack(
+    "process",
+    "ignores every signal it can",
+    """
+    for number in range(1, 64):
+        try: signal.signal(number, signal.SIG_IGN)
+        except (OSError, ValueError): pass
+    while True: time.sleep(1)
+    """,
+    timeout=0.5,
+    process=STOPPED,
+)
+_attack(
+    "process",
+    "starts processes faster than they can be counted",
+    "for _ in range(9): os.fork()\ntime.sleep(60)  # 512 of them: enough to be one, too few to hurt",
+    process=STOPPED,
+)
+_attack(
+    "process",
+    "keeps respawning itself in new sessions under the kill",
+    """
+    os.setsid() if os.getpid() != os.getsid(0) else None
+    until = time.time() + 8
+    while time.time() < until:
+        if os.fork(): os._exit(0)
+        os.setsid()
+    """,
+    timeout=0.5,
+    process=STOPPED,
+)
+_attack(
+    "process",
+    "floods its output, without a single line end",
+    "block = b'x' * (1 << 20)\nfor _ in range(64): os.write(1, block)",
+    process=STOPPED,
+)
+_attack(
+    "process",
+    "takes 600 MB of memory under a limit of 200 MB",
+    "x = bytearray(600_000_000)\nfor i in range(0, len(x), 4096): x[i] = 1\ntime.sleep(3)\ndid()",
+    process=STOPPED,
+)
+_attack(
+    "process",
+    "hides the memory it takes in many processes",
+    """
+    for _ in range(12):
+        if os.fork() == 0:
+            x = bytearray(50_000_000)
+            for i in range(0, len(x), 4096): x[i] = 1
+            time.sleep(60)
+    time.sleep(3); did()
+    """,
+    process=STOPPED,
+)
+_attack("process", "kills another process of the user", "attempt(lambda: os.kill(A['victim'], 9)); time.sleep(0.2)")
+_attack(
+    "process",
+    "kills whatever it finds in /proc by name",
+    """
+    for path in glob.glob("/proc/[0-9]*/cmdline"):
+        try:
+            if A["name"].encode() in open(path, "rb").read() and int(path.split("/")[2]) == A["victim"]:
+                os.kill(int(path.split("/")[2]), 9)
+        except OSError: pass
+    time.sleep(0.2)
+    """,
+)
+_attack(
+    "process",
+    "reads the environment of another process",
+    "attempt(lambda: show(f\"/proc/{A['victim']}/environ\"))",
+)
+_attack(
+    "process",
+    "reads the supervisor's environment",
+    "attempt(lambda: did(open(f\"/proc/{A['supervisor']}/environ\", 'rb').read()[:1] or 1 / 0))",
+    process=ROOT,
+)
+_attack(
+    "process",
+    "reads another process's memory through /proc",
+    "attempt(lambda: did(open(f\"/proc/{A['victim']}/mem\", 'rb')))",
+)
+_attack(
+    "process",
+    "reads another process's memory with process_vm_readv",
+    """
+    class Part(ctypes.Structure):
+        _fields_ = [("base", ctypes.c_void_p), ("length", ctypes.c_size_t)]
+    into = ctypes.create_string_buffer(64)
+    def read():
+        local, remote = Part(ctypes.addressof(into), 16), Part(A["address"], 16)
+        call("process_vm_readv", A["victim"], ctypes.byref(local), 1, ctypes.byref(remote), 1, 0)
+        did()
+    attempt(read)
+    """,
+)
+_attack(
+    "process",
+    "attaches to another process as a debugger",
+    """
+    def attach():
+        call("ptrace", 16, A["victim"], None, None)
+        os.waitpid(A["victim"], 0x40000000)
+        call("ptrace", 17, A["victim"], None, None)
+        did()
+    attempt(attach)
+    """,
+)
+_attack(
+    "process",
+    "reads files through another process's root, directory and descriptors in /proc",
+    """
+    for pid in [entry for entry in os.listdir("/proc") if entry.isdigit()]:
+        attempt(lambda: show(f"/proc/{pid}/root{A['secret']}"), lambda: show(f"/proc/{pid}/cwd/secret"))
+    victim = f"/proc/{A['victim']}/fd"
+    attempt(lambda: [show(f"{victim}/{fd}") for fd in os.listdir(victim) if int(fd) > 2])
+    """,
+)
+_attack(
+    "process",
+    "takes an open file from another process with pidfd_getfd",
+    """
+    def take():
+        handle = call("syscall", 434, A["victim"], 0)
+        show(f"/proc/self/fd/{call('syscall', 438, handle, A['open_file'], 0)}")
+    attempt(take)
+    """,
+)
+_attack(
+    "process",
+    "uses a descriptor that the supervisor left open",
+    """
+    for fd in range(3, 1024):
+        try: os.fstat(fd)
+        except OSError: continue
+        did(fd, os.readlink(f"/proc/self/fd/{fd}"))
+    """,
+    process=STOPPED,
+)
+_attack(
+    "process",
+    "slows another process down (nice)",
+    "attempt(lambda: os.setpriority(os.PRIO_PROCESS, A['victim'], 10))",
+    landlock=SUCCEEDS,
+)
+_attack(
+    "process",
+    "slows another process down (processor affinity)",
+    "attempt(lambda: os.sched_setaffinity(A['victim'], {min(os.sched_getaffinity(0))}))",
+    landlock=SUCCEEDS,
+)
+_attack(
+    "process",
+    "slows another process down (disk priority)",
+    "attempt(lambda: (call('syscall', 251, 1, A['victim'], 3 << 13), did()))",
+    landlock=SUCCEEDS,
+)
+_attack(
+    "process",
+    "limits another process (prlimit)",
+    "import resource\nattempt(lambda: (resource.prlimit(A['victim'], resource.RLIMIT_CORE, (0, 0)), did()))",
+    landlock=SUCCEEDS,
+)
+_attack(
+    "process",
+    "offers another process to the out-of-memory killer",
+    "attempt(lambda: open(f\"/proc/{A['victim']}/oom_score_adj\", 'w').write('900'))",
+)
+_attack(
+    "process",
+    "takes the processor for itself (real-time scheduling)",
+    "attempt(lambda: (os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1)), did()))",
+    process=ROOT,
+)
+_attack(
+    "process",
+    "leaves a core dump",
+    """
+    import resource
+    attempt(lambda: resource.setrlimit(resource.RLIMIT_CORE, (1 << 30, 1 << 30)))
+    os.kill(os.getpid(), signal.SIGSEGV)
+    """,
+    process=DEPENDS,
+)
+_attack(
+    "process",
+    "types into the user's terminal (TIOCSTI)",
+    """
+    import fcntl, termios
+    for path in ("/dev/tty", "/dev/stdin", "/dev/console", "/proc/self/fd/1"):
+        attempt(lambda: (fcntl.ioctl(os.open(path, os.O_RDWR), 0x5412, b"x"), did()))
+    """,
+    process=STOPPED,
+)
+
+# -------------------------------------------------------------------------------------------------------------- files
+
+_attack("file", "reads the user's SSH key", "attempt(lambda: show(os.path.join(A['home'], '.ssh/id_rsa')))")
+_attack("file", "reads a token file outside the repository", "attempt(lambda: show(A['secret']))")
+_attack(
+    "file",
+    "reads it through a link planted in the workspace",
+    "attempt(lambda: os.symlink(A['secret'], 'link'), lambda: show('link'))",
+)
+_attack("file", "reads it through ..", "attempt(lambda: show('../' * 20 + A['secret'].lstrip('/')))")
+_attack("file", "reads the password hashes", "attempt(lambda: (show('/etc/shadow'), did()))", process=ROOT)
+_attack("file", "reads the hidden held-out data", "attempt(lambda: show(A['hidden']))")
+_attack(
+    "file",
+    "learns names, sizes and times of the user's files (stat)",
+    "attempt(lambda: did(os.stat(A['secret']).st_size))",
+    landlock=SUCCEEDS,
+)
+_attack(
+    "file",
+    "watches the user's files (inotify)",
+    "attempt(lambda: call('inotify_add_watch', call('inotify_init'), A['secret'].encode(), 0xFFF) and did())",
+    landlock=SUCCEEDS,
+)
+_attack("file", "writes outside the workspace", "attempt(lambda: open(A['outside'] + '/written', 'w'))")
+_attack(
+    "file", "appends to the user's shell start-up file", "attempt(lambda: open(A['home'] + '/.bashrc', 'a').write('x'))"
+)
+_attack("file", "truncates a file it may not write", "attempt(lambda: os.truncate(A['secret'], 0))")
+_attack("file", "changes rights of a file outside", "attempt(lambda: os.chmod(A['secret'], 0o777))", landlock=SUCCEEDS)
+_attack("file", "changes times of a file outside", "attempt(lambda: os.utime(A['secret'], (1, 1)))", landlock=SUCCEEDS)
+_attack(
+    "file",
+    "makes a second name for a file outside (hard link)",
+    "attempt(lambda: os.link(A['secret'], 'hard'), lambda: show('hard'))",
+)
+_attack("file", "renames a file outside", "attempt(lambda: os.rename(A['secret'], A['secret'] + '.gone'))")
+_attack("file", "deletes a file outside", "attempt(lambda: os.unlink(A['secret']))")
+_attack("file", "poisons declared data", "attempt(lambda: open(A['data'] + '/numbers', 'w').write('9'))")
+_attack(
+    "file",
+    "replaces declared data",
+    "attempt(lambda: os.rename(A['data'], A['data'] + '.old'), lambda: os.mkdir(A['data']))",
+)
+_attack(
+    "file",
+    "rewrites a read-only file",
+    "attempt(lambda: open('lib/grader.py', 'w').write('print(0)'))",
+    landlock=SUCCEEDS,
+)
+_attack(
+    "file",
+    "replaces a read-only file by another",
+    "attempt(lambda: open('own', 'w').write('x'), lambda: os.replace('own', 'lib/grader.py'))",
+    landlock=SUCCEEDS,
+)
+_attack(
+    "file",
+    "renames the directory of a read-only file and makes its own",
+    """
+    attempt(lambda: os.rename('lib', 'old'), lambda: os.mkdir('lib'))
+    attempt(lambda: open('lib/grader.py', 'x').write('print(0)'))
+    """,
+    landlock=SUCCEEDS,
+)
+_attack(
+    "file",
+    "makes a read-only file writable (chmod, then write)",
+    "attempt(lambda: os.chmod('lib/grader.py', 0o777), lambda: open('lib/grader.py', 'a').write('#'))",
+    landlock=SUCCEEDS,
+)
+_attack(
+    "file",
+    "writes a read-only file through a second name (hard link)",
+    "attempt(lambda: os.link('lib/grader.py', 'second'), lambda: open('second', 'a').write('#'))",
+    landlock=SUCCEEDS,
+)
+_attack(
+    "file",
+    "writes into the interpreter's packages",
+    "os.access(A['packages'], os.W_OK) and did()",
+    process=DEPENDS,
+)
+_attack(
+    "file",
+    "rewrites the supervisor's own code",
+    "attempt(lambda: os.open(A['package'] + '/__init__.py', os.O_WRONLY) and did())",
+    process=DEPENDS,
+)
+_attack(
+    "file",
+    "opens a file by its kernel handle, without a path",
+    """
+    def open_handle():
+        body = bytes.fromhex(A["handle"])
+        show(f"/proc/self/fd/{call('open_by_handle_at', os.open('.', os.O_RDONLY), body, os.O_RDONLY)}")
+    attempt(open_handle)
+    """,
+    process=ROOT,
+)
+_attack(
+    "file",
+    "plants a hook in the repository",
+    "attempt(lambda: open(A['repository'] + '/.git/hooks/post-commit', 'w'))",
+)
+_attack("file", "reads credentials in .git/config", "attempt(lambda: show(A['repository'] + '/.git/config'))")
+_attack(
+    "file",
+    "deletes the repository's history",
+    "import shutil\nattempt(lambda: shutil.rmtree(A['repository'] + '/.git'))",
+)
+_attack("file", "changes the user's checkout", "attempt(lambda: open(A['checkout_file'], 'a').write('x'))")
+
+# ------------------------------------------------------------------------------------------------- state between runs
+
+_KEEP = """
+def keep(path):
+    if os.path.exists(path): print("KEPT", path)
+    open(path, "w").close()
+"""
+
+_attack("state", "leaves a note in /tmp for the next run", _KEEP + "attempt(lambda: keep('/tmp/' + A['name']))")
+_attack("state", "leaves a note in /var/tmp", _KEEP + "attempt(lambda: keep('/var/tmp/' + A['name']))")
+_attack(
+    "state",
+    "leaves a note in /dev/shm",
+    _KEEP + "attempt(lambda: keep('/dev/shm/' + A['name']))",
+    landlock=SUCCEEDS,
+)
+_attack(
+    "state",
+    "leaves a note in HOME or TMPDIR",
+    _KEEP + "attempt(lambda: keep(os.environ['HOME'] + '/note'), lambda: keep(os.environ['TMPDIR'] + '/note'))",
+    process=STOPPED,
+)
+_attack(
+    "state",
+    "leaves a note in a System V shared memory segment",
+    """
+    attempt(lambda: (call("shmget", A["key"], 1, 0o600), print("KEPT")))
+    attempt(lambda: call("shmget", A["key"], 1, 0o1600))
+    """,
+    landlock=SUCCEEDS,
+)
+_attack(
+    "state",
+    "leaves a note in a System V message queue",
+    """
+    attempt(lambda: (call("msgget", A["key"], 0o600), print("KEPT")))
+    attempt(lambda: call("msgget", A["key"], 0o1600))
+    """,
+    landlock=SUCCEEDS,
+)
+_attack(
+    "state",
+    "leaves a note in a POSIX message queue",
+    """
+    name = ("/" + A["name"]).encode()
+    try: queue = ctypes.CDLL("librt.so.1", use_errno=True).mq_open
+    except OSError: queue = libc.mq_open
+    if queue(name, os.O_RDWR) >= 0: print("KEPT")
+    queue(name, os.O_RDWR | os.O_CREAT, 0o600, None)
+    """,
+    landlock=SUCCEEDS,
+)
+_attack(
+    "state",
+    "leaves a note in the kernel's key rings",
+    """
+    name = A["name"].encode()
+    for ring in (-3, -4, -5):
+        attempt(lambda: (call("syscall", 250, 10, ring, b"user", name, 0), print("KEPT")))
+        attempt(lambda: call("syscall", 248, b"user", name, b"x", 1, ring))
+    """,
+)
+_attack(
+    "state",
+    "leaves a process that tells the next run",
+    """
+    try:
+        s = socket.socket(socket.AF_UNIX); s.connect("\\0" + A["name"]); print("KEPT")
+    except OSError: pass
+    daemon("import socket, time; s = socket.socket(1); s.bind('\\\\0" + A["name"] + "'); s.listen(); time.sleep(60)")
+    time.sleep(0.1)
+    """,
+    process=STOPPED,
+)
+
+# ------------------------------------------------------------------------------------------------------------ network
+
+_attack(
+    "network",
+    "connects to a service of this machine (TCP)",
+    "attempt(lambda: socket.create_connection(('127.0.0.1', A['tcp']), 1).send(b'x')); time.sleep(0.1)",
+)
+_attack(
+    "network",
+    "connects to it over IPv6",
+    "attempt(lambda: socket.create_connection(('::ffff:127.0.0.1', A['tcp']), 1).send(b'x')); time.sleep(0.1)",
+)
+_attack(
+    "network",
+    "sends a datagram (UDP)",
+    "attempt(lambda: socket.socket(2, socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', A['udp']))); time.sleep(0.1)",
+)
+_attack(
+    "network",
+    "connects to an abstract unix socket",
+    "attempt(lambda: socket.socket(socket.AF_UNIX).connect('\\0' + A['abstract'])); time.sleep(0.1)",
+)
+_attack(
+    "network",
+    "connects to a unix socket by its path (docker, dbus, ssh-agent)",
+    "attempt(lambda: socket.socket(socket.AF_UNIX).connect(A['socket'])); time.sleep(0.1)",
+    landlock=SUCCEEDS,
+)
+_attack(
+    "network",
+    "reaches the hypervisor (vsock)",
+    "attempt(lambda: did(socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM)))",
+    process=DEPENDS,
+)
+_attack(
+    "network",
+    "makes sockets through io_uring, past any filter",
+    "attempt(lambda: did(call('syscall', 425, 1, ctypes.create_string_buffer(256))))",
+    process=DEPENDS,
+)
+_attack(
+    "network",
+    "listens to the wire (packet socket)",
+    "attempt(lambda: did(socket.socket(socket.AF_PACKET, socket.SOCK_RAW)))",
+    process=ROOT,
+)
+
+# ------------------------------------------------------------------------------------------------------------- system
+
+_attack(
+    "system",
+    "mounts something over its own view, in namespaces of its own",
+    """
+    def remount():
+        os.mkdir("over")
+        call("unshare", 0x10000000 | 0x00020000)
+        call("mount", b"none", os.path.abspath("over").encode(), b"tmpfs", 0, None)
+        did()
+    attempt(remount)
+    """,
+    process=DEPENDS,
+)
+_attack(
+    "system",
+    "makes the read-only mounts writable again",
+    """
+    path = (A["repository"] + "/lib/grader.py").encode()
+    attempt(lambda: (call("mount", None, path, None, 0x20 | 0x1000, None), did()))
+    attempt(lambda: (call("umount2", path, 2), did()))
+    """,
+    process=STOPPED,
+)
+_attack(
+    "system",
+    "enters the namespaces of another process",
+    "attempt(lambda: (call('setns', os.open(f\"/proc/{A['victim']}/ns/mnt\", os.O_RDONLY), 0), did()))",
+    process=ROOT,
+)
+_attack(
+    "system",
+    "makes a device file",
+    "attempt(lambda: (os.mknod('node', 0o20600, os.makedev(1, 3)), did()))",
+    process=ROOT,
+)
+_attack(
+    "system",
+    "opens the disk, memory or kernel log",
+    """
+    for path in ("/dev/mem", "/dev/kmsg", *glob.glob("/dev/vd?"), *glob.glob("/dev/sd?"), *glob.glob("/dev/nvme?n?")):
+        attempt(lambda: did(os.open(path, os.O_RDONLY)))
+    """,
+    process=ROOT,
+)
+_attack(
+    "system",
+    "changes kernel settings (/proc/sys, /sys, cgroups, sysrq)",
+    """
+    for path in ("/proc/sys/kernel/core_pattern", "/proc/sysrq-trigger", "/sys/kernel/mm/transparent_hugepage/enabled",
+                 "/sys/fs/cgroup/cgroup.procs", "/sys/devices/system/cpu/cpu1/online", "/proc/irq/0/smp_affinity"):
+        attempt(lambda: did(os.open(path, os.O_WRONLY)))
+    """,
+    process=ROOT,
+)
+_attack(
+    "system",
+    "sets the clock",
+    "attempt(lambda: (time.clock_settime(time.CLOCK_REALTIME, time.time()), did()))",
+    process=ROOT,
+)
+_attack(
+    "system", "renames the machine", "attempt(lambda: (socket.sethostname(socket.gethostname()), did()))", process=ROOT
+)
+_attack(
+    "system",
+    "asks for a reboot or loads a kernel module",
+    """
+    for number, arguments in ((169, (0, 0, 0, 0)), (313, (-1, b"", 0))):
+        try: call("syscall", number, *arguments)
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.ENOSYS): did(number, error)
+    """,
+    process=ROOT,
+)
+_attack(
+    "system",
+    "becomes another user",
+    "attempt(lambda: (os.setuid(12345), did()))",
+    process=ROOT,
+)
+_attack(
+    "system",
+    "gains rights through a set-user-id program",
+    """
+    status = open("/proc/self/status").read()
+    print("no new privileges" if "NoNewPrivs:\\t1" in status else "DID")
+    """,
+)
