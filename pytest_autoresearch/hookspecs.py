@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @pytest.hookspec(firstresult=True)
-def pytest_autoresearch_agent(settings: AgentSettings) -> Agent | None:  # type: ignore[empty-body]
+def pytest_autoresearch_agent(settings: AgentSettings) -> Agent | None:
     """Make the agent that ``--autoresearch-agent NAME`` asks for, or None if the name is not yours.
 
     def pytest_autoresearch_agent(settings):
@@ -23,7 +23,7 @@ def pytest_autoresearch_agent(settings: AgentSettings) -> Agent | None:  # type:
 
 
 @pytest.hookspec(firstresult=True)
-def pytest_autoresearch_executor(name: str, site: Site) -> Executor | None:  # type: ignore[empty-body]
+def pytest_autoresearch_executor(name: str, site: Site) -> Executor | None:
     """Make the executor that ``--autoresearch-executor NAME`` asks for, or None if the name is not yours."""
 
 

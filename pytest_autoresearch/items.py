@@ -54,13 +54,19 @@ class ExperimentItem(pytest.Item):
 
     @classmethod
     def grow(cls, seed: pytest.Item, research: Research, number: int) -> ExperimentItem:
-        """The experiment of this number, beside the item that was collected."""
+        """The experiment of this number, shown where the seed was collected.
+
+        Its parent is the session: the seed's module and classes are set up where the body runs, not here.
+        """
         label = "baseline" if number == 0 else f"{number:04d}"
-        base = getattr(seed, "originalname", None) or seed.name
-        line = None if isinstance(seed, Seed) else seed.location[1]
-        assert seed.parent is not None
         item: ExperimentItem = cls.from_parent(
-            seed.parent, name=f"{base}[{label}]", research=research, number=number, line=line
+            seed.session,
+            name=f"{seed.name}[{label}]",
+            nodeid=f"{seed.nodeid}[{label}]",
+            path=seed.path,
+            research=research,
+            number=number,
+            line=seed.location[1],
         )
         item.add_marker(pytest.mark.timeout(research.deadline))
         return item

@@ -22,17 +22,15 @@ def protocol_of_marked(item: pytest.Item, top: Path) -> Protocol:
         raise ConfigError(
             f"the test lies outside the repository {top}", file=path, remedy="run it from its own checkout"
         )
-    directory = PurePosixPath(path.parent.relative_to(top).as_posix())
-    node = f"{path.relative_to(top).as_posix()}::{item.nodeid.partition('::')[2]}"
+    file = path.relative_to(top).as_posix()
     return from_marker(
-        marker.args,
         marker.kwargs,
-        timeout=_seconds(timeout),
-        source=node,
-        directory=directory,
-        run=_measuring_command(item, marker.kwargs.get("metric"), directory, top),
-        file=path,
+        positional=marker.args,
+        test_id=f"{file}::{item.nodeid.partition('::')[2]}",
+        test_file=file,
+        run=_measuring_command(item, marker.kwargs.get("metric"), PurePosixPath(file).parent, top),
         line=(item.location[1] or 0) + 1,
+        timeout=_seconds(timeout),
     )
 
 

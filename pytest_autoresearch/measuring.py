@@ -88,7 +88,9 @@ class Measuring:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
         if call.when == "call":
-            self._values.update(item.stash.setdefault(RECORDED, {}))
+            recorded: dict[str, float] | None = item.stash.get(RECORDED, None)
+            if recorded is not None:
+                self._values.update(recorded)
             self._values.update(_benchmark_numbers(item))
             self._values.setdefault("duration", call.duration)
             judged = self._metric in self._values and BEST in os.environ

@@ -190,6 +190,8 @@ class Loop:
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """``--autoresearch-fail-on``: an ended loop that found nothing, or saw a crash, may be a failure."""
+        if self.finished and session.exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
+            session.exitstatus = pytest.ExitCode.OK  # a resumed session had a reason to stop before it began
         if session.exitstatus == pytest.ExitCode.OK and any(
             self._found_wanting(history) for history, _ in self.finished
         ):
