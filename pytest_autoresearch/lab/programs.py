@@ -9,15 +9,17 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 _ABSOLUTE = re.compile(r"""(?<![\w./~$}])~?(?:/[\w.@%+,:=-]+)+""")
 _WORD = re.compile(r"(?:\w+=\S+\s+)*([\w./~+-]+)")
 _TOO_BROAD = frozenset("/ /home /root /etc /proc /sys /dev /run /var /tmp /mnt /media /srv /usr /opt /Users".split())
-_ALWAYS_SHOWN = ("/usr", "/bin", "/sbin", "/lib", "/opt")
+_DECIDED = ("/usr", "/bin", "/sbin", "/lib", "/opt", "/dev", "/proc", "/sys")  # the sandbox alone says what is shown
 _MOST_STEPS = 6  # a program, its interpreter, that one's environment …
 
 
+@lru_cache(maxsize=64)
 def named_in(command: str, *, search: str, top: Path) -> tuple[Path, ...]:
     """Existing paths outside the repository that a shell command names: absolute ones, and its first program."""
     first = _WORD.match(command.strip())
@@ -27,6 +29,7 @@ def named_in(command: str, *, search: str, top: Path) -> tuple[Path, ...]:
     return _shown(top, [*programs, *files])
 
 
+@lru_cache(maxsize=64)
 def needed_by(program: str, *, search: str, top: Path) -> tuple[Path, ...]:
     """Where a program and what starts it lie: itself, what it links to, its interpreter, their environments."""
     return _shown(top, [*_needed_by(program, search, _MOST_STEPS)])
@@ -56,7 +59,9 @@ def _environment_of(path: Path) -> Iterator[Path]:
         return
     if (prefix / "pyvenv.cfg").exists():
         yield prefix
-        yield from _environment_of((prefix / "bin" / "python").resolve())
+        base = (prefix / "bin" / "python").resolve()
+        if not base.is_relative_to(prefix):
+            yield from _environment_of(base)
     elif (prefix / "conda-meta").exists() or any((prefix / "lib").glob("python3.*/os.py")):
         yield prefix
     elif (prefix / "lib" / "node_modules").exists():
@@ -77,14 +82,14 @@ def _interpreters(script: Path) -> Iterator[str]:
 
 def _shown(top: Path, paths: list[Path]) -> tuple[Path, ...]:
     """Without what is too broad to show, what is shown anyway, and what lies in a directory of the list."""
-    home, all_paths = Path.home(), frozenset(paths)
-    return tuple(
-        path
-        for path in dict.fromkeys(paths)
-        if all_paths.isdisjoint(path.parents)
-        and str(path) not in _TOO_BROAD
+    home = Path.home()
+    narrow = {
+        path: None
+        for path in paths
+        if str(path) not in _TOO_BROAD
         and path != home
         and not path.is_relative_to(top)
         and not top.is_relative_to(path)
-        and not any(path.is_relative_to(place) for place in _ALWAYS_SHOWN)
-    )
+        and not any(path.is_relative_to(place) for place in _DECIDED)
+    }
+    return tuple(path for path in narrow if narrow.keys().isdisjoint(path.parents))

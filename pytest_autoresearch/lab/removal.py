@@ -1,7 +1,7 @@
 """Removes what a hostile run left behind: any depth, any mode, never through a symbolic link.
 
-Directories are emptied by moving their subdirectories up into one bin, so neither recursion nor open files grow with
-the depth of what is removed.
+Deep directories are emptied by moving their subdirectories up into one bin, so that neither recursion nor open files
+grow with the depth of what is removed.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 _GET_FLAGS, _SET_FLAGS = 0x80086601, 0x40086602  # FS_IOC_GETFLAGS, FS_IOC_SETFLAGS of linux/fs.h, 64-bit
 _IMMUTABLE_OR_APPEND = 0x10 | 0x20
+_SHALLOW = 16
 
 
 def remove(directory: int, name: str, *, bin_at: Path) -> None:
@@ -28,8 +29,7 @@ def remove(directory: int, name: str, *, bin_at: Path) -> None:
         if not _is_directory(directory, name):
             _unlink(directory, name)
             return
-        with suppress(OSError):
-            os.rmdir(name, dir_fd=directory)
+        if _remove_shallow(directory, name, _SHALLOW):
             return
         with suppress(FileExistsError):
             os.mkdir(bin_at, 0o700)
@@ -70,6 +70,23 @@ def open_directory(parent: int, name: str) -> int:
         with suppress(PermissionError):
             os.fchmod(fd, 0o755)
     return fd
+
+
+def _remove_shallow(directory: int, name: str, depth: int) -> bool:
+    """Remove a directory that is at most ``depth`` deep; returns whether that did it."""
+    fd = open_directory(directory, name)
+    try:
+        for child in os.listdir(fd):
+            if not _is_directory(fd, child):
+                _unlink(fd, child)
+            elif not depth or not _remove_shallow(fd, child, depth - 1):
+                return False
+    finally:
+        os.close(fd)
+    with suppress(OSError):
+        os.rmdir(name, dir_fd=directory)
+        return True
+    return False
 
 
 def _flatten(heap: int, entry: str) -> None:
