@@ -95,6 +95,26 @@ def test_small_losses_for_fewer_lines_do_not_add_up() -> None:
     assert 0 < level <= 4.0
 
 
+def test_a_gain_pays_back_what_fewer_lines_have_cost() -> None:
+    rng = random.Random(5)
+    bench, level = noisy(rng, tolerance=3.0), 0.0
+    while bench.judge.state().incumbent.debt == 0:
+        verdict = bench.experiment(noise(rng, level + 0.9), noise(rng, level), complexity_change=-1)
+        level += 0.9 if verdict.status is Status.KEEP else 0.0
+    assert bench.experiment(noise(rng, level - 9), noise(rng, level)).reason is Reason.IMPROVED
+    assert bench.judge.state().incumbent.debt == 0
+
+
+def test_what_is_known_of_the_noise_grows_with_every_repeated_run() -> None:
+    rng = random.Random(1)
+    bench = noisy(rng)
+    for level in (-6.0, 0.5, 0.0, 3.0):
+        before = bench.judge.state().freedom
+        verdict = bench.experiment(noise(rng, level), noise(rng, 0.0))
+        groups = 2 if verdict.status is Status.KEEP else 1  # the runs that decided, and those for the level
+        assert bench.judge.state().freedom == before + len(bench.asked) - groups
+
+
 def test_the_threshold_is_what_the_session_can_still_afford() -> None:
     rng = random.Random(4)
     bench = noisy(rng)

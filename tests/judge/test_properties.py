@@ -100,6 +100,7 @@ def test_a_noisy_keep_has_fresh_runs_of_the_incumbent_and_three_of_its_own_after
         if verdict.status is Status.KEEP and verdict.evidence is not None:
             first = asked.index(Step.CANDIDATE)
             assert Step.INCUMBENT in asked[first:-3]
+            assert asked[:-3].count(Step.CANDIDATE) >= 2
             assert asked[-3:] == [Step.CANDIDATE] * 3
             assert verdict.threshold is not None and verdict.evidence >= verdict.threshold
 
