@@ -91,8 +91,13 @@ class Bench:
         network: bool | None = None,
         devices: tuple[Path, ...] = (),
         home: Mapping[str, bytes] | None = None,
+        by_agent: bool = False,
     ) -> Outcome:
-        """Run a program, or a text as ``bash -c``, in the protocol's directory until nothing of it is left."""
+        """Run a program, or a text as ``bash -c``, in the protocol's directory until nothing of it is left.
+
+        ``by_agent``: it may write everywhere in the workspace; what it must not change is refused by the diff, so that
+        the record says `out-of-scope` instead of whatever the program makes of an error.
+        """
         protocol, top = self._site.protocol, self._site.top
         if isinstance(words, str):
             named = named_in(words, search=environment["PATH"], top=top)
@@ -116,7 +121,7 @@ class Bench:
             workspace=self.workspace.root,
             shown_at=top,
             scratch=self._site.scratch,
-            readonly=self._readonly(),
+            readonly=() if by_agent else self._readonly(),
             data=(*self._data, *named),
             caches=self._layout.caches,
             hidden=self._layout.hidden if self._hides else (),

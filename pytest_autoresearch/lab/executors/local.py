@@ -6,12 +6,14 @@ import os
 import shlex
 import shutil
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from pytest_autoresearch.errors import LabError
 from pytest_autoresearch.lab.aftermath import settle
 from pytest_autoresearch.lab.executors.bench import Bench
+from pytest_autoresearch.lab.gpus import Lease, find_gpus
 from pytest_autoresearch.lab.job import Finished, Job, Site, Tick
 from pytest_autoresearch.lab.layout import Layout
 from pytest_autoresearch.lab.metrics import (
@@ -36,7 +38,9 @@ class LocalExecutor:
     """See :class:`pytest_autoresearch.lab.job.Executor`. ``workspace`` is where agents edit and candidates run."""
 
     def __init__(self, site: Site, choice: Choice) -> None:
-        self.isolation, self.refused, self.device = choice.level, choice.refused, "cpu"
+        self.isolation, self.refused = choice.level, choice.refused
+        self._gpus = find_gpus(os.environ, site.protocol.env)
+        self.device = "cpu" if self._gpus is None else self._gpus.device
         self._site, self._layout = site, Layout.of(site)
         self._outputs = set(site.outputs)
         self._benches = [self._main, self._guards] = [
@@ -62,45 +66,28 @@ class LocalExecutor:
         """Fill, build, run, sweep, settle, extract. Raises LabError only for what the machine lacks."""
         self._require_space()
         bench = self._incumbents if job.role is Role.INCUMBENT else self._main
-        measured = Measurement(job.role, seed=job.seed)
         failed = bench.prepare(job.state, tick, hides=job.role is not Role.HOLDOUT)
         if failed is not None:
-            reason, words = _failure(failed, failed.stdout) or (Reason.ERROR, "")
-            return replace(measured, failure=reason, detail=f"build: {words}", log_tail=tail(failed.stdout))
-        environment = bench.environment(number=job.number, budget=job.budget, seed=job.seed)
-        outcome = bench.run(job.command or self._site.protocol.run, environment, timeout=job.timeout, tick=tick)
-        log = self._log(bench, outcome)
-        measured = replace(
-            measured,
-            duration=outcome.duration,
-            cpu_time=outcome.cpu_time,
-            peak_memory=outcome.peak_memory,
-            exit_code=outcome.exit_code,
-            secondary=self._secondary(log, outcome),
-        )
-        failure = _failure(outcome, log)
-        if failure is None:
-            aftermath = settle(
-                bench.workspace,
-                targets=self._site.targets,
-                readonly=self._site.readonly,
-                outputs=self._outputs,
-                is_baseline=job.number == 0,
+            reason, words = failure_of(failed, failed.stdout) or (Reason.ERROR, "")
+            return Measurement(
+                job.role, failure=reason, detail=f"build: {words}", seed=job.seed, log_tail=tail(failed.stdout)
             )
-            self._outputs |= aftermath.outputs
-            measured = replace(measured, outputs=tuple(sorted(aftermath.outputs)))
-            failure = None if aftermath.refusal is None else (Reason.OUT_OF_SCOPE, aftermath.refusal)
-        if failure is not None:
-            return replace(measured, failure=failure[0], detail=failure[1], log_tail=tail(log))
-        reading, self_reported = self._read(bench, job, log, environment, tick)
-        return replace(
-            measured,
-            value=reading.value,
-            failure=reading.failure,
-            detail=reading.detail,
-            self_reported=self_reported,
-            log_tail="" if reading.failure is None else tail(log),
-        )
+        with self._lease(tick) as (lease, observe):
+            environment = {
+                **bench.environment(number=job.number, budget=job.budget, seed=job.seed),
+                **lease.environment,
+            }
+            outcome = bench.run(
+                job.command or self._site.protocol.run,
+                environment,
+                timeout=job.timeout,
+                tick=observe,
+                devices=lease.devices,
+            )
+            measured = self._read(bench, job, outcome, environment, lease, tick)
+        if lease.throttles and not measured.detail:
+            measured = replace(measured, detail=f"GPU throttled: {', '.join(sorted(lease.throttles))}")
+        return measured
 
     def guard(self, command: str, state: Mapping[str, FileEntry], timeout: float, tick: Tick) -> Finished:
         """Run a guard in a workspace of its own; a path or a node id is for pytest."""
@@ -108,7 +95,9 @@ class LocalExecutor:
         outcome = self._guards.prepare(state, tick)
         if outcome is None:
             command = _guard_command(command, self._site.protocol.directory.as_posix(), state)
-            outcome = self._guards.run(command, self._guards.environment(), timeout=timeout, tick=tick)
+            with self._lease(tick) as (lease, _):
+                environment = {**self._guards.environment(), **lease.environment}
+                outcome = self._guards.run(command, environment, timeout=timeout, tick=tick, devices=lease.devices)
         return _finished(outcome)
 
     def agent_turn(
@@ -136,6 +125,7 @@ class LocalExecutor:
             merge_output=False,
             network=network,
             home=home,
+            by_agent=True,
         )
         return _finished(outcome)
 
@@ -155,6 +145,79 @@ class LocalExecutor:
                 "  free some space, or set XDG_CACHE_HOME to a larger disk"
             )
 
+    @contextmanager
+    def _lease(self, tick: Tick) -> Iterator[tuple[Lease, Tick]]:
+        """The devices of one run, and the tick that also keeps an eye on them."""
+        if self._gpus is None:
+            yield Lease(), tick
+            return
+        gpus = self._gpus
+        with gpus.lease(tick) as lease:
+
+            def observe(elapsed: float) -> None:
+                gpus.observe(lease)
+                tick(elapsed)
+
+            yield lease, observe
+
+    def _read(
+        self, bench: Bench, job: Job, outcome: Outcome, environment: Mapping[str, str], lease: Lease, tick: Tick
+    ) -> Measurement:
+        """What can be believed of a run that is over."""
+        log = self._log(bench, outcome)
+        measured = Measurement(
+            job.role,
+            duration=outcome.duration,
+            cpu_time=outcome.cpu_time,
+            peak_memory=outcome.peak_memory,
+            seed=job.seed,
+            exit_code=outcome.exit_code,
+            secondary=self._secondary(log, outcome),
+        )
+        failure = failure_of(outcome, log)
+        if failure is not None:
+            return replace(measured, failure=failure[0], detail=failure[1], log_tail=tail(log))
+        aftermath = settle(
+            bench.workspace,
+            targets=self._site.targets,
+            readonly=self._site.readonly,
+            outputs=self._outputs,
+            is_baseline=job.number == 0,
+        )
+        self._outputs |= aftermath.outputs
+        measured = replace(measured, outputs=tuple(sorted(aftermath.outputs)))
+        if aftermath.refusal is not None:
+            return replace(measured, failure=Reason.OUT_OF_SCOPE, detail=aftermath.refusal, log_tail=tail(log))
+        extract = job.extract or self._site.protocol.metric.extract
+        if extract is None:
+            reading = read_log(log, self._site.protocol.metric)
+        else:
+            limit = max(job.timeout, SHORTEST_EXTRACT)
+            printed = bench.run(
+                extract, environment, timeout=limit, tick=tick, merge_output=False, devices=lease.devices
+            )
+            reading = self._reading_of(printed)
+        return replace(
+            measured,
+            value=reading.value,
+            failure=reading.failure,
+            detail=reading.detail,
+            self_reported=extract is None,
+            log_tail="" if reading.failure is None else tail(log),
+        )
+
+    def _reading_of(self, printed: Outcome) -> Reading:
+        """The metric from an extract command that is over."""
+        if printed.ending is Ending.TIMEOUT:
+            words = f"the extract command did not end in {printed.duration:.4g} s"
+            return Reading(failure=Reason.NO_METRIC, detail=words)
+        if printed.ending is not Ending.EXITED:
+            return Reading(failure=Reason.NO_METRIC, detail=f"the extract command: {one_line(printed.detail)}")
+        reading = read_extract(printed.stdout, self._site.protocol.metric)
+        if reading.failure is Reason.NO_METRIC and printed.stderr.strip():
+            reading = replace(reading, detail=f"{reading.detail}: {telling_line(printed.stderr)}")
+        return reading
+
     def _log(self, bench: Bench, outcome: Outcome) -> bytes:
         """All that the run printed, followed by the run.log that it wrote itself; without one it gets ours."""
         written = bench.workspace.read(self._layout.log, at_most=LONGEST_LOG)
@@ -170,30 +233,8 @@ class LocalExecutor:
             found["peak_mb"] = round(outcome.peak_memory / 1024**2, 3)  # ours, whatever the log says
         return found
 
-    def _read(
-        self, bench: Bench, job: Job, log: bytes, environment: Mapping[str, str], tick: Tick
-    ) -> tuple[Reading, bool]:
-        """The metric, and whether the run reported it itself."""
-        metric = self._site.protocol.metric
-        extract = job.extract or metric.extract
-        if extract is None:
-            return read_log(log, metric), True
-        limit = max(job.timeout, SHORTEST_EXTRACT)
-        outcome = bench.run(extract, environment, timeout=limit, tick=tick, merge_output=False)
-        if outcome.ending is not Ending.EXITED:
-            words = (
-                f"the extract command did not end in {limit:g} s"
-                if outcome.ending is Ending.TIMEOUT
-                else outcome.detail
-            )
-            return Reading(failure=Reason.NO_METRIC, detail=words), False
-        reading = read_extract(outcome.stdout, metric)
-        if reading.failure is Reason.NO_METRIC and outcome.stderr.strip():
-            reading = replace(reading, detail=f"{reading.detail}: {telling_line(outcome.stderr)}")
-        return reading, False
 
-
-def _failure(outcome: Outcome, log: bytes) -> tuple[Reason, str] | None:
+def failure_of(outcome: Outcome, log: bytes) -> tuple[Reason, str] | None:
     """Why a command gave nothing to read, None if it ended well. Its own words count less than how it ended."""
     if outcome.ending is Ending.TIMEOUT:
         return Reason.TIMEOUT, f"killed after {outcome.duration:.4g} s"
