@@ -100,7 +100,7 @@ def test_certified_finds_the_gains_and_claims_what_it_made() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("effect", [pytest.param(nothing, id="null"), pytest.param(mix, id="mix")])
 def test_the_false_discovery_rate_over_many_sessions(effect: Draw) -> None:
-    ended = [session(seed, "certified", effect, normal, experiments=200) for seed in range(300)]
+    ended = [session(seed, "certified", effect, normal, experiments=100) for seed in range(150)]
     assert statistics.fmean(one.false_share for one in ended) < 0.03
 
 
