@@ -56,6 +56,15 @@ def test_what_does_not_exist_or_is_shown_anyway_adds_nothing(name: str, tmp_path
     assert needed_by(name, search="/usr/bin:/bin", top=tmp_path) == ()
 
 
+def test_every_program_of_a_command_is_shown(home: Path, tmp_path: Path) -> None:
+    for name in ("first", "second", "third", "argument"):
+        program(home / "bin" / name)
+    command = "export X=1\nX=2 first --flag argument && (second | third)"
+    assert named_in(command, search=f"{home}/bin", top=tmp_path / "repo") == tuple(
+        home / "bin" / name for name in ("first", "second", "third")
+    )
+
+
 def test_absolute_paths_in_a_command_are_shown(home: Path, tmp_path: Path) -> None:
     for name in ("data/a.bin", "data/b c", "home/set/x"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

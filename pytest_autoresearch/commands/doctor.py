@@ -1,0 +1,277 @@
+"""``pytest-autoresearch doctor``: what this machine offers a session, why not more, and what would give more.
+
+Looks, starts a few programs, changes nothing and asks no server.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from enum import Enum
+from importlib.metadata import version
+from pathlib import Path
+
+from pytest_autoresearch.errors import AutoresearchError
+from pytest_autoresearch.lab.gpus import Gpus
+from pytest_autoresearch.lab.sandbox import Choice
+
+VERSION_TIMEOUT = 10.0  # s for `PROGRAM --version`
+CUDA_TIMEOUT = 60.0  # s
+
+_ASK_CUDA = """
+import ctypes, sys
+cuda, count = ctypes.CDLL("libcuda.so.1"), ctypes.c_int()
+answers = cuda.cuInit(0), cuda.cuDeviceGetCount(ctypes.byref(count))
+if any(answers) or not count.value:
+    sys.exit(f"CUDA answers {answers} and {count.value} devices")
+"""
+
+
+class Health(str, Enum):
+    """How much a finding matters. Only BAD keeps a session from starting."""
+
+    OK = "ok"
+    NOTE = "note"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. ``remedy`` is what to do for more, empty where there is nothing to do."""
+
+    topic: str
+    health: Health
+    text: str
+    remedy: str = ""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("path", nargs="?", type=Path, default=Path(), help="config or its directory (default: here)")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+
+
+def run(args: argparse.Namespace) -> int:
+    """0: ``pytest --autoresearch`` would work; 1: something keeps it from working."""
+    with tempfile.TemporaryDirectory(prefix="autoresearch-doctor-") as scratch:
+        from pytest_autoresearch.lab.sandbox import choose
+
+        choice = choose("auto", scratch=Path(scratch))
+        findings = list(examine(args.path, os.environ, choice, Path(scratch)))
+    ready = all(finding.health is not Health.BAD for finding in findings)
+    if args.json:
+        answer = {"ready": ready, "isolation": choice.level, "findings": [asdict(finding) for finding in findings]}
+        print(json.dumps(answer, indent=1, ensure_ascii=False))
+    else:
+        print("\n".join(_shown(findings, ready=ready)))
+    return 0 if ready else 1
+
+
+def examine(path: Path, environ: Mapping[str, str], choice: Choice, scratch: Path) -> Iterator[Finding]:
+    """Everything worth knowing, what a session needs first. ``path`` is the config or the directory it is for."""
+    yield from _software()
+    yield _isolation(choice)
+    yield _disk(environ)
+    yield from _here(path, environ, choice)
+    yield from _agents(environ)
+    yield from _gpus(environ, choice, scratch)
+    yield from _github(path, environ)
+
+
+def _software() -> Iterator[Finding]:
+    names = ("pytest-autoresearch", "pytest", "pytest-timeout", "GitPython")
+    versions = ", ".join(f"{name} {version(name)}" for name in names)
+    if os.name == "posix":
+        yield Finding("python", Health.OK, f"{platform.python_version()} on {platform.system()}; {versions}")
+    else:
+        remedy = "use a Linux machine, a container, or the Windows Subsystem for Linux"
+        yield Finding("python", Health.BAD, f"{platform.system()} is not supported", remedy)
+    for program, remedy in (("git", "install git"), ("bash", "install bash; commands run as `bash -c`")):
+        said = _version(program)
+        yield Finding(program, Health.BAD if said is None else Health.OK, said or "not on PATH", "" if said else remedy)
+
+
+def _isolation(choice: Choice) -> Finding:
+    best = not choice.refused
+    words = {
+        "bwrap": "runs see only what they need",
+        "landlock": "runs are kept from other files, the network and other processes; read-only files are checked",
+        "process": "runs are ended with all they started, but files, network and other processes are open to them",
+    }
+    text = f"level {choice.level}: {words[choice.level]}"
+    return Finding("isolation", Health.OK if best else Health.NOTE, text, "\n".join(choice.refused))
+
+
+def _disk(environ: Mapping[str, str]) -> Finding:
+    from pytest_autoresearch.lab.executors.local import LEAST_SPACE
+
+    cache = Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    place = next(path for path in (cache, *cache.parents) if path.exists())
+    remedy = "set XDG_CACHE_HOME to a directory that can be written and has space"
+    if not os.access(place, os.W_OK | os.X_OK):
+        return Finding("disk", Health.BAD, f"{place} can not be written", remedy)
+    free = shutil.disk_usage(place).free
+    text = f"{free / 1024**3:.1f} GB free for workspaces in {cache}"
+    return Finding("disk", Health.OK, text) if free >= LEAST_SPACE else Finding("disk", Health.BAD, text, remedy)
+
+
+def _here(path: Path, environ: Mapping[str, str], choice: Choice) -> Iterator[Finding]:
+    """Whether the protocol at ``path``, if there is one, can be run with what there is."""
+    from pytest_autoresearch.agents.base import AgentSettings
+    from pytest_autoresearch.agents.registry import create, describe
+    from pytest_autoresearch.notebook.git import Git
+    from pytest_autoresearch.protocol.discover import CONFIG
+    from pytest_autoresearch.protocol.markdown import load
+    from pytest_autoresearch.protocol.scope import resolve_paths
+    from pytest_autoresearch.protocol.settings import resolve
+
+    config = path / CONFIG if path.is_dir() else path
+    if not config.exists():
+        yield Finding("protocol", Health.NOTE, f"there is no {config}", "`pytest-autoresearch init` writes one")
+        return
+    try:
+        with Git.discover(config.absolute().parent) as git:
+            protocol = load(config, top=git.top)
+            scope = resolve_paths(protocol, git.files("HEAD").keys())
+            settings = resolve({}, environ, protocol.options, {})
+        builtin = {name.partition(":")[0] for name in describe()}
+        for name in settings.agents:
+            if name.partition(":")[0] in builtin:  # of the others only their plugin knows
+                create(AgentSettings(name, pass_env=settings.agent_env), lambda **_: None)
+    except AutoresearchError as error:
+        what, _, remedy = str(error).partition("\n")
+        yield Finding("protocol", Health.BAD, what, remedy.strip())
+        return
+    targets = f"{len(scope.targets)} target file{'' if len(scope.targets) == 1 else 's'}"
+    agents = ", ".join(settings.agents)
+    yield Finding("protocol", Health.OK, f"{config}: {protocol.metric.name}, {targets}, agent {agents}")
+    if settings.isolation == "strict" and choice.level != "bwrap":
+        text = "it asks for isolation strict, which this machine does not give"
+        yield Finding("protocol", Health.BAD, text, choice.refused[0])
+
+
+def _agents(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """The coding agents on PATH, and whether they have a key. The embedded ones are always there."""
+    from pytest_autoresearch.agents.adapters import ADAPTERS
+
+    missing = []
+    for name, adapter in ADAPTERS.items():
+        said = _version(adapter.program)
+        if said is None:
+            missing.append(name)
+            continue
+        keys = [variable for variable in adapter.variables if environ.get(variable)]
+        remedy = "" if keys else f"to use it, set one of {', '.join(adapter.variables)}"
+        words = f"{said}, with {', '.join(keys)}" if keys else f"{said}, no key in the environment"
+        yield Finding(f"agent {name}", Health.OK if keys else Health.NOTE, words, remedy)
+    text = "sweep, grid, random, bayes and command:PROGRAM need nothing"
+    others = f"not installed: {', '.join(missing)}" if missing else ""
+    yield Finding("agents", Health.OK, text, others)
+
+
+def _gpus(environ: Mapping[str, str], choice: Choice, scratch: Path) -> Iterator[Finding]:
+    from pytest_autoresearch.lab.gpus import find_gpus
+
+    gpus = find_gpus(environ, {})
+    if gpus is None:
+        if any(Path("/dev").glob("nvidia[0-9]*")):
+            remedy = "pip install pytest-autoresearch[gpu]; without it runs share the GPUs unchecked"
+            yield Finding("gpu", Health.NOTE, "there are NVIDIA devices, but they can not be asked", remedy)
+        else:
+            yield Finding("gpu", Health.OK, "none")
+        return
+    for gpu in gpus.all:
+        yield Finding("gpu", Health.OK, f"{gpu.name}, {gpu.uuid}")
+    trouble = cuda_trouble(gpus, choice, scratch)
+    if trouble is None:
+        yield Finding("cuda", Health.OK, f"starts inside the sandbox at level {choice.level}")
+    else:
+        remedy = "runs would compute on the CPU; see that `nvidia-smi` works, or use --autoresearch-isolation none"
+        yield Finding("cuda", Health.BAD, f"does not start inside the sandbox: {trouble}", remedy)
+
+
+def cuda_trouble(gpus: Gpus, choice: Choice, scratch: Path) -> str | None:
+    """Why a confined run could not compute on a GPU, None if it can. Frameworks fall back to the CPU in silence."""
+    from pytest_autoresearch.lab.environment import base_environment
+    from pytest_autoresearch.lab.metrics import telling_line
+    from pytest_autoresearch.lab.process import Command, execute
+    from pytest_autoresearch.lab.sandbox import View
+
+    place, bench = scratch / "cuda", scratch / "workspace"
+    place.mkdir()
+    bench.mkdir()
+    with gpus.lease(lambda _: None) as lease:
+        base = base_environment(os.environ, interpreter_bin=Path(sys.executable).parent, network=False)
+        environment = {**base, **lease.environment}
+        command = Command((sys.executable, "-c", _ASK_CUDA), bench, environment, timeout=CUDA_TIMEOUT)
+        view = View(workspace=bench, shown_at=bench, scratch=place, devices=lease.devices)
+        with choice.sandbox.wrap(command, view) as confined:
+            outcome = execute(confined)
+    return None if outcome.exit_code == 0 else telling_line(outcome.stdout) or outcome.detail or outcome.ending.value
+
+
+def _github(path: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """What publishing needs. Names of variables only, never a value."""
+    token = next((name for name in ("GITHUB_TOKEN", "GH_TOKEN") if environ.get(name)), None)
+    directory = path if path.is_dir() else path.parent
+    remote = _output(["git", "-C", str(directory), "remote", "get-url", "origin"]) or "no remote named origin"
+    where = remote.rpartition("@")[2] if "://" in remote else remote  # without credentials in the address
+    if token is None:
+        remedy = "to publish, set GITHUB_TOKEN to a token with contents: write and pull-requests: write"
+        yield Finding("github", Health.OK, f"{where}; no token", remedy)
+        return
+    remedy = ""
+    if environ.get("GITHUB_ACTIONS"):
+        remedy = (
+            "the repository must let Actions open pull requests: Settings, Actions, General, Workflow permissions,\n"
+            "`Allow GitHub Actions to create and approve pull requests`"
+        )
+    yield Finding("github", Health.OK, f"{where}; token in {token}", remedy)
+
+
+def _version(program: str) -> str | None:
+    """The first line of ``PROGRAM --version``, None if the program is not there."""
+    if shutil.which(program) is None:
+        return None
+    return (_output([program, "--version"]) or f"{program}, which does not tell its version").split("\n")[0]
+
+
+def _output(command: list[str]) -> str:
+    with tempfile.TemporaryDirectory() as home:
+        env = {"PATH": os.environ.get("PATH", os.defpath), "HOME": home}
+        try:
+            done = subprocess.run(
+                command,
+                env=env,
+                capture_output=True,
+                text=True,
+                timeout=VERSION_TIMEOUT,
+                stdin=subprocess.DEVNULL,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
+            return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _shown(findings: list[Finding], *, ready: bool) -> Iterator[str]:
+    width = max(len(finding.topic) for finding in findings)
+    for finding in findings:
+        mark = {Health.OK: "  ", Health.NOTE: "- ", Health.BAD: "! "}[finding.health]
+        yield f"{mark}{finding.topic:{width}}  {finding.text}"
+        for line in finding.remedy.splitlines():
+            yield f"  {'':{width}}  {line}"
+    yield ""
+    yield (
+        "pytest --autoresearch would work here"
+        if ready
+        else "pytest --autoresearch would not work: see the lines marked !"
+    )
