@@ -92,7 +92,11 @@ class Proposal:
 
 
 class Agent(Interface):
-    """Proposes one change at a time."""
+    """Proposes one change at a time.
+
+    One that also has ``mends = True`` gets a run that died of a slip (syntax, a name, an import) back once, with the
+    traceback in the briefing and its own edit in the workspace.
+    """
 
     name: str
 

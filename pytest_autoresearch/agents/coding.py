@@ -44,6 +44,8 @@ def create(settings: AgentSettings) -> Agent | None:
 class CodingAgent:
     """One of ADAPTERS, installed at ``program``."""
 
+    mends = True
+
     def __init__(self, adapter: Adapter, program: Path, settings: AgentSettings) -> None:
         self.name = settings.name
         self._adapter, self._program, self._settings = adapter, program, settings

@@ -98,11 +98,19 @@ class Drafts:
         )
 
     def draft(
-        self, number: int, agent: str, proposal: Proposal, changes: Sequence[Change], seconds: float, tree: str
+        self,
+        number: int,
+        agent: str,
+        proposal: Proposal,
+        changes: Sequence[Change],
+        seconds: float,
+        *,
+        state: Mapping[str, FileEntry],
+        tree: str,
     ) -> tuple[Candidate, Ruling | None]:
-        """The candidate that these changes of the incumbent (whose tree is ``tree``) make, and what refuses it."""
+        """The candidate that these changes of ``state`` (whose tree is ``tree``) make, and what refuses it."""
         refusal, stored = self._refuse(proposal, changes)
-        state = dict(self.incumbent)
+        state = dict(state)
         for change in stored:
             if change.data is None:
                 state.pop(change.path, None)

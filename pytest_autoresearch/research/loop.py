@@ -13,10 +13,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Protocol as Interface
 
-from pytest_autoresearch.agents.base import Agent, Briefing, Proposal
-from pytest_autoresearch.agents.briefing import write_briefing
+from pytest_autoresearch.agents.base import Agent
+from pytest_autoresearch.agents.briefing import looks_trivial
 from pytest_autoresearch.errors import AutoresearchError
 from pytest_autoresearch.judge import Judge, Step, Verdict
 from pytest_autoresearch.lab.job import Executor, Job
@@ -28,25 +27,14 @@ from pytest_autoresearch.protocol.model import Protocol
 from pytest_autoresearch.protocol.scope import Scope
 from pytest_autoresearch.protocol.settings import Settings
 from pytest_autoresearch.research.candidate import Candidate, Drafts, Ruling
-from pytest_autoresearch.research.desk import WorkspaceDesk
+from pytest_autoresearch.research.proposing import Proposer
 from pytest_autoresearch.research.referee import Referee
 from pytest_autoresearch.research.stopping import Tally
+from pytest_autoresearch.research.watch import Watch
 
 BASELINE_DEADLINE = 3600.0  # s; a baseline without a budget has to end some time
+PAUSE = 0.5  # s between two looks at whether a paused session may go on
 MOST_ATTEMPTS = 2  # a proposal in which the session died as often is a crash of its own
-
-
-class Watch(Interface):
-    """Whoever shows what is going on while it goes on."""
-
-    def phase(self, number: int, text: str, *, budget: float | None = None) -> None:
-        """Something has begun; ``budget`` seconds are expected at most."""
-
-    def tick(self, elapsed: float) -> None:
-        """It still lasts, for ``elapsed`` seconds now."""
-
-    def remark(self, text: str) -> None:
-        """A line that the user should see once."""
 
 
 class BaselineFailed(AutoresearchError):
@@ -72,6 +60,9 @@ class Parts:
     machine: str
     watch: Watch
     told: Callable[[Experiment], None]
+    told_by_people: Callable[[], tuple[Protocol, Sequence[str]]]
+    stop_requested: Callable[[], bool]
+    paused: Callable[[], bool]
 
 
 class Research:
@@ -84,6 +75,18 @@ class Research:
         self.tally = Tally()
         self.drafts = Drafts(parts.git, parts.scope, parts.session.start, self.history)
         self.referee = Referee(parts.protocol, parts.lab, parts.watch.phase, parts.watch.tick)
+        self.proposer = Proposer(
+            agents=parts.agents,
+            scope=parts.scope,
+            git=parts.git,
+            lab=parts.lab,
+            workspace=parts.workspace,
+            drafts=self.drafts,
+            watch=parts.watch,
+            deadline=parts.settings.agent_deadline,
+            session_seed=parts.session.seed,
+            told=parts.told_by_people,
+        )
 
     @property
     def history(self) -> Sequence[Experiment]:
@@ -121,7 +124,9 @@ class Research:
         began = _now()
         pending = self.notebook.pending
         if pending is None:
-            candidate, refusal = self._propose(self.next_number)
+            number = self.next_number
+            candidate, refusal = self.proposer.propose(self.notebook.history, self._seed(number, -1))
+            self.tally.exhausted = self.proposer.exhausted
             measurements: list[Measurement] = []
         else:
             candidate, refusal = self.drafts.resumed(pending), None
@@ -132,6 +137,8 @@ class Research:
             return self._record(candidate, refusal, measurements, began)
         self._announce(candidate)
         ruling = self._judge(candidate, measurements)
+        if looks_trivial(measurements[-1]) and measurements[-1].role is Role.CANDIDATE:
+            candidate, ruling = self._mend(candidate, ruling, measurements)
         if ruling.reason.status is Status.KEEP:
             ruling = self._uphold(ruling, candidate, measurements)
         return self._record(candidate, ruling, measurements, began)
@@ -150,47 +157,14 @@ class Research:
 
     def reason_to_stop(self) -> str | None:
         """Why the loop should end here, in words for people; None to go on."""
+        while self.parts.paused() and not self.parts.stop_requested():
+            self.watch.phase(self.next_number, "paused")
+            time.sleep(PAUSE)
+        if self.parts.stop_requested():
+            return "a person asked for it"
         best = self.incumbent.value
         assert best is not None
         return self.tally.reason_to_stop(self.settings, self.protocol.metric, best)
-
-    # Propose
-
-    def _propose(self, number: int) -> tuple[Candidate, Ruling | None]:
-        agent = self.parts.agents[number % len(self.parts.agents)]
-        self.watch.phase(number, f"{agent.name} proposes")
-        self.lab.fill(self.drafts.incumbent)
-        briefing = Briefing(
-            number=number,
-            protocol=self.protocol,
-            incumbent=self.incumbent,
-            history=self.history,
-            text=write_briefing(self.protocol, self.parts.scope.targets, self.history, self._diff),
-            seed=self._seed(number, -1),
-        )
-        began = time.monotonic()
-        try:
-            proposal = agent.propose(briefing, self._desk())
-        except AutoresearchError as error:
-            proposal = Proposal("", failure=str(error))
-        seconds = time.monotonic() - began
-        self.tally.exhausted = proposal.exhausted
-        return self.drafts.draft(number, agent.name, proposal, self.lab.changes(), seconds, self.incumbent.tree)
-
-    def _desk(self) -> WorkspaceDesk:
-        return WorkspaceDesk(
-            self.lab,
-            root=self.parts.workspace,
-            directory=self.protocol.directory,
-            targets=[path for path in self.parts.scope.targets if path in self.drafts.incumbent],
-            blob_id=self.parts.git.blob_id,
-            was_tried=self.drafts.was_tried,
-            deadline=self.settings.agent_deadline,
-            tick=self.watch.tick,
-        )
-
-    def _diff(self, experiment: Experiment) -> str:
-        return self.parts.git.diff(experiment.parent, experiment.commit)
 
     # Measure
 
@@ -260,6 +234,16 @@ class Research:
                 return Ruling(measured.failure, measured.detail)
         assert step is not None
         return Ruling.of(step)
+
+    def _mend(self, candidate: Candidate, ruling: Ruling, measurements: list[Measurement]) -> tuple[Candidate, Ruling]:
+        """The candidate and its ruling after its author had a second try, or as they were."""
+        seed = self._seed(candidate.number, -3)
+        mended = self.proposer.mend(candidate, measurements[-1], self.notebook.history, seed)
+        if mended is None:
+            return candidate, ruling
+        measurements.clear()  # of another state; the record is of the mended one
+        self._announce(mended)
+        return mended, self._judge(mended, measurements)
 
     def _uphold(self, ruling: Ruling, candidate: Candidate, measurements: list[Measurement]) -> Ruling:
         upheld = self.referee.uphold(

@@ -8,6 +8,7 @@ import platform
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from importlib.metadata import version
 from pathlib import Path
@@ -21,17 +22,20 @@ from pytest_autoresearch.lab.executors.local import LocalExecutor
 from pytest_autoresearch.lab.job import Executor, Site
 from pytest_autoresearch.lab.removal import remove_tree
 from pytest_autoresearch.lab.sandbox import Choice, choose
+from pytest_autoresearch.notebook import steering
 from pytest_autoresearch.notebook.git import Git
-from pytest_autoresearch.notebook.ledger import Notebook, sessions
-from pytest_autoresearch.notebook.results import table_path
+from pytest_autoresearch.notebook.ledger import Notebook, sessions, state_directory
 from pytest_autoresearch.notebook.record import Session
+from pytest_autoresearch.notebook.results import table_path
 from pytest_autoresearch.protocol.experiment import Experiment
+from pytest_autoresearch.protocol.markdown import load
 from pytest_autoresearch.protocol.model import Protocol
 from pytest_autoresearch.protocol.scope import resolve_paths
 from pytest_autoresearch.protocol.serialise import digests, to_json
 from pytest_autoresearch.protocol.settings import Settings
 from pytest_autoresearch.report.terminal import Opening
-from pytest_autoresearch.research.loop import Parts, Research, Watch
+from pytest_autoresearch.research.loop import Parts, Research
+from pytest_autoresearch.research.watch import Watch
 
 FRESH = timedelta(hours=1)  # levels measured longer ago are not compared with; the machine may have changed its mind
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -66,6 +70,8 @@ def opened(protocol: Protocol, git: Git, settings: Settings, *, hook: Any, watch
         )
         lab = stack.enter_context(_executor(settings, site, choice, hook))
         machine = machine_fingerprint()
+        state = state_directory(git, tag)
+        steering.begin_anew(state)
 
         def told(experiment: Experiment) -> None:
             try:
@@ -90,8 +96,45 @@ def opened(protocol: Protocol, git: Git, settings: Settings, *, hook: Any, watch
                 machine=machine,
                 watch=watch,
                 told=told,
+                told_by_people=_Listening(protocol, git.top, state, watch).told,
+                stop_requested=lambda: steering.stop_requested(state),
+                paused=lambda: steering.paused(state),
             )
         )
+
+
+class _Listening:
+    """What people say while a session runs: hints, and edits of what the config tells the agents."""
+
+    def __init__(self, protocol: Protocol, top: Path, state: Path, watch: Watch) -> None:
+        self._protocol, self._top, self._state, self._watch = protocol, top, state, watch
+        self._seen = self._stamp()
+
+    def told(self) -> tuple[Protocol, Sequence[str]]:
+        """The protocol with the goal, constraints, notes and further sections as they stand now, and the hints."""
+        stamp = self._stamp()
+        if stamp != self._seen:
+            self._seen = stamp
+            try:
+                now = load(self._top / self._protocol.source, top=self._top)
+            except ConfigError as error:
+                self._watch.remark(f"the edited config can not be read, what it said before holds: {error}")
+            else:
+                self._protocol = replace(
+                    self._protocol,
+                    goal=now.goal,
+                    constraints=now.constraints,
+                    notes=now.notes,
+                    extra_sections=now.extra_sections,
+                )
+        return self._protocol, [hint.text for hint in steering.hints(self._state)]
+
+    def _stamp(self) -> tuple[int, int] | None:
+        try:
+            found = (self._top / self._protocol.source).stat()
+        except OSError:  # a marked test's source is no path
+            return None
+        return found.st_mtime_ns, found.st_size
 
 
 def opening_of(research: Research, deselected: int) -> Opening:
