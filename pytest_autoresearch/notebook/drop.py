@@ -38,6 +38,14 @@ def drop_keep(notebook: Notebook, number: int, why: str = "") -> Drop:
     return drop
 
 
+def head_without(notebook: Notebook, number: int) -> str:
+    """The commit that the head would be without keep ``number``. DropConflict where a later keep builds on it."""
+    keep = notebook.history.experiments[number]
+    later = [e for e in notebook.history.keeps if e.number > number]
+    moved = _replayed(notebook.git, keep, later)
+    return moved[later[-1].number] if later else notebook.git.parents(keep.commit)[0]
+
+
 def _replayed(git: Git, without: Experiment, later: list[Experiment]) -> dict[int, str]:
     """New commits of the later keeps, on top of the dropped one's parent."""
     head = git.parents(without.commit)[0]

@@ -5,6 +5,7 @@ The user's index, checkout, stash and current branch are never written.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections import OrderedDict
@@ -46,6 +47,7 @@ class Git:
         self._files: OrderedDict[str, dict[str, FileEntry]] = OrderedDict()
         self._written: dict[str, tuple[str, bytes]] = {}
         self._settled: dict[str, tuple[str, bytes]] = {}
+        self._unsynced: list[str] = []
 
     @classmethod
     def discover(cls, path: Path) -> Git:
@@ -117,7 +119,8 @@ class Git:
         known = self._files.get(tree)
         if known is None:
             listing = self.plumbing.run("ls-tree", "-r", "-z", "--full-tree", tree)
-            known = self._remember_files(tree, dict(_listed(line) for line in listing.split(b"\0")[:-1]))
+            known = dict(_listed(line) for line in listing.split(b"\0")[:-1])
+        _remember(self._files, tree, known, most=4)
         return known
 
     def read(self, blobs: Sequence[str]) -> dict[str, bytes]:
@@ -168,7 +171,8 @@ class Git:
             return root
         tree = self._graft(root, edits) or self.empty_tree
         if root in self._files and tree not in self._files:
-            self._remember_files(tree, _applied(self._files[root], changes, self.blob_id))
+            _remember(self._files, root, self._files[root], most=4)
+            _remember(self._files, tree, _applied(self._files[root], changes, self.blob_id), most=4)
         return tree
 
     def commit(self, tree: str, parents: Sequence[str], message: str, when: datetime | None = None) -> str:
@@ -197,7 +201,18 @@ class Git:
         helper = self.plumbing.helper("hash-object", "-w", "--no-filters", "-t", kind, "--stdin-paths", takes_file=True)
         name = helper.ask_about(data).decode()
         self._written[name] = (kind, data)
+        self._unsynced.append(name)
         return name
+
+    def flush(self) -> None:
+        """Bring what :meth:`store` wrote to the disk. The first sync takes the others along."""
+        while self._unsynced:
+            with contextlib.suppress(FileNotFoundError):  # packed meanwhile
+                loose = os.open(self._loose(self._unsynced.pop()), os.O_RDONLY)
+                try:
+                    os.fsync(loose)
+                finally:
+                    os.close(loose)
 
     @cached_property
     def empty_tree(self) -> str:
@@ -262,16 +277,9 @@ class Git:
     def _entries(self, tree: str) -> dict[str, FileEntry]:
         known = self._trees.get(tree)
         if known is None:
-            known = self._trees[tree] = _parsed(self._lookup(tree)[1], self._hash().digest_size)
-            if len(self._trees) > 500:
-                self._trees.popitem(last=False)
+            known = _parsed(self._lookup(tree)[1], self._hash().digest_size)
+        _remember(self._trees, tree, known, most=500)
         return known
-
-    def _remember_files(self, tree: str, files: dict[str, FileEntry]) -> dict[str, FileEntry]:
-        self._files[tree] = files
-        if len(self._files) > 4:
-            self._files.popitem(last=False)
-        return files
 
     # -- refs -------------------------------------------------------------------------------------------------------
 
@@ -282,6 +290,7 @@ class Git:
 
     def move_ref(self, ref: str, new: str, old: str) -> None:
         """Set ``ref`` if it still is at ``old`` (:attr:`zero`: does not exist); NotebookError otherwise."""
+        self.flush()
         self._transact(f"update {ref} {new} {old}")
 
     def delete_ref(self, ref: str, old: str) -> None:
@@ -319,6 +328,14 @@ class Git:
         """Whether the user's ignore rules cover ``path``."""
         args = ("check-ignore", "-z", "--stdin")
         return bool(self.plumbing.run(*args, stdin=os.fsencode(path) + b"\0", users_config=True, check=False))
+
+
+def _remember(cache: OrderedDict[str, dict[str, FileEntry]], name: str, value: dict[str, FileEntry], most: int) -> None:
+    """Keep the ``most`` entries that were used last."""
+    cache[name] = value
+    cache.move_to_end(name)
+    if len(cache) > most:
+        cache.popitem(last=False)
 
 
 def _encoded(name: str) -> bytes:

@@ -52,6 +52,7 @@ class Running:
 
     def start(self, pending: Pending) -> None:
         """Keep a proposal. The file comes first: a crash between the two leaves a proposal, not a nameless commit."""
+        self._git.flush()
         self.save(pending)
         self._boundary("running.json written")
         if self._at != pending.commit:
@@ -116,7 +117,7 @@ class Running:
 
 def remove_stale(lock: Path) -> None:
     """Remove a lock that a killed git has left; one that is younger than a second may still be at work."""
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
         born = lock.stat().st_mtime
         while 0 <= time.time() - born < 1 and lock.exists():
             time.sleep(0.02)

@@ -19,7 +19,8 @@ PINS = (
     *("-c", "core.hooksPath=/dev/null"),
     *("-c", "core.fsmonitor=false"),
     *("-c", "core.quotePath=false"),
-    *("-c", "core.fsync=committed,reference"),
+    # Loose objects are synced by us, many at once: see Git.flush.
+    *("-c", "core.fsync=committed,-loose-object,reference"),
     *("-c", "core.filesRefLockTimeout=5000"),
     *("-c", "core.packedRefsTimeout=10000"),
     *("-c", "gc.auto=0"),
@@ -164,7 +165,11 @@ class Helper:
         self._process = plumbing.start_helper(args, keep)
         self._in: IO[bytes] = self._process.proc.stdin
         self._out: IO[bytes] = self._process.proc.stdout
-        self.alive = True
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process can be asked."""
+        return self._process.proc.poll() is None and not self._in.closed
 
     def ask(self, question: bytes, lines: int = 1) -> list[bytes]:
         """Send ``question`` and read that many lines, without their newlines."""
@@ -194,7 +199,6 @@ class Helper:
 
     def close(self) -> None:
         """End the process, and wait for it."""
-        self.alive = False
         with contextlib.suppress(OSError):
             self._in.close()
         _stop(self._process.proc)

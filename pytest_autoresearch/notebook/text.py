@@ -34,11 +34,10 @@ def number(value: float | None) -> str:
     """Six decimals, or as many as the value needs to be read back exactly; ``0.000000`` where nothing was measured."""
     if value is None or value == 0:
         return "0.000000"
+    if not 1e-15 < abs(value) < 1e16:
+        return repr(value)
     short = f"{value:.6f}"
-    if float(short) == value:
-        return short
-    exact = format(Decimal(repr(value)), "f")
-    return exact if len(exact) <= 25 else repr(value)
+    return short if float(short) == value else format(Decimal(repr(value)), "f")
 
 
 def percent(old: float, new: float) -> str:

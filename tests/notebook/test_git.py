@@ -1,0 +1,321 @@
+"""Every form of repository works, or has a one-line error that says what to do."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pytest_autoresearch.errors import NotebookError
+from pytest_autoresearch.notebook.git import Git
+from pytest_autoresearch.protocol.experiment import Change, blob_id
+from tests.notebook.diary import IDENTITY, Diary, assert_clean, assert_sound, git, new_repository
+
+ODD_NAMES = [
+    "with space.py",
+    "ünï/cödé.py",
+    "-dash.py",
+    'quote".py',
+    "tab\t.py",
+    "new\nline.py",
+    "star*.py",
+    "a/b/c.py",
+]
+
+
+def edit(path: str, text: str, mode: str = "100644") -> Change:
+    return Change(path, "file", mode, text.encode(), len(text))
+
+
+# Repositories
+
+
+def test_outside_a_repository_the_error_says_git_init(tmp_path: Path) -> None:
+    with pytest.raises(NotebookError, match=r"not inside a git repository\n  git init"):
+        Git.discover(tmp_path)
+
+
+def test_a_bare_repository_is_refused(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q", "--bare")
+    with pytest.raises(NotebookError, match="this is a bare repository"):
+        Git.discover(tmp_path)
+
+
+def test_a_repository_without_a_commit_is_refused(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q")
+    with pytest.raises(NotebookError, match="no commit yet"):
+        Git.discover(tmp_path)
+
+
+def test_the_git_directory_itself_is_refused(root: Path) -> None:
+    with pytest.raises(NotebookError, match="inside a git directory"):
+        Git.discover(root / ".git")
+
+
+def test_a_missing_git_is_said(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(root))
+    with pytest.raises(NotebookError, match=r"git was not found on PATH\n  install git"):
+        Git.discover(root)
+
+
+def test_a_detached_head_a_worktree_and_a_submodule_hold_sessions(room: Path, root: Path) -> None:
+    git(root, "branch", "side")
+    worktree = room / "worktree"
+    git(root, "worktree", "add", "-q", str(worktree), "side")
+    git(worktree, "checkout", "-q", "--detach")
+    outer = new_repository(room / "outer")
+    git(outer, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(root), "inner")
+    for place in (worktree, outer / "inner"):
+        with Diary(place) as diary:
+            diary.reach(4)
+        assert_sound(place)
+    assert Git.discover(worktree).common_dir == root / ".git"
+
+
+def test_a_shallow_clone_holds_a_session(room: Path, root: Path) -> None:
+    git(root, "commit", "-q", "--allow-empty", "-m", "more")
+    git(room, "clone", "-q", "--depth", "1", f"file://{root}", "shallow")
+    with Diary(room / "shallow") as diary:
+        diary.reach(4)
+    assert_sound(room / "shallow")
+
+
+def test_a_sha256_repository_holds_a_session(room: Path) -> None:
+    place = new_repository(room / "long", "--object-format=sha256")
+    with Diary(place) as diary:
+        diary.reach(4)
+        assert len(diary.experiments[1].commit) == 64
+        assert diary.git.blob_id(b"x") != blob_id(b"x")
+    assert_sound(place)
+
+
+def test_a_repository_at_a_path_with_spaces_and_unicode_holds_a_session(room: Path) -> None:
+    place = new_repository(room / "ein Ordner" / "数据 ü")
+    with Diary(place) as diary:
+        diary.reach(4)
+    assert_sound(place)
+
+
+def test_without_an_identity_our_commits_have_one(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    for name in ("GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL"):
+        monkeypatch.delenv(name, raising=False)
+    with Diary(root) as diary:
+        diary.reach(4)
+    assert git(root, "log", "-1", "--format=%an <%ae>", "autoresearch/demo") == (
+        "pytest-autoresearch <pytest-autoresearch@localhost>"
+    )
+
+
+def test_the_users_identity_signs_our_commits(root: Path) -> None:
+    git(root, "config", "user.name", "Ada <L>")
+    git(root, "config", "user.email", "ada@example.invalid")
+    with Diary(root) as diary:
+        diary.reach(4)
+    assert git(root, "log", "-1", "--format=%an <%ae>", "autoresearch/demo") == "Ada L <ada@example.invalid>"
+
+
+def test_variables_of_a_surrounding_git_hook_do_not_lead_us_astray(
+    room: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = new_repository(room / "other")
+    with Git.discover(root) as repository:
+        monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+        monkeypatch.setenv("GIT_INDEX_FILE", str(other / ".git/index"))
+        monkeypatch.setenv("GIT_OBJECT_DIRECTORY", str(other / ".git/objects"))
+        blob = repository.store("blob", b"ours")
+    assert (root / ".git/objects" / blob[:2] / blob[2:]).exists()
+
+
+def test_hooks_and_filters_of_the_repository_are_not_run(root: Path) -> None:
+    ran = root.parent / "ran"
+    hook = root / ".git/hooks/reference-transaction"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\ntouch '{ran}'\n")
+    hook.chmod(0o755)
+    git(root, "config", "filter.evil.clean", f"touch '{ran}'; cat")
+    git(root, "config", "diff.evil.textconv", f"touch '{ran}'; cat")
+    git(root, "config", "diff.external", f"touch '{ran}'")
+    (root / ".git/info").mkdir(exist_ok=True)
+    (root / ".git/info/attributes").write_text("*.py filter=evil diff=evil\n")
+    ran.unlink(missing_ok=True)
+    with Diary(root) as diary:
+        diary.reach(4)
+        assert "RATE = 3" in diary.git.diff("main", diary.experiments[3].commit)
+    assert not ran.exists()
+
+
+# Trees
+
+
+def test_write_tree_changes_what_was_changed_and_nothing_else(root: Path) -> None:
+    with Git.discover(root) as repository:
+        changes = [edit(name, f"text of {name!r}\n") for name in ODD_NAMES] + [Change("train.py", "deleted")]
+        tree = repository.write_tree("HEAD", changes)
+        known = dict(repository.files(tree))
+        repository._files.clear()
+        assert repository.files(tree) == known
+        assert set(known) == {"autoresearch.config.md", *ODD_NAMES}
+        contents = repository.read([known[name].blob for name in ODD_NAMES])
+        assert contents[known["tab\t.py"].blob] == b"text of 'tab\\t.py'\n"
+        assert repository.write_tree(tree, [edit("train.py", "RATE = 0\n")]) != tree
+        undone = [Change(name, "deleted") for name in ODD_NAMES]
+        assert repository.write_tree(tree, [*undone, edit("train.py", "RATE = 0\n")]) == repository.tree("HEAD")
+    assert_clean(root)
+
+
+def test_a_file_may_become_a_directory_and_a_directory_a_file(root: Path) -> None:
+    with Git.discover(root) as repository:
+        deep = repository.write_tree("HEAD", [Change("train.py", "deleted"), edit("train.py/x/y.py", "1\n")])
+        flat = repository.write_tree(deep, [Change("train.py/x/y.py", "deleted"), edit("train.py", "RATE = 0\n")])
+        for tree, names in ((deep, {"train.py/x/y.py"}), (flat, {"train.py"})):
+            known = dict(repository.files(tree))
+            repository._files.clear()
+            assert repository.files(tree) == known
+            assert set(known) == {"autoresearch.config.md"} | names
+        assert flat == repository.tree("HEAD")
+
+
+def test_an_executable_stays_one_and_everything_deleted_is_the_empty_tree(root: Path) -> None:
+    with Git.discover(root) as repository:
+        tree = repository.write_tree("HEAD", [edit("run.sh", "#!/bin/sh\n", "100755")])
+        assert repository.files(tree)["run.sh"].mode == "100755"
+        gone = [Change(name, "deleted") for name in repository.files("HEAD")]
+        assert repository.write_tree("HEAD", gone) == repository.empty_tree
+        assert repository.files(repository.empty_tree) == {}
+
+
+def test_what_is_no_regular_file_is_left_out(root: Path) -> None:
+    with Git.discover(root) as repository:
+        odd = [Change("link", "symlink"), Change("pipe", "special"), Change("folder", "directory")]
+        assert repository.write_tree("HEAD", odd) == repository.tree("HEAD")
+
+
+def test_line_endings_and_bytes_are_stored_as_they_are(root: Path) -> None:
+    git(root, "config", "core.autocrlf", "true")
+    data = bytes(range(256)) + b"\r\n" * 3
+    with Git.discover(root) as repository:
+        tree = repository.write_tree("HEAD", [Change("raw.bin", "file", data=data)])
+        blob = repository.files(tree)["raw.bin"].blob
+        assert blob == repository.blob_id(data)
+        assert repository.read([blob]) == {blob: data}
+
+
+def test_twenty_thousand_files_cost_a_change_next_to_nothing(room: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = new_repository(room / "large")
+    with Git.discover(root) as repository:
+        names = [f"d{folder}/f{file}.py" for folder in range(100) for file in range(200)]
+        tree = repository.write_tree("HEAD", [edit(name, "all the same\n") for name in names[:200]])
+        # Two hundred files, a hundred times under another name: quick to make, and as large a tree as any.
+        folder = repository.plumbing.run("ls-tree", f"{tree}:d0").decode()
+        inner = git_input(root, folder, "mktree")
+        listing = "".join(f"040000 tree {inner}\td{number}\n" for number in range(100))
+        large = git_input(root, git(root, "ls-tree", "HEAD") + "\n" + listing, "mktree")
+        git(root, "update-ref", "HEAD", git_input(root, "large", "commit-tree", large))
+    with Git.discover(root) as repository:
+        files = repository.files("HEAD")
+        assert len(files) == 20_002
+        contents = repository.read([entry.blob for entry in files.values()])
+        assert contents[files["d99/f199.py"].blob] == b"all the same\n"
+        spawned: list[str] = []
+        monkeypatch.setattr(repository.plumbing, "run", lambda *args, **more: spawned.append(args[0]))
+        for number in range(20):
+            tree = repository.write_tree("HEAD", [edit("d50/f7.py", f"{number}\n"), edit(f"d3/new{number}.py", "x\n")])
+            assert len(repository.files(tree)) == 20_003
+        assert spawned == []
+        assert len(repository._trees) == 2  # the top, and the one that all the folders are
+
+
+def git_input(root: Path, text: str, *args: str) -> str:
+    done = subprocess.run(["git", *IDENTITY, *args], cwd=root, input=text.encode(), capture_output=True, check=True)
+    return done.stdout.decode().strip()
+
+
+# Looking things up
+
+
+def test_resolve_finds_commits_only(root: Path) -> None:
+    with Git.discover(root) as repository:
+        assert repository.resolve("main") == git(root, "rev-parse", "main") == repository.head()
+        assert repository.resolve("HEAD^{tree}") is None
+        for nonsense in ("nothing", "", "-x", "a b", "a\nb", "deadbeef" * 5):
+            assert repository.resolve(nonsense) is None
+
+
+def test_reading_a_blob_that_is_not_there_is_an_error(root: Path) -> None:
+    with Git.discover(root) as repository, pytest.raises(NotebookError, match="is missing"):
+        repository.read(["0" * 39 + "1"])
+
+
+def test_a_diff_is_literal_about_paths_and_bounded(root: Path) -> None:
+    with Git.discover(root) as repository:
+        tree = repository.write_tree("HEAD", [edit("star*.py", "one\n"), edit("starfish.py", "two\n")])
+        assert "starfish" not in repository.diff("HEAD", tree, paths=["star*.py"])
+        huge = repository.write_tree("HEAD", [edit("huge.txt", "0123456789\n" * 600_000)])
+        assert len(repository.diff("HEAD", huge)) == 4_000_000
+
+
+def test_dirty_and_ignored_tell_of_the_checkout_and_do_not_touch_it(root: Path) -> None:
+    (root / ".gitignore").write_text("data/\n*.bin\n")
+    (root / "data").mkdir()
+    (root / "data/x").write_text("x")
+    (root / "ü.bin").write_text("x")
+    index = (root / ".git/index").read_bytes()
+    with Git.discover(root) as repository:
+        assert not repository.dirty()
+        assert sorted(repository.ignored()) == ["data/", "ü.bin"]
+        os.utime(root / "train.py", (1, 1))
+        assert not repository.dirty()
+        (root / "train.py").write_text("RATE = 1\n")
+        assert repository.dirty()
+    assert (root / ".git/index").read_bytes() == index
+
+
+def test_no_git_process_outlives_its_repository_object(root: Path) -> None:
+    repository = Git.discover(root)
+    repository.store("blob", b"x")
+    repository.move_ref("refs/heads/x", repository.head(), repository.zero)
+    children = [helper._process.proc.pid for helper in repository.plumbing._helpers.values()]
+    assert len(children) == 3
+    repository.close()
+    for child in children:
+        with pytest.raises(ProcessLookupError):
+            os.kill(child, 0)
+
+
+def test_a_helper_that_died_is_started_anew(root: Path) -> None:
+    with Git.discover(root) as repository:
+        for helper in list(repository.plumbing._helpers.values()):
+            helper._process.proc.kill()
+            helper._process.proc.wait()
+        assert repository.head() == git(root, "rev-parse", "HEAD")
+
+
+def test_a_ref_that_somebody_moved_is_not_overwritten(root: Path) -> None:
+    with Git.discover(root) as repository:
+        head = repository.head()
+        repository.move_ref("refs/heads/x", head, repository.zero)
+        with pytest.raises(NotebookError, match="cannot lock ref 'refs/heads/x'"):
+            repository.move_ref("refs/heads/x", head, repository.zero)
+        other = repository.commit(repository.tree("HEAD"), [head], "other")
+        repository.move_ref("refs/heads/x", other, head)
+        assert repository.resolve("x") == other
+
+
+def test_a_repack_by_somebody_else_is_noticed(root: Path) -> None:
+    with Git.discover(root) as repository:
+        tree = repository.write_tree("HEAD", [edit("train.py", "RATE = 5\n")])
+        commit = repository.commit(tree, [repository.head()], "five")
+        repository.move_ref("refs/heads/five", commit, repository.zero)
+        subprocess.run(["git", "gc", "-q", "--prune=now"], cwd=root, check=True)
+        assert repository.write_tree("HEAD", [edit("train.py", "RATE = 5\n")]) == tree
+        git(root, "branch", "-D", "five")
+        subprocess.run(["git", "reflog", "expire", "--expire=now", "--all"], cwd=root, check=True)
+        subprocess.run(["git", "gc", "-q", "--prune=now"], cwd=root, check=True)
+        # The objects are gone: a process that still had the old pack open would not write them again.
+        again = repository.write_tree("HEAD", [edit("train.py", "RATE = 5\n")])
+        assert again == tree
+        assert git(root, "show", f"{tree}:train.py") == "RATE = 5"
