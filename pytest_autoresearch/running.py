@@ -26,6 +26,7 @@ from pytest_autoresearch.report.summary import summarise
 from pytest_autoresearch.report.terminal import MARKUP, Ending, header_lines, summary_lines, verdict
 from pytest_autoresearch.research.loop import Research
 from pytest_autoresearch.research.opening import opened, opening_of
+from pytest_autoresearch.research.verifying import is_verified, verify
 
 STATUS = {
     Status.KEEP: ("kept", "K", "KEEP"),
@@ -108,6 +109,8 @@ class Loop:
             stopped = "interrupted"
             try:
                 stopped = self._experiments(session, selected.seed, research)
+                if research.history and not is_verified(research):
+                    verify(research)
             finally:
                 self._finish(selected, research, stopped)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -84,3 +85,32 @@ class Screen:
         else:
             with capture.global_and_fixture_disabled():
                 yield
+
+
+class PlainScreen:
+    """The same for a command without pytest: a living line on standard error, if that is a terminal."""
+
+    def __init__(self) -> None:
+        self._lives = sys.stderr.isatty()
+        self._name, self._text, self._budget = "", "", None  # type: str, str, float | None
+
+    def phase(self, number: int, text: str, *, budget: float | None = None) -> None:
+        self._name = "baseline" if number == 0 else f"{number:04d}"
+        self._text, self._budget = text, budget
+        self.tick(0.0)
+
+    def tick(self, elapsed: float) -> None:
+        if self._lives:
+            width = shutil.get_terminal_size((120, 24)).columns - 1
+            line = live_line(self._name, self._text, elapsed, self._budget, width)
+            sys.stderr.write(f"\r{line:<{width}}")
+            sys.stderr.flush()
+
+    def remark(self, text: str) -> None:
+        self.clear()
+        sys.stderr.write(f"note: {text}\n")
+
+    def clear(self) -> None:
+        """Take the living line away before something else is written."""
+        if self._lives:
+            sys.stderr.write("\r" + " " * (shutil.get_terminal_size((120, 24)).columns - 1) + "\r")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_autoresearch.notebook.record import History, Verification
-from pytest_autoresearch.protocol.experiment import Experiment, Status
+from pytest_autoresearch.protocol.experiment import Experiment, Role, Status
 from pytest_autoresearch.protocol.model import Direction
 
 
@@ -22,6 +23,8 @@ class Summary:
     counts: dict[Status, int]
     verified: Verification | None
     cost: float | None
+    naive: float
+    """What "any improvement is a keep" would have claimed: from the first run of the start to the best first run."""
 
     @property
     def gain(self) -> float:
@@ -55,7 +58,19 @@ def summarise(history: History) -> Summary | None:
         counts={status: counted[status] for status in Status},
         verified=next((v for v in reversed(history.verifications) if v.head == incumbent.commit), None),
         cost=sum(costs) if costs else None,
+        naive=_naive_gain(history.experiments, Direction(metric["direction"])),
     )
+
+
+def _naive_gain(experiments: Sequence[Experiment], direction: Direction) -> float:
+    """From single runs, as a person with a table would count; guards and limits are not asked."""
+    firsts = []
+    for experiment in experiments:
+        role = Role.CANDIDATE if experiment.number else Role.INCUMBENT
+        first = next((m.value for m in experiment.measurements if m.role is role and m.value is not None), None)
+        if first is not None:
+            firsts.append(first)
+    return max((direction.gain(firsts[0], value) for value in firsts), default=0.0) if firsts else 0.0
 
 
 def percent(part: float, whole: float | None) -> float | None:

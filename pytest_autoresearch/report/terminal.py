@@ -96,8 +96,8 @@ def live_line(name: str, text: str, elapsed: float, budget: float | None, width:
 def summary_lines(summary: Summary, ending: Ending) -> Iterator[tuple[str, dict[str, bool]]]:
     """The end of a session: lines with their markup."""
     yield headline(summary), {"bold": True, "green": summary.gain > 0}
-    if summary.verified is not None and summary.verified.gain is not None:
-        yield f"verified gain {number(summary.verified.gain)}{interval(summary.verified.interval)}", {"green": True}
+    if summary.verified is not None:
+        yield verified_line(summary), {"green": (summary.verified.gain or 0) > 0}
     counted = ", ".join(f"{summary.counts[status]} {status.value}" for status in Status)
     pace = 3600 * ending.experiments / ending.elapsed if ending.elapsed > 0 else 0.0
     outside = 100 * max(0.0, 1 - ending.run_seconds / ending.elapsed) if ending.elapsed > 0 else 0.0
@@ -127,6 +127,19 @@ def headline(summary: Summary) -> str:
     if summary.best.number == 0:
         return f"{text}, no keep yet"
     return f"{text}, {summary.gain:.6g} better" if gain is None else f"{text}, {gain:.2f} % better"
+
+
+def verified_line(summary: Summary) -> str:
+    """The gain on fresh runs, and beside it what "any improvement is a keep" would have claimed."""
+    verified = summary.verified
+    if verified is None or verified.gain is None:
+        return "verification: a fresh run of start or head gave no metric"
+    runs = f"{len(verified.start_runs)} v {len(verified.head_runs)} fresh runs"
+    gain = percent(verified.gain, summary.start.value)
+    shown = number(verified.gain) if gain is None else f"{number(verified.gain)} ({gain:.2f} %)"
+    return (
+        f"verified gain {shown}{interval(verified.interval)} on {runs}; the naive count claims {number(summary.naive)}"
+    )
 
 
 def change(experiment: Experiment) -> str:

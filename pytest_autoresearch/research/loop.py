@@ -184,8 +184,11 @@ class Research:
         progress = self.judge.progress()
         words = f"{role.value} run" if progress is None else f"{role.value} run, {progress}"
         self.watch.phase(number, words, budget=self.budget)
-        job = Job(role, number, self._seed(number, index), state, self.deadline, self.budget)
-        return self._run(job)
+        return self.measure(state, role, number, index)
+
+    def measure(self, state: Mapping[str, FileEntry], role: Role, number: int, index: int) -> Measurement:
+        """One run on a state; ``index`` picks its seed."""
+        return self._run(Job(role, number, self._seed(number, index), state, self.deadline, self.budget))
 
     def _run(self, job: Job) -> Measurement:
         measured = self.lab.measure(job, self.watch.tick)

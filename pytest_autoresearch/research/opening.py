@@ -23,16 +23,18 @@ from pytest_autoresearch.lab.job import Executor, Site
 from pytest_autoresearch.lab.removal import remove_tree
 from pytest_autoresearch.lab.sandbox import Choice, choose
 from pytest_autoresearch.notebook import steering
+from pytest_autoresearch.notebook.chain import read_history
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.ledger import Notebook, sessions, state_directory
-from pytest_autoresearch.notebook.record import Session
+from pytest_autoresearch.notebook.record import History, Session
 from pytest_autoresearch.notebook.results import table_path
+from pytest_autoresearch.notebook.tags import locate
 from pytest_autoresearch.protocol.experiment import Experiment
 from pytest_autoresearch.protocol.markdown import load
 from pytest_autoresearch.protocol.model import Protocol
 from pytest_autoresearch.protocol.scope import resolve_paths
-from pytest_autoresearch.protocol.serialise import digests, to_json
-from pytest_autoresearch.protocol.settings import Settings
+from pytest_autoresearch.protocol.serialise import digests, from_json, to_json
+from pytest_autoresearch.protocol.settings import Settings, resolve
 from pytest_autoresearch.report.terminal import Opening
 from pytest_autoresearch.research.loop import Parts, Research
 from pytest_autoresearch.research.watch import Watch
@@ -101,6 +103,32 @@ def opened(protocol: Protocol, git: Git, settings: Settings, *, hook: Any, watch
                 paused=lambda: steering.paused(state),
             )
         )
+
+
+class NoPlugins:
+    """The hooks where no pytest is: nobody answers."""
+
+    def pytest_autoresearch_agent(self, settings: AgentSettings) -> None:
+        """No third party's agent."""
+
+    def pytest_autoresearch_executor(self, name: str, site: Site) -> None:
+        """No third party's executor."""
+
+    def pytest_autoresearch_recorded(self, experiment: Experiment, history: History) -> None:
+        """No observer."""
+
+
+@contextmanager
+def reopened(path: Path, tag: str | None, *, watch: Watch) -> Iterator[Research]:
+    """The session that ``tag`` names, else the newest of the config at ``path``, for a command around the loop."""
+    located = locate(path, tag)
+    with located.git as git:
+        session = read_history(git, located.tag).session
+        marked = "::" in session.source
+        protocol = from_json(session.protocol) if marked else load(git.top / session.source, top=git.top)
+        settings = resolve({"tag": located.tag}, os.environ, protocol.options, {})
+        with opened(protocol, git, settings, hook=NoPlugins(), watch=watch) as research:
+            yield research
 
 
 class _Listening:

@@ -1,0 +1,64 @@
+"""What each keep is worth today: the head against the head without it, as many runs as the judge wants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from pytest_autoresearch.judge import Judge, JudgeSettings, Step, Verdict
+from pytest_autoresearch.notebook.drop import DropConflict, head_without
+from pytest_autoresearch.protocol.experiment import Experiment, FileEntry, Role
+from pytest_autoresearch.research.loop import Research
+
+ABLATE_SEEDS = 2_000_000
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """One keep's share in the head. ``verdict`` compares the head (candidate) with the head without it (incumbent).
+
+    ``entangled``: a later keep builds on it, so it can not be taken out alone. ``failed``: the head without it gives no
+    metric, so the keep is needed.
+    """
+
+    keep: Experiment
+    verdict: Verdict | None = None
+    entangled: bool = False
+    failed: bool = False
+
+    @property
+    def useless(self) -> bool:
+        """Whether the head is not certainly better with it."""
+        return self.verdict is not None and not self.verdict.reason.status.value == "keep"
+
+
+def ablate(research: Research) -> Iterator[Contribution]:
+    """The contribution of each keep, one after the other, as they are measured. Records nothing, moves nothing."""
+    for keep in research.notebook.history.keeps:
+        try:
+            without = research.parts.git.files(head_without(research.notebook, keep.number))
+        except DropConflict:
+            yield Contribution(keep, entangled=True)
+            continue
+        verdict = _compare(research, keep.number, without)
+        yield Contribution(keep, verdict, failed=verdict is None)
+
+
+def _compare(research: Research, number: int, without: Mapping[str, FileEntry]) -> Verdict | None:
+    """The judge's verdict on the head as a candidate against the head without one keep."""
+    settings, metric = research.settings, research.protocol.metric
+    judge = Judge(JudgeSettings(metric.direction, settings.judge, min_delta=metric.min_delta))
+    states = {Step.INCUMBENT: without, Step.CANDIDATE: research.drafts.incumbent}
+    index = ABLATE_SEEDS
+    step: Step | Verdict | None = judge.calibrate()
+    while not isinstance(step, Verdict):
+        if step is None:
+            step = judge.start()
+        role = Role.INCUMBENT if step is Step.INCUMBENT else Role.CANDIDATE
+        research.watch.phase(number, f"ablate, {judge.progress()}", budget=research.budget)
+        measured = research.measure(states[step], role, number, index)
+        index += 1
+        if measured.value is None:
+            return None
+        step = judge.tell(measured.value)
+    return step

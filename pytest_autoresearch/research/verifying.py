@@ -1,0 +1,89 @@
+"""What a session has really gained: the start against the head, interleaved, on fresh runs that selected nothing."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING
+
+from pytest_autoresearch.judge.statistics import t_quantile
+from pytest_autoresearch.notebook.record import Verification
+from pytest_autoresearch.protocol.experiment import FileEntry, Measurement, Role
+
+if TYPE_CHECKING:
+    from pytest_autoresearch.research.loop import Research
+
+VERIFY_SEEDS = 1_000_000  # where the seeds of these runs begin, far from those of the experiments
+PAIRS = 5  # of runs on a noisy metric; with the session's pooled variance more narrow the interval little
+
+
+def is_verified(research: Research) -> bool:
+    """Whether the newest verification is of the head as it is, or there is nothing to verify."""
+    newest = research.notebook.history.verifications[-1:]
+    return not research.notebook.history.keeps or any(v.head == research.incumbent.commit for v in newest)
+
+
+def verify(research: Research, pairs: int | None = None) -> Verification:
+    """Measure start and head ``pairs`` times each in turn (ABBA), from their commits, and record what came out.
+
+    One pair is enough for an exact metric. A run that fails makes the gain None.
+    """
+    noise = research.judge.state()
+    pairs = pairs or (PAIRS if noise.noisy else 1)
+    number = research.incumbent.number
+    states = {"start": research.drafts.start, "head": research.drafts.incumbent}
+    runs: dict[str, list[Measurement]] = {"start": [], "head": []}
+    for index in range(2 * pairs):
+        name = ("start", "head", "head", "start")[index % 4]
+        research.watch.phase(number, f"verify, {name}", budget=research.budget)
+        runs[name].append(_fresh_run(research, states[name], number, index))
+    gain, interval = compared(
+        research, [m.value for m in runs["start"]], [m.value for m in runs["head"]], (noise.squares, noise.freedom)
+    )
+    verification = Verification(
+        start=research.parts.session.start,
+        head=research.incumbent.commit,
+        start_runs=tuple(runs["start"]),
+        head_runs=tuple(runs["head"]),
+        gain=gain,
+        interval=interval,
+        when=datetime.now(timezone.utc),
+        isolation=research.lab.isolation,
+    )
+    research.notebook.verification(verification)
+    return verification
+
+
+def compared(
+    research: Research,
+    start: Sequence[float | None],
+    head: Sequence[float | None],
+    pooled: tuple[float, int],
+) -> tuple[float | None, tuple[float, float] | None]:
+    """The gain of the means in metric units, positive is better, and its 95 % interval (None on one pair of runs).
+
+    The two-sample t interval with the variance pooled over these runs and the session's (``pooled``: sum of squared
+    residuals, degrees of freedom).
+    """
+    before = [value for value in start if value is not None]
+    after = [value for value in head if value is not None]
+    if len(before) < len(start) or len(after) < len(head):
+        return None, None
+    gain = research.protocol.metric.direction.gain(statistics.fmean(before), statistics.fmean(after))
+    freedom = pooled[1] + len(before) + len(after) - 2
+    squares = pooled[0] + sum(_squares(values) for values in (before, after))
+    if freedom < 1 or len(before) < 2:
+        return gain, None
+    half = t_quantile(0.975, freedom) * math.sqrt(squares / freedom * (1 / len(before) + 1 / len(after)))
+    return gain, (gain - half, gain + half)
+
+
+def _fresh_run(research: Research, state: Mapping[str, FileEntry], number: int, index: int) -> Measurement:
+    return research.measure(state, Role.INCUMBENT, number, VERIFY_SEEDS + index)
+
+
+def _squares(values: Sequence[float]) -> float:
+    mean = statistics.fmean(values)
+    return sum((value - mean) ** 2 for value in values)
