@@ -55,7 +55,8 @@ class Bayes:
         direction = briefing.protocol.metric.direction
         self._opening.read(briefing.history[: OPENING + 1], direction)
         self._memory.read(briefing.history, direction)
-        knobs = self._likely(self._bench.look(briefing, desk, self._memory.origins))
+        everything = self._bench.look(briefing, desk, self._memory.origins)
+        knobs = self._likely(everything, named=bool(briefing.protocol.knobs))[:_MOST_KNOBS]
         if self._model is None or not self._model.goes_on(knobs, briefing.history):
             names = [self._bench.name_of(knob) for knob in knobs]
             self._model = _Model(names, knobs, self._memory.origins, direction)
@@ -68,14 +69,14 @@ class Bayes:
                 )
         return self._sweep.propose(briefing, desk)
 
-    def _likely(self, knobs: Sequence[Knob]) -> tuple[Knob, ...]:
-        """The likeliest knobs that made a difference in the opening, or were not looked at."""
+    def _likely(self, knobs: Sequence[Knob], *, named: bool) -> Sequence[Knob]:
+        """The knobs that the protocol names, else those that made a difference in the opening or were not looked at."""
         alive = []
         for knob in knobs:
             losses = [trial.loss for trial in self._opening.trials.get(self._bench.name_of(knob), ())]
-            if not losses or any(losses) or None in losses:
+            if named or not losses or any(losses) or None in losses:
                 alive.append(knob)
-        return tuple(alive[:_MOST_KNOBS])
+        return alive
 
 
 class _Model:

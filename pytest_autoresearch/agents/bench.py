@@ -12,13 +12,14 @@ from pathlib import PurePosixPath
 from pytest_autoresearch.agents.base import Briefing, Desk
 from pytest_autoresearch.agents.choosing import choose
 from pytest_autoresearch.agents.formats import json_knobs, plain_knobs, toml_knobs, yaml_knobs
-from pytest_autoresearch.agents.knobs import Knob, Scale, splice
+from pytest_autoresearch.agents.knobs import Knob, Scale, relocated, splice
 from pytest_autoresearch.agents.literals import Value
 from pytest_autoresearch.agents.python_knobs import python_knobs
 
 Finder = Callable[[str, bytes], tuple[Knob, ...]]
 
 LARGEST_FILE = 1_000_000  # bytes; what is larger is data, not settings
+_TURNS_REMEMBERED = 32  # more than there are workers
 _PLAIN_SUFFIXES = ("", ".ini", ".cfg", ".conf", ".cnf", ".env", ".properties", ".params", ".gin", ".sh", ".txt")
 _FINDERS: dict[str, Finder] = {
     ".py": python_knobs,
@@ -63,6 +64,7 @@ class Bench:
     """How often :meth:`look` found other knobs than before."""
     _contents: dict[str, bytes] = field(default_factory=dict)
     _found: dict[str, tuple[Knob, ...]] = field(default_factory=dict)
+    _turned: dict[tuple[str, bytes], tuple[tuple[Knob, ...], list[tuple[Knob, Knob]]]] = field(default_factory=dict)
     _asked: tuple[object, ...] | None = None
 
     def look(self, briefing: Briefing, desk: Desk, moved: Collection[str]) -> tuple[Knob, ...]:
@@ -73,7 +75,7 @@ class Bench:
             return self.knobs
         for target, data in contents.items():
             if self._contents.get(target) != data:
-                self._found[target] = find_knobs(target, data)
+                self._found[target] = self._find(target, data)
         self._contents, self._asked = contents, asked
         self.several = len(contents) > 1
         labels = {name.rpartition(": ")[2] for name in moved}
@@ -81,6 +83,12 @@ class Bench:
         if knobs != self.knobs:
             self.knobs, self.changes = knobs, self.changes + 1
         return self.knobs
+
+    def _find(self, target: str, data: bytes) -> tuple[Knob, ...]:
+        """The knobs of a file; what was only turned here, and kept, needs no parser."""
+        if (target, data) in self._turned:
+            return relocated(*self._turned[target, data])
+        return find_knobs(target, data)
 
     def name_of(self, knob: Knob) -> str:
         """The knob's name in descriptions: with its file when there are several targets."""
@@ -97,16 +105,23 @@ class Bench:
 
     def edits(self, moves: Sequence[Move]) -> Mapping[str, bytes]:
         """The target files with these knobs turned."""
-        files: dict[str, list[tuple[Knob, Knob]]] = {}
-        for move in moves:
-            files.setdefault(move.found.file, []).append((move.found, move.wanted))
-        return {file: splice(self._contents[file], changes) for file, changes in files.items()}
+        return {file: splice(self._contents[file], changes) for file, changes in _by_file(moves).items()}
 
     def turn(self, desk: Desk, moves: Sequence[Move]) -> bool:
         """Turn these knobs in the workspace, unless that is a state that was tried."""
         edits = self.edits(moves)
         if desk.tried(edits):
             return False
-        for file, data in edits.items():
-            desk.write(file, data)
+        if len(self._turned) > _TURNS_REMEMBERED:
+            self._turned.clear()
+        for file, changes in _by_file(moves).items():
+            desk.write(file, edits[file])
+            self._turned[file, edits[file]] = self._found[file], changes
         return True
+
+
+def _by_file(moves: Sequence[Move]) -> dict[str, list[tuple[Knob, Knob]]]:
+    files: dict[str, list[tuple[Knob, Knob]]] = {}
+    for move in moves:
+        files.setdefault(move.found.file, []).append((move.found, move.wanted))
+    return files

@@ -109,7 +109,7 @@ def _yaml_node(node: yaml.Node, label: str, text: str, seen: set[int]) -> Iterat
     elif isinstance(node, yaml.SequenceNode):
         for index, element in enumerate(node.value):
             yield from _yaml_node(element, f"{label}[{index}]", text, seen)
-    elif isinstance(node, yaml.ScalarNode) and node.style in (None, "'", '"'):
+    elif isinstance(node, yaml.ScalarNode) and node.style in (None, "", "'", '"'):
         start, end = node.start_mark.index, node.end_mark.index
         quote = node.style or ""
         if text[start:end] == f"{quote}{node.value}{quote}":  # no anchor, tag or escape in it

@@ -73,7 +73,7 @@ _SMALLEST_POWER = 16
 _PROBABILITY = re.compile(r"prob|beta|momentum|dropout|decay|(?:^|[._])ema(?:$|[._])", re.IGNORECASE)
 _IDLE_WORDS = frozenset(
     "log logging print verbose debug eval save checkpoint port version timeout workers threads interval every budget"
-    " seconds".split()
+    " seconds flops peak".split()
 )
 
 
@@ -135,7 +135,7 @@ def value_at(knob: Knob, place: float) -> Value | None:
         raw = 2.0 ** max(0, round(place / math.log(2)))
     else:
         raw = math.copysign(math.exp(place), _sign(knob.value))
-    return _within(knob, round(raw) if isinstance(knob.value, int) else _rounded(raw))
+    return _within(knob, _whole(raw) if isinstance(knob.value, int) else _rounded(raw))
 
 
 def shifted(knob: Knob, factor: float) -> Value | None:
@@ -171,6 +171,11 @@ def _sign(value: Value) -> float:
     return -1.0 if isinstance(value, (int, float)) and value < 0 else 1.0
 
 
+def _whole(value: float) -> int:
+    """The nearest integer, a half upwards; without the noise that logarithms leave."""
+    return math.floor(float(f"{value:.12g}") + 0.5)
+
+
 def _rounded(value: float) -> float:
     return float(f"{value:.3g}")
 
@@ -192,6 +197,23 @@ def splice(data: bytes, changes: Iterable[tuple[Knob, Knob]]) -> bytes:
         pieces += [data[found.end : end], wanted.text.encode()]
         end = found.start
     return b"".join([data[:end], *reversed(pieces)])
+
+
+def relocated(knobs: Iterable[Knob], changes: Iterable[tuple[Knob, Knob]]) -> tuple[Knob, ...]:
+    """All knobs of a file, in order of place, as they would be found after :func:`splice`."""
+    wanted = {found.start: new for found, new in changes}
+    moved, shift = [], 0
+    for knob in knobs:
+        new = wanted.get(knob.start)
+        if new is not None:
+            at = knob.start + shift
+            made = make_knob(knob.file, knob.label, at, new.text, new.value, knob.rank, prefix=knob.prefix)
+            assert made is not None
+            moved.append(made)
+            shift += made.end - made.start - (knob.end - knob.start)
+        else:
+            moved.append(replace(knob, start=knob.start + shift, end=knob.end + shift) if shift else knob)
+    return tuple(moved)
 
 
 def value_of(knob: Knob, shown: str) -> Value | None:

@@ -16,6 +16,7 @@ _DECIMAL = re.compile(
     r"(?P<exponent>[eE][+-]?\d+(?:_\d+)*)?",
     re.ASCII,
 )
+_LONGEST_FIXED = 30  # digits; a number that needs more zeros is written with an exponent all the same
 _BOOLEANS = {"true": "false", "yes": "no", "on": "off"}
 _OPPOSITES = _BOOLEANS | {no: yes for yes, no in _BOOLEANS.items()}
 
@@ -83,6 +84,8 @@ def _render_float(value: float, like: str) -> str:
         numerals = "".join(map(str, digits))
         tail = f".{numerals[1:]}" if len(numerals) > 1 else (".0" if "." in mantissa else "")
         return f"{minus}{numerals[0]}{tail}{mark}{_power(exponent + len(digits) - 1, power)}"
+    if abs(exponent) > _LONGEST_FIXED:
+        return repr(value)
     whole, _, fraction = format(abs(Decimal(repr(value))), "f").partition(".")
     if "_" in like:
         whole = format(int(whole), "_d")

@@ -73,6 +73,10 @@ class Memory:
         if history:
             self._last = history[-1].number, history[-1].commit
 
+    def count(self, name: str) -> int:
+        """How many trials a knob has had."""
+        return len(self.trials.get(name, ()))
+
     def _goes_on_in(self, history: Sequence[Experiment]) -> bool:
         if not 0 < self._seen <= len(history):
             return False

@@ -8,7 +8,7 @@ is tried again, late.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from pytest_autoresearch.agents.literals import Value
 from pytest_autoresearch.agents.memory import Trial
 
 COARSE = (2.0, 0.5)
-FINE = (1.5, 1 / 1.5, 1.25, 0.8, 1.1, 1 / 1.1)
+FINE = (1.5, 1 / 1.5, 1.25, 0.8, 1.1, 1 / 1.1, 1.05, 1 / 1.05)
 BOLD = (4.0, 0.25, 8.0, 0.125)
 WORTH_FOLLOWING = 0.003  # a win below this share of the metric waits until the other likely knobs were looked at
 
@@ -154,10 +154,9 @@ def _place(knob: Knob, shown: str) -> float | None:
     return None if value is None else coordinate(knob, value)
 
 
-def prospects(known: Profile, moves: Sequence[Step], rank: Rank, tried: Collection[str]) -> list[Prospect]:
-    """Every move that was not ``tried`` from the present state, the most promising first."""
-    untried = ((order, step) for order, step in enumerate(moves) if step.knob.shown not in tried)
-    return sorted(Prospect(*_judge(known, step, rank), order, step) for order, step in untried)
+def prospects(known: Profile, moves: Sequence[Step], rank: Rank) -> list[Prospect]:
+    """Every move with what speaks for it, the most promising first."""
+    return sorted(Prospect(*_judge(known, step, rank), order, step) for order, step in enumerate(moves))
 
 
 def _judge(known: Profile, step: Step, rank: Rank) -> tuple[Tier, float]:

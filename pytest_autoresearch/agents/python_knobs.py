@@ -18,7 +18,7 @@ _COOKIE = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 _GLUED = re.compile(rb"[\w.] | [\w.]")  # `return.5`, `1if x`: another literal there could change the syntax
 # What these are given is structure, luck or display, not a size worth searching.
 _CLOSED_CALLS = frozenset(
-    "range enumerate round print exit slice isinstance view reshape permute transpose unsqueeze squeeze flatten"
+    "range enumerate round exit slice isinstance view reshape permute transpose unsqueeze squeeze flatten"
     " Random default_rng RandomState PRNGKey SeedSequence".split()
 )
 _CLOSED_KEYWORDS = frozenset({"dim", "axis", "keepdim", "indent", "file", "flush", "nargs"})
@@ -191,7 +191,7 @@ class _Finder(ast.NodeVisitor):
 
     def visit_Call(self, node: ast.Call) -> None:
         callee = _name_of(node.func)
-        if callee in _CLOSED_CALLS or "seed" in callee.lower():
+        if callee in _CLOSED_CALLS or any(word in callee.lower() for word in ("seed", "print")):
             return
         self.visit(node.func)
         if callee in _OPTION_CALLS:

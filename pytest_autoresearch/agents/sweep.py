@@ -6,13 +6,13 @@ The same history gives the same proposal, from an old object and from a fresh on
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pytest_autoresearch.agents.base import Briefing, Desk, Proposal
 from pytest_autoresearch.agents.bench import Bench, Move
 from pytest_autoresearch.agents.knobs import Knob, Rank
-from pytest_autoresearch.agents.memory import Memory
-from pytest_autoresearch.agents.prospects import BOLD, Profile, Prospect, Step, Tier, profile, prospects, steps
+from pytest_autoresearch.agents.memory import Memory, Trial
+from pytest_autoresearch.agents.prospects import BOLD, Profile, Prospect, Tier, profile, prospects, steps
 
 BOLD_TURN = 10
 NOTHING_LEFT = Proposal("nothing left to try", "Every move of every knob was tried.", exhausted=True)
@@ -20,15 +20,30 @@ NOTHING_LEFT = Proposal("nothing left to try", "Every move of every knob was tri
 
 @dataclass(slots=True)
 class _Chart:
-    """One knob of the incumbent: what is known about it, and what it may still do, the most promising first.
-
-    ``trials`` is how many trials the chart was drawn from.
-    """
+    """One knob of the incumbent: what is known about it, and what it may still do, the most promising first."""
 
     knob: Knob
     known: Profile
-    trials: int
     open: list[Prospect]
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """One knob as its trials show it, whatever the other knobs are: it outlives a change of the incumbent."""
+
+    knob: Knob
+    trials: int
+    known: Profile
+    prospects: Sequence[Prospect]
+
+    @classmethod
+    def of(cls, knob: Knob, trials: Sequence[Trial]) -> _View:
+        known = profile(knob, trials)
+        return cls(knob, len(trials), known, prospects(known, steps(knob), knob.rank))
+
+    def is_of(self, knob: Knob, trials: int) -> bool:
+        """Whether it still holds; where the knob stands in its file does not matter."""
+        return trials == self.trials and replace(knob, start=self.knob.start, end=self.knob.end) == self.knob
 
 
 class Sweep:
@@ -39,8 +54,9 @@ class Sweep:
     def __init__(self) -> None:
         self._bench, self._memory = Bench(), Memory()
         self._charts: list[_Chart] = []
+        self._names: list[str] = []
+        self._views: dict[str, _View] = {}
         self._drawn_for: tuple[int, str] | None = None
-        self._steps: dict[tuple[object, ...], tuple[Step, ...]] = {}
 
     def propose(self, briefing: Briefing, desk: Desk) -> Proposal:
         """Turn the most promising knob that does not lead to a state that was tried."""
@@ -58,28 +74,21 @@ class Sweep:
 
     def _draw(self, knobs: Sequence[Knob], incumbent: str) -> None:
         """Charts for all knobs; while the incumbent stays, only those with new trials are drawn anew."""
-        names = [self._bench.name_of(knob) for knob in knobs]
-        counts = [len(self._memory.trials.get(name, ())) for name in names]
-        if (self._bench.changes, incumbent) != self._drawn_for:
-            self._drawn_for = self._bench.changes, incumbent
-            self._charts = [self._chart(knob, name, incumbent) for knob, name in zip(knobs, names, strict=True)]
-            return
-        for index, (chart, count) in enumerate(zip(self._charts, counts, strict=True)):
-            if chart.trials != count:
-                self._charts[index] = self._chart(knobs[index], names[index], incumbent)
+        fresh = (self._bench.changes, incumbent) != self._drawn_for
+        self._drawn_for = self._bench.changes, incumbent
+        if fresh:
+            self._names = [self._bench.name_of(knob) for knob in knobs]
+            self._charts = [self._chart(knob, name, incumbent) for knob, name in zip(knobs, self._names, strict=True)]
+        for index, name in enumerate(self._names):
+            if self._memory.count(name) != self._views[name].trials:
+                self._charts[index] = self._chart(knobs[index], name, incumbent)
 
     def _chart(self, knob: Knob, name: str, incumbent: str) -> _Chart:
-        trials = self._memory.trials.get(name, [])
-        known = profile(knob, trials)
+        view = self._views.get(name)
+        if view is None or not view.is_of(knob, self._memory.count(name)):
+            view = self._views[name] = _View.of(knob, self._memory.trials.get(name, []))
         tried = self._memory.tried.get(incumbent, {}).get(name, set())
-        return _Chart(knob, known, len(trials), prospects(known, self._steps_of(knob), knob.rank, tried))
-
-    def _steps_of(self, knob: Knob) -> tuple[Step, ...]:
-        """A knob's steps depend on its value, not on where it stands."""
-        key = knob.file, knob.label, knob.text, knob.scale, knob.low, knob.high, knob.choices
-        if key not in self._steps:
-            self._steps[key] = steps(knob)
-        return self._steps[key]
+        return _Chart(knob, view.known, [each for each in view.prospects if each.step.knob.shown not in tried])
 
     def _best(self, *, bold: bool) -> tuple[_Chart, Prospect] | None:
         """The most promising move of all; on a bold turn the most promising bold one, if there is any."""

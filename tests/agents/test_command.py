@@ -1,0 +1,115 @@
+"""Any program as an agent, run for real, and the names that agents go by."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pytest_autoresearch.agents.base import Agent, AgentSettings, Briefing, Desk, Proposal
+from pytest_autoresearch.agents.registry import create, describe
+from pytest_autoresearch.errors import AgentError
+from tests.agents.loose_desk import LooseDesk, briefing
+
+
+def nobody(settings: AgentSettings) -> Agent | None:
+    return None
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> LooseDesk:
+    directory = tmp_path / "workspace"
+    directory.mkdir()
+    return LooseDesk(directory)
+
+
+def turn(desk: LooseDesk, program: str, *args: str, deadline: float = 30.0) -> Proposal:
+    agent = create(AgentSettings(f"command:{program}", args=args, deadline=deadline), nobody)
+    return agent.propose(briefing(), desk)
+
+
+def test_a_program_edits_the_workspace_and_its_last_line_is_the_description(desk: LooseDesk) -> None:
+    proposal = turn(desk, "sed -i s/0.5/0.25/ train.py && echo thinking && echo 'halve the rate' && echo")
+    assert proposal == Proposal("halve the rate")
+    assert desk.files["train.py"].startswith("LR = 0.25")
+
+
+def test_the_briefing_is_on_stdin_and_in_a_file_outside_the_workspace(desk: LooseDesk) -> None:
+    text = 'test "$(cat)" = "$(cat "$AUTORESEARCH_BRIEFING")" && grep -c Halve "$AUTORESEARCH_BRIEFING"'
+    assert turn(desk, text) == Proposal("1")
+    assert list(desk.files) == ["train.py"]
+
+
+def test_the_number_of_the_experiment_is_in_the_environment(desk: LooseDesk) -> None:
+    assert turn(desk, "echo number $AUTORESEARCH_EXPERIMENT").description == "number 1"
+
+
+def test_arguments_of_the_protocol_are_passed_as_they_are(desk: LooseDesk) -> None:
+    assert turn(desk, "printf '<%s>'", "two words", "$HOME").description == "<two words><$HOME>"
+
+
+def test_a_program_that_reads_no_briefing_is_fine(desk: LooseDesk) -> None:
+    assert turn(desk, "true") == Proposal("")
+
+
+def test_a_description_is_one_clean_line_of_bounded_length(desk: LooseDesk) -> None:
+    proposal = turn(desk, r"printf '\033[31mred\033[0m\ttab\007 %s \033]0;title\007\n \r\n' $(yes word | head -9999)")
+    assert re.fullmatch(r"red tab( word)+…?", proposal.description)
+    assert len(proposal.description) <= 400
+
+
+def test_binary_output_is_no_traceback(desk: LooseDesk) -> None:
+    assert turn(desk, r"printf '\xff\x00\xfeok\n'").description.endswith("ok")
+
+
+def test_a_failed_program_is_a_failure_with_its_last_words(desk: LooseDesk) -> None:
+    proposal = turn(desk, "echo fine; echo 'first' >&2; echo 'no key in sight' >&2; exit 3")
+    assert proposal.failure == "exit status 3: no key in sight"
+    assert turn(desk, "echo 'gave up'; exit 1").failure == "exit status 1: gave up"
+    assert turn(desk, "exit 1").failure == "exit status 1: nothing"
+    assert (turn(desk, "no-such-program-here").failure or "").startswith("exit status 127: ")
+
+
+def test_a_program_that_hangs_is_a_failure(desk: LooseDesk) -> None:
+    proposal = turn(desk, "echo still thinking; exec sleep 60", deadline=0.5)
+    assert proposal.failure is not None
+    assert re.fullmatch(r"no answer within \d+ s; its last words: still thinking", proposal.failure)
+
+
+def test_the_network_is_what_the_settings_say(desk: LooseDesk) -> None:
+    for network in (True, False):
+        create(AgentSettings("command:true", network=network), nobody).propose(briefing(), desk)
+        assert desk.network is network
+
+
+@pytest.mark.parametrize("name", ["sweep", "grid", "random", "bayes", "command:./propose.sh --fast"])
+def test_an_agent_goes_by_the_name_it_was_asked_for(name: str) -> None:
+    if name == "bayes":
+        pytest.importorskip("optuna")
+    assert create(AgentSettings(name), nobody).name == name
+
+
+def test_a_plugin_makes_what_nobody_else_knows() -> None:
+    class Mine:
+        name = "mine"
+
+        def propose(self, briefing: Briefing, desk: Desk) -> Proposal:
+            return Proposal("mine")
+
+    def plugin(settings: AgentSettings) -> Agent | None:
+        return Mine() if settings.name == "mine" else None
+
+    assert create(AgentSettings("mine"), plugin).name == "mine"
+    assert create(AgentSettings("sweep"), plugin).name == "sweep"
+
+
+def test_an_unknown_name_is_an_error_that_lists_the_known() -> None:
+    with pytest.raises(AgentError, match=r"'sweeep' is unknown; did you mean sweep\? known are sweep, grid, .*claude"):
+        create(AgentSettings("sweeep"), nobody)
+    assert {"sweep", "bayes", "command:PROGRAM", "claude"} <= set(describe())
+
+
+def test_a_command_without_a_program_is_an_error() -> None:
+    with pytest.raises(AgentError, match="names no program"):
+        create(AgentSettings("command: "), nobody)
