@@ -21,7 +21,9 @@ RUN_IN = 7
 """The level of a section that begins within a line, deeper than any heading."""
 
 _FOUND_ANYWHERE = frozenset({"goal", "metric", "targets", "readonly", "run", "budget"})
-"""Sections that a bold word opens also below a heading that has no meaning here."""
+"""Sections that a bold word opens also where others have headings."""
+
+_OF_TEXT = frozenset({"goal", "notes", "constraints"})
 
 _MOST_TANGLES = 5
 _UNCLOSED_HTML = (
@@ -48,6 +50,12 @@ class Block:
     end: int
     depth: int = 0
     cells: tuple[str, ...] = ()
+
+    @property
+    def first(self) -> int:
+        """The line of a block's first words: for code in a fence, the line after it."""
+        is_fenced = self.kind == "code" and self.end - self.line > self.text.count("\n")
+        return self.line + is_fenced
 
 
 @dataclass(slots=True)
@@ -170,7 +178,8 @@ class _Walker:
         if name is None:
             return None
         if not current.is_opening and current.level != RUN_IN:
-            if current.name is not None or name in self._headed or name not in _FOUND_ANYWHERE:
+            is_heading = current.name is None or (not key_value[1] and current.name not in _OF_TEXT)
+            if not is_heading or name in self._headed or name not in _FOUND_ANYWHERE:
                 return None
         return Part(name, key_value[0], RUN_IN, line, line + 1, inline=key_value[1], is_opening=current.is_opening)
 

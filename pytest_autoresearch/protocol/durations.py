@@ -36,7 +36,7 @@ def parse_duration(text: str) -> float:
     plain = plain_text(text)
     found = re.match(_WITH_UNITS, plain, re.IGNORECASE | re.ASCII) or re.match(_BARE, plain, re.IGNORECASE)
     rest = plain[found.end() :] if found else ""
-    if re.match(_RANGE, rest):
+    if re.match(_RANGE, rest) or re.match(rf"{_ABOUT}{_NUMBER}{_RANGE}", plain, re.IGNORECASE):
         raise ValueError(f"`{_short(text)}` is a range; {EXAMPLE}")
     if not found or rest.lstrip()[:1].isdigit():
         raise ValueError(f"`{_short(text)}` is not a duration; {EXAMPLE}")

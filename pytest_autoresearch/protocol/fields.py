@@ -212,7 +212,7 @@ def _git(value: object) -> bool:
 def _soft(value: object) -> bool:
     if as_text(value) not in ("soft", "hard"):
         raise BadValue(
-            f"`{value}` is neither `soft` nor `hard`; the time itself stands in the section Time Budget", value
+            f"`{value}` is neither `soft` nor `hard`; the time itself goes to the section Time Budget", value
         )
     return as_text(value) == "soft"
 

@@ -69,7 +69,7 @@ def parse(text: str, *, file: str) -> Protocol:
         fields, options, lines = read_keys(values)
     except BadValue as error:
         raise _misplaced(values, file) or ConfigError(
-            str(error), file=file, line=error.line, remedy=error.remedy or "see docs/configuration.md"
+            str(error), file=file, line=error.line, remedy=error.remedy or "docs/configuration.md describes every key"
         ) from None
     source = PurePosixPath(file)
     return Protocol(

@@ -57,8 +57,7 @@ def read_metric(
     draft = _draft(blocks, file)
     for name, content in own.items():
         for block in _joined(content):
-            is_code = block.kind == "code"
-            _put(draft, name, block.text, block.line + is_code, file, is_code=is_code)
+            _put(draft, name, block.text, block.first, file, is_code=block.kind == "code")
     _refuse_misspelt(draft, file)
     _read_sentence(draft, blocks)
     values: dict[str, Any] = {}
@@ -81,9 +80,9 @@ def _draft(blocks: Sequence[Block], file: str) -> Draft:
     """Sort the lines of the section into known fields, and the rest."""
     draft = Draft()
     waiting: tuple[str, int] | None = None  # a field whose value is the block of code that follows
-    for block in (piece for block in blocks for piece in _pieces(block)):
+    for block in (piece for whole in blocks for piece in _pieces(whole)):
         if block.kind == "code" and waiting is not None:
-            _put(draft, waiting[0], block.text, block.line + 1, file, is_code=True)
+            _put(draft, waiting[0], block.text, block.first, file, is_code=True)
             waiting = None
             continue
         waiting = None

@@ -54,8 +54,7 @@ def _entries(blocks: Sequence[Block]) -> Iterator[tuple[str, int, tuple[str, ...
         elif block.kind == "row" and block.cells:
             yield one_line(block.cells[0]), block.line, block.cells[1:]
         elif block.kind in ("text", "code") and block.depth == 0 and not has_items:
-            first = block.line + (block.kind == "code")
-            for number, text in enumerate(block.text.split("\n"), first):
+            for number, text in enumerate(block.text.split("\n"), block.first):
                 if text.strip() and not (block.kind == "code" and text.lstrip().startswith("#")):
                     yield one_line(text), number, ()
 

@@ -108,8 +108,10 @@ def resolve_paths(protocol: Protocol, tracked: Collection[str]) -> Scope:
 
 def localised(path: str, *, top: Path, directory: PurePosixPath) -> str:
     """A path of the machine as seen from ``directory``; ValueError when it lies outside of the repository."""
-    for base in (os.path.abspath(top), os.path.realpath(top)):
-        inside = os.path.relpath(os.path.normpath(path), base)
+    plain = os.path.normpath(path)
+    real = os.path.join(os.path.realpath(os.path.dirname(plain)), os.path.basename(plain))
+    for place, base in ((plain, os.path.abspath(top)), (real, os.path.realpath(top))):
+        inside = os.path.relpath(place, base)
         if inside != ".." and not inside.startswith("../"):
             local = posixpath.relpath(inside, str(directory))
             return local + "/" if path.endswith("/") else local

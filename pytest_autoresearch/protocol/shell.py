@@ -20,7 +20,7 @@ _PROGRAMS = frozenset(
 )
 _ALSO_VERBS = frozenset("make find test time set source sort cut task go head".split())
 _PROSE_WORDS = frozenset(
-    "the a an and of from with that is are by after should your this these its each every all then "
+    "the a an and of from with that is are by after should your this these its "
     "der die das den dem und von aus mit nach jede jeder alle".split()
 )
 _QUOTES = re.compile(r"'[^']*'|\"(?:\\.|[^\"\\])*\"|(?:^|\s)#.*$", re.MULTILINE)
@@ -44,7 +44,7 @@ def read_command(blocks: Sequence[Block], *, what: str, example: str, file: str,
             remedy="put the whole script into one block",
         )
     if fences:
-        command, at = without_prompts(fences[0].text), fences[0].line + 1
+        command, at = without_prompts(fences[0].text), fences[0].first
     else:
         command, at = _bare_command(blocks, what, file, line)
     if not command:

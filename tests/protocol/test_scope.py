@@ -1,0 +1,174 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_autoresearch.errors import ConfigError
+from pytest_autoresearch.protocol.globs import matches
+from pytest_autoresearch.protocol.model import Direction, Metric, PathRule, Protocol
+from pytest_autoresearch.protocol.scope import Scope, localised, resolve_paths
+
+TRACKED = (
+    *("README.md", "pyproject.toml", "conftest.py", ".github/workflows/ci.yml"),
+    *("lib/shared.py", "ex/train.py", "ex/prepare.py", "ex/autoresearch.config.md", "ex/conftest.py"),
+    *("ex/src/a.py", "ex/src/b.py", "ex/src/deep/c.py", "ex/src/deep/c.txt", "ex/data[1].txt", "ex/My File.py"),
+)
+
+
+def protocol(*targets: str, readonly: tuple[str, ...] = ()) -> Protocol:
+    return Protocol(
+        goal="",
+        metric=Metric("x", Direction.LOWER),
+        targets=tuple(PathRule(pattern) for pattern in targets),
+        readonly=tuple(PathRule(pattern) for pattern in readonly),
+        run="true",
+        source="ex/autoresearch.config.md",
+        directory=PurePosixPath("ex"),
+        origins={"targets[0]": 7, "targets[1]": 8, "readonly[0]": 12},
+    )
+
+
+def scope(*targets: str, readonly: tuple[str, ...] = ()) -> Scope:
+    return resolve_paths(protocol(*targets, readonly=readonly), TRACKED)
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("train.py", {"ex/train.py"}),
+        ("./src/../train.py", {"ex/train.py"}),
+        ("src", {"ex/src/a.py", "ex/src/b.py", "ex/src/deep/c.py", "ex/src/deep/c.txt"}),
+        ("src/", {"ex/src/a.py", "ex/src/b.py", "ex/src/deep/c.py", "ex/src/deep/c.txt"}),
+        ("src/*.py", {"ex/src/a.py", "ex/src/b.py"}),
+        ("src/**/*.py", {"ex/src/a.py", "ex/src/b.py", "ex/src/deep/c.py"}),
+        ("**/c.*", {"ex/src/deep/c.py", "ex/src/deep/c.txt"}),
+        ("src/[ab].py", {"ex/src/a.py", "ex/src/b.py"}),
+        ("src/[!a].py", {"ex/src/b.py"}),
+        ("src/?.py", {"ex/src/a.py", "ex/src/b.py"}),
+        ("data[1].txt", {"ex/data[1].txt"}),
+        ("My File.py", {"ex/My File.py"}),
+        ("../lib/shared.py", {"lib/shared.py"}),
+        ("conftest.py", {"ex/conftest.py"}),
+        ("../pyproject.toml", {"pyproject.toml"}),
+        ("autoresearch.config.md", {"ex/autoresearch.config.md"}),
+    ],
+)
+def test_targets_are_looked_up_in_the_start_commit(target: str, expected: set[str]) -> None:
+    assert set(scope(target).targets) == expected
+
+
+def test_the_protocols_own_directory_is_a_target_without_what_is_protected() -> None:
+    found = scope(".")
+    assert "ex/train.py" in found.targets and "ex/src/deep/c.txt" in found.targets
+    assert not {"ex/conftest.py", "ex/autoresearch.config.md", "README.md"} & set(found.targets)
+
+
+def test_read_only_files_are_cut_out_of_a_directory_target() -> None:
+    found = scope("src", readonly=("src/deep/", "src/b.py"))
+    assert found.targets == ("ex/src/a.py",)
+    assert found.readonly == {"ex/src/b.py", "ex/src/deep/c.py", "ex/src/deep/c.txt"}
+    assert found.refusal("ex/src/b.py", "file") == "ex/src/b.py is read-only"
+    assert found.refusal("ex/src/deep/new.py", "file") == "ex/src/deep/new.py is read-only"
+
+
+@pytest.mark.parametrize(
+    ("path", "admitted"),
+    [
+        ("ex/src/new.py", True),
+        ("ex/src/new/deep.py", True),
+        ("ex/train.py", False),
+        ("ex/srcs/new.py", False),
+        ("ex/src/conftest.py", False),
+        ("ex/src/.gitattributes", False),
+        ("ex/src/evil.pth", False),
+        ("ex/src/sitecustomize.py", False),
+        ("ex/src/.git/config", False),
+    ],
+)
+def test_a_directory_target_admits_new_files_except_protected_names(path: str, admitted: bool) -> None:
+    assert scope("src").admits(path) is admitted
+
+
+def test_a_glob_admits_new_files_that_match_it() -> None:
+    found = scope("src/*.py")
+    assert found.admits("ex/src/new.py")
+    assert not found.admits("ex/src/new.txt") and not found.admits("ex/src/deep/new.py")
+
+
+def test_workflows_are_protected_from_globs_over_everything() -> None:
+    found = resolve_paths(replace(protocol("**"), source="c.md", directory=PurePosixPath(".")), TRACKED)
+    assert not found.admits(".github/workflows/ci.yml") and not found.admits(".github/new.yml")
+    assert found.admits("lib/new.py")
+
+
+def test_what_the_harness_writes_is_no_part_of_a_candidate() -> None:
+    found = scope(".")
+    assert found.refusal("ex/run.log", "file") == "ex/run.log is written by the harness"
+    assert found.admits("ex/src/run.log")
+
+
+def test_a_candidate_holds_regular_files_only() -> None:
+    found = scope("train.py")
+    assert found.refusal("ex/train.py", "symlink") == "ex/train.py is a symbolic link"
+    assert found.refusal("ex/train.py", "special") == "ex/train.py is a device, pipe or socket"
+    assert found.refusal("ex/train.py", "deleted") is None
+    assert found.refusal("ex/prepare.py", "deleted") == "ex/prepare.py is no target file"
+
+
+def test_litter_is_told_from_edits() -> None:
+    found = scope("src")
+    assert found.is_litter("ex/src/__pycache__/a.cpython-311.pyc") and found.is_litter("ex/.pytest_cache/v/x")
+    assert not found.is_litter("ex/src/new.py")
+
+
+@pytest.mark.parametrize(
+    ("targets", "readonly", "line", "message", "remedy"),
+    [
+        (("new.py",), (), 7, "the target `new.py` is not in the start commit", "commit it first"),
+        (("train.py", "other/"), (), 8, "the target `other/` is not in the start commit", "commit it first"),
+        (("*.rs",), (), 7, "`*.rs` matches no file of the start commit", "commit it first"),
+        (("train.py",), ("data.bin",), 12, "the read-only file `data.bin` is not in the start commit", "`data:`"),
+        (("train.py",), ("train.py",), 7, "`train.py` is a target and read-only", "remove it from one"),
+        (("src/a.py",), ("src/",), 7, "`src/a.py` is a target and read-only", "remove it from one"),
+        (("src/*.py",), ("src/",), 7, "`src/*.py` is a target and read-only", "remove it from one"),
+        (("../*.toml",), (), 7, "`../*.toml` covers only protected files", "name each of them exactly"),
+        (("../../etc/passwd",), (), 7, "`../../etc/passwd` leads out of the repository", "inside of the repository"),
+        (("/etc/passwd",), (), 7, "`/etc/passwd` is no path inside of the repository", "relative to the config"),
+    ],
+)
+def test_paths_that_can_not_be_meant_are_refused_with_their_line(
+    targets: tuple[str, ...], readonly: tuple[str, ...], line: int, message: str, remedy: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        scope(*targets, readonly=readonly)
+    error = caught.value
+    assert (error.message, error.file, error.line) == (message, "ex/autoresearch.config.md", line)
+    assert remedy in error.remedy and error.exit_code == 4
+
+
+def test_absolute_paths_become_relative_to_the_protocols_directory(tmp_path: Path) -> None:
+    place = PurePosixPath("ex")
+    assert localised(f"{tmp_path}/ex/train.py", top=tmp_path, directory=place) == "train.py"
+    assert localised(f"{tmp_path}/lib/", top=tmp_path, directory=place) == "../lib/"
+    with pytest.raises(ValueError, match="outside of the repository"):
+        localised("/etc/passwd", top=tmp_path, directory=place)
+
+
+names = st.text("ab.-[]*?é", min_size=1, max_size=4).filter(lambda name: name.strip("."))
+
+
+@given(st.lists(names, min_size=1, max_size=3))
+def test_double_stars_match_at_any_depth_and_single_stars_in_one_directory(parts: list[str]) -> None:
+    path = "/".join(parts)
+    assert matches("**", path) and matches("/".join("*" for _ in parts), path)
+    assert matches("**/*", path)
+    assert matches("*", path) is (len(parts) == 1)
+
+
+@given(st.text(max_size=12), st.text(max_size=12))
+def test_no_pattern_is_an_error(pattern: str, path: str) -> None:
+    assert matches(pattern, path) in (True, False)

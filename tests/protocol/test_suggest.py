@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pytest_autoresearch.protocol.markdown import parse
+from pytest_autoresearch.protocol.model import Direction, Protocol
+from pytest_autoresearch.protocol.suggest import Suggestion, direction_of, suggest
+from pytest_autoresearch.protocol.template import template
+from tests.protocol.generated import protocols
+
+TRAIN = 'from prepare import data\nLR = 0.1\nprint(f"step: {3}")\nprint(f"val_bpb: {loss:.6f}")\n'
+
+
+def test_the_file_that_prints_a_validation_metric_is_run_and_tuned() -> None:
+    files = {"train.py": TRAIN, "prepare.py": "data = 1\n", "README.md": "val_loss: 3"}
+    assert suggest(files) == Suggestion("val_bpb", Direction.LOWER, "python train.py", ("train.py",), ("prepare.py",))
+
+
+def test_a_benchmark_tunes_what_it_imports_and_is_itself_read_only() -> None:
+    files = {"bench.py": 'import solver\nprint("throughput:", n / t)\n', "solver.py": "def solve(): ...\n"}
+    assert suggest(files) == Suggestion(
+        "throughput", Direction.HIGHER, "python bench.py", ("solver.py",), ("bench.py",)
+    )
+
+
+def test_metric_lines_of_scripts_and_other_languages_count() -> None:
+    assert suggest({"run.sh": 'echo "METRIC p99_ms=$P99"\n'}).metric == "p99_ms"
+    assert suggest({"bench.js": "console.log(`ops_per_second: ${n}`)\n"}).run == "node bench.js"
+
+
+def test_a_log_tells_the_metric_when_nothing_else_does() -> None:
+    files = {"old/run.log": "step: 1\nval_loss: 2.31\n", "Makefile": "bench:\n\t./a.out\n"}
+    assert suggest(files) == Suggestion("val_loss", Direction.LOWER, "make bench")
+
+
+def test_the_metric_that_was_asked_for_is_looked_for() -> None:
+    files = {"a.py": 'print(f"val_loss: {x}")', "b.py": 'print(f"accuracy: {y}")'}
+    assert suggest(files, metric="accuracy").run == "python b.py"
+    assert suggest(files, metric="unheard_of") == Suggestion("unheard_of")
+
+
+def test_an_empty_repository_suggests_nothing() -> None:
+    assert suggest({}) == Suggestion()
+
+
+@pytest.mark.parametrize(
+    ("name", "direction"),
+    [
+        ("val_loss", "lower"),
+        ("p99_ms", "lower"),
+        ("accuracy", "higher"),
+        ("tokens_per_second", "higher"),
+        ("size", "lower"),
+        ("x", None),
+    ],
+)
+def test_a_name_tells_its_direction_where_it_does(name: str, direction: str | None) -> None:
+    found = direction_of(name)
+    assert (found.value if found else None) == direction
+
+
+@given(st.dictionaries(st.sampled_from(["a.py", "b.sh", "Makefile", "package.json", "x.log"]), st.text(max_size=80)))
+def test_any_files_give_a_suggestion(files: dict[str, str]) -> None:
+    assert isinstance(suggest(files), Suggestion)
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(protocols)
+def test_a_template_reads_back_as_its_protocol(protocol: Protocol) -> None:
+    assert parse(template(protocol), file=protocol.source) == protocol
