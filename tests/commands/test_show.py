@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.conftest import Project
+
+
+def test_show_gives_every_value_its_line_and_marks_what_was_filled_in(project: Project) -> None:
+    done = project.cli("show", env={"COLUMNS": "80"})
+    assert done.returncode == 0 and done.stderr == ""
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    rows = {" ".join(line[:19].split()): line for line in lines}
+    assert rows["metric"].endswith("line 6") and "loss, lower is better" in rows["metric"]
+    assert rows["run"].endswith("line 17") and "python train.py" in rows["run"]
+    assert rows["budget"].endswith("line 20") and "20s" in rows["budget"]
+    assert rows["kill timeout"].endswith("default") and "2 x the budget, 40s" in rows["kill timeout"]
+    assert rows["extract"].endswith("default") and "`loss: N`" in rows["extract"]
+    assert rows["agent"].endswith("default") and "sweep" in rows["agent"]
+    assert "train.py" in rows["may change"] and "prepare.py" in rows["read-only"]
+
+
+def test_show_says_which_variable_of_the_environment_counts(project: Project) -> None:
+    done = project.cli("show", env={"AUTORESEARCH_PATIENCE": "7"})
+    assert "from AUTORESEARCH_PATIENCE" in done.stdout
+    bad = project.cli("show", env={"AUTORESEARCH_PATIENCE": "many"})
+    assert bad.returncode == 4 and "AUTORESEARCH_PATIENCE: `many`" in bad.stderr
+
+
+def test_show_json_is_the_documented_form_with_lines_and_defaults(project: Project) -> None:
+    done = project.cli("show", "--json", ".")
+    form = json.loads(done.stdout)
+    assert (form["metric"]["name"], form["targets"], form["readonly"]) == ("loss", ["train.py"], ["prepare.py"])
+    assert (form["run"], form["budget"], form["branch"]) == ("python train.py", 20.0, "autoresearch/demo")
+    assert form["lines"]["run"] == 17 and form["lines"]["targets[0]"] == 11
+    assert {"kill_timeout", "metric.extract", "guard", "agent"} <= set(form["defaults"]) and "run" not in form[
+        "defaults"
+    ]
+    assert form["files"] == {"targets": ["train.py"], "readonly": ["prepare.py"]} and form["problem"] is None
+    assert form["settings"]["agents"] == ["sweep"]
+
+
+def test_show_finds_wanting_what_the_commit_does_not_hold(project: Project) -> None:
+    project.write(
+        "autoresearch.config.md", (project.root / "autoresearch.config.md").read_text().replace("`train.py`", "new.py")
+    )
+    done = project.cli("show")
+    assert done.returncode == 1
+    assert "autoresearch.config.md:11: the target `new.py` is not in the start commit" in done.stdout
+    assert json.loads(project.cli("show", "--json").stdout)["problem"]
+
+
+def test_show_works_outside_of_a_repository_and_says_so(project: Project) -> None:
+    place = project.home / "elsewhere"
+    place.mkdir()
+    (place / "autoresearch.config.md").write_text((project.root / "autoresearch.config.md").read_text())
+    done = project.cli("show", str(place))
+    assert done.returncode == 1 and "loss, lower is better" in done.stdout and "Problem" in done.stdout
+
+
+def test_show_of_a_bad_config_is_one_message_and_exit_code_4(project: Project) -> None:
+    project.write("autoresearch.config.md", "# Nothing\n")
+    done = project.cli("show")
+    assert (done.returncode, done.stdout) == (4, "")
+    assert done.stderr.startswith("pytest-autoresearch: autoresearch.config.md: there are no sections Metric")
+    missing = project.cli("show", "nowhere")
+    assert missing.returncode == 4 and "there is no such file" in missing.stderr
+
+
+def test_nothing_in_a_config_reaches_the_terminal_as_a_command(project: Project) -> None:
+    project.write(
+        "autoresearch.config.md",
+        (project.root / "autoresearch.config.md").read_text()
+        + "\n## Notes\n\x1b]0;title\x07 \x1b[31mred\n\n## \x1b[2J\nx\n",
+    )
+    assert "\x1b" not in project.cli("show").stdout
