@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_autoresearch.protocol.markdown import load
+
+if TYPE_CHECKING:
+    from tests.conftest import Project
+
+
+@pytest.fixture
+def bare(project: Project) -> Project:
+    """The project before anybody wrote a config."""
+    (project.root / "autoresearch.config.md").unlink()
+    project.commit("without a config")
+    return project
+
+
+def test_init_suggests_writes_and_proves(bare: Project) -> None:
+    done = bare.cli("init", "--yes", "--metric", "loss")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "It works: loss = 37.32 after" in done.stdout and "read from the log" in done.stdout
+    protocol = load(bare.root / "autoresearch.config.md", top=bare.root)
+    assert (protocol.metric.name, protocol.metric.direction.value, protocol.run) == ("loss", "lower", "python train.py")
+    assert [rule.pattern for rule in protocol.targets] == ["train.py"]
+    assert [rule.pattern for rule in protocol.readonly] == ["prepare.py"]
+    assert bare.git("status", "--porcelain") == "?? autoresearch.config.md"
+    assert bare.cli("show").returncode == 0
+
+
+def test_every_answer_may_be_given_by_a_flag(bare: Project) -> None:
+    done = bare.cli(
+        *(
+            "init",
+            "--yes",
+            "--goal",
+            "Less loss.",
+            "--metric",
+            "loss",
+            "--direction",
+            "lower",
+            "--run",
+            "python train.py",
+        ),
+        *("--target", "train.py", "--readonly", "prepare.py", "--extract", "grep '^loss:' run.log", "--budget", "20s"),
+        *("--tag", "first"),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "read from the extract command" in done.stdout
+    protocol = load(bare.root / "autoresearch.config.md", top=bare.root)
+    assert (protocol.goal, protocol.tag, protocol.budget) == ("Less loss.", "first", 20)
+    assert protocol.metric.extract == "grep '^loss:' run.log"
+
+
+def test_a_config_in_a_directory_below_the_top_has_paths_of_its_own(bare: Project) -> None:
+    bare.git("mv", "-k", "train.py", "prepare.py", ".")
+    (bare.root / "sub").mkdir()
+    bare.git("mv", "train.py", "prepare.py", "sub")
+    bare.commit("below")
+    done = bare.cli("init", "sub", "--yes", "--metric", "loss")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [rule.pattern for rule in load(bare.root / "sub" / "autoresearch.config.md", top=bare.root).targets] == [
+        "train.py"
+    ]
+
+
+def test_init_never_overwrites(project: Project) -> None:
+    before = (project.root / "autoresearch.config.md").read_text()
+    done = project.cli("init", "--yes")
+    assert done.returncode == 4 and "there is a config already" in done.stderr
+    assert (project.root / "autoresearch.config.md").read_text() == before
+
+
+def test_a_metric_that_is_not_found_is_said_with_the_end_of_the_log(bare: Project) -> None:
+    done = bare.cli(
+        "init",
+        "--yes",
+        "--metric",
+        "accuracy",
+        "--direction",
+        "higher",
+        "--run",
+        "python train.py",
+        "--target",
+        "train.py",
+    )
+    assert done.returncode == 1
+    assert "does not give accuracy yet: no-metric" in done.stdout
+    assert (bare.root / "autoresearch.config.md").exists()
+
+
+def test_a_target_that_is_not_committed_is_refused_before_the_run(bare: Project) -> None:
+    bare.write("new.py", "print('loss: 1')\n")
+    done = bare.cli("init", "--yes", "--metric", "loss", "--run", "python new.py", "--target", "new.py")
+    assert done.returncode == 4 and "the target `new.py` is not in the start commit" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (("--metric", "a\tb"), "--metric: "),
+        (("--metric", "loss", "--run", "run the training and look at the loss"), "--run: `run the training"),
+        (("--metric", "loss", "--budget", "soon"), "--budget: `soon` is not a duration"),
+        (("--metric", "loss", "--tag", "a/b"), "--tag: `a/b` is no usable branch name"),
+        (("--metric", "unheard_of"), "the repository does not tell the direction"),
+    ],
+)
+def test_a_bad_flag_is_one_message_and_nothing_is_written(bare: Project, flags: tuple[str, ...], message: str) -> None:
+    done = bare.cli("init", "--yes", *flags)
+    assert done.returncode == 4 and message in done.stderr
+    assert not (bare.root / "autoresearch.config.md").exists()
+
+
+def test_without_a_terminal_it_does_not_wait_for_answers(bare: Project) -> None:
+    done = bare.cli("init", stdin=subprocess.DEVNULL)
+    assert done.returncode == 4 and "--yes" in done.stderr
+
+
+def test_on_a_terminal_it_asks_until_it_understands(bare: Project) -> None:
+    answers = ["loss", "sideways", "lower", "", "", "", "", "soon", "20s", ""]
+    here, there = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "pytest_autoresearch.cli", "init"],
+        cwd=bare.root, env=bare.env, stdin=there, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    ) as child:  # fmt: skip
+        os.close(there)
+        os.write(here, "".join(f"{answer}\n" for answer in answers).encode())
+        said = child.communicate(timeout=100)[0]
+    os.close(here)
+    assert child.returncode == 0, said
+    assert "`sideways` is neither lower nor higher" in said and "`soon` is not a duration" in said
+    protocol = load(Path(bare.root) / "autoresearch.config.md", top=bare.root)
+    assert (protocol.metric.name, protocol.run, protocol.budget) == ("loss", "python train.py", 20)
+
+
+def test_outside_of_a_repository_it_says_what_is_missing(bare: Project) -> None:
+    done = bare.cli("init", str(bare.home), "--yes")
+    assert done.returncode == 4 and "Traceback" not in done.stderr
