@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,9 +15,12 @@ from pytest_autoresearch.agents.adapters import ADAPTERS
 from pytest_autoresearch.agents.base import Agent, AgentSettings, Proposal
 from pytest_autoresearch.agents.coding import create
 from tests.agents.loose_desk import LooseDesk, briefing
-from tests.end_to_end.scripted_model import Edit, Say, Shell, Step, always, refusing
+from tests.end_to_end.scripted_model import Edit, Say, Shell, Step, always, by_experiment, refusing
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+if TYPE_CHECKING:
+    from tests.conftest import Project
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 ANSWER = "Done.\n\nHYPOTHESIS: a smaller step overshoots less\nDESCRIPTION: halve the learning rate"
 MODELS = {
@@ -26,36 +33,44 @@ MODELS = {
 EVERY_AGENT = pytest.mark.parametrize("name", sorted(ADAPTERS))
 
 
-def script(name: str, *edits: Edit) -> list[Step]:
+def script(name: str, *edits: Edit, answer: str = ANSWER) -> list[Step]:
     """Edits and the answer, as this agent's model would give them."""
     if name == "mini":  # its last message is the output of the command that ends it
-        said = ANSWER.replace("\n", "\\n")
+        said = answer.replace("\n", "\\n")
         return [
             *edits,
             Shell(f"echo COMPLETE_TASK_AND_SUBMIT_FINAL_OUTPUT; printf '{said}\\n'"),
             Say("(never reached)"),
         ]
-    return [*edits, Say(ANSWER)]
+    return [*edits, Say(answer)]
+
+
+def environment(name: str, url: str) -> dict[str, str]:
+    """The agent's own endpoint and a key that opens nothing; skips the test, by name, where it is not installed."""
+    if shutil.which(ADAPTERS[name].program) is None:
+        pytest.skip(f"{name} is not installed ({ADAPTERS[name].install})")
+    if name == "gemini":
+        return {"GEMINI_API_KEY": "key-of-nobody", "GOOGLE_GEMINI_BASE_URL": url}
+    if name in ("claude", "opencode", "pi"):
+        own = {"ANTHROPIC_API_KEY": "key-of-nobody", "ANTHROPIC_BASE_URL": url}
+        return {**own, "CLAUDE_CODE_MAX_RETRIES": "0"}
+    return {"OPENAI_API_KEY": "key-of-nobody", "OPENAI_BASE_URL": f"{url}/v1"}
+
+
+def settings(name: str) -> AgentSettings:
+    """An unknown model would be asked by aider for whole files."""
+    args = ("--edit-format", "diff") if name == "aider" else ()
+    return AgentSettings(name, model=MODELS.get(name, "anthropic/scripted"), args=args, deadline=120)
 
 
 def installed(name: str, url: str, monkeypatch: pytest.MonkeyPatch) -> Agent:
-    """The agent with its own endpoint at ``url``; skips the test, by name, where the program is not installed."""
-    if shutil.which(ADAPTERS[name].program) is None:
-        pytest.skip(f"{name} is not installed ({ADAPTERS[name].install})")
-    for provider in ("ANTHROPIC", "OPENAI", "GEMINI"):
-        monkeypatch.delenv(f"{provider}_API_KEY", raising=False)
-    if name == "gemini":
-        monkeypatch.setenv("GEMINI_API_KEY", "key-of-nobody")
-        monkeypatch.setenv("GOOGLE_GEMINI_BASE_URL", url)
-    elif name in ("claude", "opencode", "pi"):
-        monkeypatch.setenv("ANTHROPIC_API_KEY", "key-of-nobody")
-        monkeypatch.setenv("ANTHROPIC_BASE_URL", url)
-        monkeypatch.setenv("CLAUDE_CODE_MAX_RETRIES", "0")
-    else:
-        monkeypatch.setenv("OPENAI_API_KEY", "key-of-nobody")
-        monkeypatch.setenv("OPENAI_BASE_URL", f"{url}/v1")
-    args = ("--edit-format", "diff") if name == "aider" else ()  # an unknown model would be asked for whole files
-    agent = create(AgentSettings(name, model=MODELS.get(name, "anthropic/scripted"), args=args, deadline=120))
+    """The agent, which finds its model at ``url``."""
+    handed = environment(name, url)
+    for variable in ADAPTERS[name].variables:
+        monkeypatch.delenv(variable, raising=False)
+    for variable, value in handed.items():
+        monkeypatch.setenv(variable, value)
+    agent = create(settings(name))
     assert agent is not None
     return agent
 
@@ -106,3 +121,63 @@ def test_a_model_that_refuses_is_a_failure_in_the_agents_own_words(
     assert proposal.failure is not None
     assert "not well" in proposal.failure or "401" in proposal.failure
     assert "\n" not in proposal.failure
+
+
+@EVERY_AGENT
+def test_a_session_records_a_keep_a_discard_a_no_change_an_out_of_scope_and_a_crash(
+    name: str, project: Project
+) -> None:
+    project.write("other.py", "A = 1\n")
+    asked = settings(name)
+    front = f"---\nagent: {name}\nmodel: {asked.model}\nagent_args: {json.dumps(asked.args)}\n---\n"
+    config = project.root / "autoresearch.config.md"
+    config.write_text(front + config.read_text())
+    project.commit("ask a model")
+    scripts = {
+        1: script(name, Edit("train.py", "RATE = 8.0", "RATE = 4.0"), answer="DESCRIPTION: a lower rate"),
+        2: script(name, Edit("train.py", "RATE = 4.0", "RATE = 9.0"), answer="DESCRIPTION: a higher rate"),
+        3: script(name, answer="DESCRIPTION: think only"),
+        4: script(name, Edit("other.py", "A = 1", "A = 2"), answer="DESCRIPTION: help the other file"),
+        5: script(name, Edit("train.py", "RATE = 4.0", "RATE = 4.0 / 0"), answer="DESCRIPTION: divide"),
+    }
+    with by_experiment(scripts) as model:
+        handed = environment(name, model.url)
+        project.env = {k: v for k, v in project.env.items() if k not in ADAPTERS[name].variables} | handed
+        command = [sys.executable, "-m", "pytest", "--autoresearch", "--autoresearch-experiments=5"]
+        done = subprocess.run(command, cwd=project.root, env=project.env, capture_output=True, text=True, timeout=500)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    assert [(row[2], row[3]) for row in project.table()[2:]] == [
+        ("keep", "a lower rate"),
+        ("discard", "a higher rate"),
+        ("discard", "think only"),
+        ("discard", "help the other file"),
+        ("crash", "divide"),
+    ], done.stdout
+    history = recorded(project)
+    assert [e["reason"] for e in history[1:]] == ["improved", "worse", "no-change", "out-of-scope", "error"]
+    assert all(e["agent"] == name for e in history[1:])
+    assert all(e["usage"]["input_tokens"] >= 100 for e in history[1:])
+    assert sum(e["usage"]["output_tokens"] for e in history[1:]) == 10 * sum(
+        1 for request in model.requests if "count_tokens" not in request.path and request.body
+    )
+    assert left_running(project) == []
+
+
+def recorded(project: Project) -> list[dict[str, Any]]:
+    """The experiments of the ledger, the baseline first."""
+    log = project.git("log", "--first-parent", "--reverse", "-z", "--format=%B", "refs/autoresearch/demo/log")
+    records = [json.loads(message) for message in log.split("\0") if message.strip()]
+    return [record["data"] for record in records if record["kind"] == "experiment"]
+
+
+def left_running(project: Project) -> list[str]:
+    """Command lines of processes that still work for the project."""
+    left = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if str(project.home).encode() in (process / "environ").read_bytes():
+                left.append((process / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace"))
+        except OSError:
+            continue
+    return left
