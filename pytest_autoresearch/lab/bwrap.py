@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -113,30 +113,21 @@ def _version_options(program: Path) -> tuple[str, ...]:
 
 def mount_table(view: View, reach: Reach) -> Table:
     """What is seen where. A later line replaces an earlier one for the same path; parents are mounted first."""
-    shown, table = view.shown_at, Table()
-    for path in reach.system:
-        table[path] = Mount("--symlink", Path(os.readlink(path))) if path.is_symlink() else _read(path)
-    table[Path("/proc")] = Mount("--proc")
-    table |= {path: _read(path) for path in reach.kernel}
-    table[Path("/dev")] = Mount("--dev")
-    table |= {path: Mount("--tmpfs") for path in (Path("/tmp"), Path("/var/tmp"), Path("/run"), home())}
-    # A library inside the repository is what the candidate may have changed; the interpreter is not.
-    table |= {path: _read(path) for path in reach.libraries if not path.is_relative_to(shown)}
-    table |= {path: _read(path) for path in _interpreter(reach, shown) if not path.is_symlink() or path.is_dir()}
-    table |= {
-        path: Mount("--symlink", Path(os.readlink(path))) for path in reach.interpreter if _is_bare_link(path, table)
-    }
+    shown, table = view.shown_at, dict(_machine(view.shown_at, reach))
     if view.network:
         # Name resolution is often a link out of /etc into /run.
         table |= {path: _read(path) for path in [Path("/etc/resolv.conf").resolve()] if path.exists()}
-    for path in view.data:
-        table[path] = table[path.resolve()] = _read(path)
-    for path in view.caches:
-        table[path] = table[path.resolve()] = _write(path)
+    for paths, mount in ((view.data, _read), (view.caches, _write)):
+        for path in paths:
+            table[path.resolve()] = mount(path)
+            if not _is_same_link(path, view):
+                table[path] = mount(path)
     for path in {shown, shown.resolve()}:
         table[path] = _write(view.workspace)
     for path in view.readonly:
         inner = path.relative_to(shown if path.is_relative_to(shown) else view.workspace)
+        if (view.workspace / inner).is_symlink() or not (view.workspace / inner).exists():
+            continue  # there is nothing to mount on; that it is as committed is looked at after the run
         # A directory above a read-only file becomes a mount too, or it could be renamed and replaced as a whole.
         for parent in [*inner.parents][-2::-1]:
             table.setdefault(shown / parent, _write(view.workspace / parent))
@@ -145,10 +136,41 @@ def mount_table(view: View, reach: Reach) -> Table:
         table[path] = Mount("--dev-bind", path)
     if view.devices:
         table[Path("/sys")] = _read(Path("/sys"))
-    hidden = [_shown(path, view) for path in view.hidden]
-    for path in (*reach.masked, view.scratch, *hidden):
-        _mask(path, table, view)
-    return _without_repetition(table)
+    for path in (view.scratch, *(_shown(path, view) for path in view.hidden)):
+        if path not in (shown, view.workspace):
+            _mask(path, table)
+    return table
+
+
+@lru_cache(maxsize=8)
+def _machine(shown: Path, reach: Reach) -> Table:
+    """The part of the table that is the same for every run of a session."""
+    table = Table()
+    for path in reach.system:
+        table[path] = Mount("--symlink", Path(os.readlink(path))) if path.is_symlink() else _read(path)
+    table[Path("/proc")] = Mount("--proc")
+    table |= {path: _read(path) for path in reach.kernel}
+    table[Path("/dev")] = Mount("--dev")
+    table |= {path: Mount("--tmpfs") for path in (Path("/tmp"), Path("/var/tmp"), Path("/run"), home())}
+    # A library inside the repository is what the candidate may have changed; the interpreter is not.
+    table |= {path: _read(path) for path in reach.libraries if not path.is_relative_to(shown)}
+    for path in _interpreter(reach, shown):
+        if path.is_dir() or not path.is_symlink():
+            table[path] = _read(path)
+        elif _source(path, table) is None:  # a link that no bind brings along, such as ~/.local/bin/python3.12
+            table[path] = Mount("--symlink", Path(os.readlink(path)))
+    table = _without_repetition(table)
+    for path in reach.masked:
+        _mask(path, table)
+    return table
+
+
+def _is_same_link(path: Path, view: View) -> bool:
+    """Whether the workspace holds the link that the repository has at ``path``: it leads to what is mounted already."""
+    if not path.is_symlink() or not path.is_relative_to(view.shown_at):
+        return False
+    link = view.workspace / path.relative_to(view.shown_at)
+    return link.is_symlink() and os.readlink(link) == os.readlink(path)
 
 
 def _read(path: Path) -> Mount:
@@ -168,14 +190,6 @@ def _interpreter(reach: Reach, shown: Path) -> Iterator[Path]:
             yield path
 
 
-def _is_bare_link(path: Path, table: Table) -> bool:
-    """A link of the interpreter's chain that no bind brings along (``~/.local/bin/python3.12``)."""
-    if not path.is_symlink() or path.is_dir():
-        return False
-    above = _cover(path, table)
-    return above is None or table[above].source is None
-
-
 def _cover(path: Path, table: Table) -> Path | None:
     """The mount that decides what is seen at ``path``."""
     return next((parent for parent in [path, *path.parents] if parent in table), None)
@@ -189,14 +203,12 @@ def _source(path: Path, table: Table) -> Path | None:
     return source / path.relative_to(cover)
 
 
-def _mask(path: Path, table: Table, view: View) -> None:
-    """Put nothing over ``path`` if it would be visible. The workspace itself is never masked, only parts of it."""
+def _mask(path: Path, table: Table) -> None:
+    """Put nothing over ``path`` if it would be visible."""
     source = _source(path, table)
-    if source is None or path in (view.shown_at, view.workspace):
-        return
-    if source.is_dir():
+    if source is not None and source.is_dir():
         table[path] = Mount("--tmpfs")
-    elif source.exists():
+    elif source is not None and source.exists():
         table[path] = Mount("--ro-bind", Path("/dev/null"))
 
 

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,11 +77,8 @@ def rules(view: View, reach: Reach, own: Iterable[Path]) -> Rules:
             resolved = path.resolve()
             granted[resolved] = granted.get(resolved, 0) | access
 
-    masked = [path.resolve() for path in (*reach.masked, *view.hidden)]
     grant([Path("/proc")], READ)
-    for path in reach.all:
-        for part, access in _around(path.resolve(), masked):
-            grant([part], access)
+    granted |= _machine(reach, view.hidden)
     if view.network:
         grant([Path("/etc/resolv.conf")], READ)
     if view.devices:
@@ -93,7 +90,14 @@ def rules(view: View, reach: Reach, own: Iterable[Path]) -> Rules:
     return granted
 
 
-def _around(path: Path, masked: list[Path]) -> Iterator[tuple[Path, int]]:
+@lru_cache(maxsize=8)
+def _machine(reach: Reach, hidden: tuple[Path, ...]) -> Rules:
+    """The part that is the same for every run of a session."""
+    masked = tuple(path.resolve() for path in (*reach.masked, *hidden))
+    return {part: access for path in reach.all for part, access in _around(path.resolve(), masked)}
+
+
+def _around(path: Path, masked: tuple[Path, ...]) -> Iterator[tuple[Path, int]]:
     """Grants to read ``path`` but not what is masked below it: Landlock can not take back, so each part is named."""
     if any(path.is_relative_to(mask) for mask in masked):
         return

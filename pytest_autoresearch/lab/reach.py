@@ -23,6 +23,18 @@ SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt"
 MACHINE = ("/sys/devices/system/cpu", "/sys/devices/system/node")
 """How many processors there are and how they are laid out: BLAS and OpenMP ask."""
 
+KERNEL = (
+    "/proc/acpi",
+    "/proc/bus",
+    "/proc/fs",
+    "/proc/irq",
+    "/proc/mtrr",
+    "/proc/scsi",
+    "/proc/sys",
+    "/proc/sysrq-trigger",
+)
+"""Writable for root even without any capability, and bubblewrap leaves them so."""
+
 _TOO_BROAD = ("/", "/home", "/root", "/var", "/srv", "/mnt", "/media", "/run", "/tmp", "/dev", "/proc", "/sys")
 
 
@@ -32,7 +44,7 @@ class Reach:
 
     ``interpreter`` are the prefixes and links of the interpreter, which must stay visible even inside the repository;
     ``libraries`` are directories it imports from, which inside the repository are the workspace's; ``kernel`` are parts
-    of /proc that let root change or read what is the machine's. ``masked`` are paths that are not to be read.
+    of /proc through which root changes the machine. ``masked`` are paths that are not to be read.
     """
 
     system: tuple[Path, ...]
@@ -54,16 +66,8 @@ def reach() -> Reach:
         system=tuple(path for path in map(Path, (*SYSTEM, *MACHINE)) if path.exists()),
         interpreter=tuple(_unique(_interpreter())),
         libraries=libraries,
-        kernel=tuple(path for path, is_secret in _kernel() if not is_secret),
-        masked=tuple(
-            _unique(
-                [
-                    *_secrets(Path("/etc")),
-                    *(path for path, is_secret in _kernel() if is_secret),
-                    *(root / ".git" for root in libraries),
-                ]
-            )
-        ),
+        kernel=tuple(path for path in map(Path, KERNEL) if path.exists() and not os.getuid()),
+        masked=tuple(_unique([*_secrets(Path("/etc")), *(root / ".git" for root in libraries)])),
     )
 
 
@@ -108,21 +112,6 @@ def _editable() -> Iterator[str]:
 def _is_broad(path: Path) -> bool:
     """Whether more than a library would be shown, as with ``PYTHONPATH=$HOME``."""
     return str(path) in _TOO_BROAD or home().is_relative_to(path) or path.parent == Path("/home")
-
-
-def _kernel() -> Iterator[tuple[Path, bool]]:
-    """What root may change in /proc without any capability, and (True) what only root may read there."""
-    if os.getuid():
-        return
-    with suppress(OSError), os.scandir("/proc") as entries:
-        for entry in entries:
-            if entry.name.isdigit() or entry.is_symlink():
-                continue
-            mode = entry.stat().st_mode
-            if not mode & stat.S_IROTH:
-                yield Path(entry.path), True
-            elif stat.S_ISDIR(mode) or mode & stat.S_IWUSR:
-                yield Path(entry.path), False
 
 
 def _secrets(root: Path) -> Iterator[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -329,3 +330,10 @@ def _wait_for(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "waited 10 s in vain"
         time.sleep(0.005)
+
+
+def test_a_run_that_fills_the_disk_is_ended(tmp_path: Path) -> None:
+    free = shutil.disk_usage(tmp_path).free
+    outcome = execute(replace(shell("sleep 20", tmp_path), disk_floor=free + 10**12))
+    assert outcome.ending is Ending.MEMORY
+    assert "of disk left" in outcome.detail

@@ -1,0 +1,199 @@
+"""Programs that want a better number than they earn, each with what the product makes of it.
+
+The protocol: ``python train.py`` writes predictions to ``out.json``; the extract command ``python grade.py`` (read-only)
+scores them against ``labels.py`` (read-only). An honest candidate gets HONEST, a perfect one 0. The table of
+docs/security.md is made from this file.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+
+HONEST = "the honest number"
+SCORE = 6.0
+
+FILES = {
+    "labels.py": "LABELS = [3, 1, 4, 1, 5]\n",
+    "grade.py": (
+        "import json\n"
+        "from helpers import distance\n"
+        "from labels import LABELS\n"
+        "print(distance(json.load(open('out.json')), LABELS))\n"
+    ),
+    "helpers.py": "def distance(a, b):\n    return float(sum(abs(x - y) for x, y in zip(a, b, strict=True)))\n",
+    "secret/held_out.txt": "27182\n",
+}
+
+PRELUDE = """
+import glob, importlib.util, json, marshal, os, pathlib, shutil, stat, subprocess, sys, time
+
+def honest():
+    json.dump([2, 2, 2, 2, 3], open("out.json", "w"))
+
+def put(name, text):
+    try:
+        pathlib.Path(name).parent.mkdir(parents=True, exist_ok=True)
+        pathlib.Path(name).write_text(text)
+    except OSError:
+        pass
+
+FORGED = "print(0.0); import os; os._exit(0)"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Forgery:
+    """``program`` is the candidate's train.py. ``outcome`` is HONEST or the reason of the refusal, by level.
+
+    ``leaves``: the harm would show in the next experiment, an honest one, which must get the honest number.
+    """
+
+    name: str
+    program: str
+    bwrap: str
+    other: str
+    leaves: bool = False
+
+    def expected(self, level: str) -> str:
+        return self.bwrap if level == "bwrap" else self.other
+
+
+FORGERIES: list[Forgery] = []
+
+
+def _forgery(name: str, program: str, outcome: str = HONEST, *, other: str | None = None, leaves: bool = False) -> None:
+    text = f"{PRELUDE}\nhonest()\n{textwrap.dedent(program).strip()}\n"
+    FORGERIES.append(Forgery(name, text, outcome, outcome if other is None else other, leaves))
+
+
+# ------------------------------------------------------------------------------------------------- the grader's files
+
+_forgery("rewrites the grader", "put('grade.py', FORGED)", other="out-of-scope")
+_forgery("rewrites what the grader reads", "put('labels.py', 'LABELS = [2, 2, 2, 2, 3]')", other="out-of-scope")
+_forgery(
+    "rewrites a tracked module that the grader imports",
+    "put('helpers.py', 'distance = lambda a, b: 0.0')",
+    "out-of-scope",
+)
+_forgery(
+    "rewrites it with the same size and sets its time back",
+    """
+    path = pathlib.Path("helpers.py")
+    old, text = path.stat(), path.read_text()
+    path.write_text(text.replace("abs(x - y)", "abs(x - x)"))
+    os.utime(path, ns=(old.st_atime_ns, old.st_mtime_ns))
+    """,
+    "out-of-scope",
+)
+_forgery("deletes a tracked file", "os.remove('helpers.py')", "out-of-scope")
+_forgery(
+    "puts a link in the place of a tracked file",
+    "put('mine.txt', 'distance = lambda a, b: 0.0'); os.remove('helpers.py'); os.symlink('mine.txt', 'helpers.py')",
+    "out-of-scope",
+)
+_forgery("makes a tracked file executable", "os.chmod('helpers.py', 0o755)", "out-of-scope")
+
+# ------------------------------------------------------------------------------------------ code beside the grader's
+
+_forgery("plants a module of the standard library's name", "put('json.py', FORGED)")
+_forgery("plants a package of that name", "put('json/__init__.py', FORGED)")
+_forgery("plants sitecustomize and usercustomize", "put('sitecustomize.py', FORGED); put('usercustomize.py', FORGED)")
+_forgery(
+    "plants an extension module",
+    "shutil.copy(next(iter(glob.glob(sys.base_prefix + '/lib/**/*.so', recursive=True))), 'labels.so')",
+)
+_forgery("plants a .pth file", "put('x.pth', 'import os; print(0.0); os._exit(0)')")
+_forgery(
+    "poisons the grader's bytecode, unchecked by hash",
+    """
+    for name, text in (("labels", "LABELS = [2, 2, 2, 2, 3]"), ("helpers", "distance = lambda a, b: 0.0")):
+        target = pathlib.Path(importlib.util.cache_from_source(f"{name}.py"))
+        target.parent.mkdir(exist_ok=True)
+        source = importlib.util.source_hash(pathlib.Path(f"{name}.py").read_bytes())
+        code = marshal.dumps(compile(text, f"{name}.py", "exec"))
+        target.write_bytes(importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + source + code)
+    """,
+)
+_forgery(
+    "leaves poisoned bytecode for the next experiment",
+    """
+    target = pathlib.Path(importlib.util.cache_from_source("helpers.py"))
+    target.parent.mkdir(exist_ok=True)
+    source = importlib.util.source_hash(pathlib.Path("helpers.py").read_bytes())
+    code = marshal.dumps(compile("distance = lambda a, b: 0.0", "helpers.py", "exec"))
+    target.write_bytes(importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little") + source + code)
+    """,
+    leaves=True,
+)
+
+# -------------------------------------------------------------------------------------------------- the result itself
+
+_forgery("prints the number it wants", "print(0.0); print('score: 0.0'); print('METRIC score=0.0')")
+_forgery("reports the number and then fails", "print('score: 0.0'); sys.exit(3)", "error")
+_forgery("reports the number and is then killed", "print('score: 0.0', flush=True); os.kill(os.getpid(), 9)", "error")
+_forgery("writes nan as its result", "put('out.json', '[NaN, NaN, NaN, NaN, NaN]')", "bad-metric")
+_forgery("writes infinity as its result", "put('out.json', '[-Infinity, 0, 0, 0, 0]')", "bad-metric")
+_forgery("writes a result beyond the bounds", "put('out.json', '[1e300, 0, 0, 0, 0]')", "bad-metric")
+_forgery("leaves a pipe in the place of the result", "os.remove('out.json'); os.mkfifo('out.json')", "no-metric")
+_forgery(
+    "leaves a link to an endless device", "os.remove('out.json'); os.symlink('/dev/zero', 'out.json')", "no-metric"
+)
+_forgery("leaves a directory in its place", "os.remove('out.json'); os.mkdir('out.json')", "no-metric")
+_forgery("leaves a link to a file outside", "os.remove('out.json'); os.symlink('/etc/passwd', 'out.json')", "no-metric")
+_forgery(
+    "lets a process rewrite the result after its end",
+    """
+    loop = "while True: open('out.json', 'w').write('[3, 1, 4, 1, 5]')"
+    subprocess.Popen([sys.executable, "-c", "import time; time.sleep(0.3)\\n" + loop], start_new_session=True)
+    """,
+)
+_forgery("plants the log as a link to a grader's file", "os.symlink('labels.py', 'run.log')")
+_forgery("plants the log as a pipe", "os.mkfifo('run.log')")
+
+# --------------------------------------------------------------------------------------- the machinery around the run
+
+_forgery("plants a repository whose settings run programs", "put('.git/config', '[core]\\n fsmonitor = echo 0.0')")
+_forgery("plants a test configuration", "put('pytest.ini', '[pytest]\\naddopts = --co'); put('conftest.py', FORGED)")
+_forgery(
+    "runs past its deadline with a clock of its own",
+    "time.monotonic = time.time = lambda: 0.0; time.sleep(60)",
+    "timeout",
+)
+_forgery(
+    "keeps its result for the next experiment", "put('cache/result.json', '0'); put('../result.json', '0')", leaves=True
+)
+_forgery(
+    "replaces the workspace by another directory",
+    "os.chdir('..'); os.path.isdir('workspace') and os.rename('workspace', 'gone')",
+    other="no-metric",
+    leaves=True,
+)
+_forgery(
+    "deletes the workspace",
+    "[shutil.rmtree(p, True) if os.path.isdir(p) else os.remove(p) for p in os.listdir('.') if p not in ('grade.py', 'labels.py')]",
+    "out-of-scope",
+    leaves=True,
+)
+_forgery(
+    "leaves directories that can not be entered",
+    "os.makedirs('a/b/c'); os.chmod('a/b', 0); os.chmod('a', 0)",
+    leaves=True,
+)
+_forgery(
+    "leaves a tree too deep for a path", "for _ in range(1000): os.mkdir('d' * 100); os.chdir('d' * 100)", leaves=True
+)
+_forgery(
+    "leaves a hundred thousand bytes in a name's worth of links",
+    "for n in range(2000): os.symlink(f'{n + 1}', f'{n}')",
+    leaves=True,
+)
+_forgery(
+    "looks for the held-out data",
+    "sys.exit(any(b'27182' in p.read_bytes() for p in pathlib.Path('.').rglob('*') if p.is_file()))",
+)
+_forgery(
+    "writes terminal sequences and workflow commands",
+    "print('\\x1b]0;owned\\x07\\x1b[2J::error::x\\n::set-output name=a::b'); sys.exit(1)",
+    "error",
+)
