@@ -106,6 +106,16 @@ def resolve_paths(protocol: Protocol, tracked: Collection[str]) -> Scope:
     return _Resolver(protocol, tracked).scope()
 
 
+def retargeted(protocol: Protocol, targets: Collection[str], *, base: Path, top: Path) -> Protocol:
+    """The protocol with other targets, given relative to ``base`` (where the command was typed)."""
+    try:
+        local = [localised(str(base / target), top=top, directory=protocol.directory) for target in targets]
+    except ValueError as error:
+        raise ConfigError(f"--autoresearch-targets: {error}", remedy="name paths inside of the repository") from None
+    origins = {name: line for name, line in protocol.origins.items() if not name.startswith("targets")}
+    return replace(protocol, targets=tuple(PathRule(path) for path in local), origins=origins)
+
+
 def localised(path: str, *, top: Path, directory: PurePosixPath) -> str:
     """A path of the machine as seen from ``directory``; ValueError when it lies outside of the repository."""
     plain = os.path.normpath(path)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pytest_autoresearch.errors import ConfigError
 from pytest_autoresearch.protocol.globs import matches
 from pytest_autoresearch.protocol.model import Direction, Metric, PathRule, Protocol
-from pytest_autoresearch.protocol.scope import Scope, localised, resolve_paths
+from pytest_autoresearch.protocol.scope import Scope, localised, resolve_paths, retargeted
 
 TRACKED = (
     *("README.md", "pyproject.toml", "conftest.py", ".github/workflows/ci.yml"),
@@ -156,6 +156,15 @@ def test_absolute_paths_become_relative_to_the_protocols_directory(tmp_path: Pat
     assert localised(f"{tmp_path}/lib/", top=tmp_path, directory=place) == "../lib/"
     with pytest.raises(ValueError, match="outside of the repository"):
         localised("/etc/passwd", top=tmp_path, directory=place)
+
+
+def test_targets_from_the_command_line_are_relative_to_where_it_was_typed(tmp_path: Path) -> None:
+    (tmp_path / "ex" / "src").mkdir(parents=True)
+    other = retargeted(protocol("train.py"), ("a.py", "../prepare.py"), base=tmp_path / "ex" / "src", top=tmp_path)
+    assert [rule.pattern for rule in other.targets] == ["src/a.py", "prepare.py"]
+    assert resolve_paths(other, TRACKED).targets == ("ex/prepare.py", "ex/src/a.py")
+    with pytest.raises(ConfigError, match="lies outside of the repository"):
+        retargeted(protocol("train.py"), ("/etc/passwd",), base=tmp_path, top=tmp_path)
 
 
 names = st.text("ab.-[]*?é", min_size=1, max_size=4).filter(lambda name: name.strip("."))
