@@ -43,7 +43,7 @@ def decode(text: str) -> Record:
     """The record that a ledger commit's message holds. NotebookError for one that this version can not read."""
     try:
         document = json.loads(text)
-        version, kind, data = document["version"], document["kind"], document["data"]
+        version, kind, data = int(document["version"]), str(document["kind"]), document["data"]
     except (ValueError, TypeError, KeyError):
         raise NotebookError(f"no record of this product: {text[:60]!r}") from None
     if version > VERSION or kind not in KINDS:
@@ -53,7 +53,7 @@ def decode(text: str) -> Record:
         )
     try:
         record: Record = from_plain(KINDS[kind], data)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise NotebookError(f"a {kind} record can not be read: {error}") from None
     return record
 

@@ -319,3 +319,15 @@ def test_a_repack_by_somebody_else_is_noticed(root: Path) -> None:
         again = repository.write_tree("HEAD", [edit("train.py", "RATE = 5\n")])
         assert again == tree
         assert git(root, "show", f"{tree}:train.py") == "RATE = 5"
+
+
+def test_an_ancestor_is_one(root: Path) -> None:
+    with Git.discover(root) as repository:
+        old = repository.head()
+        new = repository.commit(repository.tree(old), [old], "new")
+        other = repository.commit(repository.tree(old), [old], "other")
+        repository.flush()
+        assert repository.is_ancestor(old, new)
+        assert repository.is_ancestor(new, new)
+        assert not repository.is_ancestor(new, old)
+        assert not repository.is_ancestor(new, other)

@@ -1,0 +1,199 @@
+"""Two clones on one tag: the ledger is never forced, and nothing is lost when they went different ways."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pytest_autoresearch.errors import NotebookError
+from pytest_autoresearch.notebook.git import Git
+from pytest_autoresearch.notebook.sync import Relation, diverged, fetch, host_ref, push
+from pytest_autoresearch.notebook.tags import archive, delete, locate
+from tests.notebook.diary import Diary, assert_sound, git
+
+
+@pytest.fixture
+def remote(room: Path, root: Path) -> Path:
+    """A bare repository that ``root`` calls origin."""
+    path = room / "remote.git"
+    git(room, "clone", "-q", "--bare", str(root), str(path))
+    git(root, "remote", "add", "origin", str(path))
+    return path
+
+
+def clone(remote: Path, name: str) -> Path:
+    git(remote.parent, "clone", "-q", str(remote), name)
+    return remote.parent / name
+
+
+def reach(root: Path, count: int) -> None:
+    with Diary(root) as diary:
+        diary.reach(count)
+
+
+def refuse_ledgers(remote: Path) -> None:
+    hook = remote / "hooks/update"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text('#!/bin/sh\ncase "$1" in refs/heads/*) exit 0;; *) echo "no custom refs"; exit 1;; esac\n')
+    hook.chmod(0o755)
+
+
+def test_ledger_and_branch_are_pushed_and_go_on_in_another_clone(root: Path, remote: Path) -> None:
+    reach(root, 4)
+    with Git.discover(root) as repository:
+        pushed = push(repository, "origin", "demo")
+        assert (pushed.branch, pushed.ledger, pushed.refusals) == (True, "refs/autoresearch/demo/log", ())
+        assert fetch(repository, "origin", "demo") is Relation.SAME
+    other = clone(remote, "other")
+    with Git.discover(other) as repository:
+        assert fetch(repository, "origin", "demo") is Relation.AHEAD
+    reach(other, 7)
+    assert_sound(other)
+    with Git.discover(other) as repository:
+        assert fetch(repository, "origin", "demo") is Relation.BEHIND
+        assert push(repository, "origin", "demo").branch
+    with Git.discover(root) as repository:
+        assert fetch(repository, "origin", "demo") is Relation.AHEAD
+    reach(root, 8)
+    assert_sound(root)
+
+
+def test_a_remote_without_the_tag_says_so(root: Path, remote: Path) -> None:
+    with Git.discover(root) as repository:
+        assert fetch(repository, "origin", "demo") is Relation.NONE
+
+
+def test_a_diverged_ledger_is_kept_beside_and_never_forced(root: Path, remote: Path) -> None:
+    reach(root, 4)
+    with Git.discover(root) as repository:
+        push(repository, "origin", "demo")
+    other = clone(remote, "other")
+    with Git.discover(other) as repository:
+        fetch(repository, "origin", "demo")
+    reach(root, 7)
+    with Diary(other) as diary:
+        diary.notebook.note("hint", "from the other machine")
+        diary.reach(6)
+    with Git.discover(root) as repository:
+        push(repository, "origin", "demo")
+    at = git(remote, "rev-parse", "refs/autoresearch/demo/log")
+    with Git.discover(other) as repository:
+        assert fetch(repository, "origin", "demo") is Relation.DIVERGED
+        assert git(other, "rev-parse", host_ref("demo", "origin")) == at
+        assert "--autoresearch-tag demo-2" in str(diverged(repository, "origin", "demo"))
+        pushed = push(repository, "origin", "demo")
+    assert pushed.ledger == host_ref("demo")
+    assert not pushed.branch
+    assert len(pushed.refusals) == 2
+    assert git(remote, "rev-parse", "autoresearch/demo") == git(root, "rev-parse", "autoresearch/demo")
+    assert git(remote, "rev-parse", "refs/autoresearch/demo/log") == at
+    assert git(remote, "rev-parse", host_ref("demo")) == git(other, "rev-parse", "refs/autoresearch/demo/log")
+    assert_sound(other)
+
+
+def test_a_refused_ledger_does_not_hold_back_the_branch(root: Path, remote: Path) -> None:
+    reach(root, 4)
+    refuse_ledgers(remote)
+    with Git.discover(root) as repository:
+        pushed = push(repository, "origin", "demo")
+    assert (pushed.branch, pushed.ledger) == (True, None)
+    assert git(remote, "rev-parse", "autoresearch/demo") == git(root, "rev-parse", "autoresearch/demo")
+
+
+def test_pushing_ten_more_records_pushes_only_those(root: Path, remote: Path) -> None:
+    reach(root, 30)
+    with Git.discover(root) as repository:
+        push(repository, "origin", "demo")
+        before = int(git(remote, "count-objects").split()[0])
+    reach(root, 40)
+    with Git.discover(root) as repository:
+        push(repository, "origin", "demo")
+    assert int(git(remote, "count-objects").split()[0]) - before <= 10 * 4
+
+
+def test_an_unreachable_remote_is_an_error_with_gits_words(root: Path) -> None:
+    reach(root, 2)
+    with Git.discover(root) as repository:
+        with pytest.raises(NotebookError, match="git ls-remote failed"):
+            fetch(repository, "/nowhere", "demo")
+        assert push(repository, "--upload-pack=touch /tmp/x", "demo").ledger is None
+
+
+# Tags
+
+
+def test_an_archived_tag_is_on_the_remote_and_no_longer_here(root: Path, remote: Path) -> None:
+    reach(root, 4)
+    head = git(root, "rev-parse", "autoresearch/demo")
+    with Git.discover(root) as repository:
+        archive(repository, "demo", "origin")
+    assert git(root, "for-each-ref", "refs/autoresearch", "refs/heads/autoresearch") == ""
+    assert not (root / ".git/autoresearch/demo").exists()
+    assert git(remote, "rev-parse", "autoresearch/demo") == head
+    with Git.discover(root) as repository:
+        assert fetch(repository, "origin", "demo") is Relation.AHEAD
+    reach(root, 5)
+    assert_sound(root)
+
+
+def test_nothing_is_pruned_that_the_remote_does_not_have(root: Path, remote: Path) -> None:
+    reach(root, 4)
+    refs = git(root, "for-each-ref", "refs/heads", "refs/autoresearch")
+    with Git.discover(root) as repository:
+        with pytest.raises(NotebookError, match="git ls-remote failed"):
+            archive(repository, "demo", str(root.parent / "nowhere"))
+        refuse_ledgers(remote)
+        with pytest.raises(NotebookError, match=r"does not have all of demo.*\n  nothing was deleted here"):
+            archive(repository, "demo", "origin")
+    assert git(root, "for-each-ref", "refs/heads", "refs/autoresearch") == refs
+
+
+def test_a_deleted_tag_leaves_no_ref_and_no_state(root: Path) -> None:
+    reach(root, 4)
+    (root / ".git/autoresearch/demo/logs").mkdir(parents=True)
+    with Git.discover(root) as repository:
+        delete(repository, "demo")
+    assert git(root, "for-each-ref", "refs/autoresearch", "refs/heads/autoresearch") == ""
+    assert not (root / ".git/autoresearch/demo").exists()
+
+
+def test_a_running_or_checked_out_tag_is_not_deleted(root: Path) -> None:
+    with Diary(root) as diary:
+        diary.reach(4)
+        with pytest.raises(NotebookError, match="is in use by process"):
+            delete(diary.git, "demo")
+    git(root, "checkout", "-q", "autoresearch/demo")
+    with Git.discover(root) as repository, pytest.raises(NotebookError, match="is checked out"):
+        delete(repository, "demo")
+
+
+def test_a_command_means_the_tag_or_the_newest_of_its_config(root: Path) -> None:
+    (root / "below").mkdir()
+    with Diary(root, "old") as diary:
+        diary.reach(1)
+    with Diary(root, "new") as diary:
+        from tests.notebook.diary import NOW, session
+
+        begun = replace(session(diary.git.head(), "new"), started=NOW.replace(year=2025))
+        diary.notebook.begin_session(begun)
+    with Diary(root, "other") as diary:
+        begun = replace(
+            session(diary.git.head(), "other"), source="t/test_x.py::test_y", started=NOW.replace(year=2026)
+        )
+        diary.notebook.begin_session(begun)
+    (root / "t").mkdir()
+    (root / "t/test_x.py").write_text("")
+    for path, tag, meant in (
+        (root, None, "new"),
+        (root / "autoresearch.config.md", None, "new"),
+        (root / "t/test_x.py", None, "other"),
+        (root / "below", None, "other"),
+        (root, "old", "old"),
+    ):
+        located = locate(path, tag)
+        located.git.close()
+        assert located.tag == meant
+    with pytest.raises(NotebookError, match="no session was begun here\n  there are: old, new, other"):
+        locate(root / "train.py", None)
