@@ -32,7 +32,7 @@ from pytest_autoresearch.notebook.tags import locate
 from pytest_autoresearch.protocol.experiment import Experiment
 from pytest_autoresearch.protocol.markdown import load
 from pytest_autoresearch.protocol.model import Protocol
-from pytest_autoresearch.protocol.scope import resolve_paths
+from pytest_autoresearch.protocol.scope import Scope, resolve_paths
 from pytest_autoresearch.protocol.serialise import digests, from_json, to_json
 from pytest_autoresearch.protocol.settings import Settings, resolve
 from pytest_autoresearch.report.terminal import Opening
@@ -56,21 +56,8 @@ def opened(protocol: Protocol, git: Git, settings: Settings, *, hook: Any, watch
         notebook = stack.enter_context(
             Notebook.open(git, tag, table=table_path(git, protocol.source, tag), metric=protocol.metric.name)
         )
-        scratch = stack.enter_context(_scratch(git, tag))
-        choice = choose(settings.isolation, scratch=scratch)
-        site = Site(
-            top=git.top,
-            scratch=scratch,
-            tag=tag,
-            protocol=protocol,
-            read_blobs=git.read,
-            interpreter_bin=Path(sys.executable).parent,
-            targets=frozenset(scope.targets),
-            readonly=frozenset(scope.readonly),
-            outputs=_outputs(notebook),
-            hidden=protocol.holdout.files if protocol.holdout is not None else (),
-        )
-        lab = stack.enter_context(_executor(settings, site, choice, hook))
+        outputs = _outputs(notebook)
+        lab = stack.enter_context(equipped(protocol, git, settings, tag=tag, scope=scope, hook=hook, outputs=outputs))
         machine = machine_fingerprint()
         state = state_directory(git, tag)
         steering.begin_anew(state)
@@ -103,6 +90,35 @@ def opened(protocol: Protocol, git: Git, settings: Settings, *, hook: Any, watch
                 paused=lambda: steering.paused(state),
             )
         )
+
+
+@contextmanager
+def equipped(
+    protocol: Protocol,
+    git: Git,
+    settings: Settings,
+    *,
+    tag: str,
+    scope: Scope,
+    hook: Any,
+    outputs: frozenset[str] = frozenset(),
+) -> Iterator[Executor]:
+    """The lab for one protocol: a scratch directory, the best sandbox there is, and the executor."""
+    with _scratch(git, tag) as scratch:
+        site = Site(
+            top=git.top,
+            scratch=scratch,
+            tag=tag,
+            protocol=protocol,
+            read_blobs=git.read,
+            interpreter_bin=Path(sys.executable).parent,
+            targets=frozenset(scope.targets),
+            readonly=frozenset(scope.readonly),
+            outputs=outputs,
+            hidden=protocol.holdout.files if protocol.holdout is not None else (),
+        )
+        with _executor(settings, site, choose(settings.isolation, scratch=scratch), hook) as executor:
+            yield executor
 
 
 class NoPlugins:

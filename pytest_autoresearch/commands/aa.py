@@ -1,0 +1,86 @@
+"""``pytest-autoresearch aa``: a protocol's noise, its drift, and what a gain will cost, before a night is spent."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from pytest_autoresearch.errors import LabError
+from pytest_autoresearch.notebook.git import Git
+from pytest_autoresearch.protocol.discover import find_config
+from pytest_autoresearch.protocol.markdown import load
+from pytest_autoresearch.protocol.options import parse_positive_count
+from pytest_autoresearch.protocol.scope import resolve_paths
+from pytest_autoresearch.protocol.settings import resolve
+from pytest_autoresearch.report.screen import PlainScreen
+from pytest_autoresearch.report.terminal import number
+from pytest_autoresearch.research.loop import BASELINE_DEADLINE
+from pytest_autoresearch.research.noise import Noise, describe, no_op_runs
+from pytest_autoresearch.research.opening import NoPlugins, equipped
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("path", metavar="PATH", nargs="?", type=Path, default=Path(), help="config, or its directory")
+    parser.add_argument("-n", type=parse_positive_count, default=200, metavar="N", help="runs (default: 200)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, and say it; 1 where the session's policy would keep noise (more than one false keep in 20 sessions)."""
+    config = find_config(args.path)
+    with Git.discover(config.parent) as git:
+        protocol = load(config, top=git.top)
+        settings = resolve({}, os.environ, protocol.options, {})
+        start = git.files(git.head())
+        scope = resolve_paths(protocol, start.keys())
+        screen = PlainScreen()
+        values, failed = [], 0
+        with equipped(protocol, git, settings, tag=".aa", scope=scope, hook=NoPlugins()) as lab:
+            for measured in no_op_runs(
+                lab,
+                git,
+                start,
+                scope.targets[0],
+                count=args.n,
+                deadline=protocol.deadline or BASELINE_DEADLINE,
+                tick=screen.tick,
+                begun=lambda n: screen.phase(n, f"run {n} of {args.n}", budget=protocol.budget),
+            ):
+                if measured.value is None:
+                    failed += 1
+                    screen.remark(f"a run failed: {measured.detail}")
+                else:
+                    values.append(measured.value)
+        screen.clear()
+    if len(values) < 2:
+        raise LabError(
+            f"{failed} of {args.n} runs failed: there is nothing to compare\n  run the command by hand first"
+        )
+    noise = describe(values, failed, protocol.metric)
+    if args.json:
+        print(json.dumps({**asdict(noise), "false_keeps": {p.value: n for p, n in noise.false_keeps.items()}}))
+    else:
+        print("\n".join(_lines(noise, protocol.metric.name)))
+    policy = next(p for p in noise.false_keeps if p.value == settings.judge)
+    return 1 if noise.false_keeps[policy] > 0.05 else 0
+
+
+def _lines(noise: Noise, metric: str) -> Iterator[str]:
+    share = f" ({100 * noise.spread / abs(noise.level):.2g} % of it)" if noise.level else ""
+    yield f"{metric}: {number(noise.level)} on {noise.runs} runs of the same state, {noise.failed} more failed"
+    if noise.exact:
+        yield "noise   none: every run gave the same number, so one run decides"
+    else:
+        yield f"noise   {number(noise.spread)} is the standard deviation of one run{share}"
+    certain = "certain" if noise.drift_certain else "not told from noise"
+    yield f"drift   {number(noise.drift)} from the first run to the last, {certain}"
+    for policy, keeps in noise.false_keeps.items():
+        yield f"false keeps in {noise.runs} experiments, {policy.value:<9} {keeps:.2f}"
+    if noise.gain_kept is not None:
+        kept = f"kept in {100 * noise.gain_kept:.0f} % of cases"
+        yield f"a true gain of 1 %: {kept}, after {noise.gain_runs:.1f} runs each"
