@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
+from statistics import NormalDist
 
 EFFECTS = (1.0, 2.0, 4.0)
 """The gains, in standard deviations of one run, that the evidence is spread over with equal weight."""
@@ -137,17 +138,28 @@ def winsorised(values: Sequence[float], reach: float) -> list[float]:
 
 @lru_cache(maxsize=1024)
 def t_quantile(probability: float, freedom: int) -> float:
-    """The ``probability`` quantile of Student's t, ``probability`` in (.5, 1): its distribution function, bisected."""
-    low, high = 0.0, 1.0
-    while _t_distribution(high, freedom) < probability:
-        high *= 2
-    for _ in range(80):
-        middle = (low + high) / 2
-        if _t_distribution(middle, freedom) < probability:
-            low = middle
-        else:
-            high = middle
-    return (low + high) / 2
+    """The ``probability`` quantile of Student's t, ``probability`` in (.5, 1).
+
+    The Cornish-Fisher expansion (Abramowitz and Stegun 26.7.5), exact to ten digits above 200 degrees of freedom;
+    below, Newton's method, which climbs to the root from the normal quantile as the distribution is concave there.
+    """
+    z = NormalDist().inv_cdf(probability)
+    if freedom > 200:
+        powers = [z**power for power in range(10)]
+        return (
+            z
+            + (powers[3] + z) / (4 * freedom)
+            + (5 * powers[5] + 16 * powers[3] + 3 * z) / (96 * freedom**2)
+            + (3 * powers[7] + 19 * powers[5] + 17 * powers[3] - 15 * z) / (384 * freedom**3)
+            + (79 * powers[9] + 776 * powers[7] + 1482 * powers[5] - 1920 * powers[3] - 945 * z) / (92160 * freedom**4)
+        )
+    height = math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)) / math.sqrt(freedom * math.pi)
+    t, step = z, z
+    while step > 1e-12 * t:
+        density = height * (1 + t * t / freedom) ** (-(freedom + 1) / 2)
+        step = (probability - _t_distribution(t, freedom)) / density
+        t += step
+    return t
 
 
 def _t_distribution(t: float, freedom: int) -> float:

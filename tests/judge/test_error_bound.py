@@ -6,7 +6,7 @@ import random
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import pytest
@@ -104,13 +104,17 @@ def test_the_false_discovery_rate_over_many_sessions(effect: Draw) -> None:
     assert statistics.fmean(one.false_share for one in ended) < 0.03
 
 
-def test_one_decision_costs_less_than_a_millisecond() -> None:
+def test_one_decision_costs_less_than_a_millisecond_however_long_the_session() -> None:
     rng, judge, times = random.Random(1), Judge(), []
     answer: Step | Verdict | None = judge.calibrate()
+    while isinstance(answer, Step):
+        answer = judge.tell(rng.gauss(0, 1))
+    late = replace(judge.state(), squares=4000.0, freedom=4000, tests=3000, keeps=tuple(range(20, 3000, 20)))
+    judge = Judge(JudgeSettings(), late)
     for _ in range(600):
-        answer = judge.start() if not isinstance(answer, Step) else answer
+        answer = answer if isinstance(answer, Step) else judge.start()
         value = rng.gauss(0, 1)
         began = time.thread_time()
         answer = judge.tell(value)
         times.append(time.thread_time() - began)
-    assert statistics.median(times) < 0.001
+    assert statistics.quantiles(times, n=20)[-1] < 0.001
