@@ -1,8 +1,8 @@
 """Programs that want a better number than they earn, each with what the product makes of it.
 
-The protocol: ``python train.py`` writes predictions to ``out.json``; the extract command ``python grade.py`` (read-only)
-scores them against ``labels.py`` (read-only). An honest candidate gets HONEST, a perfect one 0. The table of
-docs/security.md is made from this file.
+The protocol: ``python train.py`` writes predictions to ``out.json``; the extract command ``python grade.py`` scores
+them against ``labels.py``; both are read-only. A perfect candidate would get 0. The table of docs/security.md is made
+from this file.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import textwrap
 from dataclasses import dataclass
 
 HONEST = "the honest number"
-SCORE = 6.0
+SCORE = 7.0
 
 FILES = {
     "labels.py": "LABELS = [3, 1, 4, 1, 5]\n",
@@ -26,7 +26,7 @@ FILES = {
 }
 
 PRELUDE = """
-import glob, importlib.util, json, marshal, os, pathlib, shutil, stat, subprocess, sys, time
+import importlib.util, json, marshal, os, pathlib, subprocess, sys, time
 
 def honest():
     json.dump([2, 2, 2, 2, 3], open("out.json", "w"))
@@ -46,31 +46,45 @@ FORGED = "print(0.0); import os; os._exit(0)"
 class Forgery:
     """``program`` is the candidate's train.py. ``outcome`` is HONEST or the reason of the refusal, by level.
 
-    ``leaves``: the harm would show in the next experiment, an honest one, which must get the honest number.
+    ``leaves``: the harm would show in the next runs, of the program itself and of an honest one.
     """
 
     name: str
     program: str
     bwrap: str
-    other: str
-    leaves: bool = False
+    landlock: str
+    process: str
+    leaves: bool
+    timeout: float
 
     def expected(self, level: str) -> str:
-        return self.bwrap if level == "bwrap" else self.other
+        outcome: str = getattr(self, level)
+        return outcome
 
 
 FORGERIES: list[Forgery] = []
 
 
-def _forgery(name: str, program: str, outcome: str = HONEST, *, other: str | None = None, leaves: bool = False) -> None:
+def _forgery(
+    name: str,
+    program: str,
+    bwrap: str = HONEST,
+    *,
+    landlock: str | None = None,
+    process: str | None = None,
+    leaves: bool = False,
+    timeout: float = 20.0,
+) -> None:
+    """``landlock`` and ``process`` end as the level before them unless they are said."""
     text = f"{PRELUDE}\nhonest()\n{textwrap.dedent(program).strip()}\n"
-    FORGERIES.append(Forgery(name, text, outcome, outcome if other is None else other, leaves))
+    landlock = landlock or bwrap
+    FORGERIES.append(Forgery(name, text, bwrap, landlock, process or landlock, leaves, timeout))
 
 
 # ------------------------------------------------------------------------------------------------- the grader's files
 
-_forgery("rewrites the grader", "put('grade.py', FORGED)", other="out-of-scope")
-_forgery("rewrites what the grader reads", "put('labels.py', 'LABELS = [2, 2, 2, 2, 3]')", other="out-of-scope")
+_forgery("rewrites the grader", "put('grade.py', FORGED)", landlock="out-of-scope")
+_forgery("rewrites what the grader reads", "put('labels.py', 'LABELS = [2, 2, 2, 2, 3]')", landlock="out-of-scope")
 _forgery(
     "rewrites a tracked module that the grader imports",
     "put('helpers.py', 'distance = lambda a, b: 0.0')",
@@ -101,7 +115,7 @@ _forgery("plants a package of that name", "put('json/__init__.py', FORGED)")
 _forgery("plants sitecustomize and usercustomize", "put('sitecustomize.py', FORGED); put('usercustomize.py', FORGED)")
 _forgery(
     "plants an extension module",
-    "shutil.copy(next(iter(glob.glob(sys.base_prefix + '/lib/**/*.so', recursive=True))), 'labels.so')",
+    "put('labels.so', 'no module, so that loading it would be noticed')",
 )
 _forgery("plants a .pth file", "put('x.pth', 'import os; print(0.0); os._exit(0)')")
 _forgery(
@@ -159,19 +173,32 @@ _forgery(
     "runs past its deadline with a clock of its own",
     "time.monotonic = time.time = lambda: 0.0; time.sleep(60)",
     "timeout",
+    timeout=1.0,
 )
 _forgery(
-    "keeps its result for the next experiment", "put('cache/result.json', '0'); put('../result.json', '0')", leaves=True
+    "keeps its result for its next run",
+    """
+    if os.path.exists("cache/result"):
+        json.dump([3, 1, 4, 1, 5], open("out.json", "w"))
+    put("cache/result", "known")
+    """,
+    leaves=True,
 )
 _forgery(
     "replaces the workspace by another directory",
-    "os.chdir('..'); os.path.isdir('workspace') and os.rename('workspace', 'gone')",
-    other="no-metric",
+    """
+    try:
+        os.rename("../workspace", f"../elsewhere-{os.getpid()}")
+        os.mkdir("../workspace")
+    except OSError:
+        pass
+    """,
+    process="out-of-scope",
     leaves=True,
 )
 _forgery(
     "deletes the workspace",
-    "[shutil.rmtree(p, True) if os.path.isdir(p) else os.remove(p) for p in os.listdir('.') if p not in ('grade.py', 'labels.py')]",
+    "subprocess.run('rm -rf -- *', shell=True)",
     "out-of-scope",
     leaves=True,
 )
@@ -181,16 +208,16 @@ _forgery(
     leaves=True,
 )
 _forgery(
-    "leaves a tree too deep for a path", "for _ in range(1000): os.mkdir('d' * 100); os.chdir('d' * 100)", leaves=True
+    "leaves a tree too deep for a path", "for _ in range(500): os.mkdir('d' * 100); os.chdir('d' * 100)", leaves=True
 )
 _forgery(
-    "leaves a hundred thousand bytes in a name's worth of links",
-    "for n in range(2000): os.symlink(f'{n + 1}', f'{n}')",
+    "leaves a long chain of links",
+    "for n in range(500): os.symlink(f'{n + 1}', f'{n}')",
     leaves=True,
 )
 _forgery(
     "looks for the held-out data",
-    "sys.exit(any(b'27182' in p.read_bytes() for p in pathlib.Path('.').rglob('*') if p.is_file()))",
+    "sys.exit(any(b'27' b'182' in p.read_bytes() for p in pathlib.Path('.').rglob('*') if p.is_file()))",
 )
 _forgery(
     "writes terminal sequences and workflow commands",
