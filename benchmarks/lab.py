@@ -69,9 +69,8 @@ def cost_of_output(view: View) -> None:
     taken = time.perf_counter() - began
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     assert outcome.total_bytes == 1 << 30
-    print(
-        f"1 GiB of output                {taken:7.2f} s      {grown:.1f} MB more memory, {len(outcome.stdout)} bytes kept"
-    )
+    kept = len(outcome.stdout)
+    print(f"1 GiB of output                {taken:7.2f} s      {grown:.1f} MB more memory, {kept} bytes kept")
 
 
 def accuracy_of_timeouts(view: View) -> None:
@@ -82,9 +81,8 @@ def accuracy_of_timeouts(view: View) -> None:
             began = time.monotonic()
             assert confined(level, view, command(*deaf, cwd=view.shown_at, timeout=0.5)) is Ending.TIMEOUT
             late.append(time.monotonic() - began - 1.0)
-        print(
-            f"timeout + grace, {level.level:13} {1000 * statistics.median(late):+7.1f} ms     worst {1000 * max(late):+.1f} ms"
-        )
+        middle, worst = 1000 * statistics.median(late), 1000 * max(late)
+        print(f"timeout + grace, {level.level:13} {middle:+7.1f} ms     worst {worst:+.1f} ms")
 
 
 def main() -> None:

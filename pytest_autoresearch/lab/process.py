@@ -10,7 +10,6 @@ import os
 import resource
 import secrets
 import selectors
-import shutil
 import signal
 import subprocess
 import sys
@@ -32,6 +31,7 @@ SWEEP_LIMIT = 5.0
 
 _TICK = 0.2
 _WATCH = 0.05
+_FILES_LEFT = 1000
 _CHUNK = 1 << 16
 _PIPE_SIZE = 1 << 20
 
@@ -218,7 +218,7 @@ class _Run:
             self._exceed(f"more than {self.command.processes} processes at a time")
         elif limit is not None and usage.memory > limit and self.members.proportional_memory() > limit:
             self._exceed(f"more than {limit / 1e6:.0f} MB of memory")
-        elif shutil.disk_usage(self.command.cwd).free < self.command.disk_floor:
+        elif _is_full(self.command.cwd, self.command.disk_floor):
             self._exceed(f"less than {self.command.disk_floor / 1e6:.0f} MB of disk left")
         if self.tick is not None:
             self.tick(now - self.started)
@@ -344,6 +344,14 @@ def _lower(pid: int) -> None:
         resource.prlimit(pid, resource.RLIMIT_CORE, (1, 1))
     with suppress(OSError):
         Path(f"/proc/{pid}/oom_score_adj").write_text("500")
+
+
+def _is_full(directory: Path, floor: int) -> bool:
+    """Whether the file system has less than ``floor`` bytes left, or hardly a file. One that is gone is not full."""
+    with suppress(OSError):
+        disk = os.statvfs(directory)
+        return disk.f_bavail * disk.f_frsize < floor or (0 < disk.f_files and disk.f_favail < _FILES_LEFT)
+    return False
 
 
 def _hand(descriptor: int, content: bytes) -> None:

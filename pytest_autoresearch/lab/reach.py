@@ -20,7 +20,7 @@ from urllib.parse import unquote, urlsplit
 import pytest_autoresearch
 
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/etc", "/nix", "/gnu")
-MACHINE = ("/sys/devices/system/cpu", "/sys/devices/system/node")
+MACHINE = ("/sys/devices/system",)
 """How many processors there are and how they are laid out: BLAS and OpenMP ask."""
 
 KERNEL = (
@@ -115,14 +115,14 @@ def _is_broad(path: Path) -> bool:
 
 
 def _secrets(root: Path) -> Iterator[Path]:
-    """Below ``root``, what the machine itself does not let everybody read; root's runs could."""
+    """Below ``root``, what this user may read and not everybody: nearly all of it only if the user is root."""
     with suppress(OSError), os.scandir(root) as entries:
         for entry in entries:
             with suppress(OSError):
                 mode = entry.stat(follow_symlinks=False).st_mode
                 if stat.S_ISLNK(mode):
                     continue
-                if not mode & stat.S_IROTH:
+                if not mode & stat.S_IROTH and os.access(entry.path, os.R_OK):
                     yield Path(entry.path)
                 elif stat.S_ISDIR(mode):
                     yield from _secrets(Path(entry.path))

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.attacks.arena import arena, available
+from tests.attacks.documented import check
 from tests.attacks.programs import ATTACKS, STOPPED, SUCCEEDS, Attack
 
 
@@ -40,13 +41,7 @@ def table() -> str:
 
 
 def test_the_documentation_shows_exactly_this_table() -> None:
-    page = Path(__file__).parents[2] / "docs" / "security.md"
-    before, _, rest = page.read_text().partition("<!-- attacks: begin -->\n")
-    shown, _, after = rest.partition("<!-- attacks: end -->")
-    if os.environ.get("UPDATE_DOCS"):
-        page.write_text(f"{before}<!-- attacks: begin -->\n{table()}\n<!-- attacks: end -->{after}")
-    else:
-        assert shown.strip() == table(), "UPDATE_DOCS=1 writes it"
+    check("attacks", table())
 
 
 @pytest.mark.slow
