@@ -104,15 +104,6 @@ def test_it_edits_says_what_it_did_and_reports_what_it_cost(
 
 
 @EVERY_AGENT
-def test_no_edit_is_no_failure(name: str, desk: LooseDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    with always(*script(name)) as model:
-        proposal = take_turn(installed(name, model.url, monkeypatch), desk)
-    assert proposal.failure is None
-    assert desk.files == {"train.py": "LR = 0.5\nprint(LR)\n"}
-    assert proposal.description == "halve the learning rate"
-
-
-@EVERY_AGENT
 def test_a_model_that_refuses_is_a_failure_in_the_agents_own_words(
     name: str, desk: LooseDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
