@@ -50,6 +50,12 @@ class PortableTree:
         """Members of the run; there are no sandboxes to leave out here."""
         return [*self.members().values()]
 
+    def terminate(self, wrappers: int) -> None:
+        """Ask the run's processes to end."""
+        for process in self.inner(wrappers):
+            with suppress(OSError):
+                os.kill(process.pid, signal.SIGTERM)
+
     def usage(self, most: int) -> Usage:
         """What the members use; zeros without psutil."""
         self._remember()

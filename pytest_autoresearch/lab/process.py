@@ -130,6 +130,8 @@ class _Run:
     selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
     cleanup: ExitStack = field(default_factory=ExitStack)
     popen: subprocess.Popen[bytes] | None = None
+    wakes: bool = False
+    """Whether the selector wakes when the root exits; without a pidfd it is looked at often."""
     members: tree.Tree | PortableTree = field(init=False)
 
     def __post_init__(self) -> None:
@@ -176,12 +178,11 @@ class _Run:
             os.set_blocking(self.popen.stdin.fileno(), False)
             self.cleanup.callback(self._close_stdin)
             self.selector.register(self.popen.stdin, selectors.EVENT_WRITE, self._writer(self.command.stdin))
-        if hasattr(os, "pidfd_open"):
+        if (handle := tree.open_handle(self.popen.pid)) is not None:
             # Wait for the process, never for the end of its output: a daemon can hold the pipe open.
-            with suppress(OSError):
-                handle = os.pidfd_open(self.popen.pid)
-                self.cleanup.callback(os.close, handle)
-                self.selector.register(handle, selectors.EVENT_READ, lambda: None)
+            self.cleanup.callback(os.close, handle)
+            self.selector.register(handle, selectors.EVENT_READ, lambda: None)
+            self.wakes = True
 
     def watch(self) -> None:
         """Wait until the root has exited or was ended, then kill what is left and take the last output."""
@@ -193,7 +194,7 @@ class _Run:
             if self.ending is Ending.EXITED and now >= deadline:
                 self.ending, self.detail = Ending.TIMEOUT, f"killed after {self.command.timeout:g} s"
                 kill_at = now + self.command.grace
-                self._terminate()
+                self.members.terminate(self.command.wrappers)
             if now >= next_look:
                 next_look = now + self._look(now)
             if self.ending is Ending.MEMORY or now >= kill_at or self._over():
@@ -234,10 +235,6 @@ class _Run:
         if self.ending is Ending.EXITED:
             self.ending, self.detail = Ending.MEMORY, detail
 
-    def _terminate(self) -> None:
-        for process in self.members.inner(self.command.wrappers):
-            tree.send(process, signal.SIGTERM)
-
     def _has_exited(self) -> bool:
         if self.popen is not None and self.status is None:
             pid, status, usage = os.wait4(self.popen.pid, os.WNOHANG)
@@ -257,8 +254,7 @@ class _Run:
             time.sleep(0.0005)
 
     def _pump(self, timeout: float) -> None:
-        # Without a pidfd nothing wakes us when the root exits.
-        for key, _ in self.selector.select(timeout if hasattr(os, "pidfd_open") else min(timeout, 0.01)):
+        for key, _ in self.selector.select(timeout if self.wakes else min(timeout, 0.01)):
             key.data()
 
     def _drain(self) -> None:

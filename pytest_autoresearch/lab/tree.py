@@ -100,6 +100,11 @@ class Tree:
             outer |= {process.pid for process in members if process.parent in outer}
         return [process for process in members if process.pid not in outer]
 
+    def terminate(self, wrappers: int) -> None:
+        """Ask the run's processes to end."""
+        for process in self.inner(wrappers):
+            send(process, signal.SIGTERM)
+
     def usage(self, most: int) -> Usage:
         """What the members use; only their number if there are more than ``most``.
 
@@ -164,14 +169,25 @@ def kill(processes: Iterable[Process]) -> None:
 
 def send(process: Process, number: int) -> None:
     """Signal this very process: through a pidfd, so that a pid that was given to another one is never hit."""
-    with suppress(OSError):
-        handle = os.pidfd_open(process.pid)
-        try:
-            now = _read(process.pid)
-            if now is not None and now.start == process.start:
-                signal.pidfd_send_signal(handle, number)
-        finally:
+    handle = open_handle(process.pid)
+    try:
+        now = _read(process.pid)
+        if now is not None and now.start == process.start:
+            with suppress(OSError):
+                if handle is None:
+                    os.kill(process.pid, number)
+                else:
+                    signal.pidfd_send_signal(handle, number)
+    finally:
+        if handle is not None:
             os.close(handle)
+
+
+def open_handle(pid: int) -> int | None:
+    """A pidfd, None where the process is gone or the system has none (before Linux 5.3)."""
+    with suppress(OSError, AttributeError):
+        return os.pidfd_open(pid)
+    return None
 
 
 def _read(pid: int) -> Process | None:

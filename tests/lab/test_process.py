@@ -285,6 +285,15 @@ def test_a_process_table_entry_of_another_start_time_is_never_signalled() -> Non
     child.wait()
 
 
+def test_an_old_kernel_without_pidfds_does_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "pidfd_open")
+    assert execute(shell("echo hello", tmp_path)).stdout == b"hello\n"
+    outcome = execute(shell("trap 'echo saved; exit' TERM; sleep 60 & wait", tmp_path, timeout=0.5, grace=5.0))
+    assert outcome.stdout == b"saved\n"
+    execute(python(DAEMON, tmp_path))
+    assert not alive(daemon_pid(tmp_path))
+
+
 def test_a_cgroup_is_used_only_where_limits_are_handed_out(tmp_path: Path) -> None:
     for name, controllers in {"": "cpu", "a": "cpu memory pids", "a/b": ""}.items():
         (tmp_path / name).mkdir(exist_ok=True)
