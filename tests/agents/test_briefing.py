@@ -232,10 +232,10 @@ def test_a_long_night_stays_in_bounds_and_costs_no_time(count: int) -> None:
     history = long_history(count)
     brief(history[:20])
     took = []
-    for _ in range(3):
-        began = time.perf_counter()
+    for _ in range(5):
+        began = time.process_time()
         text = brief(history)
-        took.append(time.perf_counter() - began)
+        took.append(time.process_time() - began)
     assert len(text.encode()) <= LIMIT
     assert len(text.encode()) > 0.9 * LIMIT, "room was left unused while rows were left out"
     assert min(took) < 0.05
