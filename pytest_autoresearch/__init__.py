@@ -1,3 +1,20 @@
 """Autoresearch as a pytest plugin: propose, measure, judge, record; git is the lab notebook."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_autoresearch.notebook.export import load_results, records
+
 __version__ = "0.1.0"
+__all__ = ["__version__", "load_results", "records"]
+
+
+def __getattr__(name: str) -> Any:
+    # Lazily: pytest imports this package at every start, and reading a ledger needs GitPython.
+    if name in ("load_results", "records"):
+        from pytest_autoresearch.notebook import export
+
+        return getattr(export, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol as Interface
 
@@ -21,7 +21,7 @@ ReadBlobs = Callable[[Sequence[str]], "Mapping[str, bytes]"]
 class Job:
     """One run on one state. ``state`` is the whole tree the workspace must hold; ``timeout`` in seconds.
 
-    ``command`` and ``extract`` None: the protocol's own (a holdout sets its own).
+    ``command`` and ``extract`` None: the protocol's own (a holdout sets its own). ``env`` is added to the run's.
     """
 
     role: Role
@@ -32,6 +32,7 @@ class Job:
     budget: float | None = None
     command: str | None = None
     extract: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from pytest_autoresearch.agents.briefing import looks_trivial
 from pytest_autoresearch.errors import AutoresearchError
 from pytest_autoresearch.judge import Judge, Step, Verdict
 from pytest_autoresearch.lab.job import Executor, Job
+from pytest_autoresearch.measuring import ASSERTED, BEST
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.ledger import Notebook
 from pytest_autoresearch.notebook.record import Level, Session
@@ -188,7 +189,10 @@ class Research:
 
     def measure(self, state: Mapping[str, FileEntry], role: Role, number: int, index: int) -> Measurement:
         """One run on a state; ``index`` picks its seed."""
-        return self._run(Job(role, number, self._seed(number, index), state, self.deadline, self.budget))
+        env = {}
+        if role is Role.CANDIDATE and "::" in self.protocol.source:
+            env[BEST] = repr(self.incumbent.value)  # what the body's metric assertion compares with
+        return self._run(Job(role, number, self._seed(number, index), state, self.deadline, self.budget, env=env))
 
     def _run(self, job: Job) -> Measurement:
         measured = self.lab.measure(job, self.watch.tick)
@@ -229,12 +233,17 @@ class Research:
             role = Role.CANDIDATE if step is Step.CANDIDATE else Role.INCUMBENT
             state = candidate.state if step is Step.CANDIDATE else self.drafts.incumbent
             measured = self._measure(state, role, candidate.number, len(measurements))
+            is_first = role is Role.CANDIDATE and all(m.role is not Role.CANDIDATE for m in measurements)
             measurements.append(measured)
             step = self.judge.tell(measured.value)
             self.notebook.progress(measurements, self.judge.state().to_json())
-        for measured in measurements:
-            if measured.role is Role.CANDIDATE and measured.failure is not None:
+            if role is Role.CANDIDATE and measured.failure is not None:
                 return Ruling(measured.failure, measured.detail)
+            if is_first and measured.secondary.get(ASSERTED) == 0:
+                # A body's own assertion screens; what later runs assert is noise, which the judge weighs.
+                if isinstance(step, Step):
+                    self.judge.overturn()
+                return Ruling(Reason.WORSE, "the metric assertion failed", value=measured.value)
         assert step is not None
         return Ruling.of(step)
 

@@ -76,6 +76,7 @@ class LocalExecutor:
             environment = {
                 **bench.environment(number=job.number, budget=job.budget, seed=job.seed),
                 **lease.environment,
+                **job.env,
             }
             outcome = bench.run(
                 job.command or self._site.protocol.run,
