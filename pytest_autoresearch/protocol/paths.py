@@ -20,10 +20,10 @@ from pytest_autoresearch.protocol.text import (
     spans,
     unescaped,
     valued,
+    without_box,
 )
 
 _BETWEEN = re.compile(r"\s*(?:,|;|&|/|\+|、|，|；|and|und|和|及)\s*")
-_TASK_BOX = re.compile(r"\[[ xX]\]\s+")
 _EVERYTHING_ELSE = re.compile(
     r"(?:all|any|every)\w*\s+(?:\w+\s+)?(?:else|other)|alle[sn]?\s+ander|其他|其余|所有其他", re.IGNORECASE
 )
@@ -50,7 +50,7 @@ def _entries(blocks: Sequence[Block]) -> Iterator[tuple[str, int, tuple[str, ...
     has_items = any(block.kind in ("item", "row") for block in blocks)
     for block in blocks:
         if block.kind == "item" and block.depth == 1:
-            yield _TASK_BOX.sub("", one_line(block.text), count=1), block.line, ()
+            yield without_box(one_line(block.text)), block.line, ()
         elif block.kind == "row" and block.cells:
             yield one_line(block.cells[0]), block.line, block.cells[1:]
         elif block.kind in ("text", "code") and block.depth == 0 and not has_items:

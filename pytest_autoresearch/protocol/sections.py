@@ -16,7 +16,7 @@ from pytest_autoresearch.protocol.paths import read_paths
 from pytest_autoresearch.protocol.shell import read_command
 from pytest_autoresearch.protocol.tags import EXAMPLE as TAG_EXAMPLE
 from pytest_autoresearch.protocol.tags import parse_tag
-from pytest_autoresearch.protocol.text import one_line, unescape_start, valued
+from pytest_autoresearch.protocol.text import one_line, unescape_start, valued, without_box
 
 TITLES = {
     "goal": "Goal",
@@ -159,7 +159,7 @@ class SectionReader:
         constraints: list[str] = []
         for block in self._blocks("constraints"):
             text = one_line(" | ".join(block.cells) if block.cells else block.text)
-            text = unescape_start(_without_boxes(text))
+            text = unescape_start(without_box(text))
             if not text or block.kind == "head":
                 continue
             if block.depth > 1 and constraints:
@@ -194,9 +194,3 @@ class SectionReader:
 
     def _fail(self, message: str, line: int | None, remedy: str) -> NoReturn:
         raise ConfigError(message, file=self._file, line=line, remedy=remedy)
-
-
-def _without_boxes(text: str) -> str:
-    while text.startswith(("[ ] ", "[x] ", "[X] ")):
-        text = text[4:]
-    return text

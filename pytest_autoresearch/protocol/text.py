@@ -16,6 +16,7 @@ _PLAIN_FIELD = re.compile(r"(?P<key>[^:：=`*<>\"'$|]{1,60}?)\s*[:：=]\s*(?P<va
 _REMARK = re.compile(r"\s+(?:-|–|—|→|=>|#)\s+|\s*——+\s*|\s+\(|\s*（")
 _BLOCK_START = re.compile(r"(?P<number>\d{0,9})(?=[-+*#>`~=_|<\[\\.)])")
 _ESCAPED_START = re.compile(r"(\d{0,9})\\(?=[-+*#>`~=_|<\[\\.)])")
+_TASK_BOX = re.compile(r"^(?:\[[ xX]\]\s+)+")
 _PLACEHOLDER = re.compile(r"<[^<>]*[^<>\W][^<>]*>|\[[A-Z_ ]+\]|…|\.\.\.|TODO|TBD")
 
 
@@ -115,6 +116,11 @@ def escape_start(line: str) -> str:
 def unescape_start(line: str) -> str:
     """See :func:`escape_start`."""
     return _ESCAPED_START.sub(r"\1", line, count=1) if _ESCAPED_START.match(line) else line
+
+
+def without_box(text: str) -> str:
+    """An entry of a list without the box of a task list before it."""
+    return _TASK_BOX.sub("", text, count=1)
 
 
 def is_placeholder(text: str) -> bool:

@@ -169,6 +169,7 @@ FILES = "## Metric\nlower x_y is better\n## Run Command\n`make`\n## Target Files
         ("- **src/model.py**: the model", ["src/model.py"]),
         ("- train.py: the model", ["train.py"]),
         ("- [ ] `x.py`", ["x.py"]),
+        ("- x[ ] y.py", ["x[ ] y.py"]),
         ("- ./x.py", ["x.py"]),
         ("- data/train\\_set.csv", ["data/train_set.csv"]),
         ("- `my file.py` (has a space)", ["my file.py"]),
