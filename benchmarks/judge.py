@@ -193,7 +193,7 @@ def alternatives(sessions: int) -> None:
         ("window of 48 runs", JudgeSettings(rule=replace(rule, span=48))),
         ("drop at evidence 1", JudgeSettings(rule=replace(rule, drop=1.0))),
         ("at most 10 runs", JudgeSettings(rule=replace(rule, most_runs=10))),
-        ("slack 8 (error bound used up)", JudgeSettings(rule=replace(rule, slack=8.0))),
+        ("slack 8", JudgeSettings(rule=replace(rule, slack=8.0))),
         ("e-LOND, workers side by side", JudgeSettings(workers=2)),
     ]
     for scenario in (NULL, MIX, SUBTLE):
