@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_autoresearch.agents.bench import find_knobs
@@ -198,6 +198,7 @@ TREES = st.dictionaries(
 )
 
 
+@settings(max_examples=40, deadline=None)
 @given(TREES, st.sampled_from([None, 2, "\t"]), st.data())
 def test_json_with_one_number_turned_is_the_same_tree_but_there(tree: Any, indent: Any, data: st.DataObject) -> None:
     text = json.dumps(tree, indent=indent, ensure_ascii=False)
@@ -213,6 +214,7 @@ def test_json_with_one_number_turned_is_the_same_tree_but_there(tree: Any, inden
         assert _numbers(after) == numbers
 
 
+@settings(max_examples=40, deadline=None)
 @given(TREES, st.booleans(), st.data())
 def test_yaml_with_one_number_turned_is_the_same_tree_but_there(tree: Any, flow: bool, data: st.DataObject) -> None:
     text = yaml.safe_dump(tree, default_flow_style=flow, allow_unicode=True, sort_keys=False)
@@ -252,6 +254,7 @@ def test_toml_with_every_number_turned_still_parses() -> None:
     assert document["text"] == "lr = 5\n"
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.dictionaries(st.text("abc", min_size=1, max_size=3), NUMBERS, min_size=1, max_size=4))
 def test_an_ini_file_reads_as_its_own_parser_reads_it(settings: dict[str, float]) -> None:
     text = "[one]\n" + "".join(f"{key} = {value!r}\n" for key, value in settings.items())

@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_autoresearch.agents.bench import find_knobs
@@ -187,6 +187,7 @@ def test_an_integer_never_becomes_zero() -> None:
     assert [step.knob.value for step in steps(knob_named("A", b"A = 2"))] == [4, 1, 3, 8, 16]
 
 
+@settings(deadline=None)
 @given(st.floats(1e-6, 1e6), st.sampled_from([2.0, 0.5, 1.5, 0.8, 4.0, 0.125]))
 def test_a_step_there_and_back_is_no_step(value: float, factor: float) -> None:
     knob = knob_named("A", f"A = {value!r}".encode())
@@ -196,6 +197,7 @@ def test_a_step_there_and_back_is_no_step(value: float, factor: float) -> None:
     assert back is None or back == pytest.approx(value, rel=0.02)
 
 
+@settings(deadline=None)
 @given(st.floats(-20, 20))
 def test_a_coordinate_names_its_value(place: float) -> None:
     for source in ("A = 2.5", "A = -2.5", "DROPOUT = 0.5", "A = 2**9"):
@@ -286,6 +288,7 @@ LINES = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(LINES, min_size=1, max_size=6), st.sampled_from(["\n", "\r\n", "\r"]), st.booleans(), st.data())
 def test_turning_knobs_changes_their_bytes_and_no_others(
     lines: list[str], end: str, bom: bool, data: st.DataObject
@@ -310,6 +313,7 @@ def _without(source: bytes, knobs: list[Knob]) -> list[bytes]:
     return [source[a:b] for a, b in zip(ends, [*(knob.start for knob in knobs), len(source)], strict=True)]
 
 
+@settings(deadline=None)
 @given(st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.integers(-(10**30), 10**30)), NUMBERS)
 def test_a_rendered_number_reads_back(value: float, like: str) -> None:
     number = parse_number(like)
@@ -327,6 +331,7 @@ def test_a_truth_keeps_its_word(like: str, value: bool, wanted: str) -> None:
     assert parse_bool(wanted) is value
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_no_bytes_give_a_traceback(data: bytes) -> None:
     for name in ("a.py", "a.json", "a.yaml", "a.toml", "a.ini", "a"):

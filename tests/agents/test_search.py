@@ -171,7 +171,7 @@ def rugged(seed: int) -> Callable[[Mapping[str, bytes]], float]:
     return measure
 
 
-@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=6, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 2**32), st.integers(5, 60), st.sampled_from(AGENTS))
 def test_a_fresh_object_goes_on_as_the_old_one_would(
     tmp_path: Path, seed: int, at: int, make: Callable[[], Agent]
@@ -184,7 +184,7 @@ def test_a_fresh_object_goes_on_as_the_old_one_would(
         assert done.proposals[-1] == expected
 
 
-@settings(deadline=None, max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 2**32), st.sampled_from(AGENTS))
 def test_no_state_is_proposed_twice(tmp_path: Path, seed: int, make: Callable[[], Agent]) -> None:
     done = session(tmp_path, rugged(seed)).run(make(), 80)  # the session itself asserts that every state is new
