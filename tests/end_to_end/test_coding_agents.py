@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from pytest_autoresearch.agents.adapters import ADAPTERS
 from pytest_autoresearch.agents.base import Agent, AgentSettings, Proposal
 from pytest_autoresearch.agents.coding import create
 from tests.agents.loose_desk import LooseDesk, briefing
-from tests.end_to_end.scripted_model import Edit, Say, Shell, Step, always, by_experiment, refusing
+from tests.end_to_end.scripted_model import Edit, Say, Shell, Step, always, by_experiment, refusing, scripted
 
 if TYPE_CHECKING:
     from tests.conftest import Project
@@ -120,10 +121,7 @@ def test_a_session_records_a_keep_a_discard_a_no_change_an_out_of_scope_and_a_cr
 ) -> None:
     project.write("other.py", "A = 1\n")
     asked = settings(name)
-    front = f"---\nagent: {name}\nmodel: {asked.model}\nagent_args: {json.dumps(asked.args)}\n---\n"
-    config = project.root / "autoresearch.config.md"
-    config.write_text(front + config.read_text())
-    project.commit("ask a model")
+    configure(project, f"agent: {name}", f"model: {asked.model}", f"agent_args: {json.dumps(asked.args)}")
     scripts = {
         1: script(name, Edit("train.py", "RATE = 8.0", "RATE = 4.0"), answer="DESCRIPTION: a lower rate"),
         2: script(name, Edit("train.py", "RATE = 4.0", "RATE = 9.0"), answer="DESCRIPTION: a higher rate"),
@@ -132,19 +130,14 @@ def test_a_session_records_a_keep_a_discard_a_no_change_an_out_of_scope_and_a_cr
         5: script(name, Edit("train.py", "RATE = 4.0", "RATE = 4.0 / 0"), answer="DESCRIPTION: divide"),
     }
     with by_experiment(scripts) as model:
-        handed = environment(name, model.url)
-        project.env = {k: v for k, v in project.env.items() if k not in ADAPTERS[name].variables} | handed
-        command = [sys.executable, "-m", "pytest", "--autoresearch", "--autoresearch-experiments=5"]
-        done = subprocess.run(command, cwd=project.root, env=project.env, capture_output=True, text=True, timeout=500)
-        assert done.returncode == 0, done.stdout + done.stderr
-
+        run_session(project, model.url, [name], experiments=5)
     assert [(row[2], row[3]) for row in project.table()[2:]] == [
         ("keep", "a lower rate"),
         ("discard", "a higher rate"),
         ("discard", "think only"),
         ("discard", "help the other file"),
         ("crash", "divide"),
-    ], done.stdout
+    ]
     history = recorded(project)
     assert [e["reason"] for e in history[1:]] == ["improved", "worse", "no-change", "out-of-scope", "error"]
     assert all(e["agent"] == name for e in history[1:])
@@ -153,6 +146,63 @@ def test_a_session_records_a_keep_a_discard_a_no_change_an_out_of_scope_and_a_cr
         1 for request in model.requests if "count_tokens" not in request.path and request.body
     )
     assert left_running(project) == []
+
+
+def test_a_slip_goes_back_to_its_author_once_within_the_same_experiment(project: Project) -> None:
+    configure(project, "agent: claude", "model: scripted")
+    slip = script("claude", Edit("train.py", "RATE = 8.0", "RATE = four"), answer="DESCRIPTION: rate four")
+    mended = script("claude", Edit("train.py", "RATE = four", "RATE = 4.0"), answer="DESCRIPTION: rate four, mended")
+    with scripted(lambda request: mended if ", once more" in request else slip) as model:
+        run_session(project, model.url, ["claude"], experiments=1)
+    assert [row[2:] for row in project.table()[2:]] == [["keep", "rate four, mended"]]
+    assert any("NameError: name 'four' is not defined" in json.dumps(request.body) for request in model.requests)
+    (experiment,) = recorded(project)[1:]
+    assert experiment["usage"]["output_tokens"] == 60, "both turns are paid for"
+
+
+def test_agents_share_a_session_and_a_hint_reaches_the_next_briefing(project: Project) -> None:
+    configure(project, "agents: ['claude:scripted', 'codex:scripted']")
+    scripts = {
+        1: script("claude", Edit("train.py", "RATE = 8.0", "RATE = 4.0")),
+        2: script("codex", Edit("train.py", "RATE = 4.0", "RATE = 3.0")),
+        3: script("claude", Edit("train.py", "RATE = 3.0", "RATE = 2.5")),
+    }
+    with by_experiment(scripts) as model:
+        run_session(project, model.url, ["claude", "codex"], experiments=2)
+        assert not any("try a warm-up" in str(request.body) for request in model.requests)
+        assert project.cli("note", "try a warm-up").returncode == 0
+        run_session(project, model.url, ["claude", "codex"], experiments=1)
+        assert any("try a warm-up" in str(request.body) for request in model.requests)
+    history = recorded(project)
+    assert [e["agent"] for e in history[1:3]] == ["claude:scripted", "codex:scripted"]
+    assert [e["reason"] for e in history[1:3]] == ["improved", "improved"]
+
+
+def test_a_cap_on_cost_is_passed_by_one_turn_at_most(project: Project) -> None:
+    configure(project, "agent: codex", "model: scripted", "prices: {input: 5000, output: 0}", "max_cost: 1.5")
+    with by_experiment({1: script("codex", Edit("train.py", "RATE = 8.0", "RATE = 9.0"))}) as model:
+        shown = run_session(project, model.url, ["codex"], experiments=10)
+    assert [e["usage"]["cost"] for e in recorded(project)[1:]] == [1.0, 1.0]
+    assert "the cost reached 2.00 of 1.50 USD" in shown
+
+
+def configure(project: Project, *front: str) -> None:
+    """Put a front matter before the config, and commit it."""
+    config = project.root / "autoresearch.config.md"
+    config.write_text("\n".join(["---", *front, "---", config.read_text()]))
+    project.commit("choose an agent")
+
+
+def run_session(project: Project, url: str, agents: Sequence[str], *, experiments: int) -> str:
+    """Run so many experiments with the model at ``url``; what was shown."""
+    known = {variable for adapter in ADAPTERS.values() for variable in adapter.variables}
+    project.env = {name: value for name, value in project.env.items() if name not in known}
+    for agent in agents:
+        project.env |= environment(agent, url)
+    command = [sys.executable, "-m", "pytest", "--autoresearch", f"--autoresearch-experiments={experiments}"]
+    done = subprocess.run(command, cwd=project.root, env=project.env, capture_output=True, text=True, timeout=500)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def recorded(project: Project) -> list[dict[str, Any]]:
