@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-import pytest
-
-from pytest_autoresearch.agents.turns import Share, who_found_what, whose_turn
-from pytest_autoresearch.protocol.experiment import Experiment, Reason, Usage
-from pytest_autoresearch.protocol.model import Direction
+from pytest_autoresearch.agents.turns import whose_turn
+from pytest_autoresearch.protocol.experiment import Experiment, Reason
 from tests.agents.loose_desk import BASELINE
 
 AGENTS = ["claude", "codex", "sweep"]
 
 
-def after(history: list[Experiment], agent: str, reason: Reason = Reason.WORSE, **more: object) -> list[Experiment]:
-    made = replace(BASELINE, number=len(history), agent=agent, reason=reason, status=reason.status)
-    return [*history, replace(made, **more)]  # type: ignore[arg-type]
+def after(history: list[Experiment], agent: str, reason: Reason) -> list[Experiment]:
+    return [*history, replace(BASELINE, number=len(history), agent=agent, reason=reason, status=reason.status)]
 
 
 def played(rounds: int, keep_rates: dict[str, int], seed: int = 7) -> list[Experiment]:
@@ -51,14 +47,3 @@ def test_a_resumed_session_goes_on_as_it_would_have() -> None:
 
 def test_one_agent_has_every_turn() -> None:
     assert whose_turn(["claude"], [BASELINE], 1) == 0
-
-
-def test_the_table_tells_who_found_what() -> None:
-    usage = Usage(100, 10, cost=0.5)
-    history = after([BASELINE], "codex", Reason.ERROR, usage=Usage(7, 3), value=None)
-    history = after(history, "claude", Reason.IMPROVED, value=0.9, against=1.0, usage=usage, agent_seconds=2.0)
-    history = after(history, "claude", Reason.SIMPLER, value=0.8, against=0.9, usage=usage, agent_seconds=3.0)
-    claude, codex = who_found_what(history, Direction.LOWER)
-    assert replace(claude, gain=0.0) == Share("claude", 2, 2, 0, 0.0, 200, 20, 1.0, 5.0)
-    assert claude.gain == pytest.approx(0.2)
-    assert codex == Share("codex", experiments=1, crashes=1, input_tokens=7, output_tokens=3)

@@ -1,0 +1,53 @@
+"""Who found what: the part of each agent in a history. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from pytest_autoresearch.protocol.experiment import Experiment, Status
+from pytest_autoresearch.protocol.model import Direction
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one agent has contributed. ``gain`` in metric units, positive is better; ``cost`` in US dollars."""
+
+    agent: str
+    experiments: int = 0
+    keeps: int = 0
+    crashes: int = 0
+    gain: float = 0.0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: float | None = None
+    seconds: float = 0.0
+
+
+def who_found_what(history: Sequence[Experiment], direction: Direction) -> list[Share]:
+    """One share per agent, the largest gain first."""
+    shares: dict[str, Share] = {}
+    for experiment in history:
+        if experiment.number > 0:
+            share = shares.get(experiment.agent, Share(experiment.agent))
+            shares[experiment.agent] = _with(share, experiment, direction)
+    return sorted(shares.values(), key=lambda share: (-share.gain, share.agent))
+
+
+def _with(share: Share, experiment: Experiment, direction: Direction) -> Share:
+    usage = experiment.usage
+    spent = None if usage is None else usage.cost
+    gain = 0.0
+    if experiment.kept and experiment.value is not None and experiment.against is not None:
+        gain = direction.gain(experiment.against, experiment.value)
+    return replace(
+        share,
+        experiments=share.experiments + 1,
+        keeps=share.keeps + experiment.kept,
+        crashes=share.crashes + (experiment.status is Status.CRASH),
+        gain=share.gain + gain,
+        input_tokens=share.input_tokens + (0 if usage is None else usage.input_tokens),
+        output_tokens=share.output_tokens + (0 if usage is None else usage.output_tokens),
+        cost=share.cost if spent is None else (share.cost or 0.0) + spent,
+        seconds=share.seconds + experiment.agent_seconds,
+    )
