@@ -41,13 +41,14 @@ def settle(
     is_baseline: bool,
 ) -> Aftermath:
     """Leave in the workspace what the extract command may read: the state as filled, and the run's data files."""
-    altered = [path for path in workspace.altered() if path not in outputs]
+    survey = workspace.survey()
+    altered = [path for path in survey.altered if path not in outputs]
     granted: set[str] = set()
     if is_baseline:
         granted.update(path for path in altered if path not in readonly and not _steers(path))
     undo = [path for path in altered if path not in granted]
     if undo:
-        workspace.restore(undo)
+        survey = workspace.restore(undo, survey)
     forbidden = sorted(path for path in undo if path not in targets)
 
     def unwanted(found: Found) -> bool:
@@ -58,7 +59,7 @@ def settle(
             return False
         return True
 
-    workspace.prune(unwanted)
+    workspace.prune(unwanted, survey)
     if not forbidden:
         return Aftermath(outputs=frozenset(granted))
     more = f" and {len(forbidden) - 1} more" if len(forbidden) > 1 else ""

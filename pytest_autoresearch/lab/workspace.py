@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import groupby, islice
 from pathlib import Path
 
@@ -32,6 +33,14 @@ LITTER = frozenset(
 
 _BLOBS_AT_ONCE = 256
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """``altered``: paths of the state that are not as filled; ``strangers``: topmost entries that are no part of it."""
+
+    altered: Sequence[str]
+    strangers: Sequence[str]
 
 
 class Workspace:
@@ -73,14 +82,14 @@ class Workspace:
                 self._begun = True
             adopted = not self._expect(state) and bool(self._made)
             with self._open_root() as root:
-                altered, strangers = self._survey(root)
-                if self._made and not (adopted and self._made.isdisjoint(altered)):
+                survey = self._survey(root)
+                if self._made and not (adopted and self._made.isdisjoint(survey.altered)):
                     adopted = False
                     self._disown()
-                    altered, strangers = self._survey(root)
-                for path in strangers:
+                    survey = self._survey(root)
+                for path in survey.strangers:
                     self._remove(root, path)
-                self._write_all(root, altered)
+                self._write_all(root, survey.altered)
                 for path in self._submodules:
                     with opened(root, f"{path}/.git", create=True):
                         pass  # an empty directory, as git clone leaves it
@@ -94,18 +103,17 @@ class Workspace:
     def adopt(self) -> None:
         """Take in what a build has made: it is expected from now on, until the state changes or a run touches it."""
         with self._open_root() as root:
-            _, strangers = self._survey(root)
-            for found in self._new(root, strangers):
+            for found in self._new(root, self._survey(root).strangers):
                 plant(self._expected, found.path, Made())
                 self._expected.leaf(found.path).stamp = stamp_of(found.status)
                 self._made.add(found.path)
         time.sleep(CLOCK_TICK / 1e9)  # what is written after this shows another ctime
         self._trusted_until = time.time_ns() - CLOCK_TICK
 
-    def altered(self) -> tuple[str, ...]:
-        """The paths of the state whose content or kind is not as filled."""
+    def survey(self) -> Survey:
+        """How the directory differs from the last fill."""
         with self._open_root() as root:
-            return tuple(self._survey(root)[0])
+            return self._survey(root)
 
     def changes(self) -> tuple[Change, ...]:
         """What differs from the last fill, sorted by path, without litter, empty directories and ignored paths.
@@ -114,35 +122,39 @@ class Workspace:
         """
         room, changes = LARGEST_READ, []
         with self._open_root() as root:
-            altered, strangers = self._survey(root)
-            for path in altered:
+            survey = self._survey(root)
+            for path in survey.altered:
                 if path not in self._made:
                     changes.append(describe(root, path, room))
                     room -= changes[-1].size
-            new = self._new(root, strangers)
+            new = self._new(root, survey.strangers)
             for found in islice(new, MOST_CHANGES):
                 changes.append(found.change(room))
                 room -= changes[-1].size
             changes.extend(Change(f"{found.path} and more", "special") for found in islice(new, 1))
         return tuple(sorted(changes, key=lambda change: change.path))
 
-    def prune(self, unwanted: Callable[[Found], bool]) -> tuple[str, ...]:
+    def restore(self, paths: Sequence[str], survey: Survey) -> Survey:
+        """Write these paths of the state again as they were filled, and remove what lies in their way.
+
+        Returns what is left of the survey.
+        """
+        in_the_way = {s for s in survey.strangers if any(path.startswith(f"{s}/") for path in paths)}
+        with self._open_root() as root:
+            for stranger in in_the_way:
+                self._remove(root, stranger)
+            self._write_all(root, paths)
+        altered = [path for path in survey.altered if path not in paths]
+        return Survey(altered, [path for path in survey.strangers if path not in in_the_way])
+
+    def prune(self, unwanted: Callable[[Found], bool], survey: Survey) -> tuple[str, ...]:
         """Remove the entries that are no part of the state and ``unwanted``, at any depth; returns their paths."""
         with self._open_root() as root:
-            _, strangers = self._survey(root)
-            candidates = (found for path in (*strangers, *sorted(self._made)) for found in walk(root, path))
-            doomed = [found.path for found in candidates if unwanted(found)]
+            places = (*survey.strangers, *sorted(self._made))
+            doomed = [found.path for place in places for found in walk(root, place) if unwanted(found)]
             for path in doomed:
                 self._remove(root, path)
         return tuple(doomed)
-
-    def restore(self, paths: Sequence[str]) -> None:
-        """Write these paths of the state again as they were filled, and remove what lies in their way."""
-        with self._open_root() as root:
-            for stranger in self._survey(root)[1]:
-                if any(path.startswith(f"{stranger}/") for path in paths):
-                    self._remove(root, stranger)
-            self._write_all(root, paths)
 
     def write(self, path: str, data: bytes) -> None:
         """Put a file of ours (the run's log) in the place of whatever is at ``path``."""
@@ -205,12 +217,11 @@ class Workspace:
         finally:
             os.close(root)
 
-    def _survey(self, root: int) -> tuple[list[str], list[str]]:
-        """Paths of the state that are not as filled, and the topmost entries that should not be there."""
+    def _survey(self, root: int) -> Survey:
         altered: list[str] = []
         strangers: list[str] = []
         self._survey_directory(self._expected, root, "", altered, strangers)
-        return altered, strangers
+        return Survey(altered, strangers)
 
     def _survey_directory(
         self, expected: Directory, fd: int, prefix: str, altered: list[str], strangers: list[str]

@@ -335,7 +335,7 @@ def test_prune_removes_only_what_is_no_part_of_the_state(workspace: Workspace, s
     (workspace.root / "out").mkdir()
     (workspace.root / "out/json.py").write_text("poison")
     (workspace.root / "out/result.txt").write_text("1")
-    assert workspace.prune(lambda found: found.name.endswith(".py")) == ("out/json.py",)
+    assert workspace.prune(lambda found: found.name.endswith(".py"), workspace.survey()) == ("out/json.py",)
     assert (workspace.root / "out/result.txt").exists()
     assert (workspace.root / "train.py").exists()
 
