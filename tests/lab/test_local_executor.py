@@ -153,6 +153,20 @@ def test_the_repositorys_own_path_means_the_candidate(bench: Bench) -> None:
     assert bench.measure(f"python {bench.top}/train.py").value == 0.5
 
 
+def test_an_editable_install_of_the_repository_means_the_candidate(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As if the repository's src were installed with ``pip install -e``: a .pth file leads there."""
+    (bench.top / "src").mkdir()
+    (bench.top / "src/installed.py").write_text("VALUE = 99\n")
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/x.pth").write_text(f"{bench.top}/src\n")
+    monkeypatch.setattr("pytest_autoresearch.lab.executors.bench.site_directories", lambda: [tmp_path / "site"])
+    state = bench.state() | {"src/installed.py": bench.state(x="VALUE = 5\n")["x"]}
+    program = f"import site; site.addsitedir('{tmp_path}/site'); import installed; print('val_bpb:', installed.VALUE)"
+    assert measure(bench.executor(f'python -c "{program}"'), state).value == 5
+
+
 @pytest.mark.parametrize(
     ("run", "reason", "detail"),
     [

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pytest_autoresearch.errors import LabError
+from pytest_autoresearch.lab.editable import editable_roots, site_directories
 from pytest_autoresearch.lab.environment import base_environment, contract_environment
 from pytest_autoresearch.lab.job import Site, Tick
 from pytest_autoresearch.lab.layout import MOST_PARTS, Layout, moved
@@ -33,6 +34,7 @@ class Bench:
         self._data: tuple[Path, ...] = ()
         self._hides = True
         self._build_limit = FIRST_BUILD
+        self._imported = editable_roots(site.top, site_directories())
 
     def fill(self, state: Mapping[str, FileEntry], *, hides: bool = True) -> bool:
         """Make the workspace hold ``state``, without the hidden files; returns whether a build is still good."""
@@ -77,7 +79,11 @@ class Bench:
         )
         ceilings = (site.top.parent, self.workspace.root.parent)
         contract = contract_environment(tag=site.tag, number=number, budget=budget, seed=seed, ceilings=ceilings)
-        return {**base, **site.protocol.env, **contract}
+        environment = {**base, **site.protocol.env, **contract}
+        if self._sandbox.level != "bwrap" and self._imported:
+            own = [str(self.workspace.root / path) for path in self._imported]
+            environment["PYTHONPATH"] = os.pathsep.join([*own, *filter(None, [environment.get("PYTHONPATH")])])
+        return environment
 
     def run(
         self,
