@@ -5,23 +5,23 @@ The user's index, checkout, stash and current branch are never written.
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, final
 
 from pytest_autoresearch.errors import NotebookError
+from pytest_autoresearch.notebook.objects import Objects
 from pytest_autoresearch.notebook.plumbing import Plumbing, discover_places
+from pytest_autoresearch.notebook.trees import TREE, applied, listed, nested, parsed, remember, serialised
 from pytest_autoresearch.protocol.experiment import Change, FileEntry
 
-TREE = "40000"
-ABSENT = ""
+PRUNED_AT_MOST = 20
+"""Times in a row that a ``git gc --prune=now`` may be quicker than the ref that would have kept an object."""
 DIFF_LIMIT = 4_000_000
 """Bytes of a diff that are read at most."""
 
@@ -41,13 +41,10 @@ class Git:
     def __init__(self, top: Path, git_dir: Path, common_dir: Path, object_format: str) -> None:
         self.top, self.common_dir = top, common_dir
         self.plumbing = Plumbing(top, git_dir, common_dir)
-        self._hash = hashlib.sha256 if object_format == "sha256" else hashlib.sha1
-        self.zero = "0" * self._hash().digest_size * 2
+        self.objects = Objects(self.plumbing, object_format)
+        self.zero = self.objects.zero
         self._trees: OrderedDict[str, dict[str, FileEntry]] = OrderedDict()
         self._files: OrderedDict[str, dict[str, FileEntry]] = OrderedDict()
-        self._written: dict[str, tuple[str, bytes]] = {}
-        self._settled: dict[str, tuple[str, bytes]] = {}
-        self._unsynced: list[str] = []
 
     @classmethod
     def discover(cls, path: Path) -> Git:
@@ -81,23 +78,23 @@ class Git:
         """The full hash of the commit that ``rev`` names, None if there is none."""
         if not rev or "\n" in rev or "\0" in rev:
             return None
-        return self._lookup(f"{rev}^{{commit}}")[0]
+        return self.objects.lookup(f"{rev}^{{commit}}")[0]
 
     def tree(self, treeish: str) -> str:
         """The id of a commit's tree."""
-        found = self._lookup(f"{treeish}^{{tree}}")[0]
+        found = self.objects.lookup(f"{treeish}^{{tree}}")[0]
         if found is None:
             raise NotebookError(f"{self.top}: {treeish} is not in the repository\n  fetch it, or check its spelling")
         return found
 
     def message(self, commit: str) -> str:
         """A commit's message."""
-        _, data = self._lookup(f"{commit}^{{commit}}")
+        _, data = self.objects.lookup(f"{commit}^{{commit}}")
         return data.partition(b"\n\n")[2].decode("utf-8", "replace")
 
     def parents(self, commit: str) -> list[str]:
         """A commit's parents, first parent first."""
-        _, data = self._lookup(f"{commit}^{{commit}}")
+        _, data = self.objects.lookup(f"{commit}^{{commit}}")
         header = data.partition(b"\n\n")[0].split(b"\n")
         return [line[7:].decode() for line in header if line.startswith(b"parent ")]
 
@@ -105,55 +102,29 @@ class Git:
         """Whether ``new`` builds on ``old``, or is it."""
         return not self.plumbing.run("rev-list", "-n1", "--end-of-options", old, f"^{new}")
 
-    def is_unused(self, abbreviation: str) -> bool:
-        """Whether no object's id begins with these digits."""
-        helper = self.plumbing.helper("cat-file", "--batch")
-        answer = helper.ask(abbreviation.encode())[0]
-        if not answer.endswith((b" missing", b" ambiguous")):
-            helper.read(int(answer.rsplit(b" ", 1)[1]))
-        return answer.endswith(b" missing")
-
     def files(self, treeish: str) -> Mapping[str, FileEntry]:
         """Every path of a tree, relative to the top. Names that are not UTF-8 are surrogate-escaped."""
         tree = self.tree(treeish)
         known = self._files.get(tree)
         if known is None:
             listing = self.plumbing.run("ls-tree", "-r", "-z", "--full-tree", tree)
-            known = dict(_listed(line) for line in listing.split(b"\0")[:-1])
-        _remember(self._files, tree, known, most=4)
+            known = dict(listed(line) for line in listing.split(b"\0")[:-1])
+        remember(self._files, tree, known, most=4)
         return known
 
     def read(self, blobs: Sequence[str]) -> dict[str, bytes]:
         """Raw contents by blob id."""
-        helper = self.plumbing.helper("cat-file", "--batch")
-        contents: dict[str, bytes] = {}
-        wanted = list(dict.fromkeys(blobs))
-        for at in range(0, len(wanted), 400):
-            # So many ids fit into a pipe at once, whatever the answers' size: neither side waits for the other.
-            some = wanted[at : at + 400]
-            answer = helper.ask("\n".join(some).encode())[0]
-            for blob in some:
-                kind, _, size = answer.rpartition(b" ")
-                if not kind.endswith(b" blob"):
-                    raise NotebookError(f"{self.top}: object {blob} is missing\n  run git fsck, or fetch it")
-                contents[blob] = helper.read(int(size))
-                if blob is not some[-1]:
-                    answer = helper.line()
-        return contents
+        return self.objects.read(blobs)
 
-    def _lookup(self, name: str) -> tuple[str | None, bytes]:
-        helper = self.plumbing.helper("cat-file", "--batch")
-        answer = helper.ask(name.encode("utf-8", "surrogateescape"))[0]
-        parts = answer.rsplit(b" ", 2)
-        if len(parts) < 3 or not parts[2].isdigit() or parts[1] not in (b"commit", b"tree", b"blob", b"tag"):
-            return None, b""
-        return parts[0].decode(), helper.read(int(parts[2]))
-
-    # -- writing objects --------------------------------------------------------------------------------------------
+    def store(self, kind: str, data: bytes) -> str:
+        """Write an object and return its id."""
+        return self.objects.store(kind, data)
 
     def blob_id(self, data: bytes) -> str:
         """The id a blob with this content has in this repository."""
-        return self._id("blob", data)
+        return self.objects.id_of("blob", data)
+
+    # -- writing objects --------------------------------------------------------------------------------------------
 
     def write_tree(self, base: str, changes: Sequence[Change]) -> str:
         """The id of ``base``'s tree with ``changes`` applied; changes that are no regular file are left out.
@@ -161,18 +132,19 @@ class Git:
         Costs by the changed paths, not by the size of the tree.
         """
         root = self.tree(base)
-        edits: dict[str, Any] = {}
-        for change in sorted(changes, key=lambda change: change.kind != "deleted"):
-            if change.kind == "deleted":
-                _put(edits, change.path, None)
-            elif change.kind == "file" and change.data is not None:
-                _put(edits, change.path, FileEntry(change.mode, self.store("blob", change.data)))
-        if not edits:
+        deleted = [(change.path, None) for change in changes if change.kind == "deleted"]
+        files = [
+            (change.path, FileEntry(change.mode, self.store("blob", change.data)))
+            for change in changes
+            if change.kind == "file" and change.data is not None
+        ]
+        if not deleted and not files:
             return root
+        edits = nested([*deleted, *files])
         tree = self._graft(root, edits) or self.empty_tree
         if root in self._files and tree not in self._files:
-            _remember(self._files, root, self._files[root], most=4)
-            _remember(self._files, tree, _applied(self._files[root], changes, self.blob_id), most=4)
+            remember(self._files, root, self._files[root], most=4)
+            remember(self._files, tree, applied(self._files[root], changes, self.blob_id), most=4)
         return tree
 
     def commit(self, tree: str, parents: Sequence[str], message: str, when: datetime | None = None) -> str:
@@ -184,8 +156,8 @@ class Git:
         now = datetime.now(timezone.utc)
         for nonce in range(1000):
             data = self.commit_data(tree, parents, message(nonce), now)
-            short = self._id("commit", data)[:7]
-            if self.is_unused(short):
+            short = self.objects.id_of("commit", data)[:7]
+            if self.objects.is_unused(short):
                 return self.store("commit", data)
         raise NotebookError(f"{self.top}: no free abbreviation of 7 digits is left\n  the repository is too large")
 
@@ -196,41 +168,10 @@ class Git:
         lines = [f"tree {tree}", *(f"parent {parent}" for parent in parents), f"author {who}", f"committer {who}"]
         return ("\n".join(lines) + "\n\n" + message.rstrip("\n") + "\n").encode("utf-8", "replace")
 
-    def store(self, kind: str, data: bytes) -> str:
-        """Write an object and return its id."""
-        helper = self.plumbing.helper("hash-object", "-w", "--no-filters", "-t", kind, "--stdin-paths", takes_file=True)
-        name = helper.ask_about(data).decode()
-        self._written[name] = (kind, data)
-        self._unsynced.append(name)
-        return name
-
-    def flush(self) -> None:
-        """Bring what :meth:`store` wrote to the disk. The first sync takes the others along."""
-        while self._unsynced:
-            with contextlib.suppress(FileNotFoundError):  # packed meanwhile
-                loose = os.open(self._loose(self._unsynced.pop()), os.O_RDONLY)
-                try:
-                    os.fsync(loose)
-                finally:
-                    os.close(loose)
-
     @cached_property
     def empty_tree(self) -> str:
         """The tree of a commit that carries no files."""
         return self.store("tree", b"")
-
-    def discard(self, name: str) -> None:
-        """Take back an object of ours that nothing refers to: no repack would pack it, and 3,000 are 12 MB."""
-        self._written.pop(name, None)
-        self._settled.pop(name, None)
-        self._loose(name).unlink(missing_ok=True)
-
-    def settle(self) -> None:
-        """Write again what somebody's ``git gc --prune=now`` took away before a ref led to it."""
-        for name, (kind, data) in {**self._settled, **self._written}.items():
-            if not self._loose(name).exists() and self._lookup(name)[0] is None:
-                self.store(kind, data)
-        self._settled, self._written = self._written, {}
 
     @cached_property
     def identity(self) -> Identity:
@@ -242,12 +183,6 @@ class Git:
         clean = str.maketrans("", "", "<>\n\r\0")
         name, email = name.translate(clean).strip(), email.translate(clean).strip()
         return Identity(name, email) if name and email else Identity()
-
-    def _loose(self, name: str) -> Path:
-        return self.common_dir / "objects" / name[:2] / name[2:]
-
-    def _id(self, kind: str, data: bytes) -> str:
-        return self._hash(f"{kind} {len(data)}".encode() + b"\0" + data).hexdigest()
 
     def _graft(self, tree: str | None, edits: dict[str, Any]) -> str | None:
         """The id of ``tree`` with nested edits applied, None when nothing is left of it."""
@@ -267,18 +202,13 @@ class Git:
                 del entries[name]
         if not entries:
             return None
-        ordered = sorted(entries.items(), key=lambda item: _encoded(item[0]) + (b"/" if item[1].mode == TREE else b""))
-        raw = b"".join(
-            f"{int(entry.mode, 8):o} ".encode() + _encoded(name) + b"\0" + bytes.fromhex(entry.blob)
-            for name, entry in ordered
-        )
-        return self.store("tree", raw)
+        return self.store("tree", serialised(entries))
 
     def _entries(self, tree: str) -> dict[str, FileEntry]:
         known = self._trees.get(tree)
         if known is None:
-            known = _parsed(self._lookup(tree)[1], self._hash().digest_size)
-        _remember(self._trees, tree, known, most=500)
+            known = parsed(self.objects.lookup(tree)[1], self.objects.digest_size)
+        remember(self._trees, tree, known, most=500)
         return known
 
     # -- refs -------------------------------------------------------------------------------------------------------
@@ -290,8 +220,14 @@ class Git:
 
     def move_ref(self, ref: str, new: str, old: str) -> None:
         """Set ``ref`` if it still is at ``old`` (:attr:`zero`: does not exist); NotebookError otherwise."""
-        self.flush()
-        self._transact(f"update {ref} {new} {old}")
+        self.objects.flush()
+        for _ in range(PRUNED_AT_MOST):
+            try:
+                return self._transact(f"update {ref} {new} {old}")
+            except NotebookError:
+                if not self.objects.settle():
+                    raise
+        raise NotebookError(f"{self.top}: git gc --prune=now takes away what is written\n  wait until it ends")
 
     def delete_ref(self, ref: str, old: str) -> None:
         """Delete ``ref`` if it still is at ``old``."""
@@ -328,59 +264,3 @@ class Git:
         """Whether the user's ignore rules cover ``path``."""
         args = ("check-ignore", "-z", "--stdin")
         return bool(self.plumbing.run(*args, stdin=os.fsencode(path) + b"\0", users_config=True, check=False))
-
-
-def _remember(cache: OrderedDict[str, dict[str, FileEntry]], name: str, value: dict[str, FileEntry], most: int) -> None:
-    """Keep the ``most`` entries that were used last."""
-    cache[name] = value
-    cache.move_to_end(name)
-    if len(cache) > most:
-        cache.popitem(last=False)
-
-
-def _encoded(name: str) -> bytes:
-    return name.encode("utf-8", "surrogateescape")
-
-
-def _listed(line: bytes) -> tuple[str, FileEntry]:
-    about, _, path = line.partition(b"\t")
-    mode, _, blob = about.split(b" ")
-    return path.decode("utf-8", "surrogateescape"), FileEntry(mode.decode(), blob.decode())
-
-
-def _parsed(raw: bytes, digest: int) -> dict[str, FileEntry]:
-    """The entries of a tree object: ``mode name NUL digest`` without separators."""
-    entries, at = {}, 0
-    while at < len(raw):
-        space, end = raw.index(b" ", at), raw.index(b"\0", at)
-        name = raw[space + 1 : end].decode("utf-8", "surrogateescape")
-        entries[name] = FileEntry(raw[at:space].decode(), raw[end + 1 : end + 1 + digest].hex())
-        at = end + 1 + digest
-    return entries
-
-
-def _put(edits: dict[str, Any], path: str, leaf: FileEntry | None) -> None:
-    *directories, name = path.split("/")
-    for directory in directories:
-        inner = edits.get(directory)
-        if not isinstance(inner, dict):
-            inner = edits[directory] = {}
-        edits = inner
-    edits[name] = leaf
-
-
-def _applied(files: Mapping[str, FileEntry], changes: Sequence[Change], blob_id: Any) -> dict[str, FileEntry]:
-    """The listing of a tree after ``changes``, without asking git."""
-    result = dict(files)
-    for change in changes:
-        if change.kind == "deleted":
-            result.pop(change.path, None)
-    for change in changes:
-        if change.kind == "file" and change.data is not None:
-            if change.path not in result:
-                for parent in PurePosixPath(change.path).parents:
-                    result.pop(str(parent), None)
-                for below in [path for path in result if path.startswith(change.path + "/")]:
-                    del result[below]
-            result[change.path] = FileEntry(change.mode, blob_id(change.data))
-    return result

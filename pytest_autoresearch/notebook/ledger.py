@@ -174,7 +174,6 @@ class Notebook:
             self.pending = None
             with self._derived():
                 self._running.finish()
-                self.git.settle()
                 if recorded.number % REPACK_EVERY == 0 and recorded.number:
                     self.git.plumbing.run("repack", "-d", "-q")
         return recorded
@@ -287,6 +286,8 @@ class Notebook:
         self.git.move_ref(ledger_ref(self.tag), commit, self._head)
         self._head = commit
         self._boundary("ledger moved")
+        with self._derived():
+            self.git.objects.settle()
 
     def _remember(self, recorded: Experiment) -> None:
         self.newest = recorded

@@ -52,7 +52,7 @@ class Running:
 
     def start(self, pending: Pending) -> None:
         """Keep a proposal. The file comes first: a crash between the two leaves a proposal, not a nameless commit."""
-        self._git.flush()
+        self._git.objects.flush()
         self.save(pending)
         self._boundary("running.json written")
         if self._at != pending.commit:
@@ -72,7 +72,7 @@ class Running:
         self._boundary("running.json finished")
         if self._at != self._git.zero:
             self._git.delete_ref(self._ref, self._at)
-            self._git.discard(self._at)
+            self._git.objects.discard(self._at)
             self._at = self._git.zero
         self._boundary("running ref deleted")
         self._finished.unlink(missing_ok=True)

@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from subprocess import PIPE
 from typing import IO, Any
 
 from pytest_autoresearch.errors import NotebookError
 
+FULL = 64_000
+"""Bytes free on a disk that is full: git does not always say that this is why."""
 PINS = (
     *("-c", "core.hooksPath=/dev/null"),
     *("-c", "core.fsmonitor=false"),
@@ -171,9 +174,20 @@ class Helper:
         """Whether the process can be asked."""
         return self._process.proc.poll() is None and not self._in.closed
 
+    @contextlib.contextmanager
+    def conversation(self) -> Iterator[None]:
+        """A question and all of its answer. Cut short they would be out of step for ever: the process ends then."""
+        try:
+            yield
+        except BrokenPipeError:
+            raise self._death() from None
+        except BaseException:
+            self.close()
+            raise
+
     def ask(self, question: bytes, lines: int = 1) -> list[bytes]:
         """Send ``question`` and read that many lines, without their newlines."""
-        with self._conversation():
+        with self.conversation():
             self._in.write(question + b"\n")
             self._in.flush()
             return [self.line() for _ in range(lines)]
@@ -181,7 +195,7 @@ class Helper:
     def ask_about(self, data: bytes) -> bytes:
         """The answer about a file with this content."""
         assert self._file is not None
-        with self._conversation():
+        with self.conversation():
             self._file.seek(0)
             self._file.truncate()
             self._file.write(data)
@@ -191,7 +205,7 @@ class Helper:
 
     def read(self, size: int) -> bytes:
         """``size`` bytes of an answer, and the newline after them."""
-        with self._conversation():
+        with self.conversation():
             data = self._out.read(size)
             if len(data) != size or self._out.read(1) != b"\n":
                 raise self._death()
@@ -204,17 +218,6 @@ class Helper:
         _stop(self._process.proc)
         if self._file is not None:
             self._file.close()
-
-    @contextlib.contextmanager
-    def _conversation(self) -> Any:
-        # Interrupted half-way (by KeyboardInterrupt, say), question and answer would be out of step for ever.
-        try:
-            yield
-        except BrokenPipeError:
-            raise self._death() from None
-        except BaseException:
-            self.close()
-            raise
 
     def line(self) -> bytes:
         """The next line of an answer."""
@@ -239,7 +242,7 @@ def failure(args: Sequence[str], stderr: bytes | str, top: Path) -> NotebookErro
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("hint:")]
     said = "; ".join(lines[-2:]) or "it ended without a word"
     remedy = ""
-    if "No space left" in text or "Disk quota" in text:
+    if "No space left" in text or "Disk quota" in text or shutil.disk_usage(top).free < FULL:
         remedy = "\n  the disk is full: free some space and start again; everything recorded so far is safe"
     elif "Read-only file system" in text or "Permission denied" in text or "insufficient permission" in text:
         remedy = "\n  make the repository's git directory writable for this user"

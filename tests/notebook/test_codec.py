@@ -37,7 +37,7 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
         return st.datetimes(timezones=st.just(timezone.utc), min_value=datetime(1970, 1, 1))
     if hint is Any:
         return PLAIN
-    if is_dataclass(hint):
+    if isinstance(hint, type) and is_dataclass(hint):
         return st.builds(hint, **{name: values(each) for name, each in get_type_hints(hint).items()})
     if origin in (Union, types.UnionType):
         return st.one_of(*map(values, args))

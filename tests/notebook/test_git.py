@@ -126,7 +126,7 @@ def test_variables_of_a_surrounding_git_hook_do_not_lead_us_astray(
         monkeypatch.setenv("GIT_DIR", str(other / ".git"))
         monkeypatch.setenv("GIT_INDEX_FILE", str(other / ".git/index"))
         monkeypatch.setenv("GIT_OBJECT_DIRECTORY", str(other / ".git/objects"))
-        blob = repository.store("blob", b"ours")
+        blob = repository.objects.store("blob", b"ours")
     assert (root / ".git/objects" / blob[:2] / blob[2:]).exists()
 
 
@@ -276,7 +276,7 @@ def test_dirty_and_ignored_tell_of_the_checkout_and_do_not_touch_it(root: Path) 
 
 def test_no_git_process_outlives_its_repository_object(root: Path) -> None:
     repository = Git.discover(root)
-    repository.store("blob", b"x")
+    repository.objects.store("blob", b"x")
     repository.move_ref("refs/heads/x", repository.head(), repository.zero)
     children = [helper._process.proc.pid for helper in repository.plumbing._helpers.values()]
     assert len(children) == 3
@@ -326,7 +326,7 @@ def test_an_ancestor_is_one(root: Path) -> None:
         old = repository.head()
         new = repository.commit(repository.tree(old), [old], "new")
         other = repository.commit(repository.tree(old), [old], "other")
-        repository.flush()
+        repository.objects.flush()
         assert repository.is_ancestor(old, new)
         assert repository.is_ancestor(new, new)
         assert not repository.is_ancestor(new, old)

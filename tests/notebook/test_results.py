@@ -43,7 +43,7 @@ def test_a_hash_whose_seven_digits_are_taken_is_minted_again(root: Path, monkeyp
     with Diary(root) as diary:
         diary.reach(1)
         answers = iter([False, False, True])
-        monkeypatch.setattr(diary.git, "is_unused", lambda short: next(answers))
+        monkeypatch.setattr(diary.git.objects, "is_unused", lambda short: next(answers))
         experiment = diary.experiment()
         assert diary.git.message(experiment.commit).endswith("Autoresearch-Nonce: 2\n")
     monkeypatch.undo()

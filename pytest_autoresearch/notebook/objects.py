@@ -1,0 +1,133 @@
+"""The objects of one repository: read and written through git processes that stay, and kept from being pruned."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+
+from pytest_autoresearch.errors import NotebookError
+from pytest_autoresearch.notebook.plumbing import Plumbing
+
+RECENT, RECENT_BYTES = 300, 20_000_000
+"""Objects remembered until a ``git gc --prune=now`` that began before they were written must be over."""
+AT_WORK = ("../gc.pid", "maintenance.lock", "info/commit-graph.lock", "info/commit-graphs/commit-graph-chain.lock")
+GRAPHS = ("info/commit-graph", "info/commit-graphs/commit-graph-chain")
+
+
+class Objects:
+    """An object store. ``zero`` is the id that stands for no object."""
+
+    def __init__(self, plumbing: Plumbing, object_format: str) -> None:
+        self.plumbing = plumbing
+        self._hash = hashlib.sha256 if object_format == "sha256" else hashlib.sha1
+        self._directory = plumbing.common_dir / "objects"
+        self._recent: OrderedDict[str, tuple[str, bytes]] = OrderedDict()
+        self._unsynced: list[str] = []
+        self.digest_size = self._hash().digest_size
+        self.zero = "0" * self.digest_size * 2
+
+    def id_of(self, kind: str, data: bytes) -> str:
+        """The id that an object of this kind and content has here."""
+        return self._hash(f"{kind} {len(data)}".encode() + b"\0" + data).hexdigest()
+
+    def lookup(self, name: str) -> tuple[str | None, bytes]:
+        """The id and content of what ``name`` names, None if it is nothing."""
+        helper = self.plumbing.helper("cat-file", "--batch")
+        with helper.conversation():
+            answer = helper.ask(name.encode("utf-8", "surrogateescape"))[0]
+            parts = answer.rsplit(b" ", 2)
+            if len(parts) < 3 or not parts[2].isdigit() or parts[1] not in (b"commit", b"tree", b"blob", b"tag"):
+                return None, b""
+            return parts[0].decode(), helper.read(int(parts[2]))
+
+    def is_unused(self, abbreviation: str) -> bool:
+        """Whether no object's id begins with these digits."""
+        helper = self.plumbing.helper("cat-file", "--batch")
+        with helper.conversation():
+            answer = helper.ask(abbreviation.encode())[0]
+            if not answer.endswith((b" missing", b" ambiguous")):
+                helper.read(int(answer.rsplit(b" ", 1)[1]))
+            return answer.endswith(b" missing")
+
+    def read(self, blobs: Sequence[str]) -> dict[str, bytes]:
+        """Raw contents by blob id."""
+        helper = self.plumbing.helper("cat-file", "--batch")
+        contents: dict[str, bytes] = {}
+        wanted = list(dict.fromkeys(blobs))
+        # So many ids fit into a pipe at once, whatever the answers' size: neither side waits for the other.
+        for some in (wanted[at : at + 400] for at in range(0, len(wanted), 400)):
+            with helper.conversation():
+                answer = helper.ask("\n".join(some).encode())[0]
+                for at, blob in enumerate(some):
+                    answer = helper.line() if at else answer
+                    kind, _, size = answer.rpartition(b" ")
+                    if not kind.endswith(b" blob"):
+                        raise NotebookError(f"{self.plumbing.top}: {blob} is missing\n  run git fsck, or fetch it")
+                    contents[blob] = helper.read(int(size))
+        return contents
+
+    def store(self, kind: str, data: bytes) -> str:
+        """Write an object and return its id."""
+        command = ("hash-object", "-w", "--no-filters", "-t", kind, "--stdin-paths")
+        try:
+            name = self.plumbing.helper(*command, takes_file=True).ask_about(data).decode()
+        except NotebookError as error:
+            if "No such file or directory" not in str(error):
+                raise
+            # A git gc has just removed the directory the object was to be put in.
+            name = self.plumbing.helper(*command, takes_file=True).ask_about(data).decode()
+        self._recent[name] = (kind, data)
+        self._unsynced.append(name)
+        return name
+
+    def flush(self) -> None:
+        """Bring what :meth:`store` wrote to the disk. The first sync takes the others along."""
+        while self._unsynced:
+            with contextlib.suppress(FileNotFoundError):  # packed meanwhile
+                loose = os.open(self._loose(self._unsynced.pop()), os.O_RDONLY)
+                try:
+                    os.fsync(loose)
+                finally:
+                    os.close(loose)
+
+    def discard(self, name: str) -> None:
+        """Take back a commit of ours that nothing refers to: no repack would pack it, and 3,000 are 12 MB.
+
+        It stays where a commit-graph that somebody's ``git gc`` wrote meanwhile may know it.
+        """
+        self._recent.pop(name, None)
+        loose, at_work = self._loose(name), [self._directory / file for file in AT_WORK]
+        graphs = [self._directory / file for file in GRAPHS]
+        with contextlib.suppress(FileNotFoundError):
+            born = loose.stat().st_mtime
+            if not any(file.exists() for file in at_work) and all(_mtime(graph) < born for graph in graphs):
+                loose.unlink()
+
+    def settle(self) -> bool:
+        """Write again what somebody's ``git gc --prune=now`` took away before a ref led to it; whether it was any."""
+        missing = []
+        for name in [name for name in self._recent if not self._loose(name).exists()]:
+            if self.lookup(name)[0] is None:
+                missing.append(self._recent[name])
+            else:
+                del self._recent[name]  # packed, so a ref led to it
+        for kind, data in missing:
+            self.store(kind, data)
+        self.flush()
+        while len(self._recent) > RECENT or sum(len(data) for _, data in self._recent.values()) > RECENT_BYTES:
+            self._recent.popitem(last=False)
+        return bool(missing)
+
+    def _loose(self, name: str) -> Path:
+        return self._directory / name[:2] / name[2:]
+
+
+def _mtime(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0

@@ -1,0 +1,86 @@
+"""Trees as git writes them, and what a handful of changes makes of one. Pure."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+from pytest_autoresearch.protocol.experiment import Change, FileEntry
+
+TREE = "40000"
+Entries = dict[str, FileEntry]
+
+
+def nested(leaves: Iterable[tuple[str, FileEntry | None]]) -> dict[str, Any]:
+    """Paths and what is to stand there (None: nothing) as nested directories. Deletions first."""
+    edits: dict[str, Any] = {}
+    for path, leaf in leaves:
+        inner = edits
+        *directories, name = path.split("/")
+        for directory in directories:
+            if not isinstance(inner.get(directory), dict):
+                inner[directory] = {}
+            inner = inner[directory]
+        inner[name] = leaf
+    return edits
+
+
+def encoded(name: str) -> bytes:
+    """A path as the bytes git has."""
+    return name.encode("utf-8", "surrogateescape")
+
+
+def listed(line: bytes) -> tuple[str, FileEntry]:
+    """One line of ``git ls-tree -z``."""
+    about, _, path = line.partition(b"\t")
+    mode, _, blob = about.split(b" ")
+    return path.decode("utf-8", "surrogateescape"), FileEntry(mode.decode(), blob.decode())
+
+
+def parsed(raw: bytes, digest: int) -> dict[str, FileEntry]:
+    """The entries of a tree object: ``mode name NUL digest`` without separators."""
+    entries, at = {}, 0
+    while at < len(raw):
+        space, end = raw.index(b" ", at), raw.index(b"\0", at)
+        name = raw[space + 1 : end].decode("utf-8", "surrogateescape")
+        entries[name] = FileEntry(raw[at:space].decode(), raw[end + 1 : end + 1 + digest].hex())
+        at = end + 1 + digest
+    return entries
+
+
+def serialised(entries: Mapping[str, FileEntry]) -> bytes:
+    """A tree object's content. Git sorts a directory as if its name ended in a slash."""
+    ordered = sorted(entries.items(), key=lambda item: encoded(item[0]) + (b"/" if item[1].mode == TREE else b""))
+    return b"".join(
+        f"{int(entry.mode, 8):o} ".encode() + encoded(name) + b"\0" + bytes.fromhex(entry.blob)
+        for name, entry in ordered
+    )
+
+
+def applied(
+    files: Mapping[str, FileEntry], changes: Sequence[Change], blob_id: Callable[[bytes], str]
+) -> dict[str, FileEntry]:
+    """The listing of a tree after ``changes``, without asking git."""
+    result = dict(files)
+    for change in changes:
+        if change.kind == "deleted":
+            result.pop(change.path, None)
+    for change in changes:
+        if change.kind == "file" and change.data is not None:
+            if change.path not in result:
+                for parent in PurePosixPath(change.path).parents:
+                    result.pop(str(parent), None)
+                for below in [path for path in result if path.startswith(change.path + "/")]:
+                    del result[below]
+            result[change.path] = FileEntry(change.mode, blob_id(change.data))
+    return result
+
+
+def remember(cache: OrderedDict[str, dict[str, FileEntry]], name: str, value: dict[str, FileEntry], most: int) -> None:
+    """Keep the ``most`` entries that were used last."""
+    cache[name] = value
+    cache.move_to_end(name)
+    if len(cache) > most:
+        cache.popitem(last=False)
