@@ -128,7 +128,8 @@ def remedy(weakness: str) -> str:
 
 
 def _is_container() -> bool:
-    return any(Path(mark).exists() for mark in ("/.dockerenv", "/run/.containerenv"))
+    marks = ("/.dockerenv", "/run/.containerenv", "/var/run/secrets/kubernetes.io")
+    return any(Path(mark).exists() for mark in marks)
 
 
 def _setting(path: str) -> str:

@@ -1,7 +1,8 @@
 """The processes of one run: who belongs to it, what they use, and how all of them are ended. Knows no run's meaning.
 
 On Linux a run's process belongs to it by parentage from the root, or, once its parent has died and the supervisor
-inherited it (child subreaper), by the run's mark in its environment. What was once seen as a member stays one.
+inherited it (child subreaper), by the run's process group or its mark in the environment. What was once seen as a
+member stays one.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class Tree:
         if self.root is not None and self.root not in self._known and (process := _read(self.root)):
             self._known[self.root] = process.start
         self._walk(self._known, found, most)
-        adopted = (pid for pid in _children(os.getpid()) if pid not in self._known and self._is_marked(pid))
+        adopted = (pid for pid in _children(os.getpid()) if pid not in self._known and self._is_ours(pid))
         self._walk(adopted, found, most)
         return {pid: process for pid, process in found.items() if not process.zombie}
 
@@ -85,12 +86,16 @@ class Tree:
             self._known[pid] = process.start
             pending += _children(pid)
 
-    def _is_marked(self, pid: int) -> bool:
-        try:
-            with open(f"/proc/{pid}/environ", "rb") as file:
-                return f"{MARK}={self.mark}".encode() in file.read().split(b"\0")
-        except OSError:
-            return False
+    def _is_ours(self, pid: int) -> bool:
+        """Whether a child of the supervisor is an orphan of the run, by its group or its mark.
+
+        Only the run can be in the root's group, and a zombie, which has no environment any more, is still in it.
+        """
+        if (process := _read(pid)) is not None and process.group == self.root:
+            return True
+        with suppress(OSError), open(f"/proc/{pid}/environ", "rb") as file:
+            return f"{MARK}={self.mark}".encode() in file.read().split(b"\0")
+        return False
 
     def inner(self, wrappers: int) -> list[Process]:
         """Members below the first ``wrappers`` processes of the chain from the root: the run without its sandbox."""

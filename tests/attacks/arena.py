@@ -12,6 +12,7 @@ import os
 import resource
 import secrets
 import shutil
+import signal
 import socket
 import stat
 import subprocess
@@ -221,14 +222,12 @@ class Arena:
         return harms
 
     def _is_anything_alive(self) -> bool:
-        """A process of the run is one that works below the arena's workspace or carries the arena's name."""
-        workspace = self.view.workspace
+        """A process of the run is one that works in the workspace, by the path it has there; its survivor is ended."""
+        places = (str(self.view.workspace), str(self.view.shown_at))
         for pid in filter(str.isdigit, os.listdir("/proc")):
             with suppress(OSError):
-                if int(pid) not in (os.getpid(), self.facts["victim"]) and os.readlink(f"/proc/{pid}/cwd").startswith(
-                    str(workspace)
-                ):
-                    os.kill(int(pid), 9)
+                if int(pid) != os.getpid() and os.readlink(f"/proc/{pid}/cwd").startswith(places):
+                    os.kill(int(pid), signal.SIGKILL)
                     return True
         return False
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import textwrap
 from dataclasses import dataclass
 
-STOPPED, SUCCEEDS, DEPENDS = "stopped", "succeeds", "depends on the machine"
+STOPPED, SUCCEEDS, DEPENDS = "stopped", "succeeds", "it depends"
 ROOT, USER = "succeeds as root", "succeeds unless root"
 
 
@@ -101,6 +101,7 @@ _attack(
     "kills the process that watches it, so that its daemon is forgotten",
     "daemon(SLEEP); attempt(lambda: os.kill(os.getppid(), 9)); time.sleep(1)",
     timeout=3.0,
+    process=DEPENDS,  # on whether the supervisor saw the daemon in time
 )
 _attack(
     "process",
@@ -138,6 +139,42 @@ _attack(
         os.setsid()
     """,
     timeout=0.5,
+    process=STOPPED,
+)
+_attack(
+    "process",
+    "leaves hundreds of orphans that end at once",
+    """
+    for _ in range(200):
+        if os.fork() == 0:
+            os.setsid()
+            os.fork()
+            os._exit(0)
+        os.wait()
+    """,
+    process=STOPPED,
+)
+_attack(
+    "process",
+    "makes a daemon that is its sibling, not its child (CLONE_PARENT), under a misleading name",
+    """
+    if libc.syscall(56, 0x8000 | signal.SIGCHLD, 0, 0, 0, 0) == 0:
+        libc.prctl(15, b") S 1 1 1", 0, 0, 0)
+        os.setsid()
+        time.sleep(60)
+    time.sleep(0.1)
+    """,
+    process=STOPPED,
+)
+_attack(
+    "process",
+    "opens files until none can be opened",
+    """
+    import resource
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    attempt(lambda: [os.open("/dev/null", os.O_RDONLY) for _ in range(100_000)])
+    """,
     process=STOPPED,
 )
 _attack(
