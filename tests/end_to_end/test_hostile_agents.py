@@ -124,8 +124,11 @@ echo innocent
     ]
 
 
+@pytest.mark.slow
 def test_a_gigabyte_of_output_is_no_burden(project: Project) -> None:
-    flood = f"yes 'all work and no play' | head -c 1000000000; echo; yes x | head -c 100000000 | tr -d '\\n' >&2; {IMPROVE}"
+    flood = (
+        f"yes 'all work and no play' | head -c 1000000000; echo; yes x | head -c 100000000 | tr -d '\\n' >&2; {IMPROVE}"
+    )
     (row,) = session(project, flood, deadline="60s")
     assert row[2:] == ["keep", "a better rate"]
 
