@@ -14,11 +14,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from pytest_autoresearch.lab import seccomp
 from pytest_autoresearch.lab.places import borrowed, sealed
-from pytest_autoresearch.lab.process import Command
+from pytest_autoresearch.lab.process import Command, widen
 from pytest_autoresearch.lab.reach import Reach, home, reach
 
 if TYPE_CHECKING:
@@ -79,10 +79,8 @@ class BwrapSandbox:
                 handles.append(stack.enter_context(sealed(content)))
                 options += ["--perms", "0600", "--file", str(handles[-1]), str(home() / name)]
             options += ["--remount-ro", "/", "--chdir", str(_shown(command.cwd, view))]
-            waiting, hand = os.pipe()
+            waiting, hand = stack.enter_context(_pipe())
             handles.append(waiting)
-            stack.callback(_close, waiting)
-            stack.callback(_close, hand)
             yield replace(
                 command,
                 argv=(str(self._program), "--args", str(waiting), "--", *command.argv),
@@ -95,9 +93,16 @@ class BwrapSandbox:
             )
 
 
-def _close(descriptor: int) -> None:
-    with suppress(OSError):
-        os.close(descriptor)
+@contextmanager
+def _pipe() -> Iterator[tuple[int, BinaryIO]]:
+    """Both ends of a pipe that takes all options at once, so that nobody waits for a bubblewrap that has died."""
+    read, write = os.pipe()
+    widen(write)
+    try:
+        with os.fdopen(write, "wb") as hand:
+            yield read, hand
+    finally:
+        os.close(read)
 
 
 def find_program() -> Path | None:

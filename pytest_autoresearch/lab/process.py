@@ -20,6 +20,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
+from typing import BinaryIO
 
 from pytest_autoresearch.lab import tree
 from pytest_autoresearch.lab.cgroup import Cgroup, open_cgroup
@@ -50,8 +51,8 @@ class Command:
     """What to run. ``timeout`` and ``grace`` in seconds, ``memory`` in bytes for all its processes together.
 
     ``wrappers`` is how many processes at the top are a sandbox's own: they get no SIGTERM, only the final kill.
-    ``complaint`` is how output begins if the sandbox itself could not start; ``handed`` are bytes for a descriptor on
-    which it waits before it starts anything, written once the limits are in force. ``pass_fds`` stay open in the
+    ``complaint`` is how output begins if the sandbox itself could not start; ``handed`` are bytes for a pipe on which
+    it waits before it starts anything, written and closed once the limits are in force. ``pass_fds`` stay open in the
     child; everything else that is open in the supervisor is closed there. ``disk_floor`` in bytes: the run is ended
     when less is free on the file system of ``cwd``. ``processes`` is how many may live at a time.
     """
@@ -67,7 +68,7 @@ class Command:
     wrappers: int = 0
     pass_fds: tuple[int, ...] = ()
     complaint: bytes = b""
-    handed: tuple[int, bytes] | None = None
+    handed: tuple[BinaryIO, bytes] | None = None
     disk_floor: int = 256_000_000
     processes: int = 1000
 
@@ -171,7 +172,7 @@ class _Run:
             if stream is not None:
                 self.cleanup.callback(stream.close)
                 os.set_blocking(stream.fileno(), False)
-                _widen(stream.fileno())
+                widen(stream.fileno())
                 self.outputs[stream.fileno()] = BoundedOutput()
                 self.selector.register(stream, selectors.EVENT_READ, self._reader(stream.fileno()))
         if self.popen.stdin is not None:
@@ -311,12 +312,12 @@ class _Run:
         if self.status and any(map(self._is_complaint, streams)):
             self.ending = Ending.NOT_STARTED
             self.detail = b"".join(streams).splitlines()[0].decode(errors="replace")
-        exited = self.ending is Ending.EXITED
-        code = self.status if self.status is None or self.status >= 0 else 128 - self.status
         if self.cgroup is not None:
             self.peak = max(self.peak, self.cgroup.peak_memory() or 0)
             if self.cgroup.ran_out_of_memory():
                 self._exceed(f"more than {(self.command.memory or 0) / 1e6:.0f} MB of memory")
+        exited = self.ending is Ending.EXITED
+        code = self.status if self.status is None or self.status >= 0 else 128 - self.status
         detail = self.detail
         if self.survivors:
             detail += f"{'; ' if detail else ''}still alive after the kill: {', '.join(map(str, self.survivors))}"
@@ -350,14 +351,13 @@ def _is_full(directory: Path, floor: int) -> bool:
     return False
 
 
-def _hand(descriptor: int, content: bytes) -> None:
-    with suppress(BrokenPipeError), os.fdopen(os.dup(descriptor), "wb") as file:
-        os.close(descriptor)
-        file.write(content)
+def _hand(pipe: BinaryIO, content: bytes) -> None:
+    with suppress(BrokenPipeError), pipe:
+        pipe.write(content)
 
 
-def _widen(descriptor: int) -> None:
-    """A larger pipe: a flood of output then costs a sixteenth of the wake-ups."""
+def widen(descriptor: int) -> None:
+    """Make a pipe larger: a flood of output then costs a sixteenth of the wake-ups."""
     with suppress(OSError, AttributeError):
         fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, _PIPE_SIZE)
 

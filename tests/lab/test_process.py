@@ -304,6 +304,17 @@ def test_a_cgroup_is_used_only_where_limits_are_handed_out(tmp_path: Path) -> No
     assert find_home(tmp_path, None) is None
 
 
+def test_a_cgroup_is_given_the_limits_and_tells_what_happened(tmp_path: Path) -> None:
+    group = Cgroup(tmp_path)
+    group.limit(memory=1000, processes=5)
+    limits = {name: (tmp_path / name).read_text() for name in ("memory.max", "memory.swap.max", "pids.max")}
+    assert limits == {"memory.max": "1000", "memory.swap.max": "0", "pids.max": "5"}
+    assert (group.peak_memory(), group.ran_out_of_memory()) == (None, False)
+    (tmp_path / "memory.peak").write_text("999\n")
+    (tmp_path / "memory.events").write_text("oom 1\noom_kill 1\n")
+    assert (group.peak_memory(), group.ran_out_of_memory()) == (999, True)
+
+
 def test_a_run_enters_its_cgroup_before_it_starts() -> None:
     root = next(
         (path for path in (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/unified")) if (path / "cgroup.procs").exists()),
