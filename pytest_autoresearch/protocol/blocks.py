@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from pytest_autoresearch.errors import ConfigError
-from pytest_autoresearch.protocol.text import bold_field_of, escape_start, field_of
+from pytest_autoresearch.protocol.text import bold_field_of, escape_start, field_of, one_line, span_of
 from pytest_autoresearch.protocol.vocabulary import BUDGET_FIELDS, METRIC_FIELDS, normalise, section_of
 
 if TYPE_CHECKING:
@@ -85,12 +85,20 @@ class Document:
         return trimmed("\n".join([escape_start(part.inline), *self.lines[part.start - 1 : part.end - 1]]))
 
     def raw_of(self, part: Part, blocks: list[Block]) -> str:
-        """The Markdown of some of a section's blocks."""
-        own = (
-            escape_start(b.text) if b.line == part.line else "\n".join(self.lines[b.line - 1 : b.end - 1])
-            for b in blocks
-        )
-        return trimmed("\n".join(own))
+        """Markdown of some of a section's blocks; entries of a list that is not whole make a list of their own."""
+        text, outer = "", 0
+        for block in blocks:
+            depth = min(block.depth, outer + 1)
+            text += "\n" if depth and outer else "\n\n"
+            if block.line == part.line:
+                text += escape_start(block.text)
+            elif depth == 0:
+                text += "\n".join(self.lines[block.line - 1 : block.end - 1])
+            else:
+                entry = span_of(block.text.strip()) if block.kind == "code" else block.text
+                text += "  " * (depth - 1) + "- " + escape_start(one_line(entry))
+            outer = depth
+        return trimmed(text)
 
 
 def read_document(text: str, *, file: str) -> Document:

@@ -12,6 +12,8 @@ from pytest_autoresearch.protocol.model import Protocol
 from pytest_autoresearch.protocol.serialise import from_json, to_json
 from tests.protocol.generated import CONFIGS, broken_configs, protocols
 
+START = "## Metric\nlower x_y is better\n## Targets\n- a\n## Run\n`b`\n"
+
 slowly = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -36,7 +38,9 @@ def test_what_was_understood_of_a_config_survives_rendering(path: object) -> Non
 @slowly
 @given(broken_configs())
 @example("# A\n\n**Goal**: # not a heading\n\n## Metric: lower x_y is better\n\n- a: b\n\n## Targets\n`a`\n## Run\n`b`")
-@example("## Metric\nlower x_y is better\n## Targets\n- a\n## Run\n`b`\n## Notes\n### Target Files\n- c")
+@example(f"{START}## Notes\n### Target Files\n- c")
+@example(f"{START}## Time Budget\n- Per experiment: 5m\n\n  ## Rules\n- c: d\n  - e")
+@example(f"{START}## Time Budget\n5m\n\nsome\n\n===\n\nmore")
 def test_a_broken_config_is_understood_for_good_or_refused_by_name(text: str) -> None:
     try:
         protocol = parse(text, file="c.md")
