@@ -60,11 +60,18 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Without an argument the config here, else the one in rootdir, is meant and nothing else."""
-    if config.getoption("--autoresearch") and config.args_source is not config.ArgsSource.ARGS:
-        for directory in (config.invocation_params.dir, config.rootpath):
-            if (directory / CONFIG_NAME).exists():
-                config.args[:] = [str(directory / CONFIG_NAME)]
-                return
+    if not config.getoption("--autoresearch"):
+        return
+    here = config.invocation_params.dir
+    if config.args_source is not config.ArgsSource.ARGS:
+        config.args[:] = next(
+            ([str(path)] for path in (here / CONFIG_NAME, config.rootpath / CONFIG_NAME) if path.exists()), config.args
+        )
+    for argument in config.args:
+        path = here / argument.partition("::")[0]
+        for found in (path, path / CONFIG_NAME):
+            if found.name == CONFIG_NAME and found.is_dir():  # pytest would look inside and find nothing
+                raise pytest.UsageError(f"{found}: is a directory; it must be a file, see `pytest-autoresearch init`")
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:

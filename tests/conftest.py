@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +64,12 @@ class Project:
         home.mkdir(parents=True, exist_ok=True)
         self.git("init", "-q", "-b", "main")
 
+    @property
+    def pytest_command(self) -> list[str]:
+        """pytest without what other plugins of the machine leave behind."""
+        disabled = [word for name in ("cacheprovider", "benchmark", "asyncio") for word in ("-p", f"no:{name}")]
+        return [sys.executable, "-m", "pytest", *disabled]
+
     def write(self, name: str, text: str) -> Path:
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -83,7 +91,7 @@ class Project:
 
     def pytest(self, *args: str, **kwargs: Any) -> subprocess.CompletedProcess[str]:
         """``pytest ARGS`` in the repository, as a process of its own."""
-        return self.run(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *args, **kwargs)
+        return self.run(*self.pytest_command, *args, **kwargs)
 
     def cli(self, *args: str, **kwargs: Any) -> subprocess.CompletedProcess[str]:
         """``pytest-autoresearch ARGS`` in the repository."""
@@ -109,3 +117,16 @@ def project(tmp_path: Path) -> Project:
     project.write("prepare.py", "offset = 1.0\n")
     project.commit()
     return project
+
+
+@pytest.fixture
+def wait_for() -> Callable[[Path], None]:
+    """Wait until a path exists; fails after a minute."""
+
+    def wait(path: Path) -> None:
+        deadline = time.monotonic() + 60
+        while not path.exists():
+            assert time.monotonic() < deadline, f"{path} did not come"
+            time.sleep(0.02)
+
+    return wait

@@ -104,6 +104,7 @@ class Options:
     patience: int | None = None
     until: float | None = None
     max_cost: float | None = None
+    max_tokens: int | None = None
     workers: int | None = None
     guard_workers: int | None = None
     executor: str | None = None

@@ -131,6 +131,13 @@ OPTIONS: tuple[Option, ...] = (
     Option("experiments", "N", parse_count, None, "stop after N more experiments (default: no limit)"),
     Option("duration", "TIME", parse_duration, None, "stop after this time, e.g. 8h (default: no limit)"),
     Option("max_cost", "USD", parse_cost, None, "stop when the agent has cost this much (default: no limit)"),
+    Option(
+        "max_tokens",
+        "N",
+        parse_positive_count,
+        None,
+        "stop when the agent has used this many tokens (default: no limit)",
+    ),
     Option("patience", "N", parse_positive_count, None, "stop after N experiments without a keep (default: no limit)"),
     Option(
         "until", "VALUE", parse_float, None, "stop when the metric is this good (default: the metric's Target, if any)"

@@ -36,6 +36,7 @@ class Settings:
     experiments: int | None
     duration: float | None
     max_cost: float | None
+    max_tokens: int | None
     patience: int | None
     until: float | None
     targets: tuple[str, ...]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_autoresearch.notebook.record import History, Verification
+from pytest_autoresearch.notebook.shares import Share, who_found_what
 from pytest_autoresearch.protocol.experiment import Experiment, Role, Status
 from pytest_autoresearch.protocol.model import Direction
 
@@ -23,6 +24,7 @@ class Summary:
     counts: dict[Status, int]
     verified: Verification | None
     cost: float | None
+    shares: tuple[Share, ...]
     naive: float
     """What "any improvement is a keep" would have claimed: from the first run of the start to the best first run."""
 
@@ -58,6 +60,7 @@ def summarise(history: History) -> Summary | None:
         counts={status: counted[status] for status in Status},
         verified=next((v for v in reversed(history.verifications) if v.head == incumbent.commit), None),
         cost=sum(costs) if costs else None,
+        shares=tuple(who_found_what(history.experiments, Direction(metric["direction"]))),
         naive=_naive_gain(history.experiments, Direction(metric["direction"])),
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from pytest_autoresearch.notebook.shares import Share
 from pytest_autoresearch.protocol.experiment import Experiment, Status
 from pytest_autoresearch.protocol.model import Protocol
 from pytest_autoresearch.report.summary import Summary, percent
@@ -109,6 +110,9 @@ def summary_lines(summary: Summary, ending: Ending) -> Iterator[tuple[str, dict[
     yield f"stopped: {ending.stopped}", {}
     if summary.cost is not None:
         yield f"cost {summary.cost:.2f} USD", {}
+    if len(summary.shares) > 1:
+        for share in summary.shares:
+            yield share_line(share), {}
     for keep in summary.keeps:
         shown = " [suspicious: look twice]" if keep.suspicious else ""
         yield f"  {keep.number:04d} {keep.commit[:7]} {number(keep.value):>12}  {keep.description}{shown}", {}
@@ -127,6 +131,13 @@ def headline(summary: Summary) -> str:
     if summary.best.number == 0:
         return f"{text}, no keep yet"
     return f"{text}, {summary.gain:.6g} better" if gain is None else f"{text}, {gain:.2f} % better"
+
+
+def share_line(share: Share) -> str:
+    """Who found what."""
+    cost = "" if share.cost is None else f", {share.cost:.2f} USD"
+    found = f"{count(share.experiments, 'experiment')}, {share.keeps} kept, gain {number(share.gain)}"
+    return f"  {share.agent:<10} {found}{cost}"
 
 
 def verified_line(summary: Summary) -> str:

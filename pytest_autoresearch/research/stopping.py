@@ -20,6 +20,7 @@ class Tally:
     experiments: int = 0
     run_seconds: float = 0.0
     cost: float = 0.0
+    tokens: int = 0
     exhausted: bool = False
     barren: int = 0
     crashes: int = 0
@@ -38,8 +39,9 @@ class Tally:
         empty = experiment.reason in (Reason.NO_CHANGE, Reason.AGENT_ERROR)
         self.empty_turns = self.empty_turns + 1 if empty else 0
         self.last_words = experiment.detail if empty else ""
-        if experiment.usage is not None and experiment.usage.cost is not None:
-            self.cost += experiment.usage.cost
+        if experiment.usage is not None:
+            self.cost += experiment.usage.cost or 0.0
+            self.tokens += experiment.usage.input_tokens + experiment.usage.output_tokens
 
     def reason_to_stop(self, settings: Settings, metric: Metric, best: float) -> str | None:
         """Why the loop should end here, in words for people; None to go on. ``best`` is the incumbent's level."""
@@ -62,4 +64,6 @@ class Tally:
             )
         if settings.max_cost is not None and self.cost >= settings.max_cost:
             return f"the cost reached {self.cost:.2f} of {settings.max_cost:.2f} USD"
+        if settings.max_tokens is not None and self.tokens >= settings.max_tokens:
+            return f"the agent used {self.tokens} of {settings.max_tokens} tokens"
         return None

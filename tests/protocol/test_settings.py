@@ -27,7 +27,7 @@ def test_every_setting_is_filled_in() -> None:
         (),
     )
     assert (settings.crashes, settings.agent_deadline, settings.publish_results) == (10, 900, "commit")
-    unlimited = ("tag", "experiments", "duration", "patience", "until", "max_cost", "model")
+    unlimited = ("tag", "experiments", "duration", "patience", "until", "max_cost", "max_tokens", "model")
     assert [getattr(settings, name) for name in unlimited] == [None] * len(unlimited)
 
 
@@ -39,6 +39,7 @@ SAID = {
     "experiments": ("0", 0),
     "duration": ("8h", 28_800),
     "max_cost": ("$2.50", 2.5),
+    "max_tokens": ("500000", 500_000),
     "patience": ("20", 20),
     "until": ("0.9", 0.9),
     "targets": ("a.py, b.py", ("a.py", "b.py")),
