@@ -1,0 +1,52 @@
+"""The trajectory of a session as a mermaid chart, which GitHub draws in a pull request. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from pytest_autoresearch.github.escaping import label
+from pytest_autoresearch.protocol.experiment import Experiment
+
+MOST_POINTS = 80
+"""More are not told apart at the width of a page."""
+
+
+def chart(experiments: Sequence[Experiment], metric: str) -> str:
+    """The incumbent's level after each experiment as a fenced block; empty where it never changed."""
+    levels = incumbent_levels(experiments)
+    if len(set(levels)) < 2:
+        return ""
+    last = len(levels) - 1
+    points = min(len(levels), MOST_POINTS)
+    shown = [levels[round(i * last / (points - 1))] for i in range(points)]
+    low, high = min(shown), max(shown)
+    margin = 0.05 * (high - low)
+    name = label(metric)
+    return "\n".join(
+        [
+            "```mermaid",
+            "xychart-beta",
+            f'    title "{name} of the best kept state"',
+            f'    x-axis "experiment" 0 --> {last}',
+            f'    y-axis "{name}" {_plain(low - margin)} --> {_plain(high + margin)}',
+            f"    line [{', '.join(map(_plain, shown))}]",
+            "```",
+        ]
+    )
+
+
+def incumbent_levels(experiments: Sequence[Experiment]) -> list[float]:
+    """The level of the best kept state after each experiment."""
+    levels: list[float] = []
+    for experiment in experiments:
+        if experiment.kept and experiment.value is not None:
+            levels.append(experiment.value)
+        elif levels:
+            levels.append(levels[-1])
+    return levels
+
+
+def _plain(value: float) -> str:
+    """Mermaid reads no exponents."""
+    return format(Decimal(f"{value:.6g}"), "f")

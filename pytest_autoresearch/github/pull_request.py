@@ -1,0 +1,284 @@
+"""The one pull request of a session: from a history to its title and body. Pure; knows no network and no git."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from pytest_autoresearch.github.chart import chart
+from pytest_autoresearch.github.escaping import fenced, words
+from pytest_autoresearch.notebook.record import History
+from pytest_autoresearch.notebook.shares import who_found_what
+from pytest_autoresearch.protocol.experiment import Experiment, Status
+from pytest_autoresearch.protocol.model import Limit, Protocol
+from pytest_autoresearch.protocol.serialise import from_json
+from pytest_autoresearch.report.summary import Summary, percent, summarise
+from pytest_autoresearch.report.terminal import change, count, headline, interval, number, seconds, verified_line
+
+BODY_LIMIT = 65_536
+"""Characters of a pull request's body that GitHub takes; it counts UTF-16 units."""
+TITLE_LENGTH = 160
+NO_BASELINE = "The baseline has not been measured yet."
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequest:
+    """What a reviewer sees first."""
+
+    title: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Where the body points to. ``repository`` is its address on the web, ``run`` that of the workflow's run; both
+    may be empty. ``remarks`` stand at the top, for what a reviewer has to know before anything else.
+    """
+
+    repository: str = ""
+    run: str = ""
+    remarks: tuple[str, ...] = ()
+
+
+def pull_request(history: History, links: Links, *, limit: int = BODY_LIMIT) -> PullRequest:
+    """Title and body of a session's pull request; the body has at most ``limit`` UTF-16 units."""
+    return PullRequest(title(history), body(history, links, limit=limit))
+
+
+def title(history: History) -> str:
+    """The tag, the gain and the counts in one line; verified where it was verified."""
+    tag, summary = history.session.tag, summarise(history)
+    if summary is None:
+        return f"autoresearch {tag}: no baseline yet"
+    counts = f"{count(len(summary.keeps), 'keep')} of {count(summary.experiments, 'experiment')}"
+    if not summary.keeps:
+        return f"autoresearch {tag}: no keep in {count(summary.experiments, 'experiment')}"
+    text = f"autoresearch {tag}: {headline(summary)}, {_trust(summary)} ({counts})"
+    return text if len(text) <= TITLE_LENGTH else text[: TITLE_LENGTH - 1] + "…"
+
+
+def body(history: History, links: Links, *, limit: int = BODY_LIMIT) -> str:
+    """The report as Markdown: what matters first, tables cut where ``limit`` asks for it."""
+    summary = summarise(history)
+    if summary is None:
+        return NO_BASELINE
+    protocol = from_json(history.session.protocol)
+    pointer = _pointer(history, links)
+    head = _joined(_opening(summary, links))
+    middle = _joined(
+        [
+            chart(history.experiments, summary.metric),
+            *_rules(history, protocol, summary),
+            *_shares(history, summary),
+            _reproduction(history, protocol, summary),
+            _dropping(history),
+        ]
+    )
+    room = limit - length(head) - length(middle) - 1200  # the frames of the two tables and what stands between
+    kept = _table(_KEPT_HEAD, history.keeps, lambda e: _kept_row(e, links), room=room // 2, pointer=pointer)
+    all_of_them = _table(
+        _ALL_HEAD, history.experiments, _any_row, room=room - length(kept), pointer=pointer, least=summary.start
+    )
+    folded = f"<details>\n<summary>All {len(history.experiments)} rows</summary>\n\n{all_of_them}\n\n</details>"
+    text = _joined([head, "## Kept", kept if history.keeps else "Nothing yet.", middle, folded, _footer(links)])
+    return _cut(text, limit, pointer)
+
+
+def length(text: str) -> int:
+    """What GitHub counts: UTF-16 units."""
+    return len(text) + sum(c > "\uffff" for c in text)
+
+
+# The parts
+
+
+def _opening(summary: Summary, links: Links) -> Iterator[str]:
+    for remark in links.remarks:
+        yield f"> [!WARNING]\n> {words(remark, 600)}"
+    yield f"**{words(headline(summary))}**"
+    facts = [f"{count(summary.experiments, 'experiment')}: {_counted(summary)}"]
+    bounds = summary.best.interval
+    if bounds is not None and summary.best.number:
+        facts.append(f"best {words(number(summary.best.value))}{words(interval(bounds))}")
+    if summary.verified is not None:
+        facts.append(words(verified_line(summary)))
+    else:
+        facts.append(
+            f"not verified yet: `pytest-autoresearch verify`; the naive count claims {words(number(summary.naive))}"
+        )
+    if suspicious := [f"{e.number:04d}" for e in summary.keeps if e.suspicious]:
+        facts.append(f"**look twice** at {', '.join(suspicious)}: beyond what the noise makes likely")
+    yield "\n".join(f"* {fact}" for fact in facts)
+
+
+def _rules(history: History, protocol: Protocol, summary: Summary) -> Iterator[str]:
+    metric = protocol.metric
+    measured = [e for e in history.experiments if e.measurements]
+    rows = [
+        ("metric", f"{words(metric.name)}, {metric.direction.value} is better"),
+        ("targets", ", ".join(words(rule.pattern) for rule in protocol.targets)),
+        ("limits", ", ".join(words(_limit(limit)) for limit in protocol.limits) or "none"),
+        ("guard", ", ".join(words(guard) for guard in protocol.guard) or "none"),
+        ("holdout", "yes, a second measurement that the agent does not see" if protocol.holdout else "no"),
+        ("isolation", _several(e.isolation for e in measured)),
+        ("cost", "not reported" if summary.cost is None else f"{summary.cost:.2f} USD"),
+        ("time in runs", seconds(sum(m.duration for e in measured for m in e.measurements))),
+        ("hardware", _hardware(history)),
+        ("software", ", ".join(f"{words(name)} {words(v)}" for name, v in history.session.versions.items())),
+        ("session began", f"{history.session.started:%Y-%m-%d %H:%M} UTC"),
+    ]
+    yield "## Rules and circumstances"
+    yield "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
+
+
+def _shares(history: History, summary: Summary) -> Iterator[str]:
+    shares = who_found_what(history.experiments, summary.direction)
+    if not any(share.agent for share in shares):
+        return
+    yield "## Agents"
+    rows = ["| agent | experiments | keeps | crashes | gain | cost, USD | time |", "|---|--:|--:|--:|--:|--:|--:|"]
+    rows += [
+        f"| {words(share.agent, 60) or 'unnamed'} | {share.experiments} | {share.keeps} | {share.crashes} "
+        f"| {words(number(share.gain))} | {'' if share.cost is None else f'{share.cost:.2f}'} "
+        f"| {seconds(share.seconds)} |"
+        for share in shares[:30]
+    ]
+    yield "\n".join(rows)
+
+
+def _reproduction(history: History, protocol: Protocol, summary: Summary) -> str:
+    tag, ref = history.session.tag, f"refs/autoresearch/{history.session.tag}/log"
+    script = "\n".join(
+        [
+            f"git fetch origin 'refs/heads/autoresearch/{tag}:refs/heads/autoresearch/{tag}' '{ref}:{ref}'",
+            f"pytest-autoresearch verify --tag {tag}      # start against head, fresh runs, interleaved",
+            f"pytest-autoresearch log --tag {tag}         # every experiment; --diff N shows discarded ones too",
+            f"git diff {history.session.start[:12]} {summary.best.commit[:12]}",
+        ]
+    )
+    place = "" if str(protocol.directory) == "." else f", in `{protocol.directory}`"
+    run = protocol.run if len(protocol.run) <= 2000 else protocol.run[:2000] + "\n…"
+    return f"## Reproduce\n\n{fenced(script, 'console')}\n\nOne run{place}:\n\n{fenced(run, 'bash')}"
+
+
+def _dropping(history: History) -> str:
+    if not history.keeps:
+        return ""
+    tag, newest = history.session.tag, history.keeps[-1].number
+    script = f"pytest-autoresearch drop {newest} --tag {tag}\npytest-autoresearch publish --tag {tag}"
+    return (
+        "## Take a keep out\n\n"
+        "Every keep is one commit, so it can go alone; later keeps are applied again without it. "
+        f"Comment `/autoresearch drop {newest}` here, or:\n\n{fenced(script, 'console')}"
+    )
+
+
+def _footer(links: Links) -> str:
+    run = f" · [workflow run]({links.run})" if links.run else ""
+    return f"Written by pytest-autoresearch from the session's ledger{run}"
+
+
+def _pointer(history: History, links: Links) -> str:
+    where = f"the artifact of the [workflow run]({links.run}), or " if links.run else ""
+    return f"the whole table: {where}`pytest-autoresearch log --tag {history.session.tag}`"
+
+
+# Tables
+
+_KEPT_HEAD = "| # | commit | before → after | change | what |\n|--:|---|---|--:|---|"
+_ALL_HEAD = "| # | commit | value | change | verdict | what |\n|--:|---|--:|--:|---|---|"
+
+
+def _kept_row(e: Experiment, links: Links) -> str:
+    short = e.commit[:7]
+    commit = f"[{short}]({links.repository}/commit/{e.commit})" if links.repository else f"`{short}`"
+    flag = " **suspicious**" if e.suspicious else ""
+    shift = f"{words(number(e.against))} → {words(number(e.value))}{words(interval(e.interval))}"
+    return f"| {e.number:04d} | {commit} | {shift} | {words(change(e))} | {words(e.description)}{flag} |"
+
+
+def _any_row(e: Experiment) -> str:
+    verdict = "baseline" if e.number == 0 else f"{e.status.value}: {e.reason.value}"
+    return (
+        f"| {e.number:04d} | `{e.commit[:7]}` | {words(number(e.value))} | {words(change(e))} | {words(verdict)} "
+        f"| {words(e.description, 120)} |"
+    )
+
+
+def _table(
+    head: str,
+    experiments: Sequence[Experiment],
+    row: Callable[[Experiment], str],
+    *,
+    room: int,
+    pointer: str,
+    least: Experiment | None = None,
+) -> str:
+    """A table of the newest experiments that fit, and how many do not; ``least`` is shown in any case."""
+    rows: list[str] = []
+    left = room - length(head) - length(pointer) - 100
+    for experiment in reversed(experiments):
+        text = row(experiment)
+        left -= length(text) + 1
+        if left < 0:
+            break
+        rows.append(text)
+    missing = len(experiments) - len(rows)
+    if missing and least is not None:
+        rows.append(row(least))
+        missing -= 1
+    table = "\n".join([head, *reversed(rows)])
+    return f"{table}\n\n{missing} older ones do not fit here; {pointer}" if missing else table
+
+
+def _cut(text: str, limit: int, pointer: str) -> str:
+    """The last resort, when what has no table is too long by itself."""
+    if length(text) <= limit:
+        return text
+    ending = f"\n\n… cut; {pointer}"
+    kept = text[: limit - length(ending)]
+    while length(kept) + length(ending) > limit:
+        kept = kept[: 2 * (limit - length(ending)) - length(kept)]
+    return kept + ending
+
+
+# Words
+
+
+def _trust(summary: Summary) -> str:
+    verified = summary.verified
+    if verified is None or verified.gain is None:
+        return "not verified"
+    relative = percent(verified.gain, summary.start.value)
+    return f"verified {number(verified.gain)}" if relative is None else f"verified {relative:.2f} %"
+
+
+def _counted(summary: Summary) -> str:
+    return ", ".join(f"{summary.counts[status]} {status.value}" for status in Status)
+
+
+def _limit(limit: Limit) -> str:
+    said = [(limit.at_most, "at most"), (limit.at_least, "at least")]
+    parts = [f"{text} {value:g}" for value, text in said if value is not None]
+    if limit.max_regression is not None:
+        parts.append(f"at most {100 * limit.max_regression:g} % worse than the baseline")
+    return f"{limit.name} {', '.join(parts)}"
+
+
+def _hardware(history: History) -> str:
+    devices = _several(e.device or "CPU" for e in history.experiments if e.measurements)
+    machines = len({e.machine for e in history.experiments if e.machine}) or 1
+    return f"{devices}; {count(machines, 'machine')}"
+
+
+def _several(values: Iterator[str]) -> str:
+    """Distinct values, the most frequent first, with their counts where there are several."""
+    counted = Counter(values).most_common(6)
+    if len(counted) == 1:
+        return words(counted[0][0])
+    return ", ".join(f"{words(value)} ({times})" for value, times in counted) or "nothing was run"
+
+
+def _joined(parts: Sequence[str] | Iterator[str]) -> str:
+    return "\n\n".join(part for part in parts if part)
