@@ -79,14 +79,26 @@ def from_marker(
         options=Options(**options),
         source=test_id,
         directory=directory,
-        origins={name: line or 0 for name in (*own, "metric", "metric.name")},
+        origins={} if line is None else dict.fromkeys(_said(own), line),
     )
+
+
+def _said(own: Mapping[str, Any]) -> list[str]:
+    """The names of the fields that the marker fills, each path by itself."""
+    paths = [f"{name}[{n}]" for name in ("targets", "readonly") for n in range(len(own.get(name, ())))]
+    return [*own, "metric", "metric.name", *paths]
 
 
 def _times(budget: float | None, kill: float | None, timeout: float | None) -> tuple[float | None, float | None]:
     """Budget and kill timeout from what was said."""
     kill = timeout if kill is None else kill
     return (kill / 2 if budget is None and kill is not None else budget), kill
+
+
+def direction_of(arguments: Mapping[str, Any]) -> Direction | None:
+    """The direction that a marker's arguments say or imply, None where they do neither."""
+    said, metric = arguments.get("direction"), arguments.get("metric")
+    return read_direction(str(said)) if said is not None else _natural_direction(str(metric))
 
 
 def _natural_direction(metric: str) -> Direction | None:

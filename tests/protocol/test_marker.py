@@ -29,6 +29,7 @@ def test_the_marker_of_the_manual() -> None:
     assert (protocol.targets, protocol.readonly) == ((PathRule("train.py"),), (PathRule("prepare.py"),))
     assert (protocol.source, protocol.directory) == ("tests/test_train.py::test_val_bpb", PurePosixPath("tests"))
     assert (protocol.run, protocol.goal) == ("python -m pytest", "")
+    assert protocol.origins["targets[0]"] == protocol.origins["metric.name"] == 12
 
 
 def test_the_timeout_is_the_kill_timeout_and_half_of_it_the_budget() -> None:
