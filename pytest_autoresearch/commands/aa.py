@@ -13,9 +13,10 @@ from pytest_autoresearch.errors import LabError
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.protocol.discover import find_config
 from pytest_autoresearch.protocol.markdown import load
+from pytest_autoresearch.protocol.model import Protocol
 from pytest_autoresearch.protocol.options import parse_positive_count
 from pytest_autoresearch.protocol.scope import resolve_paths
-from pytest_autoresearch.protocol.settings import resolve
+from pytest_autoresearch.protocol.settings import Settings, resolve
 from pytest_autoresearch.report.screen import PlainScreen
 from pytest_autoresearch.report.terminal import number
 from pytest_autoresearch.research.loop import BASELINE_DEADLINE
@@ -36,27 +37,7 @@ def run(args: argparse.Namespace) -> int:
     with Git.discover(config.parent) as git:
         protocol = load(config, top=git.top)
         settings = resolve({}, os.environ, protocol.options, {})
-        start = git.files(git.head())
-        scope = resolve_paths(protocol, start.keys())
-        screen = PlainScreen()
-        values, failed = [], 0
-        with equipped(protocol, git, settings, tag=".aa", scope=scope, hook=NoPlugins()) as lab:
-            for measured in no_op_runs(
-                lab,
-                git,
-                start,
-                scope.targets[0],
-                count=args.n,
-                deadline=protocol.deadline or BASELINE_DEADLINE,
-                tick=screen.tick,
-                begun=lambda n: screen.phase(n, f"run {n} of {args.n}", budget=protocol.budget),
-            ):
-                if measured.value is None:
-                    failed += 1
-                    screen.remark(f"a run failed: {measured.detail}")
-                else:
-                    values.append(measured.value)
-        screen.clear()
+        values, failed = _measure(protocol, git, settings, args.n)
     if len(values) < 2:
         raise LabError(
             f"{failed} of {args.n} runs failed: there is nothing to compare\n  run the command by hand first"
@@ -68,6 +49,38 @@ def run(args: argparse.Namespace) -> int:
         print("\n".join(_lines(noise, protocol.metric.name)))
     policy = next(p for p in noise.false_keeps if p.value == settings.judge)
     return 1 if noise.false_keeps[policy] > 0.05 else 0
+
+
+def _measure(protocol: Protocol, git: Git, settings: Settings, count: int) -> tuple[list[float], int]:
+    """The values as they came, and how many runs failed; Ctrl-C ends it with what it has."""
+    start = git.files(git.head())
+    scope = resolve_paths(protocol, start.keys())
+    screen = PlainScreen()
+    values: list[float] = []
+    failed = 0
+    try:
+        with equipped(protocol, git, settings, tag=".aa", scope=scope, hook=NoPlugins()) as lab:
+            for measured in no_op_runs(
+                lab,
+                git,
+                start,
+                scope.targets[0],
+                count=count,
+                deadline=protocol.deadline or BASELINE_DEADLINE,
+                tick=screen.tick,
+                begun=lambda n: screen.phase(n, f"run {n} of {count}", budget=protocol.budget),
+            ):
+                if measured.value is None:
+                    failed += 1
+                    screen.remark(f"a run failed: {measured.detail}")
+                else:
+                    values.append(measured.value)
+    except KeyboardInterrupt:
+        if len(values) < 2:
+            raise
+        screen.remark(f"interrupted after {len(values) + failed} of {count} runs")
+    screen.clear()
+    return values, failed
 
 
 def _lines(noise: Noise, metric: str) -> Iterator[str]:

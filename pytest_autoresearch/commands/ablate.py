@@ -7,6 +7,7 @@ import json
 
 from pytest_autoresearch.commands.note import add_session_arguments
 from pytest_autoresearch.notebook.drop import DropConflict, drop_keep
+from pytest_autoresearch.protocol.experiment import Reason
 from pytest_autoresearch.report.screen import PlainScreen
 from pytest_autoresearch.report.terminal import number
 from pytest_autoresearch.research.ablating import Contribution, ablate
@@ -61,8 +62,12 @@ def _line(contribution: Contribution, research: Research) -> str:
         return f"{name}  a later keep builds on it       {keep.description}"
     if verdict is None:
         return f"{name}  without it the run fails        {keep.description}"
-    gain = _gain(contribution, research)
-    word = "no certain contribution" if contribution.useless else f"worth {number(gain)}"
+    if contribution.useless:
+        word = "no certain contribution"
+    elif verdict.reason is Reason.SIMPLER:
+        word = "shorter, and no worse"
+    else:
+        word = f"worth {number(_gain(contribution, research))}"
     return f"{name}  {word:<30}  {keep.description}"
 
 

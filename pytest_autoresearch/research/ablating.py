@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from pytest_autoresearch.judge import Judge, JudgeSettings, Step, Verdict
+from pytest_autoresearch.judge import Judge, JudgeSettings, Policy, Step, Verdict
+from pytest_autoresearch.judge.spending import Spending
 from pytest_autoresearch.notebook.drop import DropConflict, head_without
-from pytest_autoresearch.protocol.experiment import Experiment, FileEntry, Role
+from pytest_autoresearch.protocol.experiment import Experiment, FileEntry, Role, Status
 from pytest_autoresearch.research.loop import Research
 
 ABLATE_SEEDS = 2_000_000
@@ -28,32 +29,38 @@ class Contribution:
 
     @property
     def useless(self) -> bool:
-        """Whether the head is not certainly better with it."""
-        return self.verdict is not None and not self.verdict.reason.status.value == "keep"
+        """Whether the head is not certainly better with it, nor as good and shorter."""
+        return self.verdict is not None and self.verdict.status is not Status.KEEP
 
 
 def ablate(research: Research) -> Iterator[Contribution]:
-    """The contribution of each keep, one after the other, as they are measured. Records nothing, moves nothing."""
+    """The contribution of each keep, one after the other, as they are measured. Records nothing, moves nothing.
+
+    Judged as ``certified`` whatever kept them, and the keeps share one error budget: of the contributions that are
+    claimed, at most the judge's alpha are not there.
+    """
+    spending = Spending()
     for keep in research.notebook.history.keeps:
         try:
             without = research.parts.git.files(head_without(research.notebook, keep.number))
         except DropConflict:
             yield Contribution(keep, entangled=True)
             continue
-        verdict = _compare(research, keep.number, without)
+        verdict = _compare(research, keep.number, without, spending)
         yield Contribution(keep, verdict, failed=verdict is None)
 
 
-def _compare(research: Research, number: int, without: Mapping[str, FileEntry]) -> Verdict | None:
+def _compare(research: Research, number: int, without: Mapping[str, FileEntry], spending: Spending) -> Verdict | None:
     """The judge's verdict on the head as a candidate against the head without one keep."""
-    settings, metric = research.settings, research.protocol.metric
-    judge = Judge(JudgeSettings(metric.direction, settings.judge, min_delta=metric.min_delta))
+    metric = research.protocol.metric
+    settings = JudgeSettings(metric.direction, Policy.CERTIFIED, min_delta=metric.min_delta)
+    judge = Judge(settings, spending=spending)
     states = {Step.INCUMBENT: without, Step.CANDIDATE: research.drafts.incumbent}
     index = ABLATE_SEEDS
     step: Step | Verdict | None = judge.calibrate()
     while not isinstance(step, Verdict):
         if step is None:
-            step = judge.start()
+            step = judge.start(complexity_change=-research.drafts.lines_gained(without))
         role = Role.INCUMBENT if step is Step.INCUMBENT else Role.CANDIDATE
         research.watch.phase(number, f"ablate, {judge.progress()}", budget=research.budget)
         measured = research.measure(states[step], role, number, index)

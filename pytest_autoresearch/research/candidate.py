@@ -94,7 +94,7 @@ class Drafts:
             agent=pending.agent,
             usage=pending.usage,
             agent_seconds=pending.agent_seconds,
-            complexity=self._lines_gained(state),
+            complexity=self.lines_gained(state),
         )
 
     def draft(
@@ -126,7 +126,7 @@ class Drafts:
             agent=agent,
             usage=proposal.usage,
             agent_seconds=seconds,
-            complexity=self._lines_gained(state),
+            complexity=self.lines_gained(state),
         )
         return candidate, refusal or self._refuse_state(candidate, stored)
 
@@ -138,6 +138,12 @@ class Drafts:
         """The fingerprint of a state; an edit back to the start's content is no edit."""
         start = self.start
         return fingerprint({p: b for p, b in edits.items() if p not in start or start[p].blob != b})
+
+    def lines_gained(self, state: Mapping[str, FileEntry]) -> int:
+        """Lines added minus removed against the incumbent."""
+        before = self.incumbent
+        changed = [path for path in state.keys() | before.keys() if state.get(path) != before.get(path)]
+        return sum(_lines(self._blob(state.get(p))) - _lines(self._blob(before.get(p))) for p in changed)
 
     def _refuse(self, proposal: Proposal, changes: Sequence[Change]) -> tuple[Ruling | None, Sequence[Change]]:
         """What the changes themselves decide without a run, and the part of them that may be stored."""
@@ -163,11 +169,6 @@ class Drafts:
     def _edits_of(self, state: Mapping[str, FileEntry]) -> dict[str, str]:
         paths = [path for path in state.keys() | self.start.keys() if state.get(path) != self.start.get(path)]
         return {path: state[path].blob if path in state else "" for path in paths}
-
-    def _lines_gained(self, state: Mapping[str, FileEntry]) -> int:
-        before = self.incumbent
-        changed = [path for path in state.keys() | before.keys() if state.get(path) != before.get(path)]
-        return sum(_lines(self._blob(state.get(p))) - _lines(self._blob(before.get(p))) for p in changed)
 
     def _blob(self, entry: FileEntry | None) -> bytes | None:
         return None if entry is None else self._git.read([entry.blob])[entry.blob]

@@ -236,7 +236,8 @@ class Research:
             is_first = role is Role.CANDIDATE and all(m.role is not Role.CANDIDATE for m in measurements)
             measurements.append(measured)
             step = self.judge.tell(measured.value)
-            self.notebook.progress(measurements, self.judge.state().to_json())
+            if isinstance(step, Step):  # the run that decides is made again: with its seed it decides the same
+                self.notebook.progress(measurements, self.judge.state().to_json())
             if role is Role.CANDIDATE and measured.failure is not None:
                 return Ruling(measured.failure, measured.detail)
             if is_first and measured.secondary.get(ASSERTED) == 0:

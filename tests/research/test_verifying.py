@@ -1,0 +1,140 @@
+"""What a session claims at its end is measured on fresh runs."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+from scipy import stats
+
+from pytest_autoresearch.notebook.chain import read_history
+from pytest_autoresearch.notebook.git import Git
+from pytest_autoresearch.protocol.model import Direction
+from pytest_autoresearch.research.verifying import compared
+from tests.research.noisy import interrupt_at, make_noisy, scripted
+
+if TYPE_CHECKING:
+    from pytest_autoresearch.notebook.record import Verification
+    from tests.conftest import Project
+
+BETTER = ("faster", "FAST = 10.0", "FAST = 4.0")
+NOTHING = ("a comment", "", "# nothing NUMBER\n")
+
+
+def verifications(project: Project) -> tuple[Verification, ...]:
+    with Git.discover(project.root) as git:
+        return read_history(git, "demo").verifications
+
+
+def test_a_session_ends_with_the_verified_gain_its_interval_and_the_naive_claim_beside_it(project: Project) -> None:
+    make_noisy(project)
+    done = project.pytest("--autoresearch", "--autoresearch-experiments=2", scripted(project, BETTER, NOTHING))
+
+    line = re.search(
+        r"^verified gain (\S+) \(.* %\) \(95 %: (\S+) to (\S+)\) on 5 v 5 fresh runs; the naive count claims (\S+)$",
+        done.stdout,
+        re.MULTILINE,
+    )
+    assert line, done.stdout + done.stderr
+    gain, low, high, naive = map(float, line.groups())
+    assert low < 6.0 < high and low < gain < high and naive != gain
+    (verification,) = verifications(project)
+    assert verification.start == project.git("rev-parse", "main")
+    assert verification.head == project.git("rev-parse", "autoresearch/demo")
+    with Git.discover(project.root) as git:
+        used = {m.seed for e in read_history(git, "demo").experiments for m in e.measurements}
+    fresh = {m.seed for m in (*verification.start_runs, *verification.head_runs)}
+    assert len(fresh) == 10 and not fresh & used
+
+
+def test_a_head_is_verified_once_and_again_when_it_moves(project: Project) -> None:
+    make_noisy(project)
+    agent = scripted(project, BETTER, NOTHING, ("faster still", "FAST = 4.0", "FAST = -4.0"))
+    for experiments, expected in ((1, 1), (1, 1), (1, 2)):
+        project.pytest("--autoresearch", f"--autoresearch-experiments={experiments}", agent)
+        assert len(verifications(project)) == expected
+
+
+def test_an_exact_metric_takes_one_pair_of_runs_and_has_no_interval(project: Project) -> None:
+    done = project.pytest(
+        "--autoresearch", "--autoresearch-experiments=1", scripted(project, ("slower", "RATE = 8.0", "RATE = 4.0"))
+    )
+    assert "verified gain 32 (85.74 %) on 1 v 1 fresh runs; the naive count claims 32" in done.stdout, done.stdout
+
+
+def test_a_session_without_a_keep_has_nothing_to_verify(project: Project) -> None:
+    done = project.pytest("--autoresearch", "--autoresearch-experiments=1", scripted(project, NOTHING))
+    assert "no keep yet" in done.stdout and "verified" not in done.stdout, done.stdout
+    assert verifications(project) == ()
+
+
+def test_luck_that_classic_has_kept_is_found_out(project: Project) -> None:
+    make_noisy(project)
+    done = project.pytest(
+        "--autoresearch", "--autoresearch-experiments=12", "--autoresearch-judge=classic", scripted(project, NOTHING)
+    )
+    assert "KEEP" in done.stdout.split("0001")[1], "with this seed, luck is kept"
+    (verification,) = verifications(project)
+    assert len(verification.start_runs) == 5 and verification.interval is not None
+    assert verification.interval[0] < 0.0
+    naive = re.search(r"the naive count claims (\S+)", done.stdout)
+    assert naive and float(naive[1]) > max(1.0, verification.gain or 0.0)
+    assert project.cli("verify").returncode == 1
+
+
+def test_ctrl_c_while_verifying_loses_nothing_and_the_next_start_makes_up_for_it(project: Project) -> None:
+    make_noisy(project)
+    agent = scripted(project, BETTER)
+    command = [*project.pytest_command, "--autoresearch", "--autoresearch-experiments=1", agent]
+    code, shown = interrupt_at(project, "verify, ", *command)
+    assert code == 2 and "no keep yet" not in shown, shown
+    assert [row[2] for row in project.table()[1:]] == ["keep", "keep"]
+    assert project.git("log", "--format=%s", "main..autoresearch/demo") == "faster"
+    assert verifications(project) == ()
+
+    done = project.pytest("--autoresearch", "--autoresearch-experiments=0")
+    assert done.returncode == 0 and "verified gain" in done.stdout, done.stdout
+    assert len(project.table()) == 3
+
+
+def test_the_command_takes_more_pairs_prints_json_and_finds_a_failing_run_wanting(project: Project) -> None:
+    level = project.home / "level"
+    level.write_text("1.0")
+    config = (project.root / "autoresearch.config.md").read_text()
+    project.write("autoresearch.config.md", f"---\ndata: {level}\n---\n{config}")
+    project.write("train.py", f"RATE = 8.0\nprint('loss:', RATE + float(open({str(level)!r}).read()))\n")
+    project.commit("data")
+    project.pytest("--autoresearch", "--autoresearch-experiments=1", scripted(project, ("less", "8.0", "4.0")))
+
+    done = project.cli("verify", "-n", "2", "--json")
+    assert done.returncode == 0, done.stderr
+    verified = json.loads(done.stdout)
+    assert verified["gain"] == 4.0 and len(verified["start_runs"]) == len(verified["head_runs"]) == 2
+
+    level.write_text("nonsense")
+    done = project.cli("verify")
+    assert done.returncode == 1 and "a fresh run of start or head gave no metric" in done.stdout, done
+    assert len(verifications(project)) == 3
+
+
+def test_verify_without_a_session_is_one_line(project: Project) -> None:
+    done = project.cli("verify")
+    assert done.returncode == 4 and len(done.stderr.splitlines()) <= 2 and "Traceback" not in done.stderr
+
+
+def test_the_interval_is_students_for_two_samples() -> None:
+    start, head = [3.0, 4.5, 3.2, 4.1], [1.0, 2.5, 2.2, 1.4]
+    gain, interval = compared(Direction.LOWER, start, head, (0.0, 0))
+    expected = stats.ttest_ind(start, head).confidence_interval()
+    assert gain == pytest.approx(1.925) and interval == pytest.approx((expected.low, expected.high))
+    gain, interval = compared(Direction.HIGHER, start, head, (0.0, 0))
+    assert gain == pytest.approx(-1.925) and interval == pytest.approx((-expected.high, -expected.low))
+
+
+def test_what_the_session_knows_of_the_noise_narrows_the_interval() -> None:
+    start, head = [3.0, 4.5], [1.0, 2.5]
+    alone, pooled = (compared(Direction.LOWER, start, head, known)[1] for known in ((0.0, 0), (20.0, 20)))
+    assert alone is not None and pooled is not None
+    assert pooled[1] - pooled[0] < (alone[1] - alone[0]) / 1.5
