@@ -59,8 +59,12 @@ class Chain:
     @property
     def newest_drop_is_unmeasured(self) -> bool:
         """Whether the incumbent's numbers are those of a state that a drop has changed."""
-        newest = next((r for r in reversed(self.records) if isinstance(r, (Drop, Level))), None)
-        return isinstance(newest, Drop)
+        for record in reversed(self.records):
+            if isinstance(record, Level) or (isinstance(record, Experiment) and record.kept):
+                return False
+            if isinstance(record, Drop):
+                return True
+        return False
 
     def own_commits(self) -> set[str]:
         """Every commit the branch has ever been at."""

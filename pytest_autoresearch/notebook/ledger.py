@@ -40,9 +40,10 @@ __all__ = ["Notebook", "Pending", "sessions"]
 
 REPACK_EVERY = 500
 """Experiments between two repacks of our loose objects: 3,000 experiments are 50 MB loose and 3 MB packed."""
+Hear = Callable[[str], None]
 
 
-def _nothing(boundary: str) -> None:
+def _nothing(text: str) -> None:
     pass
 
 
@@ -51,19 +52,18 @@ class Notebook:
     """Open with :meth:`open`; a context manager that gives the lock back.
 
     ``history`` is what the ledger says, ``newest`` its newest experiment with the judge's state, ``pending`` the
-    proposal that was running when the last session died, ``notices`` what the user should be told, each thing once.
-    ``boundary`` is called with a name after every lasting effect, for tests that die there.
+    proposal that was running when the last session died, ``notices`` what the user should be told, each thing once;
+    ``say`` hears it as it comes up. ``boundary`` is called after every lasting effect, for tests that die there.
     """
 
-    def __init__(
-        self, git: Git, tag: str, *, table: Path, metric: str, locks: list[Lock], boundary: Callable[[str], None]
-    ) -> None:
+    def __init__(self, git: Git, tag: str, *, table: Path, metric: str, say: Hear, boundary: Hear) -> None:
         self.git, self.tag, self.metric, self.table = git, tag, metric, table
         self.notices: list[str] = []
         self.history = chains.unbegun(tag)
         self.newest: Experiment | None = None
         self.pending: Pending | None = None
-        self._locks, self._boundary = locks, boundary
+        self._locks: list[Lock] = []
+        self._hear, self._boundary = say, boundary
         self._head = git.zero
         self._stale = False
         self._results = Table(table, self._say)
@@ -72,7 +72,7 @@ class Notebook:
 
     @classmethod
     def open(
-        cls, git: Git, tag: str, *, table: Path, metric: str, boundary: Callable[[str], None] = _nothing
+        cls, git: Git, tag: str, *, table: Path, metric: str, say: Hear = _nothing, boundary: Hear = _nothing
     ) -> Notebook:
         """Lock the tag and its table, and repair what a session that died has left.
 
@@ -80,13 +80,9 @@ class Notebook:
         repository would have to suffer.
         """
         refuse_tag(git, tag)
-        locks: list[Lock] = []
-        notebook = cls(git, tag, table=table, metric=metric, locks=locks, boundary=boundary)
+        notebook = cls(git, tag, table=table, metric=metric, say=say, boundary=boundary)
         try:
-            locks.append(tag_lock(git, tag))
-            locks.append(table_lock(git, table))
-            git.plumbing.close()
-            git.plumbing.inherit = tuple(lock.fd for lock in locks)
+            notebook._lock()
             notebook._repair()
         except BaseException:
             notebook.close()
@@ -236,6 +232,12 @@ class Notebook:
 
     # -- how --------------------------------------------------------------------------------------------------------
 
+    def _lock(self) -> None:
+        self._locks.append(tag_lock(self.git, self.tag))
+        self._locks.append(table_lock(self.git, self.table))
+        self.git.plumbing.close()
+        self.git.plumbing.inherit = tuple(lock.fd for lock in self._locks)
+
     def _repair(self) -> None:
         """Bring refs, branch, table and pending proposal to what the ledger says."""
         _remove_stale_locks(self.git, self.tag)
@@ -291,6 +293,7 @@ class Notebook:
 
     def _remember(self, recorded: Experiment) -> None:
         self.newest = recorded
+        self._stale = self._stale and not recorded.kept
         older = self.history.experiments
         slimmed = (*older[:-1], chains.slim(older[-1])) if older else ()
         self.history = replace(self.history, experiments=(*slimmed, recorded))
@@ -306,6 +309,7 @@ class Notebook:
     def _say(self, text: str) -> None:
         if text not in self.notices:
             self.notices.append(text)
+            self._hear(text)
 
 
 def state_directory(git: Git, tag: str) -> Path:

@@ -7,7 +7,6 @@ import hashlib
 import os
 from collections import OrderedDict
 from collections.abc import Sequence
-from pathlib import Path
 
 from pytest_autoresearch.errors import NotebookError
 from pytest_autoresearch.notebook.plumbing import Plumbing
@@ -24,8 +23,9 @@ class Objects:
     def __init__(self, plumbing: Plumbing, object_format: str) -> None:
         self.plumbing = plumbing
         self._hash = hashlib.sha256 if object_format == "sha256" else hashlib.sha1
-        self._directory = plumbing.common_dir / "objects"
+        self._directory = str(plumbing.common_dir / "objects")
         self._recent: OrderedDict[str, tuple[str, bytes]] = OrderedDict()
+        self._recent_bytes = 0
         self._unsynced: list[str] = []
         self.digest_size = self._hash().digest_size
         self.zero = "0" * self.digest_size * 2
@@ -80,7 +80,7 @@ class Objects:
                 raise
             # A git gc has just removed the directory the object was to be put in.
             name = self.plumbing.helper(*command, takes_file=True).ask_about(data).decode()
-        self._recent[name] = (kind, data)
+        self._remember(name, kind, data)
         self._unsynced.append(name)
         return name
 
@@ -99,35 +99,42 @@ class Objects:
 
         It stays where a commit-graph that somebody's ``git gc`` wrote meanwhile may know it.
         """
-        self._recent.pop(name, None)
-        loose, at_work = self._loose(name), [self._directory / file for file in AT_WORK]
-        graphs = [self._directory / file for file in GRAPHS]
-        with contextlib.suppress(FileNotFoundError):
-            born = loose.stat().st_mtime
-            if not any(file.exists() for file in at_work) and all(_mtime(graph) < born for graph in graphs):
-                loose.unlink()
+        self._forget(name)
+        born = _mtime(self._loose(name))
+        at_work, graphs = ([f"{self._directory}/{file}" for file in files] for files in (AT_WORK, GRAPHS))
+        if born and not any(map(os.path.exists, at_work)) and all(_mtime(graph) < born for graph in graphs):
+            os.unlink(self._loose(name))
 
     def settle(self) -> bool:
         """Write again what somebody's ``git gc --prune=now`` took away before a ref led to it; whether it was any."""
         missing = []
-        for name in [name for name in self._recent if not self._loose(name).exists()]:
+        for name in [name for name in self._recent if not os.path.exists(self._loose(name))]:
             if self.lookup(name)[0] is None:
                 missing.append(self._recent[name])
             else:
-                del self._recent[name]  # packed, so a ref led to it
+                self._forget(name)  # packed, so a ref led to it
         for kind, data in missing:
             self.store(kind, data)
         self.flush()
-        while len(self._recent) > RECENT or sum(len(data) for _, data in self._recent.values()) > RECENT_BYTES:
-            self._recent.popitem(last=False)
+        while len(self._recent) > RECENT or self._recent_bytes > RECENT_BYTES:
+            self._forget(next(iter(self._recent)))
         return bool(missing)
 
-    def _loose(self, name: str) -> Path:
-        return self._directory / name[:2] / name[2:]
+    def _remember(self, name: str, kind: str, data: bytes) -> None:
+        self._forget(name)
+        self._recent[name] = (kind, data)
+        self._recent_bytes += len(data)
+
+    def _forget(self, name: str) -> None:
+        _, data = self._recent.pop(name, ("", b""))
+        self._recent_bytes -= len(data)
+
+    def _loose(self, name: str) -> str:
+        return f"{self._directory}/{name[:2]}/{name[2:]}"
 
 
-def _mtime(path: Path) -> float:
+def _mtime(path: str) -> float:
     try:
-        return path.stat().st_mtime
+        return os.stat(path).st_mtime
     except FileNotFoundError:
         return 0.0

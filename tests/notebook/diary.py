@@ -11,9 +11,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import NoReturn
 
+from pytest_autoresearch.notebook.chain import metric_name, read_history
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.ledger import Notebook
-from pytest_autoresearch.notebook.record import Session
+from pytest_autoresearch.notebook.record import History, Session
 from pytest_autoresearch.notebook.results import render, table_path
 from pytest_autoresearch.protocol.experiment import Change, Experiment, Measurement, Reason, Role
 
@@ -156,22 +157,28 @@ def ended_by(child: int) -> int:
 
 
 def assert_sound(root: Path, tag: str = "demo") -> None:
-    """What must hold of a repository whenever no session is at work on it."""
-    with Git.discover(root) as repository:
-        from pytest_autoresearch.notebook.chain import read_history
+    """What must hold of a diary's repository whenever no session is at work on it."""
+    history = assert_agreed(root, tag)
+    assert [e.kept for e in history.experiments] == [is_keep(e.number) for e in history.experiments]
+    for experiment in history.experiments[1:]:
+        assert git(root, "show", f"{experiment.commit[:7]}:train.py") == f"RATE = {experiment.number}"
+    assert (root / "train.py").read_text() == "RATE = 0\n"
 
+
+def assert_agreed(root: Path, tag: str) -> History:
+    """Ledger, branch and table say the same, nothing is damaged, nothing is left over."""
+    with Git.discover(root) as repository:
         history = read_history(repository, tag)
         table = table_path(repository, CONFIG, tag)
-        assert table.read_text() == render(history, "loss")
+        assert table.read_text() == render(history, metric_name(history))
     assert [e.number for e in history.experiments] == list(range(len(history.experiments)))
-    assert [e.kept for e in history.experiments] == [is_keep(e.number) for e in history.experiments]
     head = git(root, "rev-parse", f"autoresearch/{tag}")
     assert head == (history.incumbent.commit if history.incumbent else history.session.start)
     on_branch = git(root, "rev-list", "--reverse", f"{history.session.start}..{head}").split()
     assert on_branch == [keep.commit for keep in history.keeps]
-    for experiment in history.experiments[1:]:
-        assert git(root, "show", f"{experiment.commit[:7]}:train.py") == f"RATE = {experiment.number}"
+    assert git(root, "for-each-ref", f"refs/autoresearch/{tag}/running") == ""
     assert_clean(root)
+    return history
 
 
 def assert_clean(root: Path) -> None:
@@ -181,4 +188,3 @@ def assert_clean(root: Path) -> None:
     left = [path for path in root.rglob("*") if path.name.endswith((".lock", ".new")) or path.name == "lock"]
     assert left == []
     assert git(root, "status", "--porcelain") == ""
-    assert (root / "train.py").read_text() == "RATE = 0\n"

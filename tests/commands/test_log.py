@@ -1,0 +1,166 @@
+"""``pytest-autoresearch log``, ``report``, ``rebuild``, ``drop`` and ``tags`` on a session of a real repository."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pytest_autoresearch.cli import main
+from tests.notebook.diary import Diary, assert_sound, git, new_repository
+
+Cli = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A session of seven experiments; the current directory is the repository."""
+    root = new_repository(tmp_path / "repository")
+    with Diary(root) as diary:
+        diary.reach(7)
+    monkeypatch.chdir(root)
+    return root
+
+
+@pytest.fixture
+def cli(root: Path, capsys: pytest.CaptureFixture[str]) -> Cli:
+    """Run a command; exit code, stdout, stderr."""
+
+    def run(*args: str) -> tuple[int, str, str]:
+        code = main(args)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run
+
+
+def test_log_lists_every_experiment_with_its_reason(cli: Cli) -> None:
+    code, out, _ = cli("log")
+    lines = [line.split() for line in out.splitlines()]
+    assert code == 0
+    assert lines[0] == ["commit", "loss", "change", "status", "reason", "description"]
+    assert lines[1][:1] + lines[1][2:] == ["0000", "1.000000", "keep", "baseline", "baseline", "run,", "no", "changes"]
+    assert lines[2][2:5] == ["0.999900", "discard", "worse"]
+    assert len(lines) == 8
+
+
+def test_log_shows_the_diff_of_a_discarded_experiment_by_number_or_commit(cli: Cli, root: Path) -> None:
+    _, out, _ = cli("log", "--diff", "5")
+    assert out.endswith("@@ -1 +1 @@\n-RATE = 3\n+RATE = 5\n")
+    commit = (root / "results.tsv").read_text().splitlines()[6].split("\t")[0]
+    assert cli("log", "--diff", commit)[1] == out
+    assert cli("log", "--diff", "0")[1] == ""
+
+
+def test_log_shows_one_experiment_in_full(cli: Cli) -> None:
+    code, out, _ = cli("log", "--show", "6")
+    assert code == 0
+    for expected in (
+        "experiment  0006 of demo",
+        "keep, improved",
+        "set RATE to 6",
+        "it may help",
+        "1.50 s, peak_mb 12.5",
+    ):
+        assert expected in out
+    _, out, _ = cli("log", "--show", "6", "--json")
+    assert json.loads(out)["measurements"][0]["secondary"] == {"peak_mb": 12.5}
+
+
+def test_log_as_json_holds_the_session_and_every_experiment(cli: Cli) -> None:
+    document = json.loads(cli("log", "--json")[1])
+    assert document["session"]["tag"] == "demo"
+    assert [each["number"] for each in document["experiments"]] == list(range(7))
+
+
+def test_a_number_that_is_none_is_an_error_with_the_range(cli: Cli) -> None:
+    assert cli("log", "--show", "99") == (
+        4,
+        "",
+        "pytest-autoresearch: no experiment 99 in demo\n  there are 0 to 6\n",
+    )
+
+
+def test_without_a_session_the_commands_say_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    empty = new_repository(tmp_path / "empty")
+    for command in (["log"], ["report"], ["rebuild"]):
+        assert main([*command, str(empty)]) == 4
+        assert "no session was begun here\n  there are: none yet" in capsys.readouterr().err
+    assert main(["drop", "3", str(empty)]) == 4
+
+
+def test_report_as_csv_has_one_row_per_experiment(cli: Cli) -> None:
+    rows = list(csv.DictReader(io.StringIO(cli("report", "--format", "csv")[1])))
+    assert [row["number"] for row in rows] == [str(number) for number in range(7)]
+    assert rows[3]["status"] == "keep"
+    assert rows[3]["run_seconds"] == "1.5"
+    assert rows[3]["description"] == "set RATE to 3"
+
+
+def test_report_as_json_is_the_log_and_goes_to_a_file(cli: Cli, root: Path) -> None:
+    code, out, _ = cli("report", "-o", "out.json")
+    assert (code, out) == (0, "")
+    assert json.loads((root / "out.json").read_text()) == json.loads(cli("log", "--json")[1])
+    assert cli("report", "-o", "/nowhere/out.json")[0] == 4
+
+
+def test_rebuild_writes_the_table_again(cli: Cli, root: Path) -> None:
+    table = root / "results.tsv"
+    good = table.read_text()
+    table.write_text("edited\n")
+    code, out, err = cli("rebuild")
+    assert (code, out) == (0, f"{table}\n")
+    assert "your copy is results.tsv.edited-1" in err
+    assert table.read_text() == good
+    assert json.loads(cli("rebuild", "--json")[1]) == {"tag": "demo", "table": str(table)}
+
+
+def test_drop_takes_a_keep_out_and_says_what_to_expect(cli: Cli, root: Path) -> None:
+    code, out, _ = cli("drop", "6", "--why", "luck")
+    assert code == 0
+    assert out.splitlines()[0].endswith("is out of autoresearch/demo")
+    assert git(root, "show", "autoresearch/demo:train.py") == "RATE = 3"
+    assert "discard" in cli("log", "--show", "6")[1]
+
+
+def test_a_drop_that_conflicts_ends_with_1_and_a_wrong_one_with_4(cli: Cli, root: Path) -> None:
+    refs = git(root, "for-each-ref")
+    code, _, err = cli("drop", "3")
+    assert code == 1
+    assert "experiment 6 changes the same lines of train.py as experiment 3\n  nothing was changed" in err
+    assert cli("drop", "2")[0] == 4
+    assert git(root, "for-each-ref") == refs
+    assert_sound(root)
+
+
+def test_tags_lists_the_sessions(cli: Cli, root: Path) -> None:
+    with Diary(root, "second") as diary:
+        diary.reach(1)
+    lines = cli("tags")[1].splitlines()
+    assert "6 experiments, 2 kept, loss 1.000000 -> 0.999400" in next(line for line in lines if line.startswith("demo"))
+    assert {each["tag"] for each in json.loads(cli("tags", "--json")[1])} == {"demo", "second"}
+
+
+def test_a_tag_is_deleted_only_when_that_is_confirmed(cli: Cli, root: Path) -> None:
+    code, _, err = cli("tags", "--delete", "demo")
+    assert code == 4
+    assert "deleting demo can not be undone\n  say --yes to confirm" in err
+    assert cli("tags", "--delete", "nothing", "--yes")[0] == 4
+    assert cli("tags", "--delete", "demo", "--yes")[:2] == (0, "demo is deleted\n")
+    assert git(root, "for-each-ref", "refs/autoresearch") == ""
+    assert cli("tags")[1] == "no session yet\n"
+
+
+def test_a_tag_is_archived_on_a_remote(cli: Cli, root: Path, tmp_path: Path) -> None:
+    git(tmp_path, "clone", "-q", "--bare", str(root), "remote.git")
+    git(root, "remote", "add", "elsewhere", str(tmp_path / "remote.git"))
+    assert cli("tags", "--archive", "demo")[0] == 4  # there is no origin
+    assert cli("tags", "--archive", "demo", "--remote", "elsewhere")[0] == 0
+    assert git(root, "for-each-ref", "refs/autoresearch") == ""
+    assert git(tmp_path / "remote.git", "for-each-ref", "--format=%(refname)", "refs/autoresearch") == (
+        "refs/autoresearch/demo/log"
+    )
