@@ -10,7 +10,7 @@ import re
 from pytest_autoresearch.notebook.text import clean
 
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-_MARKDOWN = set("\\`*_{}[]()#+-.!|~$:")
+_MARKDOWN = frozenset("\\`*_[]#-!|~$")
 _BREAK = "\u200b"
 # GitHub looks for these after it has rendered the Markdown, so an entity or a backslash would not stop it.
 _ALIVE = re.compile(r"@|#|(?<=\w)(?=-\d)|(?<=:)(?=//)|(?<=www)(?=\.)", re.IGNORECASE)

@@ -100,7 +100,7 @@ def _opening(summary: Summary, links: Links) -> Iterator[str]:
     facts = [f"{count(summary.experiments, 'experiment')}: {_counted(summary)}"]
     bounds = summary.best.interval
     if bounds is not None and summary.best.number:
-        facts.append(f"best {words(number(summary.best.value))}{words(interval(bounds))}")
+        facts.append(f"best {words(number(summary.best.value) + interval(bounds))}")
     if summary.verified is not None:
         facts.append(words(verified_line(summary)))
     else:
@@ -194,7 +194,7 @@ def _kept_row(e: Experiment, links: Links) -> str:
     short = e.commit[:7]
     commit = f"[{short}]({links.repository}/commit/{e.commit})" if links.repository else f"`{short}`"
     flag = " **suspicious**" if e.suspicious else ""
-    shift = f"{words(number(e.against))} → {words(number(e.value))}{words(interval(e.interval))}"
+    shift = f"{words(number(e.against))} → {words(number(e.value) + interval(e.interval))}"
     return f"| {e.number:04d} | {commit} | {shift} | {words(change(e))} | {words(e.description)}{flag} |"
 
 

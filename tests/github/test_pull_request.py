@@ -35,7 +35,7 @@ def test_every_keep_is_a_linked_row_with_before_and_after() -> None:
     body = pull_request(found, LINKS).body
     for keep in found.keeps:
         assert f"[{keep.commit[:7]}](https://github.com/o/r/commit/{keep.commit})" in body
-    assert "0\\.9997 → 0\\.9994" in body
+    assert "0.9997 → 0.9994 (95 %" in body
 
 
 def test_all_experiments_are_there_folded() -> None:

@@ -1,0 +1,121 @@
+"""``pytest-autoresearch publish``: push the branch and the ledger, open or update the one pull request."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from pytest_autoresearch.errors import PublishError
+from pytest_autoresearch.github.publish import Plan, Published, plan, publish, read_checked
+from pytest_autoresearch.github.remote import TOKENS, Remote, open_remote, take_token
+from pytest_autoresearch.notebook.git import Git
+from pytest_autoresearch.notebook.sync import Relation, diverged, fetch
+from pytest_autoresearch.notebook.tags import locate
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("path", nargs="?", type=Path, default=Path(), help="config, test file or directory")
+    parser.add_argument("--tag", help="the session; default: the newest of PATH")
+    parser.add_argument("--remote", default="origin", help="where to push; default: origin")
+    parser.add_argument("--base", default="", help="branch to merge into; default: the remote's default branch")
+    parser.add_argument(
+        "--from",
+        dest="source",
+        metavar="SOURCE",
+        help="take the session of --tag from a remote or a git bundle first",
+    )
+    parser.add_argument("--draft", action="store_true", help="leave the pull request a draft, verified or not")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done; needs no token, no network")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Publish a session, or say what that would do."""
+    token = take_token(os.environ)
+    if args.source is not None:
+        _fetch(args, token)
+    located = locate(args.path, args.tag)
+    with closing(located.git) as git:
+        chain = read_checked(git, located.tag)
+        if args.dry_run:
+            return _say_plan(plan(git, chain, _remote_if_any(git, args.remote), base=args.base), args)
+        remote = open_remote(git, args.remote, token)
+        if token is None:
+            raise PublishError(
+                f"there is no token to open a pull request with\n"
+                f"  set {TOKENS[0]} to one with contents: write and pull-requests: write, or see --dry-run"
+            )
+        if remote.repository.count("/") != 1:
+            raise PublishError(f"{remote.address} names no GitHub repository\n  set GITHUB_REPOSITORY to OWNER/NAME")
+        planned = plan(git, chain, remote, base=args.base)
+        from pytest_autoresearch.github.api import GitHubApi, api_url
+
+        api = GitHubApi(remote.repository, token, url=api_url())
+        return _say_published(planned, publish(git, planned, remote, api, keep_draft=args.draft), args)
+
+
+def _fetch(args: argparse.Namespace, token: str | None) -> None:
+    if args.tag is None:
+        raise PublishError("--from needs to know the session\n  name it with --tag")
+    with Git.discover(args.path) as git:
+        source = str(Path(args.source).resolve()) if Path(args.source).is_file() else args.source
+        relation = fetch(git, source, args.tag, env=open_remote(git, source, token).env)
+        if relation is Relation.DIVERGED:
+            raise diverged(git, source, args.tag)
+
+
+def _remote_if_any(git: Git, name: str) -> Remote:
+    try:
+        return open_remote(git, name, None)
+    except PublishError:
+        return Remote(name, "", os.environ.get("GITHUB_REPOSITORY", ""), {})
+
+
+def _say_plan(planned: Plan, args: argparse.Namespace) -> int:
+    text, keeps = planned.text, planned.history.keeps
+    if args.json:
+        print(_json(branch=planned.branch, keeps=len(keeps), base=planned.base, title=text.title, body=text.body))
+        return 0
+    where = planned.base or "the default branch"
+    print(f"would push the ledger of {planned.history.session.tag} to {args.remote}")
+    if not keeps:
+        print("would open no pull request: nothing was kept")
+        return 0
+    table = " and its table" if planned.with_results else ""
+    print(f"would push {planned.branch} with {len(keeps)} commits{table}")
+    print(f"would open or update a draft pull request into {where}:\n\n# {text.title}\n\n{text.body}")
+    return 0
+
+
+def _say_published(planned: Plan, done: Published, args: argparse.Namespace) -> int:
+    """1 where something was left out."""
+    pull = done.pull
+    if args.json:
+        print(
+            _json(
+                branch=done.sent.branch,
+                ledger=done.sent.ledger,
+                pull_request=None if pull is None else pull.number,
+                address=None if pull is None else pull.address,
+                ready=done.is_ready,
+                remarks=list(done.remarks),
+            )
+        )
+    else:
+        print(f"ledger  {done.sent.ledger or 'not pushed'}")
+        print(f"branch  {planned.branch if done.sent.branch else 'not pushed'}")
+        state = "" if pull is None else " (ready for review)" if done.is_ready else " (draft)"
+        print(f"pull request {pull.address}{state}" if pull else "no pull request: nothing to review")
+    for remark in done.remarks:
+        print(f"pytest-autoresearch: {remark}", file=sys.stderr)
+    return 1 if planned.history.keeps and done.sent.branch is None else 0
+
+
+def _json(**fields: Any) -> str:
+    return json.dumps(fields, indent=1, ensure_ascii=False)

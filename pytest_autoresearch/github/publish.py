@@ -1,0 +1,129 @@
+"""Publishing a session: check it, push ledger and branch, open or update its one pull request."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+
+from pytest_autoresearch.errors import PublishError
+from pytest_autoresearch.github.api import Api, Pull
+from pytest_autoresearch.github.checks import check, check_start
+from pytest_autoresearch.github.pull_request import Links, PullRequest, pull_request
+from pytest_autoresearch.github.remote import Remote, Sent, default_branch, send, tip
+from pytest_autoresearch.notebook.chain import Chain, branch_ref, ledger_ref, read_chain
+from pytest_autoresearch.notebook.git import Git
+from pytest_autoresearch.notebook.record import History
+from pytest_autoresearch.protocol.serialise import from_json
+from pytest_autoresearch.report.summary import summarise
+
+LABELS = ("autoresearch",)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What publishing a session would do. ``pull`` is the pull request that is open already."""
+
+    chain: Chain
+    base: str
+    with_results: bool
+    text: PullRequest
+    pull: Pull | None = None
+
+    @property
+    def history(self) -> History:
+        return self.chain.history
+
+    @property
+    def branch(self) -> str:
+        return branch_ref(self.history.session.tag)[11:]
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What was done. ``pull`` None: nothing was kept, or the branch was left alone."""
+
+    sent: Sent
+    pull: Pull | None
+    is_ready: bool = False
+    remarks: tuple[str, ...] = ()
+
+
+def read_checked(git: Git, tag: str) -> Chain:
+    """The ledger of a session that is fit to be published."""
+    ledger = ledger_ref(tag)
+    chain = read_chain(git, ledger)
+    if chain is None:
+        raise PublishError(f"{git.top}: no session {tag} in this repository\n  fetch its ledger first, see --from")
+    check(git, chain, ledger, tag)
+    return chain
+
+
+def plan(git: Git, chain: Chain, remote: Remote, *, base: str = "") -> Plan:
+    """What there is to publish, from git alone. ``base`` may be left open."""
+    history = chain.history
+    publish = from_json(history.session.protocol).options.publish
+    results = publish.get("results", "commit") if isinstance(publish, dict) else "commit"
+    return Plan(chain, base, results == "commit", pull_request(history, links(remote)))
+
+
+def publish(git: Git, planned: Plan, remote: Remote, api: Api, *, keep_draft: bool = False) -> Published:
+    """Do it. Safe to repeat: the same session gives the same branch and the same pull request.
+
+    Raises PublishError, with nothing pushed, when the pull request of the branch was merged or closed.
+    """
+    pull = api.find(planned.branch)
+    if pull is not None and pull.state != "open":
+        what = "merged" if pull.is_merged else "closed"
+        raise PublishError(
+            f"the pull request of {planned.branch} was {what}: {pull.address}\n"
+            "  its session is over: begin another one with a new tag, --autoresearch-tag NAME"
+        )
+    base = planned.base or default_branch(git, remote)
+    base_commit = tip(git, remote, base)
+    if base_commit is None:
+        raise PublishError(f"{remote.address} has no branch {base}\n  name another one with --base")
+    check_start(git, planned.history.session, base, base_commit)
+    sent = send(git, remote, planned.chain, with_results=planned.with_results)
+    if pull is None and (not planned.history.keeps or sent.branch is None):
+        return Published(sent, None, remarks=sent.remarks)
+    text = pull_request(planned.history, replace(links(remote), remarks=sent.remarks))
+    if pull is None:
+        pull = api.create(branch=planned.branch, base=base, title=text.title, body=text.body)
+    pull = api.update(pull.number, title=text.title, body=text.body)
+    return _finished(planned, Published(sent, pull, remarks=sent.remarks), api, keep_draft=keep_draft)
+
+
+def may_be_ready(history: History) -> bool:
+    """Whether the session has ended and its gain was confirmed on fresh runs."""
+    summary = summarise(history)
+    if summary is None or summary.verified is None or not history.keeps:
+        return False
+    if not any(note.kind == "stop" for note in history.notes[-1:]):
+        return False
+    verified = summary.verified
+    low = verified.gain if verified.interval is None else verified.interval[0]
+    return low is not None and low > 0
+
+
+def links(remote: Remote) -> Links:
+    """Where the body points to, as Actions tells."""
+    run = os.environ.get("GITHUB_RUN_ID")
+    return Links(remote.web, f"{remote.web}/actions/runs/{run}" if run and remote.web else "")
+
+
+def _finished(planned: Plan, done: Published, api: Api, *, keep_draft: bool) -> Published:
+    """Labels and the end of the draft: good to have, and no reason to call the publishing failed."""
+    assert done.pull is not None
+    is_ready = not done.pull.is_draft
+    remarks = list(done.remarks)
+    try:
+        api.label(done.pull.number, LABELS)
+    except PublishError as error:
+        remarks.append(f"not labelled: {error}".split("\n")[0])
+    if not is_ready and not keep_draft and may_be_ready(planned.history):
+        try:
+            api.mark_ready(done.pull)
+            is_ready = True
+        except PublishError as error:
+            remarks.append(f"{error}".split("\n")[0])
+    return replace(done, is_ready=is_ready, remarks=tuple(remarks))

@@ -1,0 +1,203 @@
+"""Branch and ledger on the remote, with a token that only this process holds. Knows no pull requests.
+
+The token travels to git in its environment: never on a command line, never into .git/config, never into a message.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from urllib.parse import urlsplit
+
+from pytest_autoresearch.errors import NotebookError, PublishError
+from pytest_autoresearch.notebook.chain import Chain, branch_ref, ledger_ref, metric_name
+from pytest_autoresearch.notebook.git import Git
+from pytest_autoresearch.notebook.record import History
+from pytest_autoresearch.notebook.results import render
+from pytest_autoresearch.notebook.sync import host_ref
+from pytest_autoresearch.protocol.experiment import Change
+
+TOKENS = ("GITHUB_TOKEN", "GH_TOKEN")
+_SLOW = {"http.lowSpeedLimit": "1000", "http.lowSpeedTime": "30"}  # a connection that hangs ends
+_RESULTS = re.compile(r"autoresearch/[^/]+/results\.tsv")
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A remote and what git needs to reach it. ``address`` is without credentials; ``repository`` is ``owner/name``."""
+
+    name: str
+    address: str
+    repository: str
+    env: Mapping[str, str] = field(repr=False)
+
+    @property
+    def web(self) -> str:
+        """The repository's address on the web, empty for one that has none."""
+        server = os.environ.get("GITHUB_SERVER_URL") or _server(self.address)
+        return f"{server}/{self.repository}" if server and self.repository else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What the remote has now: the branch's commit and the ref of the ledger, None for what it did not take."""
+
+    branch: str | None
+    ledger: str | None
+    remarks: tuple[str, ...] = ()
+
+
+def take_token(environ: Mapping[str, str]) -> str | None:
+    """The token to act with, if there is one."""
+    return next((environ[name] for name in TOKENS if environ.get(name)), None)
+
+
+def open_remote(git: Git, name: str, token: str | None) -> Remote:
+    """The remote ``name`` (or an address), reached with ``token`` where it speaks HTTP."""
+    try:
+        out = git.plumbing.run("remote", "get-url", "--push", "--", name, users_config=True)
+        url = out.decode("utf-8", "replace").strip()
+    except NotebookError:
+        if ":" not in name and "/" not in name:
+            raise PublishError(
+                f"{git.top}: there is no remote {name}\n  git remote add {name} ADDRESS, or choose with --remote"
+            ) from None
+        url = name
+    address = re.sub(r"(?<=//)[^/@]*@", "", url)
+    path = address.partition("://")[2].partition("/")[2] if "://" in address else address.partition(":")[2]
+    guessed = "/".join(path.removesuffix("/").removesuffix(".git").split("/")[-2:])
+    return Remote(name, address, os.environ.get("GITHUB_REPOSITORY") or guessed, environment(address, token))
+
+
+def environment(address: str, token: str | None) -> dict[str, str]:
+    """Variables that let git in. Earlier headers of that host are cleared: two of them are refused."""
+    settings = list(_SLOW.items())
+    if token and address.startswith(("https://", "http://")):
+        key = f"http.{'/'.join(address.split('/', 3)[:3])}/.extraheader"
+        secret = base64.b64encode(f"x-access-token:{token}".encode()).decode()
+        settings += [(key, ""), (key, f"AUTHORIZATION: basic {secret}")]
+    first = int(os.environ.get("GIT_CONFIG_COUNT") or 0)
+    env = {"GIT_CONFIG_COUNT": str(first + len(settings))}
+    for index, (name, value) in enumerate(settings, first):
+        env |= {f"GIT_CONFIG_KEY_{index}": name, f"GIT_CONFIG_VALUE_{index}": value}
+    return env
+
+
+def default_branch(git: Git, remote: Remote) -> str:
+    """What the remote's HEAD is."""
+    out = _run(git, remote, "ls-remote", "--symref", "--", remote.name, "HEAD")
+    found = re.search(r"^ref: refs/heads/(\S+)\tHEAD$", out, re.MULTILINE)
+    if found is None:
+        raise PublishError(f"{remote.address}: it does not say what its default branch is\n  name it with --base")
+    return found[1]
+
+
+def tip(git: Git, remote: Remote, branch: str) -> str | None:
+    """The commit a branch of the remote is at, brought here; None if there is no such branch."""
+    ref = f"refs/heads/{branch}"
+    lines = [line.split("\t") for line in _run(git, remote, "ls-remote", "--", remote.name, ref).splitlines()]
+    at = next((commit for commit, name in lines if name == ref), None)
+    if at is not None and git.resolve(at) is None:
+        _run(git, remote, "fetch", "-q", "--no-tags", "--no-write-fetch-head", "--", remote.name, ref)
+    return at
+
+
+def send(git: Git, remote: Remote, chain: Chain, *, with_results: bool) -> Sent:
+    """Push ledger and branch, each for itself. PublishError where the remote can not be reached at all."""
+    history = chain.history
+    tag, remarks = history.session.tag, list[str]()
+    ledger = _send_ledger(git, remote, chain.head, tag, remarks)
+    branch = _send_branch(git, remote, chain, remarks, with_results=with_results) if history.keeps else None
+    return Sent(branch, ledger, tuple(remarks))
+
+
+def head_of(git: Git, history: History, *, with_results: bool) -> str:
+    """The commit to push: the newest keep, with the table on top of it where that is wanted.
+
+    The same history gives the same commit, so that publishing twice pushes nothing.
+    """
+    newest = history.incumbent
+    assert newest is not None
+    if not with_results:
+        return newest.commit
+    table = render(history, metric_name(history)).encode("utf-8", "replace")
+    change = Change(results_path(history.session.tag), "file", data=table)
+    when = history.experiments[-1].ended or history.session.started
+    message = f"Add the table of {history.session.tag}\n\nWritten when publishing; the next publishing replaces it."
+    commit = git.commit(git.write_tree(newest.commit, [change]), [newest.commit], message, when)
+    git.objects.flush()
+    return commit
+
+
+def results_path(tag: str) -> str:
+    """Where the table is on the published branch."""
+    return f"autoresearch/{tag}/results.tsv"
+
+
+def _send_ledger(git: Git, remote: Remote, head: str, tag: str, remarks: list[str]) -> str | None:
+    """The ledger is never forced: one that the remote has moved on from goes under this machine's name."""
+    for ref in (ledger_ref(tag), host_ref(tag)):
+        try:
+            _run(git, remote, "push", "-q", "--", remote.name, f"{head}:{ref}")
+            return ref
+        except PublishError as error:
+            refusal = error
+    remarks.append(f"the ledger was not taken: {refusal}".split("\n")[0])
+    return None
+
+
+def _send_branch(git: Git, remote: Remote, chain: Chain, remarks: list[str], *, with_results: bool) -> str | None:
+    """The branch may be rewritten (a drop does), but only over what this product has put there."""
+    name = branch_ref(chain.history.session.tag)[11:]
+    at = tip(git, remote, name)
+    if at is not None and not _is_ours(git, chain, at):
+        remarks.append(f"{name} holds commits of others on the remote: it was left alone, only the ledger was pushed")
+        return None
+    head = head_of(git, chain.history, with_results=with_results)
+    if head != at:
+        lease = f"--force-with-lease=refs/heads/{name}:{at or ''}"
+        _run(git, remote, "push", "-q", lease, "--", remote.name, f"{head}:refs/heads/{name}")
+    return head
+
+
+def _is_ours(git: Git, chain: Chain, at: str) -> bool:
+    """Whether a commit has been the branch's head, with or without the table on top."""
+    own = chain.own_commits()
+    if at in own:
+        return True
+    parents = git.parents(at)
+    if len(parents) != 1 or parents[0] not in own:
+        return False
+    out = git.plumbing.run("diff-tree", "-r", "-z", "--name-only", "--no-renames", "--end-of-options", parents[0], at)
+    return all(_RESULTS.fullmatch(str(PurePosixPath(os.fsdecode(path)))) for path in out.split(b"\0") if path)
+
+
+def _run(git: Git, remote: Remote, *args: str) -> str:
+    try:
+        return git.plumbing.run(*args, users_config=True, env=remote.env).decode("utf-8", "replace")
+    except NotebookError as error:
+        said = re.sub(r"(?<=//)[^/@\s]*@", "", str(error).partition(" failed: ")[2] or str(error))
+        raise PublishError(f"{remote.address}: git {args[0]} failed: {said}\n  {_remedy(said)}") from None
+
+
+def _remedy(said: str) -> str:
+    low = said.lower()
+    if "protected" in low or "gh006" in low or "gh013" in low or "rule violations" in low:
+        return "a branch rule forbids it: exempt autoresearch/* from the rule, or let this token bypass it"
+    if "403" in low or "denied" in low or "authentication" in low or "could not read username" in low or "401" in low:
+        return "the token needs contents: write; it may have expired (a job's lives 24 h): publish again with a new one"
+    if "stale info" in low or "fetch first" in low or "non-fast-forward" in low:
+        return "somebody pushed meanwhile: publish again"
+    return "check the remote's address and the network, then publish again: nothing is lost"
+
+
+def _server(address: str) -> str:
+    if "://" in address:
+        parts = urlsplit(address)
+        return f"https://{parts.hostname}" if parts.hostname else ""
+    host = address.partition(":")[0].rpartition("@")[2]
+    return f"https://{host}" if ":" in address and "." in host else ""

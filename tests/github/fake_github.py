@@ -1,0 +1,195 @@
+"""A small stateful stand-in for the GitHub endpoints that publishing calls. 127.0.0.1 only.
+
+Faults on demand: an answer instead of the real one, or an answer that gets lost after the work was done.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+BODY_LIMIT = 65_536
+TOKEN = "ghs_canary0123456789canary0123456789"
+Json = dict[str, Any]
+
+
+@dataclass
+class Fault:
+    """What happens to the next ``times`` requests of ``method`` on a path that ends in ``path``."""
+
+    method: str
+    path: str
+    status: int = 502
+    body: Json = field(default_factory=lambda: {"message": "Bad Gateway"})
+    headers: Mapping[str, str] = field(default_factory=dict)
+    times: int = 1
+    loses_answer: bool = False
+
+
+@dataclass
+class FakeGitHub:
+    """The server's state, which tests read and change."""
+
+    url: str = ""
+    pulls: list[Json] = field(default_factory=list)
+    requests: list[tuple[str, str, Any]] = field(default_factory=list)
+    headers: list[Mapping[str, str]] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+    token: str = TOKEN
+
+    def answer(self, method: str, path: str, query: Mapping[str, list[str]], body: Any) -> tuple[int, Any]:
+        for wanted, pattern, action in _ROUTES:
+            found = re.fullmatch(pattern, path)
+            if wanted == method and found:
+                return action(self, query, body, **found.groupdict())
+        return 404, {"message": "Not Found", "documentation_url": "https://docs.github.com/rest", "status": "404"}
+
+    def take_fault(self, method: str, path: str) -> Fault | None:
+        for fault in self.faults:
+            if fault.times and fault.method == method and path.endswith(fault.path):
+                fault.times -= 1
+                return fault
+        return None
+
+    def posts(self, path: str) -> int:
+        """How often something was posted there."""
+        return sum(1 for method, where, _ in self.requests if method == "POST" and where.endswith(path))
+
+
+Action = Callable[..., tuple[int, Any]]
+_ROUTES: list[tuple[str, str, Action]] = []
+_REPOSITORY = r"/repos/(?P<owner>[^/]+)/(?P<name>[^/]+)"
+
+
+def _route(method: str, pattern: str) -> Callable[[Action], Action]:
+    def register(action: Action) -> Action:
+        _ROUTES.append((method, pattern, action))
+        return action
+
+    return register
+
+
+@_route("GET", _REPOSITORY + "/pulls")
+def _list(fake: FakeGitHub, query: Mapping[str, list[str]], body: Any, owner: str, name: str) -> tuple[int, Any]:
+    head, state = query.get("head", [""])[0], query.get("state", ["open"])[0]
+    chosen = [p for p in fake.pulls if p["head"]["label"] == head and state in ("all", p["state"])]
+    return 200, list(reversed(chosen))
+
+
+@_route("POST", _REPOSITORY + "/pulls")
+def _create(fake: FakeGitHub, query: object, body: Json, owner: str, name: str) -> tuple[int, Any]:
+    label = f"{owner}:{body['head']}"
+    problem: Json | None = None
+    if len(body["body"]) > BODY_LIMIT:
+        problem = {"resource": "Issue", "code": "custom", "field": "body", "message": "body is too long"}
+    if any(p["head"]["label"] == label and p["state"] == "open" for p in fake.pulls):
+        problem = {
+            "resource": "PullRequest",
+            "code": "custom",
+            "message": f"A pull request already exists for {label}.",
+        }
+    if problem is not None:
+        return 422, {"message": "Validation Failed", "errors": [problem], "status": "422"}
+    number = len(fake.pulls) + 1
+    pull = {
+        "number": number,
+        "node_id": f"PR_{number}",
+        "html_url": f"https://github.com/{owner}/{name}/pull/{number}",
+        "state": "open",
+        "draft": bool(body.get("draft")),
+        "merged_at": None,
+        "title": body["title"],
+        "body": body["body"],
+        "labels": [],
+        "head": {"label": label, "ref": body["head"]},
+        "base": {"label": f"{owner}:{body['base']}", "ref": body["base"]},
+    }
+    fake.pulls.append(pull)
+    return 201, pull
+
+
+@_route("PATCH", _REPOSITORY + r"/pulls/(?P<number>\d+)")
+def _update(fake: FakeGitHub, query: object, body: Json, owner: str, name: str, number: str) -> tuple[int, Any]:
+    if len(body["body"]) > BODY_LIMIT:
+        return 422, {"message": "Validation Failed", "errors": [{"message": "body is too long"}]}
+    pull = fake.pulls[int(number) - 1]
+    pull.update({key: value for key, value in body.items() if key in ("title", "body", "state")})
+    return 200, pull
+
+
+@_route("POST", _REPOSITORY + r"/issues/(?P<number>\d+)/labels")
+def _label(fake: FakeGitHub, query: object, body: Json, owner: str, name: str, number: str) -> tuple[int, Any]:
+    labels = fake.pulls[int(number) - 1]["labels"]
+    labels += [each for each in body["labels"] if each not in labels]
+    return 200, [{"name": each} for each in labels]
+
+
+@_route("POST", "/graphql")
+def _graphql(fake: FakeGitHub, query: object, body: Json) -> tuple[int, Any]:
+    pull = next(p for p in fake.pulls if p["node_id"] == body["variables"]["id"])
+    pull["draft"] = False
+    return 200, {"data": {"markPullRequestReadyForReview": {"clientMutationId": None}}}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    fake: FakeGitHub
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+    def _handle(self) -> None:
+        size = int(self.headers.get("Content-Length") or 0)
+        body = json.loads(self.rfile.read(size)) if size else None
+        where = urlsplit(self.path)
+        self.fake.requests.append((self.command, where.path, body))
+        self.fake.headers.append(dict(self.headers))
+        if self.headers.get("Authorization") != f"token {self.fake.token}":
+            self._send(401, {"message": "Bad credentials", "status": "401"}, {})
+            return
+        fault = self.fake.take_fault(self.command, where.path)
+        if fault is not None and not fault.loses_answer:
+            self._send(fault.status, fault.body, fault.headers)
+            return
+        status, answer = self.fake.answer(self.command, where.path, parse_qs(where.query), body)
+        if fault is not None:
+            self.close_connection = True
+            return
+        self._send(status, answer, {})
+
+    def _send(self, status: int, answer: Any, headers: Mapping[str, str]) -> None:
+        data = json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json; charset=utf-8")
+        self.send_header("Content-Length", str(len(data)))
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(data)
+
+    do_GET = do_POST = do_PATCH = _handle
+
+
+@contextmanager
+def serving() -> Iterator[FakeGitHub]:
+    """A server for the time of a test."""
+    fake = FakeGitHub()
+    handler = type("Handler", (_Handler,), {"fake": fake})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    fake.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    try:
+        yield fake
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(5)

@@ -1,0 +1,100 @@
+"""Every call survives what GitHub does on a bad day, and says what to do where it can not."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_autoresearch.errors import PublishError
+from pytest_autoresearch.github.api import GitHubApi
+from tests.github.fake_github import TOKEN, FakeGitHub, Fault
+
+BRANCH = "autoresearch/demo"
+
+
+@pytest.fixture
+def api(github: FakeGitHub) -> GitHubApi:
+    return GitHubApi("o/r", TOKEN, url=github.url, read_timeout=2.0, pause=0.01)
+
+
+def opened(api: GitHubApi) -> int:
+    return api.create(branch=BRANCH, base="main", title="t", body="b").number
+
+
+def test_a_draft_is_opened_updated_labelled_and_made_ready(api: GitHubApi, github: FakeGitHub) -> None:
+    assert api.find(BRANCH) is None
+    number = opened(api)
+    assert github.pulls[0]["draft"] and github.pulls[0]["base"]["ref"] == "main"
+    api.update(number, title="t2", body="b2")
+    api.label(number, ["autoresearch"])
+    found = api.find(BRANCH)
+    assert found is not None and found.is_draft and found.address.endswith("/pull/1")
+    api.mark_ready(found)
+    assert not github.pulls[0]["draft"] and github.pulls[0]["title"] == "t2"
+    assert github.pulls[0]["labels"] == ["autoresearch"]
+
+
+def test_creating_twice_gives_the_one_that_is_open(api: GitHubApi, github: FakeGitHub) -> None:
+    assert opened(api) == opened(api) == 1
+    assert len(github.pulls) == 1 and github.posts("/pulls") == 1
+
+
+def test_one_that_somebody_else_opened_meanwhile_is_taken(api: GitHubApi, github: FakeGitHub) -> None:
+    opened(api)
+    github.faults.append(Fault("GET", "/pulls", 200, body=[]))  # type: ignore[arg-type]
+    assert opened(api) == 1 and len(github.pulls) == 1
+
+
+def test_an_answer_lost_after_success_makes_no_second_one(api: GitHubApi, github: FakeGitHub) -> None:
+    github.faults.append(Fault("POST", "/pulls", loses_answer=True))
+    assert opened(api) == 1 and len(github.pulls) == 1
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_bad_gateway_is_tried_again(api: GitHubApi, github: FakeGitHub, method: str) -> None:
+    github.faults.append(Fault(method, "/pulls", 502, times=2))
+    assert opened(api) == 1 and len(github.pulls) == 1
+
+
+@pytest.mark.parametrize("status", [403, 429])
+def test_a_secondary_limit_is_waited_for(api: GitHubApi, github: FakeGitHub, status: int) -> None:
+    body = {"message": "You have exceeded a secondary rate limit."}
+    github.faults.append(Fault("POST", "/pulls", status, body, {"Retry-After": "0"}, times=2))
+    assert opened(api) == 1 and github.posts("/pulls") == 3
+
+
+REFUSALS = [
+    (401, "Bad credentials", "expired"),
+    (403, "Resource not accessible by integration", "pull-requests: write"),
+    (403, "GitHub Actions is not permitted to create or approve pull requests.", "Allow GitHub Actions to create"),
+    (403, "API rate limit exceeded", "wait an hour"),
+    (404, "Not Found", "GITHUB_REPOSITORY"),
+    (422, "No commits between main and autoresearch/demo", "nothing to review"),
+    (422, "Validation Failed", "--base"),
+]
+
+
+@pytest.mark.parametrize(("status", "message", "remedy"), REFUSALS)
+def test_a_refusal_says_what_to_do(api: GitHubApi, github: FakeGitHub, status: int, message: str, remedy: str) -> None:
+    github.faults.append(Fault("POST", "/pulls", status, {"message": message}))
+    with pytest.raises(PublishError) as caught:
+        opened(api)
+    assert message in str(caught.value) and remedy in str(caught.value) and caught.value.exit_code == 4
+    assert TOKEN not in str(caught.value)
+
+
+def test_an_expired_token_is_named_but_not_shown(github: FakeGitHub) -> None:
+    with pytest.raises(PublishError, match="has expired") as caught:
+        GitHubApi("o/r", "ghs_old", url=github.url).find(BRANCH)
+    assert "ghs_old" not in str(caught.value)
+
+
+def test_a_server_that_stays_broken_is_given_up_on(api: GitHubApi, github: FakeGitHub) -> None:
+    github.faults.append(Fault("PATCH", "/pulls/1", 503, times=99))
+    opened(api)
+    with pytest.raises(PublishError, match="in trouble"):
+        api.update(1, title="t", body="b")
+
+
+def test_a_server_that_is_not_there_is_one_line(github: FakeGitHub) -> None:
+    with pytest.raises(PublishError, match="GITHUB_API_URL"):
+        GitHubApi("o/r", TOKEN, url="http://127.0.0.1:1", pause=0.01).find(BRANCH)

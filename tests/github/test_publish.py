@@ -1,0 +1,302 @@
+"""Publishing pushes what the ledger says and nothing else, and ends in one pull request or a clear message."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_autoresearch.cli import main
+from pytest_autoresearch.errors import PublishError
+from pytest_autoresearch.github.api import GitHubApi
+from pytest_autoresearch.github.publish import Published, plan, publish, read_checked
+from pytest_autoresearch.github.remote import open_remote
+from pytest_autoresearch.notebook.chain import read_history
+from pytest_autoresearch.notebook.drop import drop_keep
+from pytest_autoresearch.notebook.git import Git
+from pytest_autoresearch.notebook.record import Verification
+from pytest_autoresearch.protocol.experiment import Measurement, Role
+from tests.github.conftest import Work
+from tests.github.fake_github import TOKEN, FakeGitHub, Fault
+from tests.notebook.diary import git
+
+BRANCH = "autoresearch/demo"
+TABLE = "autoresearch/demo/results.tsv"
+
+
+def published(repository: Git, github: FakeGitHub, **options: Any) -> Published:
+    remote = open_remote(repository, "origin", TOKEN)
+    api = GitHubApi("o/r", TOKEN, url=github.url, read_timeout=2.0, pause=0.01)
+    return publish(repository, plan(repository, read_checked(repository, "demo"), remote), remote, api, **options)
+
+
+def test_branch_ledger_and_one_draft_arrive(repository: Git, github: FakeGitHub, origin: Path) -> None:
+    done = published(repository, github)
+    history = read_history(repository, "demo")
+    assert done.pull is not None and done.pull.number == 1 and not done.remarks
+    commits = git(origin, "rev-list", "--reverse", f"main..{BRANCH}").split()
+    assert commits == [*(keep.commit for keep in history.keeps), done.sent.branch]
+    assert git(origin, "rev-parse", "refs/autoresearch/demo/log") == repository.resolve("refs/autoresearch/demo/log")
+    pull = github.pulls[0]
+    assert pull["draft"] and pull["labels"] == ["autoresearch"] and "(2 keeps of 7 experiments)" in pull["title"]
+    assert "set RATE to 6" in pull["body"]
+
+
+def test_the_table_is_one_commit_on_the_remote_only(repository: Git, github: FakeGitHub, origin: Path) -> None:
+    published(repository, github)
+    assert git(origin, "diff", "--name-only", f"{BRANCH}~", BRANCH) == TABLE
+    table = git(origin, "show", f"{BRANCH}:{TABLE}")
+    assert table == (repository.top / "results.tsv").read_text().rstrip("\n")
+    local = repository.resolve(BRANCH)
+    assert local is not None and git(origin, "rev-parse", f"{BRANCH}~") == local
+
+
+def test_publishing_again_changes_nothing(repository: Git, github: FakeGitHub, origin: Path) -> None:
+    published(repository, github)
+    before = git(origin, "for-each-ref")
+    published(repository, github)
+    assert git(origin, "for-each-ref") == before and len(github.pulls) == 1
+
+
+def test_going_on_replaces_the_table_and_updates_the_same_pull_request(
+    repository: Git, github: FakeGitHub, origin: Path
+) -> None:
+    published(repository, github)
+    with Work(repository.top) as work:
+        work.reach(14)
+    published(repository, github)
+    keeps = read_history(repository, "demo").keeps
+    assert len(github.pulls) == 1 and "(4 keeps of 13 experiments)" in github.pulls[0]["title"]
+    assert git(origin, "rev-list", "--reverse", f"main..{BRANCH}").split()[:-1] == [keep.commit for keep in keeps]
+    assert git(origin, "show", f"{BRANCH}:{TABLE}").count("\n") == 14
+
+
+def test_a_drop_rewrites_the_published_branch(repository: Git, github: FakeGitHub, origin: Path) -> None:
+    with Work(repository.top) as work:
+        work.experiment("OTHER = 1\n", keep=True, file="prepare.py")
+    with Work(repository.top) as work:
+        drop_keep(work.notebook, len(work.experiments) - 1)
+    published(repository, github)
+    assert [k.number for k in read_history(repository, "demo").keeps] == [3, 6]
+    assert git(origin, "show", f"{BRANCH}:prepare.py") == "offset = 1.0"
+
+
+def test_a_remote_branch_with_commits_of_others_is_left_alone_and_the_reviewer_is_told(
+    repository: Git, github: FakeGitHub, origin: Path, tmp_path: Path
+) -> None:
+    published(repository, github)
+    git(tmp_path, "clone", "-q", "-b", BRANCH, str(origin), "reviewer")
+    (tmp_path / "reviewer/train.py").write_text("RATE = 99\n")
+    git(tmp_path / "reviewer", "commit", "-q", "-a", "-m", "mine")
+    git(tmp_path / "reviewer", "push", "-q")
+    with Work(repository.top) as work:
+        work.reach(11)
+    done = published(repository, github)
+    assert done.sent.branch is None and git(origin, "show", f"{BRANCH}:train.py") == "RATE = 99"
+    assert git(origin, "rev-parse", "refs/autoresearch/demo/log") == repository.resolve("refs/autoresearch/demo/log")
+    assert github.pulls[0]["body"].startswith("> [!WARNING]") and "left alone" in github.pulls[0]["body"]
+
+
+def test_a_ledger_the_remote_refuses_does_not_hold_back_the_branch(
+    repository: Git, github: FakeGitHub, origin: Path
+) -> None:
+    hook = origin / "hooks/update"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text('#!/bin/sh\ncase "$1" in refs/heads/*) exit 0;; *) echo "no custom refs"; exit 1;; esac\n')
+    hook.chmod(0o755)
+    done = published(repository, github)
+    assert done.sent.ledger is None and done.sent.branch and "the ledger was not taken" in done.remarks[0]
+
+
+@pytest.mark.parametrize(("merged_at", "word"), [(None, "closed"), ("2026-03-01T00:00:00Z", "merged")])
+def test_a_pull_request_that_is_over_asks_for_a_new_tag(
+    repository: Git, github: FakeGitHub, origin: Path, merged_at: str | None, word: str
+) -> None:
+    published(repository, github)
+    before = git(origin, "for-each-ref")
+    github.pulls[0].update(state="closed", merged_at=merged_at)
+    with Work(repository.top) as work:
+        work.reach(11)
+    with pytest.raises(PublishError, match=f"was {word}.*\n.*new tag") as caught:
+        published(repository, github)
+    assert caught.value.exit_code == 4 and git(origin, "for-each-ref") == before
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("POST", "/pulls", loses_answer=True),
+        Fault("POST", "/pulls", 502, times=2),
+        Fault("POST", "/pulls", 403, {"message": "secondary rate limit"}, {"Retry-After": "0"}),
+        Fault("GET", "/pulls", 200, body=[]),  # type: ignore[arg-type]
+    ],
+    ids=["lost answer", "bad gateway", "secondary limit", "not found at first"],
+)
+def test_a_bad_day_ends_in_one_pull_request(repository: Git, github: FakeGitHub, fault: Fault) -> None:
+    github.faults.append(fault)
+    published(repository, github)
+    assert len(github.pulls) == 1 and "2 keeps" in github.pulls[0]["title"]
+
+
+def test_labels_are_no_reason_to_fail(repository: Git, github: FakeGitHub) -> None:
+    github.faults.append(Fault("POST", "/labels", 403, {"message": "no"}))
+    done = published(repository, github)
+    assert done.pull is not None and "not labelled" in done.remarks[0]
+
+
+def test_it_is_ready_for_review_once_it_has_ended_and_was_verified(repository: Git, github: FakeGitHub) -> None:
+    verify(repository, gain=0.1)
+    assert not published(repository, github).is_ready
+    with Work(repository.top) as work:
+        work.notebook.note("stop", "10 experiments")
+    assert not published(repository, github, keep_draft=True).is_ready
+    assert published(repository, github).is_ready and not github.pulls[0]["draft"]
+    assert "verified 10" in github.pulls[0]["title"]
+
+
+def test_a_gain_that_fresh_runs_do_not_confirm_stays_a_draft(repository: Git, github: FakeGitHub) -> None:
+    verify(repository, gain=-0.1)
+    with Work(repository.top) as work:
+        work.notebook.note("stop", "10 experiments")
+    assert not published(repository, github).is_ready and github.pulls[0]["draft"]
+
+
+def verify(repository: Git, *, gain: float) -> None:
+    runs = (Measurement(Role.INCUMBENT, 1.0),)
+    with Work(repository.top) as work:
+        history = work.notebook.history
+        assert history.incumbent is not None
+        start, head = history.session.start, history.incumbent.commit
+        work.notebook.verification(Verification(start, head, runs, runs, gain, None, datetime.now(timezone.utc)))
+
+
+def test_a_session_without_a_keep_pushes_its_ledger_and_opens_nothing(
+    clone: Path, github: FakeGitHub, origin: Path
+) -> None:
+    with Work(clone) as work:
+        work.reach(3)
+    with Git.discover(clone) as repository:
+        done = published(repository, github)
+    assert done.pull is None and done.sent.ledger and not github.pulls
+    assert git(origin, "for-each-ref", "refs/heads/autoresearch") == ""
+
+
+# What a machine that ran foreign code might hand over
+
+
+def forged(work: Work, path: str, data: bytes, kind: str = "100644") -> None:
+    """A keep that changes ``path``."""
+    from pytest_autoresearch.protocol.experiment import Change
+
+    incumbent = work.notebook.history.incumbent
+    assert incumbent is not None
+    tree = work.git.write_tree(incumbent.commit, [Change(path, "file", mode=kind, data=data)])
+    number = len(work.experiments)
+    work.notebook.begin(number, tree=tree, parent=incumbent.commit, description="x", hypothesis="")
+    work.record(number, tree, incumbent.commit, keep=True, description="x")
+
+
+@pytest.mark.parametrize(
+    ("path", "mode", "why"),
+    [
+        (".github/workflows/ci.yml", "100644", "protected"),
+        ("prepare.py", "100644", "read-only"),
+        ("other.py", "100644", "no target"),
+        ("train.py", "120000", "symbolic link"),
+    ],
+)
+def test_a_keep_that_changes_more_than_targets_is_not_published(
+    repository: Git, github: FakeGitHub, origin: Path, path: str, mode: str, why: str
+) -> None:
+    with Work(repository.top) as work:
+        forged(work, path, b"/etc/passwd", mode)
+    before = git(origin, "for-each-ref")
+    with pytest.raises(PublishError, match=f"keep 0008 .*{why}"):
+        published(repository, github)
+    assert git(origin, "for-each-ref") == before and not github.pulls
+
+
+def test_a_ledger_that_does_not_hold_what_it_speaks_of_is_not_published(repository: Git, github: FakeGitHub) -> None:
+    ledger = "refs/autoresearch/demo/log"
+    head = repository.resolve(ledger)
+    assert head is not None
+    previous, candidate = repository.parents(head)
+    message = repository.message(head).replace(candidate, previous)
+    repository.move_ref(ledger, repository.commit(repository.tree(head), [previous, candidate], message), head)
+    with pytest.raises(PublishError, match="record 7 speaks of"):
+        published(repository, github)
+
+
+def test_a_session_that_began_elsewhere_is_not_published(clone: Path, github: FakeGitHub, origin: Path) -> None:
+    (clone / "train.py").write_text("import os\nRATE = 0\n")
+    git(clone, "commit", "-q", "-a", "-m", "not on the base")
+    with Work(clone) as work:
+        work.reach(5)
+    with Git.discover(clone) as repository, pytest.raises(PublishError, match="which main does not have"):
+        published(repository, github)
+    assert git(origin, "for-each-ref", "refs/heads/autoresearch") == ""
+
+
+# The command
+
+
+@pytest.fixture
+def command(
+    repository: Git, github: FakeGitHub, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    monkeypatch.setenv("GITHUB_API_URL", github.url)
+
+    def call(*args: str, token: str | None = TOKEN) -> tuple[int, str, str]:
+        if token:
+            monkeypatch.setenv("GITHUB_TOKEN", token)
+        code = main(["publish", str(repository.top), *args])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return call
+
+
+def test_the_command_says_what_it_did(command: Callable[..., tuple[int, str, str]]) -> None:
+    code, out, err = command()
+    assert (code, err) == (0, "")
+    assert "https://github.com/o/r/pull/1 (draft)" in out and "refs/autoresearch/demo/log" in out
+    code, out, _ = command("--json")
+    said = json.loads(out)
+    assert code == 0 and said["pull_request"] == 1 and said["ready"] is False
+
+
+def test_a_dry_run_needs_neither_token_nor_network(
+    command: Callable[..., tuple[int, str, str]], github: FakeGitHub, origin: Path
+) -> None:
+    before = git(origin, "for-each-ref")
+    code, out, _ = command("--dry-run", token=None)
+    assert code == 0 and "would push autoresearch/demo with 2 commits and its table" in out and "## Kept" in out
+    assert json.loads(command("--dry-run", "--json", token=None)[1])["keeps"] == 2
+    assert git(origin, "for-each-ref") == before and not github.requests
+
+
+def test_without_a_token_it_says_which_one_it_needs(command: Callable[..., tuple[int, str, str]]) -> None:
+    code, _, err = command(token=None)
+    assert code == 4 and "contents: write and pull-requests: write" in err and "Traceback" not in err
+
+
+def test_a_bundle_of_another_machine_is_checked_and_published(
+    command: Callable[..., tuple[int, str, str]],
+    repository: Git,
+    origin: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    github: FakeGitHub,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    bundle = tmp_path / "session.bundle"
+    git(repository.top, "bundle", "create", "-q", str(bundle), "refs/autoresearch/demo/log", "^origin/main")
+    git(tmp_path, "clone", "-q", str(origin), "hosted")
+    monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
+    assert main(["publish", str(tmp_path / "hosted"), "--tag", "demo", "--from", str(bundle)]) == 0
+    assert len(github.pulls) == 1 and "2 keeps" in github.pulls[0]["title"]
+    assert git(origin, "rev-list", "--count", f"main..{BRANCH}") == "3"
