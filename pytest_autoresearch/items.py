@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_autoresearch.errors import AutoresearchError
+from pytest_autoresearch.marked import is_benchmark, is_marked, leads, node_id, protocol_of_marked
 from pytest_autoresearch.notebook.ledger import state_directory
+from pytest_autoresearch.protocol.scope import retargeted
 
 if TYPE_CHECKING:
+    from pytest_autoresearch.notebook.git import Git
     from pytest_autoresearch.protocol.experiment import Experiment
     from pytest_autoresearch.protocol.model import Protocol
     from pytest_autoresearch.research.loop import Research
@@ -59,10 +62,11 @@ class ExperimentItem(pytest.Item):
         Its parent is the session: the seed's module and classes are set up where the body runs, not here.
         """
         label = "baseline" if number == 0 else f"{number:04d}"
+        nodeid = seed.nodeid if isinstance(seed, Seed) else node_id(seed)
         item: ExperimentItem = cls.from_parent(
             seed.session,
-            name=f"{seed.name}[{label}]",
-            nodeid=f"{seed.nodeid}[{label}]",
+            name=f"{nodeid.rpartition('::')[2]}[{label}]",
+            nodeid=f"{nodeid}[{label}]",
             path=seed.path,
             research=research,
             number=number,
@@ -106,17 +110,32 @@ def _properties(experiment: Experiment, metric: str) -> Iterator[tuple[str, obje
         yield "autoresearch_duration", (experiment.ended - experiment.started).total_seconds()
 
 
-def is_seed(item: pytest.Item) -> bool:
-    """Whether a collected item starts a session."""
-    return isinstance(item, Seed) or item.get_closest_marker("autoresearch") is not None
+def seeds_of(items: Sequence[pytest.Item], *, targets: bool) -> list[pytest.Item]:
+    """The collected items that start a session: configs and marked tests.
+
+    Where there is neither, a benchmark test may do without a marker if the command line names the ``targets``.
+    """
+    seeds = [item for item in items if isinstance(item, Seed) or is_marked(item)]
+    benchmarks = [item for item in items if is_benchmark(item)]
+    if benchmarks and not seeds:
+        if not targets:
+            raise AutoresearchError(
+                f"{benchmarks[0].nodeid} is not marked, and nothing says which files may change\n"
+                "  name them: --autoresearch-targets FILES, or mark the test with @pytest.mark.autoresearch(…)"
+            )
+        seeds = benchmarks
+    return leads(seeds)
 
 
-def protocol_of(seed: pytest.Item, top: Path) -> Protocol:
-    """The protocol of a collected item; ConfigError when it makes no sense."""
+def protocol_of(seed: pytest.Item, git: Git, targets: Sequence[str], base: Path) -> Protocol:
+    """The protocol of a collected item; ConfigError when it makes no sense.
+
+    ``targets``, where there are any, are instead of its own; they are relative to ``base``.
+    """
     if isinstance(seed, Seed):
         from pytest_autoresearch.protocol.markdown import load
 
-        return load(seed.path, top=top)
-    from pytest_autoresearch.marked import protocol_of_marked
-
-    return protocol_of_marked(seed, top)
+        protocol = load(seed.path, top=git.top)
+    else:
+        protocol = protocol_of_marked(seed, git.top, targets)
+    return retargeted(protocol, targets, base=base, top=git.top) if targets else protocol

@@ -2,21 +2,61 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
 
 from pytest_autoresearch.errors import ConfigError
+from pytest_autoresearch.forwarding import forwarded
 from pytest_autoresearch.protocol.marker import from_marker
 from pytest_autoresearch.protocol.model import Protocol
 
+UNMARKED: Mapping[str, Any] = {"metric": "benchmark.median"}
+"""What an unmarked pytest-benchmark test is measured by."""
 
-def protocol_of_marked(item: pytest.Item, top: Path) -> Protocol:
-    """The protocol of a marked test; ConfigError for a marker that makes no sense. Paths are the test file's."""
+LONGEST_LABEL = 24  # characters of a parameter set's id in its tag
+
+
+def is_benchmark(item: pytest.Item) -> bool:
+    """Whether a test uses pytest-benchmark."""
+    return "benchmark" in getattr(item, "fixturenames", ())
+
+
+def is_marked(item: pytest.Item) -> bool:
+    return item.get_closest_marker("autoresearch") is not None
+
+
+def leads(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """One item for each session: parameter sets that make one metric are led by the first of them."""
+    led: dict[str, pytest.Item] = {}
+    for item in items:
+        led.setdefault(node_id(item) if is_aggregated(item) else item.nodeid, item)
+    return list(led.values())
+
+
+def is_aggregated(item: pytest.Item) -> bool:
+    """Whether the item is one of several parameter sets that make one metric."""
     marker = item.get_closest_marker("autoresearch")
-    assert marker is not None
-    timeout = item.get_closest_marker("timeout")
+    return marker is not None and bool(marker.kwargs.get("aggregate")) and bool(_parameters(item))
+
+
+def node_id(item: pytest.Item) -> str:
+    """The node id that is measured: of all parameter sets where they are aggregated."""
+    return item.nodeid.removesuffix(f"[{_parameters(item)}]") if is_aggregated(item) else item.nodeid
+
+
+def protocol_of_marked(item: pytest.Item, top: Path, targets: Sequence[str] = ()) -> Protocol:
+    """The protocol of a marked test; ConfigError for a marker that makes no sense. Paths are the test file's.
+
+    ``targets`` are what the command line names instead of the marker's: an unmarked benchmark has none but these.
+    """
+    marker = item.get_closest_marker("autoresearch")
+    arguments: Mapping[str, Any] = UNMARKED if marker is None else marker.kwargs
     path = item.path.resolve()
     if not path.is_relative_to(top):
         raise ConfigError(
@@ -24,14 +64,30 @@ def protocol_of_marked(item: pytest.Item, top: Path) -> Protocol:
         )
     file = path.relative_to(top).as_posix()
     return from_marker(
-        marker.kwargs,
-        positional=marker.args,
-        test_id=f"{file}::{item.nodeid.partition('::')[2]}",
+        {**_with_own_tag(item, arguments), **({"targets": list(targets)} if targets else {})},
+        positional=() if marker is None else marker.args,
+        test_id=f"{file}::{node_id(item).partition('::')[2]}",
         test_file=file,
-        run=_measuring_command(item, marker.kwargs.get("metric"), PurePosixPath(file).parent, top),
+        run=_measuring_command(item, arguments.get("metric"), PurePosixPath(file).parent, top),
         line=(item.location[1] or 0) + 1,
-        timeout=_seconds(timeout),
+        timeout=_seconds(item.get_closest_marker("timeout")),
     )
+
+
+def _parameters(item: pytest.Item) -> str:
+    """The id of an item's parameter set, empty for a test without parameters."""
+    return getattr(getattr(item, "callspec", None), "id", "")
+
+
+def _with_own_tag(item: pytest.Item, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The arguments, with a tag that tells one parameter set from another where they share a marker's."""
+    tag, parameters = arguments.get("tag"), _parameters(item)
+    if not isinstance(tag, str) or not parameters or is_aggregated(item):
+        return arguments
+    label = re.sub(r"[^A-Za-z0-9]+", "-", parameters).strip("-")[:LONGEST_LABEL].strip("-")
+    if label != parameters:  # others may look the same
+        label = f"{label}-{hashlib.sha256(parameters.encode()).hexdigest()[:6]}".strip("-")
+    return {**arguments, "tag": f"{tag}-{label}"}
 
 
 def _seconds(timeout: pytest.Mark | None) -> float | None:
@@ -43,13 +99,18 @@ def _seconds(timeout: pytest.Mark | None) -> float | None:
 
 def _measuring_command(item: pytest.Item, metric: object, directory: PurePosixPath, top: Path) -> str:
     """Measure one body: pytest on this test alone, started where the user's configuration and paths hold."""
-    root = item.config.rootpath.resolve()
+    config = item.config
+    root = config.rootpath.resolve()
     root = root if root.is_relative_to(top) else top
+    words = ["python", "-m", "pytest", "-q", "--autoresearch-measure", str(metric)]
+    if config.inipath is not None and config.inipath.resolve().is_relative_to(root):
+        words += ["-c", config.inipath.resolve().relative_to(root).as_posix()]
+    if config.pluginmanager.hasplugin("pytest_cov"):
+        words.append("--no-cov")  # it slows what is measured
+    positionals = config.args if config.args_source is config.ArgsSource.ARGS else ()
+    words += forwarded(config.invocation_params.args, positionals)
+    words.append(f"{item.path.resolve().relative_to(root).as_posix()}::{node_id(item).partition('::')[2]}")
+    command = f'{shlex.join(words)} -o cache_dir="$(mktemp -d)"'
     up = "/".join([".."] * len(directory.parts)) or "."
-    down = root.relative_to(top).as_posix()
-    where = PurePosixPath(up, down).as_posix()
-    node = f"{item.path.resolve().relative_to(root).as_posix()}::{item.nodeid.partition('::')[2]}"
-    command = (
-        f"python -m pytest -q -p no:cacheprovider --autoresearch-measure {shlex.quote(str(metric))} {shlex.quote(node)}"
-    )
+    where = PurePosixPath(up, root.relative_to(top).as_posix()).as_posix()
     return command if where == "." else f"cd {shlex.quote(where)} && {command}"

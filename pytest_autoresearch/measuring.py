@@ -7,16 +7,23 @@ from __future__ import annotations
 
 import math
 import os
+import re
+import resource
+import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pytest_autoresearch.lab.metrics import parse_number, read_secondary
+from pytest_autoresearch.protocol.marker import direction_of
+from pytest_autoresearch.protocol.model import Direction
 
 ASSERTED = "autoresearch_assertion"
 """Reported as 0 when the metric assertion failed on a candidate that was measured all the same."""
@@ -46,7 +53,7 @@ class ExperimentFixture:
 
     def __init__(self, item: pytest.Item, record: Callable[[str, float], None]) -> None:
         marker = item.get_closest_marker("autoresearch")
-        higher = marker is not None and marker.kwargs.get("direction", "lower") == "higher"
+        higher = marker is not None and direction_of(marker.kwargs) is Direction.HIGHER
         self.best = float(os.environ.get(BEST) or (-math.inf if higher else math.inf))
         self.number = int(os.environ.get("AUTORESEARCH_EXPERIMENT", "0"))
         self.seed = int(os.environ.get("AUTORESEARCH_SEED", "0"))
@@ -76,11 +83,16 @@ class ExperimentFixture:
 
 
 class Measuring:
-    """Registered in the fresh pytest of the workspace: turns what the body recorded into METRIC lines."""
+    """Registered in the fresh pytest of the workspace: turns what the bodies recorded into METRIC lines."""
 
     def __init__(self, metric: str) -> None:
         self._metric = metric
-        self._values: dict[str, float] = {}
+        self._values: dict[str, dict[str, float]] = {}  # by node id; several are the parameter sets of one test
+        self._failure = ""
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        if len(session.items) > 1:
+            os.environ.pop(BEST, None)  # the best is one number for all parameter sets, and none of theirs
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -88,21 +100,78 @@ class Measuring:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
         if call.when == "call":
-            recorded: dict[str, float] | None = item.stash.get(RECORDED, None)
-            if recorded is not None:
-                self._values.update(recorded)
-            self._values.update(_benchmark_numbers(item))
-            self._values.setdefault("duration", call.duration)
-            judged = self._metric in self._values and BEST in os.environ
-            if report.failed and judged and call.excinfo is not None and call.excinfo.errisinstance(AssertionError):
+            values = self._values[item.nodeid] = recorded_by(item, call)
+            judged = self._metric in values and BEST in os.environ
+            if report.failed and judged and call.excinfo is not None and _is_about_best(call.excinfo):
                 report.outcome = "passed"  # the supervisor decides; it is told that the assertion failed
                 report.longrepr = None
-                self._values[ASSERTED] = 0.0
+                values[ASSERTED] = 0.0
+        if report.failed and call.excinfo is not None:
+            self._failure = call.excinfo.exconly(tryshort=False).partition("\n")[0]
         return report
 
+    @pytest.hookimpl(tryfirst=True, optionalhook=True)
+    def pytest_timeout_set_timer(self, item: pytest.Item, settings: object) -> bool:
+        """The supervisor has the time; a timer in here would make an error of a timeout."""
+        return True
+
     def pytest_unconfigure(self) -> None:
-        for name, value in self._values.items():
-            print(f"METRIC {name}={value!r}")
+        """Print every number that each body recorded; what tells most comes last."""
+        sets = list(self._values.values())
+        common = [name for name in sets[0] if all(name in values for values in sets)] if sets else []
+        for name in common:
+            value = geometric_mean([values[name] for values in sets])
+            if value is not None:
+                print(f"METRIC {name}={value!r}")
+        if self._failure:
+            print(self._failure)
+        elif self._metric not in common:
+            print(f"no `{self._metric}` was recorded; there is: {', '.join(common) or 'nothing, no test was run'}")
+
+
+def geometric_mean(values: Sequence[float]) -> float | None:
+    """Of one value itself, whatever its sign; None where several are not all above zero."""
+    if len(values) == 1:
+        return values[0]
+    return statistics.geometric_mean(values) if min(values) > 0 else None
+
+
+def recorded_by(item: pytest.Item, call: pytest.CallInfo[None]) -> dict[str, float]:
+    """Every number there is of a body that was called: seconds, bytes, and whatever it recorded itself."""
+    return {
+        "duration": call.duration,
+        "peak_memory": float(_peak_memory()),
+        **_benchmark_numbers(item),
+        **item.stash.get(RECORDED, {}),
+    }
+
+
+def configure_for_one_run(config: pytest.Config) -> None:
+    """What the user's configuration may ask of whole test runs, but not of one measurement: -n, and a random seed."""
+    options = config.option
+    if hasattr(options, "numprocesses"):
+        options.numprocesses, options.dist, options.tx = None, "no", []
+    if hasattr(options, "randomly_seed"):
+        options.randomly_seed = int(os.environ.get("AUTORESEARCH_SEED", "0"))
+    if hasattr(options, "benchmark_enable"):
+        options.benchmark_enable = True
+
+
+def _is_about_best(failed: pytest.ExceptionInfo[BaseException]) -> bool:
+    """Whether it is the metric's assertion: the statement, or a call on the way to it, speaks of the best."""
+    return failed.errisinstance(AssertionError) and any(
+        re.search(r"\bbest\b", str(entry.statement)) for entry in failed.traceback
+    )
+
+
+def _peak_memory() -> int:
+    """Bytes of memory that this process, or the largest of its children, has had at its fullest."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    with suppress(OSError, StopIteration):  # what getrusage says of itself may be its parent's, from before the exec
+        lines = Path("/proc/self/status").read_text().splitlines()
+        own = int(next(line for line in lines if line.startswith("VmHWM:")).split()[1]) * 1024
+    return max(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit)
 
 
 def _benchmark_numbers(item: pytest.Item) -> dict[str, float]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -15,11 +15,11 @@ from typing import Any
 import pytest
 
 from pytest_autoresearch.errors import AutoresearchError
-from pytest_autoresearch.items import RECORDED, ExperimentItem, Unkept, is_seed, protocol_of
+from pytest_autoresearch.items import RECORDED, ExperimentItem, Unkept, protocol_of, seeds_of
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.record import History
 from pytest_autoresearch.protocol.experiment import Experiment, Status
-from pytest_autoresearch.protocol.model import Protocol
+from pytest_autoresearch.protocol.model import Options, Protocol
 from pytest_autoresearch.protocol.settings import OPTIONS, Settings, resolve
 from pytest_autoresearch.report.screen import Screen
 from pytest_autoresearch.report.summary import summarise
@@ -58,26 +58,47 @@ class Loop:
 
     # Selection
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Keep what starts a session; every protocol is read before the first one runs."""
-        seeds = [item for item in items if is_seed(item)]
-        others = [item for item in items if not is_seed(item)]
-        if others:
-            config.hook.pytest_deselected(items=others)
-            self.deselected = len(others)
-        items[:] = seeds
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(
+        self, config: pytest.Config, items: list[pytest.Item]
+    ) -> Generator[None, object, object]:
+        """Keep what starts a session, as collected; every protocol is read before the first one runs."""
+        collected = {item: place for place, item in enumerate(items)}
+        result = yield
+        items.sort(key=lambda item: collected.get(item, 0))  # sessions run in path order, whatever shuffles tests
         with _usage_errors():
-            self.selected = [self._select(seed) for seed in seeds]
-            if len(seeds) > 1 and config.getoption("autoresearch_tag"):
-                raise AutoresearchError(f"--autoresearch-tag names one session, but {len(seeds)} were selected")
+            settings = self._settings(Options())
+            seeds = seeds_of(items, targets=bool(settings.targets))
+            others = [item for item in items if item not in set(seeds)]
+            if others:
+                config.hook.pytest_deselected(items=others)
+                self.deselected = len(others)
+            items[:] = seeds
+            self.selected = [self._select(seed, settings.targets) for seed in seeds]
+            self._refuse_shared_tags()
+        return result
 
-    def _select(self, seed: pytest.Item) -> Selected:
-        git = Git.discover(seed.path.parent)
-        protocol = protocol_of(seed, git.top)
+    def _settings(self, said: Options) -> Settings:
         cli = {option.name: self.config.getoption(option.dest) for option in OPTIONS}
         ini = {option.name: self.config.getini(option.ini) for option in OPTIONS}
-        return Selected(seed, git, protocol, resolve(cli, os.environ, protocol.options, ini))
+        return resolve(cli, os.environ, said, ini)
+
+    def _select(self, seed: pytest.Item, targets: Sequence[str]) -> Selected:
+        git = Git.discover(seed.path.parent)
+        protocol = protocol_of(seed, git, targets, self.config.invocation_params.dir)
+        return Selected(seed, git, protocol, self._settings(protocol.options))
+
+    def _refuse_shared_tags(self) -> None:
+        """One tag is one session."""
+        sources: dict[tuple[Path, str], str] = {}
+        for selected in self.selected:
+            tag, source = selected.settings.tag or selected.protocol.tag, selected.protocol.source
+            other = source if tag is None else sources.setdefault((selected.git.top, tag), source)
+            if other != source:
+                raise AutoresearchError(
+                    f"the tag {tag} names one session, but it is that of {other} and of {source}\n"
+                    "  give each its own, or run them one at a time"
+                )
 
     # The loop
 
@@ -97,6 +118,7 @@ class Loop:
     def _run(self, session: pytest.Session, selected: Selected) -> None:
         with (
             _usage_errors(),
+            self._followed(selected),
             opened(
                 selected.protocol,
                 selected.git,
@@ -113,6 +135,14 @@ class Loop:
                     verify(research)
             finally:
                 self._finish(selected, research, stopped)
+
+    def _followed(self, selected: Selected) -> AbstractContextManager[None]:
+        """Pushes while it runs and a job's page on GitHub, where they are wanted."""
+        if not selected.settings.publish and os.environ.get("GITHUB_ACTIONS") != "true":
+            return nullcontext()
+        from pytest_autoresearch.github.live import live
+
+        return live(self.config, selected.git, selected.protocol, selected.settings, self.screen.remark)
 
     def _experiments(self, session: pytest.Session, seed: pytest.Item, research: Research) -> str:
         """Run experiments until there is a reason to stop, which is returned."""

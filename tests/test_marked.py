@@ -1,0 +1,312 @@
+"""A marked test as a session: what its author writes, and what the real command line makes of it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Project
+
+MODEL = """\
+RATE = 8.0
+
+
+def loss(offset=1.0):
+    return (RATE - 2.0) ** 2 + offset
+"""
+
+HEAD = """\
+import sys
+
+import pytest
+
+import model
+
+MARK = pytest.mark.autoresearch(metric="loss", direction="lower", targets=["model.py"])
+"""
+
+TEST = """
+
+@MARK
+def test_loss(experiment, record_metric):
+    record_metric("loss", model.loss())
+    assert model.loss() < experiment.best
+
+
+def test_ordinary():
+    assert model.RATE
+"""
+
+HALVE = "s = open('model.py').read(); open('model.py', 'w').write(s.replace('8.0', '4.0')); print('halve the rate')"
+DOUBLE = HALVE.replace("4.0", "16.0")
+
+
+class Marked(Project):
+    """A project with marked tests and a scripted agent. Of the plugins there are only those named are used."""
+
+    plugins: tuple[str, ...] = ("pytest_autoresearch.plugin", "pytest_timeout")
+
+    @property
+    def pytest_command(self) -> list[str]:
+        named = [word for name in self.plugins for word in ("-p", name)]
+        return [sys.executable, "-m", "pytest", "--disable-plugin-autoload", *named]
+
+    def use(self, plugin: str) -> None:
+        """Use one more plugin, or skip the test where it is not installed."""
+        pytest.importorskip(plugin.partition(".")[0])
+        self.plugins = (*self.plugins, plugin)
+
+    def test(self, text: str, *, head: str = HEAD, name: str = "test_loss.py") -> None:
+        """Commit this test file."""
+        self.write(name, head + text)
+        self.commit()
+
+    def loop(self, *args: str, agent: str = HALVE, experiments: int = 1) -> subprocess.CompletedProcess[str]:
+        """``pytest --autoresearch ARGS``, where the agent does the same in each experiment."""
+        script = self.home / "agent.py"
+        script.write_text(agent, encoding="utf-8")
+        return self.pytest(
+            "--autoresearch",
+            f"--autoresearch-experiments={experiments}",
+            f"--autoresearch-agent=command:{sys.executable} {script}",
+            *args,
+        )
+
+    def outcomes(self) -> dict[str, list[tuple[float, str]]]:
+        """(metric, status) of every experiment, by the tag of its session."""
+        return {
+            table.name.removeprefix("results.").removesuffix(".tsv"): [
+                (float(row[1]), row[2]) for row in self.table(str(table.relative_to(self.root)))[1:]
+            ]
+            for table in sorted(self.root.rglob("results.*.tsv"))
+        }
+
+
+@pytest.fixture
+def marked(tmp_path: Path) -> Marked:
+    project = Marked(tmp_path / "project", tmp_path / "home")
+    project.write("model.py", MODEL)
+    project.write("pytest.ini", "[pytest]\npythonpath = .\n")
+    project.test(TEST)
+    return project
+
+
+def test_experiments_are_the_test_parametrised(marked: Marked) -> None:
+    done = marked.loop("test_loss.py", "-v", "--autoresearch-tag=a")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "test_loss.py::test_loss[baseline]" in done.stdout and "test_loss.py::test_loss[0001]" in done.stdout
+    assert "1 ordinary test" in done.stdout
+    assert marked.outcomes() == {"a": [(37.0, "keep"), (5.0, "keep")]}
+    assert marked.git("diff", "--name-only", "main", "autoresearch/a") == "model.py"
+    assert marked.git("status", "--porcelain") == "" and "RATE = 8.0" in (marked.root / "model.py").read_text()
+
+
+def test_without_the_switch_it_is_an_ordinary_test_without_a_best(marked: Marked) -> None:
+    marked.test(
+        """
+import math
+
+@MARK
+def test_lower(experiment):
+    assert experiment.best == math.inf and experiment.number == 0 and experiment.budget is None
+
+@pytest.mark.autoresearch(metric="benchmark.ops", targets=["model.py"])
+def test_higher_by_nature(experiment):
+    assert experiment.best == -math.inf
+
+@pytest.mark.autoresearch(metric="score", direction="maximize", targets=["model.py"])
+def test_higher_in_other_words(experiment):
+    assert experiment.best == -math.inf
+
+def test_a_metric_is_a_finite_number(record_metric):
+    with pytest.raises(ValueError, match="one finite number"):
+        record_metric("loss", float("nan"))
+
+def test_a_command_gives_its_numbers(experiment):
+    run = experiment.run([sys.executable, "-c", "print('loss: 3.5')"])
+    assert run.metrics == {"loss": 3.5}
+    with pytest.raises(Exception, match="exit status 3: no data"):
+        experiment.run([sys.executable, "-c", "print('no data'); raise SystemExit(3)"])
+"""
+    )
+    done = marked.pytest("-q")
+    assert "5 passed" in done.stdout, done.stdout
+    assert marked.git("for-each-ref", "refs/autoresearch") == ""
+
+
+@pytest.mark.parametrize(
+    ("marker", "message"),
+    [
+        ('metric="loss", direction="lower", target=["model.py"]', "`target=`"),
+        ('metrik="loss", targets=["model.py"]', "did you mean `metric`?"),
+        ('metric="loss", direction="lower", targets=["missing.py"]', "`missing.py` is not in the start commit"),
+    ],
+)
+def test_a_mistake_in_a_marker_is_exit_4_with_its_line(marked: Marked, marker: str, message: str) -> None:
+    marked.test(f"\n@pytest.mark.autoresearch({marker})\ndef test_loss(record_metric):\n    pass\n")
+    done = marked.loop("test_loss.py")
+    assert done.returncode == 4 and message in done.stderr, done.stdout + done.stderr
+    assert "test_loss.py:9: " in done.stderr or "missing.py" in message
+    assert "Traceback" not in done.stderr and marked.git("for-each-ref", "refs/autoresearch") == ""
+
+
+def test_a_failing_metric_assertion_is_worse_after_one_run(marked: Marked) -> None:
+    done = marked.loop("test_loss.py", agent=DOUBLE)
+    assert "worse" in done.stdout and "the metric assertion failed" in done.stdout, done.stdout
+    assert list(marked.outcomes().values()) == [[(37.0, "keep"), (197.0, "discard")]]
+
+
+def test_any_other_failing_assertion_is_a_crash_that_says_what_failed(marked: Marked) -> None:
+    marked.test(
+        """
+@MARK
+def test_loss(experiment, record_metric):
+    record_metric("loss", model.loss())
+    assert model.RATE > 5, f"rate {model.RATE}"
+    assert model.loss() < experiment.best
+"""
+    )
+    done = marked.loop("test_loss.py")
+    assert "AssertionError: rate 4.0" in done.stdout, done.stdout
+    assert list(marked.outcomes().values()) == [[(37.0, "keep"), (0.0, "crash")]]
+
+
+def test_a_body_that_records_no_metric_is_told_what_it_did_record(marked: Marked) -> None:
+    marked.test("\n@MARK\ndef test_loss(record_metric):\n    record_metric('los', 1)\n")
+    done = marked.loop("test_loss.py")
+    assert done.returncode == 1 and "no `loss` was recorded; there is:" in done.stdout and ", los" in done.stdout
+    assert marked.outcomes() == {}
+
+
+def test_a_command_that_the_body_runs_gives_the_metric(marked: Marked) -> None:
+    marked.test(
+        """
+@MARK
+def test_loss(experiment):
+    run = experiment.run([sys.executable, "-c", "import model; print('loss:', model.loss())"])
+    assert run.metrics["loss"] < experiment.best
+"""
+    )
+    marked.loop("test_loss.py")
+    assert list(marked.outcomes().values()) == [[(37.0, "keep"), (5.0, "keep")]]
+
+
+@pytest.mark.parametrize("metric", [pytest.param("duration", marks=pytest.mark.slow), "peak_memory"])
+def test_time_and_memory_need_no_fixture(marked: Marked, metric: str) -> None:
+    marked.write(
+        "model.py", "import time\nRATE = 8.0\ndef work(): time.sleep(RATE / 20); return b'x' * int(RATE * 2e7)\n"
+    )
+    marked.test(
+        f"\n@pytest.mark.autoresearch(metric={metric!r}, targets=['model.py'])\ndef test_it():\n    model.work()\n"
+    )
+    done = marked.loop("test_loss.py", "--autoresearch-judge=classic")
+    (rows,) = marked.outcomes().values()
+    assert [status for _, status in rows] == ["keep", "keep"], done.stdout
+    before, after = (value for value, _ in rows)
+    if metric == "duration":
+        assert before >= 0.4 and 0.2 <= after < before
+    else:
+        assert 8e7 * 0.9 < before - after < 8e7 * 1.5 and before > 1.6e8
+
+
+def test_methods_parameters_conftest_options_and_wider_fixtures_work(marked: Marked) -> None:
+    marked.write(
+        "conftest.py",
+        "import pytest\n"
+        "def pytest_addoption(parser): parser.addoption('--offset', type=float, default=1.0)\n"
+        "@pytest.fixture(scope='session')\n"
+        "def offset(request): return request.config.getoption('--offset')\n",
+    )
+    marked.test(
+        """
+class TestModel:
+    @pytest.fixture(autouse=True)
+    def prepared(self, offset):
+        self.offset = offset
+
+    @pytest.mark.parametrize("factor", [1, 2], ids=["one", "x y"])
+    @pytest.mark.autoresearch(metric="loss", direction="lower", targets=["model.py"], tag="m")
+    def test_loss(self, factor, record_metric):
+        record_metric("loss", factor * model.loss(self.offset))
+"""
+    )
+    done = marked.loop("test_loss.py", "--offset", "3", "-v", "--junitxml", str(marked.home / "report.xml"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "test_loss.py::TestModel::test_loss[one][0001]" in done.stdout
+    outcomes = marked.outcomes()
+    assert outcomes.pop("m-one") == [(39.0, "keep"), (7.0, "keep")]
+    (other,) = outcomes
+    assert other.startswith("m-x-y-") and outcomes[other] == [(78.0, "keep"), (14.0, "keep")]
+
+
+def test_parameter_sets_can_make_one_metric(marked: Marked) -> None:
+    marked.test(
+        """
+@pytest.mark.parametrize("factor", [1, 4])
+@pytest.mark.autoresearch(metric="loss", direction="lower", targets=["model.py"], aggregate="geomean", tag="both")
+def test_loss(factor, record_metric, experiment):
+    record_metric("loss", factor * model.loss())
+    assert factor * model.loss() < experiment.best
+"""
+    )
+    done = marked.loop("test_loss.py", "-v")
+    assert "test_loss.py::test_loss[0001]" in done.stdout, done.stdout
+    (rows,) = marked.outcomes().values()
+    assert [status for _, status in rows] == ["keep", "keep"]
+    assert [value for value, _ in rows] == pytest.approx([74.0, 10.0])
+
+
+def test_one_tag_for_two_tests_is_refused_before_anything_runs(marked: Marked) -> None:
+    marked.test(
+        """
+pytestmark = pytest.mark.autoresearch(metric="loss", direction="lower", targets=["model.py"], tag="same")
+def test_a(record_metric): pass
+def test_b(record_metric): pass
+"""
+    )
+    done = marked.loop("test_loss.py")
+    assert done.returncode == 4 and "the tag same names one session" in done.stderr, done.stderr
+    assert marked.git("for-each-ref", "refs/autoresearch") == ""
+
+
+SEVERAL = """
+pytestmark = pytest.mark.autoresearch(metric="loss", direction="lower", targets=["model.py"])
+
+@pytest.mark.quick
+def test_a(record_metric): record_metric("loss", 100 + model.loss())
+
+def test_b(record_metric): record_metric("loss", 200 + model.loss())
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "levels"),
+    [
+        ([], {137.0, 237.0}),
+        (["test_loss.py::test_b"], {237.0}),
+        (["-k", "test_b", "."], {237.0}),
+        (["-m", "quick", "."], {137.0}),
+    ],
+)
+def test_what_pytest_selects_is_run(marked: Marked, words: list[str], levels: set[float]) -> None:
+    marked.write("pytest.ini", "[pytest]\npythonpath = .\nmarkers = quick\n")
+    marked.test(SEVERAL)
+    done = marked.loop(*words, experiments=0)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {rows[0][0] for rows in marked.outcomes().values()} == levels
+
+
+def test_the_budgets_timeout_ends_the_run_and_not_the_session(marked: Marked) -> None:
+    marked.test("\n@pytest.mark.timeout(6)\n@MARK\ndef test_loss(record_metric): record_metric('loss', model.loss())\n")
+    done = marked.loop("test_loss.py", agent="open('model.py', 'a').write('import time; time.sleep(60)\\n')")
+    assert done.returncode == 0 and "timeout" in done.stdout and "killed after 6" in done.stdout, done.stdout
+
+
+def test_the_test_file_of_the_candidate_can_not_matter(marked: Marked) -> None:
+    cheat = "open('test_loss.py', 'a').write('\\nmodel.loss = lambda: 0.0\\n'); open('conftest.py', 'w').write('')"
+    done = marked.loop("test_loss.py", agent=f"{HALVE}\n{cheat}")
+    assert "out-of-scope" in done.stdout, done.stdout
+    assert list(marked.outcomes().values()) == [[(37.0, "keep"), (0.0, "discard")]]
