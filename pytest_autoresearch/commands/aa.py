@@ -40,7 +40,8 @@ def run(args: argparse.Namespace) -> int:
         values, failed = _measure(protocol, git, settings, args.n)
     if len(values) < 2:
         raise LabError(
-            f"{failed} of {args.n} runs failed: there is nothing to compare\n  run the command by hand first"
+            f"{len(values)} of {args.n} runs gave a metric, and two are needed to compare\n"
+            "  run the command by hand first"
         )
     noise = describe(values, failed, protocol.metric)
     if args.json:

@@ -34,8 +34,10 @@ def run(args: argparse.Namespace) -> int:
             if contribution.useless:
                 useless.append(contribution.keep.number)
         dropped = _drop(research, useless) if args.drop else []
-        tag = research.parts.session.tag
+        tag, keeps = research.parts.session.tag, research.notebook.history.keeps
     if not args.json:
+        if not keeps and not dropped:
+            print(f"{tag} has no keep yet")
         for each in dropped:
             print(f"{each:04d} is out; the next start of the session measures the new head")
         for each in useless if not args.drop else ():

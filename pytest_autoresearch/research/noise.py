@@ -15,8 +15,8 @@ from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.protocol.experiment import FileEntry, Measurement, Role, Status
 from pytest_autoresearch.protocol.model import Metric
 
-REPLAYED = 4000  # experiments that each policy judges: enough to tell 0.01 false keeps a session from 5
-TRIED = 200  # candidates with a true gain that are judged
+REPLAYED = 20  # sessions that each policy judges: enough to tell 0.01 false keeps a session from 5
+TRIED = 100  # candidates with a true gain that are judged
 GAIN = 0.01  # of the level; the size of gain whose price is told
 
 
@@ -94,14 +94,13 @@ def _nothing(target: str, number: int) -> bytes:
 def _false_keeps(values: Sequence[float], metric: Metric, policy: Policy) -> float:
     """Keeps per session of as many experiments as values, on runs drawn from them: none of them is real."""
     draw = random.Random(0)
-    sessions = max(1, REPLAYED // len(values))
     keeps = 0
-    for _ in range(sessions):
+    for _ in range(REPLAYED):
         judge = Judge(JudgeSettings(metric.direction, policy, min_delta=metric.min_delta))
         for _ in values:
             verdict, _ = _judge(judge, lambda step: draw.choice(values))
             keeps += verdict.status is Status.KEEP
-    return keeps / sessions
+    return keeps / REPLAYED
 
 
 def _price_of_gain(values: Sequence[float], metric: Metric, gain: float) -> tuple[float, float]:

@@ -43,8 +43,8 @@ def verify(research: Research, pairs: int | None = None) -> Verification:
         name = ("start", "head", "head", "start")[index % 4]
         research.watch.phase(number, f"verify, {name}", budget=research.budget)
         runs[name].append(_fresh_run(research, states[name], number, index))
-    values = [[measured.value for measured in runs[name]] for name in states]
-    gain, interval = compared(research.protocol.metric.direction, *values, (noise.squares, noise.freedom))
+    start, head = ([measured.value for measured in runs[name]] for name in states)
+    gain, interval = compared(research.protocol.metric.direction, start, head, (noise.squares, noise.freedom))
     verification = Verification(
         start=research.parts.session.start,
         head=research.incumbent.commit,

@@ -22,7 +22,11 @@ TRAIN = """\
 from prepare import luck
 
 FAST = 10.0
+#
+#
+#
 # between the knobs
+#
 #
 #
 IDLE = 10.0
