@@ -79,7 +79,7 @@ def environment(address: str, token: str | None) -> dict[str, str]:
     if token and address.startswith(("https://", "http://")):
         key = f"http.{'/'.join(address.split('/', 3)[:3])}/.extraheader"
         secret = base64.b64encode(f"x-access-token:{token}".encode()).decode()
-        settings += [(key, ""), (key, f"AUTHORIZATION: basic {secret}")]
+        settings += [(key, ""), (key, f"Authorization: basic {secret}")]
     first = int(os.environ.get("GIT_CONFIG_COUNT") or 0)
     env = {"GIT_CONFIG_COUNT": str(first + len(settings))}
     for index, (name, value) in enumerate(settings, first):
