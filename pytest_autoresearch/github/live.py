@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ EVERY = 300.0  # s; a lost machine loses the records of that time at most, and n
 FIRST_PAUSE = 10.0  # s after a push that failed; doubled each time, up to EVERY
 LAST_WORD = 60.0  # s for the last push; an interrupted job has LAST_WORD_INTERRUPTED before it is killed
 LAST_WORD_INTERRUPTED = 5.0
+SUMMARY_EVERY = 20.0  # s; rendering a thousand experiments takes a tenth of a second, and nobody looks so often
 SUMMARY_LIMIT = 340_000  # characters; at 3 bytes each they stay below the 1 MiB that a step's summary may have
 
 Say = Callable[[str], None]
@@ -168,6 +170,7 @@ class Job:
     summary: Path | None
     web: Remote | None
     secret: str = ""
+    _next_summary: float = 0.0
 
     def mute(self) -> None:
         """From now on no line of the log is a command."""
@@ -185,10 +188,12 @@ class Job:
             self.unmute()
             self.write(f"::notice title={title}::{command_data(verdict(experiment))}")
             self.mute()
-        self.summarise(history)
+        if time.monotonic() >= self._next_summary:
+            self.summarise(history)
 
     def summarise(self, history: History) -> None:
-        """Rewrite the step's summary."""
+        """Rewrite the step's summary, which GitHub reads when the step ends."""
+        self._next_summary = time.monotonic() + SUMMARY_EVERY
         if self.summary is not None and self.web is not None:
             text = body(history, links(self.web), limit=SUMMARY_LIMIT)
             self.summary.write_text(text, "utf-8", errors="replace")

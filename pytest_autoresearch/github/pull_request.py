@@ -87,7 +87,7 @@ def body(history: History, links: Links, *, limit: int = BODY_LIMIT) -> str:
 
 def length(text: str) -> int:
     """What GitHub counts: UTF-16 units."""
-    return len(text) + sum(c > "\uffff" for c in text)
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 # The parts
