@@ -18,6 +18,7 @@ from pytest_autoresearch.protocol.experiment import Measurement, Reason, Role
 from pytest_autoresearch.protocol.markdown import parse
 from pytest_autoresearch.protocol.metric import checked_name
 from pytest_autoresearch.protocol.model import Direction, Metric, PathRule, Protocol
+from pytest_autoresearch.protocol.render import render
 from pytest_autoresearch.protocol.scope import resolve_paths
 from pytest_autoresearch.protocol.shell import not_a_command
 from pytest_autoresearch.protocol.suggest import direction_of, suggest
@@ -46,6 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--readonly", metavar="PATH", action="append", help="what it must not change; repeatable")
     parser.add_argument("--budget", metavar="TIME", help="time of one run (default: twice the baseline's)")
     parser.add_argument("--tag", metavar="NAME", help="name of the session (default: its date)")
+    parser.add_argument("--from", metavar="PATH", dest="source", type=Path, help="take over another tool's session")
     parser.add_argument("--yes", action="store_true", help="take every suggestion, ask nothing")
 
 
@@ -56,6 +58,8 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("there is a config already", file=config, remedy="edit it, or remove it first")
     if not args.path.is_dir():
         raise ConfigError("there is no such directory", file=args.path, remedy="create it first")
+    if args.source is not None:
+        return _take_over(args.source, config)
     if not args.yes and not sys.stdin.isatty():
         raise ConfigError("there is no terminal to ask on", remedy="give --yes to take every suggestion")
     with Git.discover(args.path.absolute()) as git:
@@ -67,6 +71,22 @@ def run(args: argparse.Namespace) -> int:
         _write(config, text)
         print(f"{config} is written. Proving it with one run of the commit that is checked out …", flush=True)
         return _report(prove(protocol, git), protocol, config)
+
+
+def _take_over(source: Path, config: Path) -> int:
+    """Write what another tool's session says, and what is left for a person to do. 1: that is needed first."""
+    from pytest_autoresearch.protocol.imports import PLACEHOLDER, import_session
+
+    imported = import_session(source)
+    _write(config, render(imported.protocol))
+    print(f"{config} is written from {imported.source}.")
+    for line in imported.unmapped:
+        print(f"  not mapped: {line}")
+    if imported.protocol.metric.name == PLACEHOLDER:
+        print(f"Name the metric in {config} first: it was not found.")
+        return 1
+    print(f"Next: read it through, commit what it names, then run\n    pytest --autoresearch {config}")
+    return 0
 
 
 def _write(config: Path, text: str) -> None:

@@ -8,9 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pytest_autoresearch.protocol.durations import parse_duration, parse_float
-from pytest_autoresearch.protocol.tags import parse_tag
-
 
 class Option:
     """One option. ``parse`` turns its text into its value, or raises ValueError; ``default`` None: not set."""
@@ -37,6 +34,24 @@ class Option:
         return f"autoresearch_{self.name}"
 
 
+def _parse_tag(text: str) -> str:
+    from pytest_autoresearch.protocol.tags import parse_tag  # when a value is there to be read, not at every start
+
+    return parse_tag(text)
+
+
+def _parse_duration(text: str) -> float:
+    from pytest_autoresearch.protocol.durations import parse_duration
+
+    return parse_duration(text)
+
+
+def _parse_float(text: str) -> float:
+    from pytest_autoresearch.protocol.durations import parse_float
+
+    return parse_float(text)
+
+
 def parse_count(text: str) -> int:
     """A whole number, 0 or more."""
     if not (text.strip().isdecimal() and text.strip().isascii() and len(text.strip()) <= 15):
@@ -56,7 +71,7 @@ def parse_cost(text: str) -> float:
     """US dollars: ``5``, ``2.50``, ``$5``, ``5 USD``."""
     amount = text.strip().upper().removesuffix("USD").strip().strip("$").strip()
     try:
-        dollars = parse_float(amount)
+        dollars = _parse_float(amount)
     except ValueError:
         dollars = 0.0
     if dollars <= 0.0:
@@ -117,7 +132,7 @@ FAIL_ON = ("never", "no-keep", "crash")
 
 OPTIONS: tuple[Option, ...] = (
     Option(
-        "tag", "NAME", parse_tag, None, "session to begin or resume, on branch autoresearch/NAME (default: the date)"
+        "tag", "NAME", _parse_tag, None, "session to begin or resume, on branch autoresearch/NAME (default: the date)"
     ),
     Option(
         "agent",
@@ -129,7 +144,7 @@ OPTIONS: tuple[Option, ...] = (
     Option("model", "NAME", parse_name, None, "model of the agent (default: the agent's own)"),
     Option("judge", "|".join(JUDGES), one_of(*JUDGES), "certified", "rule for a keep (default: certified)"),
     Option("experiments", "N", parse_count, None, "stop after N more experiments (default: no limit)"),
-    Option("duration", "TIME", parse_duration, None, "stop after this time, e.g. 8h (default: no limit)"),
+    Option("duration", "TIME", _parse_duration, None, "stop after this time, e.g. 8h (default: no limit)"),
     Option("max_cost", "USD", parse_cost, None, "stop when the agent has cost this much (default: no limit)"),
     Option(
         "max_tokens",
@@ -140,7 +155,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("patience", "N", parse_positive_count, None, "stop after N experiments without a keep (default: no limit)"),
     Option(
-        "until", "VALUE", parse_float, None, "stop when the metric is this good (default: the metric's Target, if any)"
+        "until", "VALUE", _parse_float, None, "stop when the metric is this good (default: the metric's Target, if any)"
     ),
     Option("targets", "FILES", parse_files, (), "target files, with commas, instead of the protocol's"),
     Option("workers", "N", parse_positive_count, 1, "experiments at the same time (default: 1)"),

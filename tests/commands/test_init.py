@@ -143,3 +143,20 @@ def test_on_a_terminal_it_asks_until_it_understands(bare: Project) -> None:
 def test_outside_of_a_repository_it_says_what_is_missing(bare: Project) -> None:
     done = bare.cli("init", str(bare.home), "--yes")
     assert done.returncode == 4 and "Traceback" not in done.stderr
+
+
+def test_a_session_of_another_tool_is_taken_over_and_what_is_not_mapped_is_said(project: Project) -> None:
+    (project.root / "autoresearch.config.md").unlink()
+    project.write(
+        "autoresearch.md", "# Goal\nMake parsing fast.\n\n## Metrics\n- **Primary**: parse_ms (ms, lower is better)\n"
+    )
+    project.write("autoresearch.sh", "#!/bin/bash\npython train.py\necho METRIC parse_ms=12\n")
+    project.write("autoresearch.ideas.md", "- try a trie\n")
+    project.commit("theirs")
+
+    done = project.cli("init", "--from", ".")
+
+    assert "is written from" in done.stdout and "Traceback" not in done.stderr, done.stdout + done.stderr
+    config = (project.root / "autoresearch.config.md").read_text()
+    assert "parse_ms" in config and "lower" in config
+    assert project.cli("init", "--from", ".").returncode == 4  # never over what is there
