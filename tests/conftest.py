@@ -100,7 +100,13 @@ class Project:
     def run(self, *command: str, **kwargs: Any) -> subprocess.CompletedProcess[str]:
         env = {**self.env, **kwargs.pop("env", {})}
         return subprocess.run(
-            command, cwd=kwargs.pop("cwd", self.root), env=env, capture_output=True, text=True, timeout=110, **kwargs
+            command,
+            cwd=kwargs.pop("cwd", self.root),
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=kwargs.pop("timeout", 110),
+            **kwargs,
         )
 
     def table(self, name: str = "results.tsv") -> list[list[str]]:
