@@ -15,6 +15,7 @@ from pytest_autoresearch.errors import ConfigError
 from pytest_autoresearch.forwarding import forwarded
 from pytest_autoresearch.protocol.marker import from_marker
 from pytest_autoresearch.protocol.model import Protocol
+from pytest_autoresearch.research.guards import PRIVATE_CACHE
 
 UNMARKED: Mapping[str, Any] = {"metric": "benchmark.median"}
 """What an unmarked pytest-benchmark test is measured by."""
@@ -110,7 +111,7 @@ def _measuring_command(item: pytest.Item, metric: object, directory: PurePosixPa
     positionals = config.args if config.args_source is config.ArgsSource.ARGS else ()
     words += forwarded(config.invocation_params.args, positionals)
     words.append(f"{item.path.resolve().relative_to(root).as_posix()}::{node_id(item).partition('::')[2]}")
-    command = f'{shlex.join(words)} -o cache_dir="$(mktemp -d)"'
+    command = f"{shlex.join(words)} {PRIVATE_CACHE}"
     up = "/".join([".."] * len(directory.parts)) or "."
     where = PurePosixPath(up, root.relative_to(top).as_posix()).as_posix()
     return command if where == "." else f"cd {shlex.quote(where)} && {command}"

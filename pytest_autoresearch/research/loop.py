@@ -29,7 +29,7 @@ from pytest_autoresearch.protocol.scope import Scope
 from pytest_autoresearch.protocol.settings import Settings
 from pytest_autoresearch.research.candidate import Candidate, Drafts, Ruling
 from pytest_autoresearch.research.proposing import Proposer
-from pytest_autoresearch.research.referee import Referee
+from pytest_autoresearch.research.referee import Referee, suite_of
 from pytest_autoresearch.research.stopping import Tally
 from pytest_autoresearch.research.watch import Watch
 
@@ -75,7 +75,14 @@ class Research:
         self.lab, self.judge, self.watch = parts.lab, parts.judge, parts.watch
         self.tally = Tally()
         self.drafts = Drafts(parts.git, parts.scope, parts.session.start, self.history)
-        self.referee = Referee(parts.protocol, parts.lab, parts.watch.phase, parts.watch.tick)
+        self.referee = Referee(
+            parts.protocol,
+            parts.lab,
+            parts.watch.phase,
+            parts.watch.tick,
+            suite=suite_of(parts.protocol, self.drafts.start, parts.settings.guard_workers),
+            history=lambda: self.history,
+        )
         self.proposer = Proposer(
             agents=parts.agents,
             scope=parts.scope,
@@ -110,10 +117,14 @@ class Research:
     def baseline(self) -> Experiment:
         """Measure the start commit as often as the judge wants, and open the notebook with it.
 
-        Raises BaselineFailed, with the log's tail and the likely cause, when a run of it gives no metric.
+        Raises BaselineFailed when a guard is red already, and, with the log's tail and the likely cause, when a run
+        gives no metric.
         """
         began = _now()
         candidate = self.drafts.baseline(self.parts.git.tree(self.parts.session.start))
+        red = self.referee.start_fails(candidate, self.deadline)
+        if red is not None:
+            raise BaselineFailed(red)
         measurements = self._calibrate(0)
         self.notebook.begin_session(self.parts.session)
         level = self.judge.level

@@ -2,23 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 
-from pytest_autoresearch.lab.job import Executor, Tick
+from pytest_autoresearch.errors import LabError
+from pytest_autoresearch.lab.job import Executor, Finished, Tick
 from pytest_autoresearch.lab.limits import broken_limit, over_budget
-from pytest_autoresearch.protocol.experiment import Measurement, Reason, Role
+from pytest_autoresearch.lab.metrics import one_line
+from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Reason, Role
 from pytest_autoresearch.protocol.model import Protocol
 from pytest_autoresearch.research.candidate import Candidate, Ruling
+from pytest_autoresearch.research.guards import Suite, blamed, failure_words, start_fails
 
 SHORTEST_GUARD = 600.0  # s; a test suite may well take longer than one run
+
+TESTS_FAILED = 1  # pytest's exit code; with another, tests that failed earlier may only have another name now
 
 
 class Referee:
     """Objects to keeps. Asks for the cheapest thing first, and only for candidates that would be kept."""
 
-    def __init__(self, protocol: Protocol, lab: Executor, phase: Callable[[int, str], None], tick: Tick) -> None:
+    def __init__(
+        self,
+        protocol: Protocol,
+        lab: Executor,
+        phase: Callable[[int, str], None],
+        tick: Tick,
+        *,
+        suite: Suite,
+        history: Callable[[], Sequence[Experiment]],
+    ) -> None:
         self._protocol, self._lab, self._phase, self._tick = protocol, lab, phase, tick
+        self._suite, self._history = suite, history
+
+    def start_fails(self, start: Candidate, deadline: float) -> str | None:
+        """What to tell the user of a guard that fails on the start commit, None when all are green."""
+        for guard in self._protocol.guard:
+            done = self._failing(guard, start, deadline, fail_fast=False)
+            if done is not None:
+                return start_fails(guard, _text(done), timed_out=done.timed_out)
+        return None
 
     def uphold(
         self,
@@ -52,10 +76,20 @@ class Referee:
 
     def _guard_fails(self, candidate: Candidate, deadline: float) -> Ruling | None:
         for guard in self._protocol.guard:
-            self._phase(candidate.number, f"guard: {guard}")
-            done = self._lab.guard(guard, candidate.state, max(deadline, SHORTEST_GUARD), self._tick)
-            if done.exit_code != 0:
-                return Ruling(Reason.GUARD, _guard_words(guard, done.stdout, timed_out=done.timed_out))
+            done = self._failing(guard, candidate, deadline, fail_fast=True)
+            if done is not None:
+                return Ruling(Reason.GUARD, one_line(failure_words(guard, _text(done), timed_out=done.timed_out)))
+        return None
+
+    def _failing(self, guard: str, candidate: Candidate, deadline: float, *, fail_fast: bool) -> Finished | None:
+        """How the guard ended, None when it is green."""
+        self._phase(candidate.number, f"guard: {guard}")
+        first = blamed(e.detail for e in self._history() if e.reason is Reason.GUARD)
+        *hasty, whole = self._suite.commands(guard, fail_fast=fail_fast, first=first)
+        for command in (*hasty, whole):
+            done = self._lab.guard(command, candidate.state, max(deadline, SHORTEST_GUARD), self._tick)
+            if done.exit_code == TESTS_FAILED or (command == whole and done.exit_code != 0):
+                return done
         return None
 
     def _loses(self, incumbent: Measurement, candidate: Measurement) -> Ruling | None:
@@ -66,10 +100,18 @@ class Referee:
         return None
 
 
-def _guard_words(guard: str, output: bytes, *, timed_out: bool) -> str:
-    """The guard and the first test that failed in it, or its last words."""
-    if timed_out:
-        return f"{guard}: timed out"
-    lines = [line.strip() for line in output.decode("utf-8", "replace").splitlines() if line.strip()]
-    failed = next((line for line in lines if line.startswith("FAILED ")), lines[-1] if lines else "failed")
-    return f"{guard}: {failed}"
+def suite_of(protocol: Protocol, files: Collection[str], workers: int | None) -> Suite:
+    """Where the guards of a protocol run, with the plugins of this interpreter, which is theirs too.
+
+    ``workers`` more than 1: pytest-xdist spreads the tests of a guard; LabError when it is not installed.
+    """
+    options = ["--no-cov"] if find_spec("pytest_cov") else []  # a part of a suite has no coverage to fail under
+    if workers is not None and workers > 1:
+        if not find_spec("xdist"):
+            raise LabError("guard_workers needs pytest-xdist\n  install it, or leave guard_workers out")
+        options += ["-n", str(workers)]
+    return Suite(protocol.directory.as_posix(), files, tuple(options))
+
+
+def _text(done: Finished) -> str:
+    return done.stdout.decode("utf-8", "replace")

@@ -425,16 +425,6 @@ def test_a_guard_runs_beside_the_workspace_on_the_state_alone(bench: Bench) -> N
     assert (lab.workspace / "conftest.py").exists()
 
 
-def test_a_guard_that_is_a_path_is_given_to_pytest(bench: Bench) -> None:
-    lab = bench.executor()
-    good = bench.state() | {"tests/test_x.py": bench.state(x="import train\ndef test_x(): assert 1\n")["x"]}
-    bad = bench.state() | {"tests/test_x.py": bench.state(x="def test_x(): assert 0\n")["x"]}
-    assert finish(lab, "tests", good).exit_code == 0
-    failed = finish(lab, "tests/test_x.py::test_x", bad)
-    assert failed.exit_code == 1
-    assert b"FAILED tests/test_x.py::test_x" in failed.stdout
-
-
 def turn(lab: LocalExecutor, command: str | Sequence[str], **settings: Any) -> Finished:
     return lab.agent_turn(
         command,

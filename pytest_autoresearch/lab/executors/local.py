@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import shutil
 import signal
 from collections.abc import Iterator, Mapping, Sequence
@@ -91,11 +90,10 @@ class LocalExecutor:
         return measured
 
     def guard(self, command: str, state: Mapping[str, FileEntry], timeout: float, tick: Tick) -> Finished:
-        """Run a guard in a workspace of its own; a path or a node id is for pytest."""
+        """Run a guard in a workspace of its own."""
         self._require_space()
         outcome = self._guards.prepare(state, tick)
         if outcome is None:
-            command = _guard_command(command, self._site.protocol.directory.as_posix(), state)
             with self._lease(tick) as (lease, _):
                 environment = {**self._guards.environment(), **lease.environment}
                 outcome = self._guards.run(command, environment, timeout=timeout, tick=tick, devices=lease.devices)
@@ -267,13 +265,3 @@ def _finished(outcome: Outcome) -> Finished:
         timed_out=outcome.ending is Ending.TIMEOUT,
         duration=outcome.duration,
     )
-
-
-def _guard_command(guard: str, directory: str, state: Mapping[str, FileEntry]) -> str:
-    """The shell command of a guard entry: an existing path or a node id is for pytest."""
-    path = guard.partition("::")[0].rstrip("/")
-    place = path if directory == "." else f"{directory}/{path}"
-    exists = place in state or any(known.startswith(f"{place}/") for known in state)
-    if "::" in guard or exists:
-        return f"python -m pytest -q -p no:cacheprovider {shlex.quote(guard)}"
-    return guard

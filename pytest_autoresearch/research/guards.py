@@ -1,0 +1,102 @@
+"""Guards as shell commands, and what their output says of the tests that failed. Pure; runs nothing.
+
+A guard is whatever has to stay green: a path or node id of tests, options that select some of them (``-m smoke``),
+the word ``affected`` for the whole suite in the order that finds a failure soonest, or any command.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import shlex
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+AFFECTED = "affected"
+PRIVATE_CACHE = '-o cache_dir="$(mktemp -d)"'
+"""Gives a pytest its cache, but none that another run has filled."""
+
+MOST_NAMED = 20
+_INI_FILES = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
+_FAILED = re.compile(r"(?:FAILED|ERROR) (?P<test>\S.*?)(?: - (?P<why>.*))?$")
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """Where guards run: ``directory`` is the protocol's, relative to the top; ``files`` those of the start commit.
+
+    ``options`` are added to every pytest.
+    """
+
+    directory: str
+    files: Collection[str]
+    options: tuple[str, ...] = ()
+
+    def commands(self, guard: str, *, fail_fast: bool, first: Sequence[str] = ()) -> list[str]:
+        """What to run for one guard, one after the other. ``first``: tests that ``affected`` begins with."""
+        if guard == AFFECTED:
+            runs = ([" ".join(map(shlex.quote, first))] if first else []) + [""]
+            root = posixpath.relpath(self._root(), self.directory)
+            start = "" if root == "." else f"cd {shlex.quote(root)} && "
+            return [start + self._pytest(selection, fail_fast=fail_fast) for selection in runs]
+        if guard.startswith("-"):
+            return [self._pytest(guard, fail_fast=fail_fast)]
+        if "::" in guard or self._exists(guard):
+            return [self._pytest(shlex.quote(guard), fail_fast=fail_fast)]
+        return [guard]
+
+    def _pytest(self, selection: str, *, fail_fast: bool) -> str:
+        words = ["python -m pytest -q -r fE", *(["-x"] if fail_fast else []), *self.options, PRIVATE_CACHE, selection]
+        return " ".join(word for word in words if word)
+
+    def _exists(self, guard: str) -> bool:
+        place = posixpath.normpath(posixpath.join(self.directory, guard))
+        return place in self.files or any(path.startswith(f"{place}/") for path in self.files)
+
+    def _root(self) -> str:
+        """The nearest directory from the protocol's upwards that configures pytest, else the top."""
+        place = posixpath.normpath(self.directory)
+        while place not in (".", ""):
+            if any(posixpath.join(place, name) in self.files for name in _INI_FILES):
+                return place
+            place = posixpath.dirname(place)
+        return "."
+
+
+def failed_tests(output: str) -> dict[str, str]:
+    """The tests that a pytest's short summary names, with the first words of why."""
+    found = (_FAILED.match(line.strip()) for line in output.splitlines())
+    return {match["test"]: match["why"] or "" for match in found if match}
+
+
+def failure_words(guard: str, output: str, *, timed_out: bool) -> str:
+    """One line: the guard and the first test that failed in it, or its last words."""
+    if timed_out:
+        return f"{guard}: timed out"
+    for test, why in failed_tests(output).items():
+        return f"{guard}: FAILED {test} - {why}" if why else f"{guard}: FAILED {test}"
+    return f"{guard}: {(_lines(output) or ['failed'])[-1]}"
+
+
+def blamed(details: Iterable[str]) -> list[str]:
+    """The tests that failed in guards, from the details of experiments, each once and the latest first."""
+    found = [match["test"] for detail in details if (match := _FAILED.search(detail)) and "::" in match["test"]]
+    return list(dict.fromkeys(reversed(found)))
+
+
+def start_fails(guard: str, output: str, *, timed_out: bool) -> str:
+    """What to say of a guard that fails before anything was changed."""
+    named = [f"{test} - {why}" if why else test for test, why in failed_tests(output).items()] or _lines(output)[-5:]
+    lines = ["it timed out"] if timed_out else named[:MOST_NAMED]
+    more = [f"and {len(named) - MOST_NAMED} more"] if len(named) > MOST_NAMED else []
+    return "\n".join(
+        [
+            f"the guard `{guard}` fails on the start commit, before any change:",
+            *(f"    {line}" for line in (*lines, *more)),
+            "  a guard has to be green to begin with: mend it and commit, or guard with what passes",
+        ]
+    )
+
+
+def _lines(output: str) -> list[str]:
+    return [line.strip() for line in output.splitlines() if line.strip()]

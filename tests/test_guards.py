@@ -1,0 +1,128 @@
+"""Guards: what has to stay green. Nothing is kept that breaks them, whatever the metric says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pytest_autoresearch.research.guards import Suite, blamed, failed_tests, failure_words, start_fails
+from tests.marked_project import HALVE, Marked, marked_project
+
+FILES = ("pkg/pytest.ini", "pkg/tests/test_a.py", "pkg/tests/unit/test_b.py")
+PYTEST = 'python -m pytest -q -r fE -x -o cache_dir="$(mktemp -d)"'
+
+GUARDED = """
+@pytest.mark.autoresearch(metric="loss", direction="lower", targets=["model.py"], guard=%s)
+def test_loss(record_metric):
+    record_metric("loss", model.loss())
+"""
+
+
+@pytest.fixture
+def marked(tmp_path: Path) -> Marked:
+    project = marked_project(tmp_path)
+    project.write("pytest.ini", "[pytest]\npythonpath = .\nmarkers = smoke\n")
+    project.write(
+        "tests/test_model.py",
+        "import pytest\n"
+        "import model\n"
+        "def test_offset(): assert model.loss(2) - model.loss(1) == 1\n"
+        "@pytest.mark.smoke\n"
+        "def test_range(): assert model.RATE > 5, 'the rate is too low'\n",
+    )
+    return project
+
+
+@pytest.mark.parametrize(
+    ("guard", "command"),
+    [
+        ("test_a.py", f"{PYTEST} test_a.py"),
+        ("unit/", f"{PYTEST} unit/"),
+        ("../tests", f"{PYTEST} ../tests"),
+        ("test_a.py::test_x[a b]", f"{PYTEST} 'test_a.py::test_x[a b]'"),
+        ('-m "not slow"', f'{PYTEST} -m "not slow"'),
+        ("mypy model.py", "mypy model.py"),
+        ("affected", f"cd .. && {PYTEST}"),
+    ],
+)
+def test_paths_node_ids_and_options_are_for_pytest_and_the_rest_are_commands(guard: str, command: str) -> None:
+    assert Suite("pkg/tests", FILES).commands(guard, fail_fast=True) == [command]
+
+
+def test_affected_begins_with_what_failed_before_and_then_runs_everything() -> None:
+    suite = Suite(".", ("test_a.py",), ("-n", "2"))
+    pytest_command = 'python -m pytest -q -r fE -n 2 -o cache_dir="$(mktemp -d)"'
+    assert suite.commands("affected", fail_fast=False, first=["test_a.py::t[x y]"]) == [
+        f"{pytest_command} 'test_a.py::t[x y]'",
+        pytest_command,
+    ]
+
+
+def test_the_output_of_a_guard_names_the_tests_that_failed() -> None:
+    output = (
+        "E  assert\nFAILED t/a.py::b - assert 1 == 2\nFAILED t/a.py::c[x-y]\nERROR t/d.py - ImportError: no\n1 failed\n"
+    )
+    assert failed_tests(output) == {"t/a.py::b": "assert 1 == 2", "t/a.py::c[x-y]": "", "t/d.py": "ImportError: no"}
+    assert failure_words("t", output, timed_out=False) == "t: FAILED t/a.py::b - assert 1 == 2"
+    assert failure_words("make lint", "bad\nmodel.py:3: error\n", timed_out=False) == "make lint: model.py:3: error"
+    assert failure_words("t", output, timed_out=True) == "t: timed out"
+    assert blamed(["t: FAILED t/a.py::b - x", "t: timed out", "t: FAILED t/a.py::c", "t: FAILED t/a.py::b"]) == [
+        "t/a.py::b",
+        "t/a.py::c",
+    ]
+    many = "".join(f"FAILED t.py::t{n}\n" for n in range(25))
+    assert "t.py::t19\n" in start_fails("t", many, timed_out=False) and "and 5 more" in start_fails(
+        "t", many, timed_out=False
+    )
+
+
+@pytest.mark.parametrize("guard", ["['tests/']", "'affected'", "['true', 'python -m pytest -q -m smoke']"])
+def test_a_fast_but_wrong_change_is_discarded_with_the_tests_name(marked: Marked, guard: str) -> None:
+    marked.test(GUARDED % guard)
+    done = marked.loop("test_loss.py")
+    assert "FAILED tests/test_model.py::test_range" in done.stdout.replace("\n", ""), done.stdout
+    assert list(marked.outcomes().values()) == [[(37.0, "keep"), (5.0, "discard")]]
+
+
+def test_the_next_agent_is_told_which_test_failed(marked: Marked) -> None:
+    marked.test(GUARDED % "['tests/']")
+    note = marked.home / "briefing"
+    agent = (
+        f"import os; text = open(os.environ['AUTORESEARCH_BRIEFING']).read(); {HALVE}"
+        "; print('test_range' in text and 'told of test_range' or 'told nothing')"
+    )
+    done = marked.loop("test_loss.py", agent=agent, experiments=2)
+    assert "told nothing" in done.stdout and "told of test_range" in done.stdout, done.stdout
+    assert not note.exists()
+
+
+def test_a_guard_that_is_red_from_the_start_is_exit_1_and_names_its_tests(marked: Marked) -> None:
+    marked.write("tests/test_red.py", "def test_one(): assert 0, 'red'\ndef test_two(): raise OSError\n")
+    marked.test(GUARDED % "['tests/']")
+    done = marked.loop("test_loss.py")
+    assert done.returncode == 1 and "the guard `tests/` fails on the start commit" in done.stdout, done.stdout
+    assert "tests/test_red.py::test_one - AssertionError: red" in done.stdout and "::test_two" in done.stdout
+    assert marked.outcomes() == {} and marked.git("for-each-ref", "refs/autoresearch") == ""
+
+
+def test_guards_are_the_committed_ones_whatever_the_checkout_or_an_earlier_run_holds(marked: Marked) -> None:
+    marked.test(GUARDED % "['tests/']")
+    marked.write("tests/test_model.py", "def test_anything_goes(): pass\n")
+    marked.write("tests/conftest.py", "collect_ignore = ['test_model.py']\n")
+    mischief = (
+        "\nopen('conftest.py', 'w').write('collect_ignore = [\"tests\"]')\n"
+        "open('tests/test_model.py', 'w').write('def test_range(): pass')\n"
+    )
+    agent = f"s = open('model.py').read().replace('8.0', '4.0'); open('model.py', 'w').write(s + {mischief!r})"
+    done = marked.loop("test_loss.py", agent=agent)
+    (rows,) = marked.outcomes().values()
+    assert [status for _, status in rows] == ["keep", "discard"], done.stdout
+
+
+def test_workers_spread_the_guard_and_need_xdist(marked: Marked) -> None:
+    pytest.importorskip("xdist")
+    marked.write("tests/test_where.py", "import os\ndef test_a(): assert os.environ['PYTEST_XDIST_WORKER']\n")
+    marked.test(GUARDED % "['tests/test_where.py'], guard_workers=2")
+    done = marked.loop("test_loss.py")
+    assert list(marked.outcomes().values()) == [[(37.0, "keep"), (5.0, "keep")]], done.stdout
