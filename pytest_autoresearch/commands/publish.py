@@ -17,6 +17,13 @@ from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.sync import Relation, diverged, fetch
 from pytest_autoresearch.notebook.tags import locate
 
+_FETCHED = {
+    Relation.NONE: "no session of that name was pushed yet",
+    Relation.SAME: "nothing new",
+    Relation.BEHIND: "nothing new, this clone knows more",
+    Relation.AHEAD: "fetched",
+}
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
@@ -30,6 +37,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="SOURCE",
         help="take the session of --tag from a remote or a git bundle first",
     )
+    parser.add_argument(
+        "--only-fetch",
+        action="store_true",
+        help="take the session from SOURCE and stop; one that is not there is no error",
+    )
     parser.add_argument("--draft", action="store_true", help="leave the pull request a draft, verified or not")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done; needs no token, no network")
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
@@ -39,7 +51,12 @@ def run(args: argparse.Namespace) -> int:
     """Publish a session, or say what that would do."""
     token = take_token(os.environ)
     if args.source is not None:
-        _fetch(args, token)
+        relation = _fetch(args, token)
+        if args.only_fetch:
+            print(f"{args.tag}: {_FETCHED[relation]}")
+            return 0
+    elif args.only_fetch:
+        raise PublishError("--only-fetch needs to know from where\n  name it with --from")
     located = locate(args.path, args.tag)
     with closing(located.git) as git:
         chain = read_checked(git, located.tag)
@@ -60,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
         return _say_published(planned, publish(git, planned, remote, api, keep_draft=args.draft), args)
 
 
-def _fetch(args: argparse.Namespace, token: str | None) -> None:
+def _fetch(args: argparse.Namespace, token: str | None) -> Relation:
     if args.tag is None:
         raise PublishError("--from needs to know the session\n  name it with --tag")
     with Git.discover(args.path) as git:
@@ -68,6 +85,7 @@ def _fetch(args: argparse.Namespace, token: str | None) -> None:
         relation = fetch(git, source, args.tag, env=open_remote(git, source, token).env)
         if relation is Relation.DIVERGED:
             raise diverged(git, source, args.tag)
+        return relation
 
 
 def _remote_if_any(git: Git, name: str) -> Remote:

@@ -300,3 +300,11 @@ def test_a_bundle_of_another_machine_is_checked_and_published(
     assert main(["publish", str(tmp_path / "hosted"), "--tag", "demo", "--from", str(bundle)]) == 0
     assert len(github.pulls) == 1 and "2 keeps" in github.pulls[0]["title"]
     assert git(origin, "rev-list", "--count", f"main..{BRANCH}") == "3"
+
+
+def test_a_session_that_was_not_pushed_yet_is_no_error(
+    command: Callable[..., tuple[int, str, str]], repository: Git
+) -> None:
+    assert command("--tag", "new", "--from", "origin", "--only-fetch")[0] == 0
+    code, _, err = command("--only-fetch")
+    assert code == 4 and "--from" in err

@@ -1,0 +1,121 @@
+"""The shipped workflows are valid, pinned and least privileged, here and in a user's repository."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pytest_autoresearch.errors import ConfigError
+from pytest_autoresearch.github.setup import NAMES, workflows, write_workflows
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = sorted((ROOT / ".github/workflows").glob("*.yml"))
+PIN = re.compile(r"uses: [\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_packaged_is_what_this_repository_runs(name: str) -> None:
+    packaged = workflows("autoresearch.config.md", two_jobs=False)[name]
+    assert packaged == (ROOT / ".github/workflows" / name).read_text("utf-8")
+
+
+@pytest.mark.parametrize("path", [*SHIPPED, ROOT / "action.yml"], ids=lambda path: path.name)
+def test_every_action_is_pinned_and_nothing_is_pasted_into_a_script(path: Path) -> None:
+    text = path.read_text("utf-8")
+    assert [line for line in text.splitlines() if "uses:" in line and not PIN.search(line)] == []
+    for script in scripts(yaml.safe_load(text)):
+        assert "${{" not in script
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_every_job_has_its_own_permissions_and_a_timeout(path: Path) -> None:
+    workflow = yaml.safe_load(path.read_text("utf-8"))
+    assert workflow["permissions"] == {} and "pull_request_target" not in path.read_text("utf-8")
+    for job in workflow["jobs"].values():
+        assert job["timeout-minutes"] and job["permissions"]
+        assert all(s["with"]["persist-credentials"] is False for s in job["steps"] if "checkout" in s.get("uses", ""))
+
+
+def scripts(node: Any) -> list[str]:
+    if isinstance(node, dict):
+        return [v for k, v in node.items() if k == "run" and isinstance(v, str)] + [
+            s for v in node.values() for s in scripts(v)
+        ]
+    return [s for each in node for s in scripts(each)] if isinstance(node, list) else []
+
+
+def test_in_two_job_mode_the_machine_that_runs_experiments_can_not_write() -> None:
+    loop = yaml.safe_load(workflows("a.md", two_jobs=True)["autoresearch.yml"])["jobs"]["loop"]
+    assert loop["permissions"] == {"contents": "read"}
+    run = next(step for step in loop["steps"] if "pytest --autoresearch" in step.get("run", ""))
+    assert not [name for name in run["env"] if "GITHUB" in name or "PUBLISH" in name]
+
+
+@pytest.mark.parametrize(
+    "config", ["autoresearch.config.md", "a b/c.md", "it's/c.md", "tests/test_a.py::test_b", "1/x"]
+)
+def test_the_workflow_names_the_config(config: str) -> None:
+    loop = yaml.safe_load(workflows(config, two_jobs=False)["autoresearch.yml"])
+    assert loop[True]["workflow_dispatch"]["inputs"]["config"]["default"] == config
+
+
+def test_a_workflow_of_somebody_else_is_not_overwritten(tmp_path: Path) -> None:
+    other = tmp_path / ".github/workflows/verify.yml"
+    other.parent.mkdir(parents=True)
+    other.write_text("mine")
+    with pytest.raises(ConfigError, match=r"verify\.yml.*another workflow"):
+        write_workflows(tmp_path, "autoresearch.config.md", two_jobs=False)
+    assert sorted(path.name for path in other.parent.iterdir()) == ["verify.yml"] and other.read_text() == "mine"
+    other.unlink()
+    first = write_workflows(tmp_path, "autoresearch.config.md", two_jobs=False)
+    assert write_workflows(tmp_path, "autoresearch.config.md", two_jobs=False) == first
+
+
+@pytest.mark.parametrize("two_jobs", [False, True])
+def test_zizmor_and_the_schema_have_nothing_to_say(tmp_path: Path, two_jobs: bool) -> None:
+    programs = [shutil.which(name, path=Path(sys.executable).parent) for name in ("zizmor", "check-jsonschema")]
+    if None in programs:
+        pytest.skip("zizmor and check-jsonschema are not installed")
+    zizmor, schema = (str(program) for program in programs)
+    shutil.copytree(ROOT / ".github", tmp_path / ".github")
+    shutil.copy(ROOT / "action.yml", tmp_path)
+    for name, text in workflows("autoresearch.config.md", two_jobs=two_jobs).items():
+        (tmp_path / ".github/workflows" / name).write_text(text)
+    written = sorted(map(str, (tmp_path / ".github/workflows").iterdir()))
+    for command in (
+        [zizmor, "--offline", "--pedantic", "--no-progress", "."],
+        [schema, "--builtin-schema", "vendor.github-workflows", *written],
+        [schema, "--builtin-schema", "vendor.github-actions", "action.yml"],
+    ):
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("comment", "heard"),
+    [
+        ("/autoresearch drop 12", "drop 12"),
+        ("/autoresearch drop a1b2c3d  ", "drop a1b2c3d"),
+        ("/autoresearch verify\r\nthank you", "verify"),
+        ("/autoresearch continue 50", "continue 50"),
+        ("/autoresearch stop", "stop"),
+        ("/autoresearch drop $(id)", None),
+        ("/autoresearch continue 1; id", None),
+        ("/autoresearch nothing", None),
+        ("please /autoresearch stop", None),
+    ],
+)
+def test_a_reviewers_command_is_matched_as_a_whole(comment: str, heard: str | None) -> None:
+    workflow = yaml.safe_load((ROOT / ".github/workflows/commands.yml").read_text("utf-8"))
+    script = workflow["jobs"]["command"]["steps"][0]["run"]
+    line = next(line for line in script.splitlines() if "COMMENT%%" in line)
+    read = 'read -r verb argument <<< "${BASH_REMATCH[1]}"; echo "$verb $argument"'
+    done = subprocess.run(["bash", "-ec", f"{line}\n{read}"], env={"COMMENT": comment}, capture_output=True, text=True)
+    assert (done.stdout.strip() or None) == heard and (done.returncode == 0) == (heard is not None)
