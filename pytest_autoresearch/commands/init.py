@@ -49,11 +49,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tag", metavar="NAME", help="name of the session (default: its date)")
     parser.add_argument("--from", metavar="PATH", dest="source", type=Path, help="take over another tool's session")
     parser.add_argument("--yes", action="store_true", help="take every suggestion, ask nothing")
+    parser.add_argument(
+        "--github",
+        nargs="?",
+        const="one-job",
+        choices=["one-job", "two-jobs"],
+        help="write the workflows for the config that is there; two-jobs: the runner gets no token that can write",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the config, then prove it. 1: it is written, but the metric was not found."""
     config: Path = args.path / CONFIG
+    if args.github is not None:
+        return _write_workflows(config, two_jobs=args.github == "two-jobs")
     if config.exists() or config.is_symlink():
         raise ConfigError("there is a config already", file=config, remedy="edit it, or remove it first")
     if not args.path.is_dir():
@@ -86,6 +95,20 @@ def _take_over(source: Path, config: Path) -> int:
         print(f"Name the metric in {config} first: it was not found.")
         return 1
     print(f"Next: read it through, commit what it names, then run\n    pytest --autoresearch {config}")
+    return 0
+
+
+def _write_workflows(config: Path, *, two_jobs: bool) -> int:
+    """Write what GitHub needs to run sessions of this config."""
+    from pytest_autoresearch.github.setup import write_workflows
+
+    if not config.is_file():
+        raise ConfigError("there is no config yet", file=config, remedy="write one first: pytest-autoresearch init")
+    with Git.discover(config.parent.absolute()) as git:
+        source = config.resolve().relative_to(git.top.resolve()).as_posix()
+        for path in write_workflows(git.top, source, two_jobs=two_jobs):
+            print(f"{path} is written.")
+    print("Next: commit and push them, then Actions, autoresearch, Run workflow. The runner's set-up: docs/ci.md")
     return 0
 
 

@@ -160,3 +160,14 @@ def test_a_session_of_another_tool_is_taken_over_and_what_is_not_mapped_is_said(
     config = (project.root / "autoresearch.config.md").read_text()
     assert "parse_ms" in config and "lower" in config
     assert project.cli("init", "--from", ".").returncode == 4  # never over what is there
+
+
+def test_init_github_writes_the_workflows_for_the_config(project: Project) -> None:
+    done = project.cli("init", "--github", "two-jobs")
+    assert done.returncode == 0, done.stderr
+    written = {path.name for path in (project.root / ".github/workflows").iterdir()}
+    assert written == {"autoresearch.yml", "verify.yml", "commands.yml"}
+    assert "contents: read # the publish job" in (project.root / ".github/workflows/autoresearch.yml").read_text()
+    (project.root / "autoresearch.config.md").unlink()
+    refused = project.cli("init", "--github")
+    assert refused.returncode == 4 and "pytest-autoresearch init" in refused.stderr
