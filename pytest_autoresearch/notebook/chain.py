@@ -51,10 +51,10 @@ class Chain:
         """What the records add up to."""
         return fold(self.records)
 
-    def before_last_drop(self) -> History:
-        """The history as it was before the newest drop."""
+    def before_last_drop(self) -> History | None:
+        """The history as it would be without the newest drop, None if there was none."""
         last = max((i for i, r in enumerate(self.records) if isinstance(r, Drop)), default=None)
-        return fold([r for i, r in enumerate(self.records) if i != last])
+        return None if last is None else fold([r for i, r in enumerate(self.records) if i != last])
 
     @property
     def newest_drop_is_unmeasured(self) -> bool:
@@ -76,29 +76,35 @@ class Chain:
 
 
 def read_chain(git: Git, ref: str) -> Chain | None:
-    """The ledger at ``ref``, None if there is none. NotebookError for one that this version can not read."""
-    commits, records = [], []
-    for commit, record in read_records(git, ref):
-        commits.append(commit)
-        records.append(record)
-    if not commits:
+    """The ledger at ``ref``, None if there is none. NotebookError for one that this version can not read.
+
+    Only the newest experiment keeps the judge's state: a night's worth of them is megabytes.
+    """
+    head, records, judged = "", [], False
+    for commit, message in _messages(git, ref):
+        head = head or commit
+        records.append(decode(message, slim=judged))
+        judged = judged or isinstance(records[-1], Experiment)
+    if not records:
         return None
-    if not isinstance(records[0], Session):
-        raise NotebookError(
-            f"{ref}: its first record is no session\n  the ref is damaged: fetch it again, or delete it"
-        )
-    return Chain(commits[-1], tuple(records))
+    if not isinstance(records[-1], Session):
+        raise NotebookError(f"{ref}: its first record is no session\n  fetch the ref again, or delete it")
+    return Chain(head, tuple(reversed(records)))
 
 
-def read_records(git: Git, ref: str) -> Iterator[tuple[str, Record]]:
-    """Ledger commits and their records, oldest first."""
+def read_records(git: Git, ref: str) -> Iterator[Record]:
+    """Records as they were written, oldest first."""
+    return (decode(message) for _, message in _messages(git, ref, "--reverse"))
+
+
+def _messages(git: Git, ref: str, *order: str) -> Iterator[tuple[str, str]]:
+    """Ledger commits and their messages, newest first."""
     if git.resolve(ref) is None:
         return
-    log = git.plumbing.run(*_LOG, "--reverse", "--format=%H%n%B", ref, "--")
-    for entry in log.split(b"\0"):
+    for entry in git.plumbing.run(*_LOG, *order, "--format=%H%n%B", ref, "--").split(b"\0"):
         commit, _, message = entry.partition(b"\n")
         if commit:
-            yield commit.decode(), decode(message.decode("utf-8", "replace"))
+            yield commit.decode(), message.decode("utf-8", "replace")
 
 
 def read_history(git: Git, tag: str) -> History:
@@ -130,7 +136,7 @@ def sessions(git: Git) -> list[Session]:
 
 
 def fold(records: Sequence[Record]) -> History:
-    """Add the records up. Only the newest experiment keeps the judge's state: a night's worth of them is megabytes."""
+    """Add the records up, oldest first."""
     session = records[0]
     assert isinstance(session, Session)
     experiments: list[Experiment] = []
@@ -141,8 +147,6 @@ def fold(records: Sequence[Record]) -> History:
         if isinstance(record, Experiment):
             if record.number != len(experiments):
                 raise NotebookError(f"experiment {record.number} stands where {len(experiments)} belongs in the ledger")
-            if experiments:
-                experiments[-1] = slim(experiments[-1])
             experiments.append(record)
         elif isinstance(record, Drop):
             drops.append(record)

@@ -39,8 +39,11 @@ def encode(record: Record) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def decode(text: str) -> Record:
-    """The record that a ledger commit's message holds. NotebookError for one that this version can not read."""
+def decode(text: str, *, slim: bool = False) -> Record:
+    """The record that a ledger commit's message holds, without the judge's state if ``slim``.
+
+    NotebookError for one that this version can not read.
+    """
     try:
         document = json.loads(text)
         version, kind, data = int(document["version"]), str(document["kind"]), document["data"]
@@ -51,6 +54,8 @@ def decode(text: str) -> Record:
             f"the ledger holds a {kind} record of version {version}, this program reads up to version {VERSION}"
             "\n  upgrade: pip install -U pytest-autoresearch"
         )
+    if slim and kind == "experiment" and isinstance(data, dict):
+        data.pop("judge", None)
     try:
         record: Record = from_plain(KINDS[kind], data)
     except (ValueError, TypeError, KeyError, AttributeError) as error:

@@ -44,8 +44,7 @@ def records(repository: Path | str, tag: str | None = None) -> Iterator[Record]:
     """Everything that stands in a session's ledger, as it was written, oldest first."""
     located = locate(Path(repository), tag)
     with located.git:
-        for _, record in read_records(located.git, ledger_ref(located.tag)):
-            yield record
+        yield from read_records(located.git, ledger_ref(located.tag))
 
 
 def as_json(history: History) -> str:

@@ -38,8 +38,8 @@ from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Usa
 
 __all__ = ["Notebook", "Pending", "sessions"]
 
-REPACK_EVERY = 500
-"""Experiments between two repacks of our loose objects: 3,000 experiments are 50 MB loose and 3 MB packed."""
+REPACK_EVERY = 250
+"""Experiments between two repacks of our loose objects: 3,000 experiments are 50 MB loose and 2 MB packed."""
 Hear = Callable[[str], None]
 
 
@@ -259,8 +259,9 @@ class Notebook:
         self._branch.follow(refs.branch, self._derived_head())
         self._boundary("branch repaired")
         claim(self.git, self._results, self._locks[-1], self.tag)
-        before = render(chain.before_last_drop(), self.metric)
-        self._results.write(render(self.history, self.metric), known=(before,))
+        before = chain.before_last_drop()
+        known = () if before is None else (render(before, self.metric),)
+        self._results.write(render(self.history, self.metric), known=known)
         self._boundary("table repaired")
         self.pending = self._running.recover(refs.running, len(experiments))
 

@@ -11,6 +11,7 @@ from enum import Enum
 from pytest_autoresearch.errors import NotebookError
 from pytest_autoresearch.notebook.chain import LEDGERS, branch_ref, ledger_ref
 from pytest_autoresearch.notebook.git import Git
+from pytest_autoresearch.notebook.ledger import tag_lock
 
 
 class Relation(str, Enum):
@@ -61,7 +62,11 @@ def fetch(git: Git, remote: str, tag: str, *, env: Mapping[str, str] | None = No
         _remote_command(git, "fetch", "-q", "--no-tags", "--no-write-fetch-head", "--", remote, refspec, env=env)
         theirs = git.resolve(kept) or theirs
     if ours is None or git.is_ancestor(ours, theirs):
-        git.move_ref(ledger_ref(tag), theirs, ours or git.zero)
+        lock = tag_lock(git, tag)  # under a running session the ledger must not move
+        try:
+            git.move_ref(ledger_ref(tag), theirs, ours or git.zero)
+        finally:
+            lock.release(remove=True)
         _forget(git, kept)
         return Relation.AHEAD
     if git.is_ancestor(theirs, ours):

@@ -47,7 +47,10 @@ def percent(old: float, new: float) -> str:
 
 def escape(description: str) -> str:
     """A description as one field of a table: printable, without tab or newline, at most 200 characters."""
-    pieces = [_escaped(c) for c in description.strip()]
+    text = description.strip()
+    if text.isprintable() and not text.startswith('"') and "\\" not in text and len(text) <= SUBJECT_LENGTH:
+        return text
+    pieces = [_escaped(c) for c in text]
     if pieces and pieces[0] == '"':
         pieces[0] = '\\"'
     if sum(map(len, pieces)) <= SUBJECT_LENGTH:

@@ -57,7 +57,7 @@ def values(hint: Any) -> st.SearchStrategy[Any]:
 RECORDS = st.one_of(*map(values, KINDS.values()))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(RECORDS)
 def test_a_record_reads_back_exactly_and_follows_the_schema(record: Record) -> None:
     text = encode(record)
@@ -94,7 +94,7 @@ def test_the_schema_refuses_what_is_no_record() -> None:
         assert not validator.is_valid(wrong)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(RECORDS)
 def test_an_older_record_without_the_fields_that_came_later_is_read(record: Record) -> None:
     document = json.loads(encode(record))

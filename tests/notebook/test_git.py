@@ -54,6 +54,15 @@ def test_the_git_directory_itself_is_refused(root: Path) -> None:
         Git.discover(root / ".git")
 
 
+def test_a_repository_of_somebody_else_is_refused_with_the_remedy(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    with pytest.raises(
+        NotebookError, match=rf"somebody else owns it\n  git config --global --add safe.directory {root}"
+    ):
+        Git.discover(root)
+
+
 def test_a_missing_git_is_said(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(root))
     with pytest.raises(NotebookError, match=r"git was not found on PATH\n  install git"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -131,3 +132,13 @@ def test_a_commit_graph_written_while_a_proposal_is_measured_stays_true(root: Pa
         diary.record(3, tree, start, keep=True, description="x")
         assert git(root, "cat-file", "-t", pending.commit) == "commit"
     git(root, "fsck", "--strict")
+
+
+def test_a_long_session_holds_no_more_files_and_processes_than_a_short_one(root: Path) -> None:
+    held = []
+    with Diary(root) as diary:
+        for count in (10, 60):
+            diary.reach(count)
+            children = subprocess.run(["ps", "--no-headers", "--ppid", str(os.getpid())], capture_output=True).stdout
+            held.append((len(os.listdir("/proc/self/fd")), children.count(b"git")))
+    assert held[0] == held[1]

@@ -60,6 +60,22 @@ def test_ledger_and_branch_are_pushed_and_go_on_in_another_clone(root: Path, rem
     assert_sound(root)
 
 
+def test_the_ledger_of_a_running_session_does_not_move(root: Path, remote: Path) -> None:
+    reach(root, 4)
+    with Git.discover(root) as repository:
+        push(repository, "origin", "demo")
+    other = clone(remote, "other")
+    with Git.discover(other) as repository:
+        fetch(repository, "origin", "demo")
+    reach(other, 6)
+    with Git.discover(other) as repository:
+        push(repository, "origin", "demo")
+    with Diary(root) as diary, Git.discover(root) as repository:
+        with pytest.raises(NotebookError, match="the session demo is in use by process"):
+            fetch(repository, "origin", "demo")
+        diary.reach(5)
+
+
 def test_a_remote_without_the_tag_says_so(root: Path, remote: Path) -> None:
     with Git.discover(root) as repository:
         assert fetch(repository, "origin", "demo") is Relation.NONE
