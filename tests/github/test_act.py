@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
@@ -66,7 +69,11 @@ class Runner:
             (self.place / name / "action.yml").write_text(yaml.safe_dump(action))
 
     def dispatch(self, *, experiments: int) -> subprocess.CompletedProcess[str]:
-        """Run the workflow as GitHub would."""
+        """Run the workflow as GitHub would, to its end."""
+        return self.project.run(*self.command(experiments=experiments))
+
+    def command(self, *, experiments: int) -> list[str]:
+        """What runs the workflow."""
         workflow = self.project.root / ".github/workflows/autoresearch.yml"
         pins = [word for word in workflow.read_text().split() if word.startswith("actions/")]
         local = [
@@ -82,13 +89,13 @@ class Runner:
             "PATH": f"{self.place / 'shim'}{os.pathsep}{os.environ['PATH']}",
             "HOME": str(self.project.home),
         }
-        return self.project.run(
+        return [
             *(str(ACT), "workflow_dispatch", "-W", str(workflow), *labels, *local),
             *("--no-cache-server", "--artifact-server-addr", "127.0.0.1", "-s", f"GITHUB_TOKEN={TOKEN}"),
             *(word for name, value in env.items() for word in ("--env", f"{name}={value}")),
             *("--input", "tag=demo", "--input", "config=autoresearch.config.md"),
             *("--input", f"experiments={experiments}"),
-        )
+        ]
 
 
 @pytest.fixture(params=[False, True], ids=["one job pushes", "two jobs"])
@@ -116,3 +123,40 @@ def test_a_dispatch_ends_in_one_pull_request_and_another_one_goes_on(runner: Run
     assert len(runner.github.pulls) == 1 and "of 6 experiments" in runner.github.pulls[0]["title"]
     assert git(runner.origin, "show", f"{BRANCH}:autoresearch/demo/results.tsv").count("\n") == 7
     assert TOKEN not in first.stdout + second.stdout
+
+
+@pytest.mark.parametrize("runner", [False], indirect=True, ids=["one job pushes"])
+def test_a_machine_that_is_lost_costs_at_most_the_experiment_that_was_running(runner: Runner) -> None:
+    runner.project.write("train.py", "import time\ntime.sleep(0.5)\n" + (runner.project.root / "train.py").read_text())
+    runner.project.commit("slower")
+    runner.project.git("push", "-q", "origin", "main")
+    job = subprocess.Popen(runner.command(experiments=500), cwd=runner.project.root, env=runner.project.env)
+    try:
+        wait_until(lambda: kept(runner.origin) >= 2)
+    finally:
+        for process in [*psutil.Process(job.pid).children(recursive=True), psutil.Process(job.pid)]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        job.wait()
+    before = kept(runner.origin)
+    done = runner.dispatch(experiments=1)
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+    assert kept(runner.origin) >= before and len(runner.github.pulls) == 1
+    numbers = git(
+        runner.origin, "log", "--reverse", "--format=%(trailers:key=Autoresearch-Experiment,valueonly)", BRANCH
+    )
+    assert [int(n) for n in numbers.split()] == sorted({int(n) for n in numbers.split()})
+
+
+def kept(origin: Path) -> int:
+    """Keeps on the remote branch."""
+    if not git(origin, "for-each-ref", f"refs/heads/{BRANCH}"):
+        return 0
+    return git(origin, "log", "--format=%B", f"main..{BRANCH}").count("Autoresearch-Experiment:")
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 90
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
