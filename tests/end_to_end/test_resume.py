@@ -1,0 +1,134 @@
+"""A session that is killed decides as one that ran through: the same seeds, the same values, the same end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_autoresearch.notebook.chain import read_history
+from pytest_autoresearch.notebook.git import Git
+from tests.conftest import CONFIG, Project
+from tests.research.noisy import make_noisy, scripted
+
+if TYPE_CHECKING:
+    from pytest_autoresearch.notebook.record import History
+
+EDITS = (
+    ("a little", "FAST = 10.0", "FAST = 8.5"),
+    ("nothing", "", "# nothing NUMBER\n"),
+    ("much", "FAST = 8.5", "FAST = 3.0"),
+    ("worse", "IDLE = 10.0", "IDLE = 10.0; FAST += 2.0"),
+    ("slightly", "FAST = 3.0", "FAST = 2.0"),
+    ("crash", "IDLE = 10.0", "IDLE = 1 / 0"),
+)
+
+
+class Life:
+    """A session that is started again and again."""
+
+    def __init__(self, root: Path) -> None:
+        self.project = Project(root / "project", root / "home")
+        self.project.write("autoresearch.config.md", CONFIG)
+        make_noisy(self.project)
+        self.agent = scripted(self.project, *EDITS)
+
+    @property
+    def history(self) -> History | None:
+        with Git.discover(self.project.root) as git:
+            return read_history(git, "demo")
+
+    def live_to(self, experiments: int) -> None:
+        """Let it run until it has so many experiments."""
+        done = self.project.pytest("--autoresearch", f"--autoresearch-experiments={experiments - self.age}", self.agent)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def die_when(self, reached: Callable[[], bool]) -> None:
+        """Start it, and kill it and all in its process group as soon as a point is reached."""
+        with subprocess.Popen(
+            [*self.project.pytest_command, "--autoresearch", "--autoresearch-experiments=99", self.agent],
+            cwd=self.project.root,
+            env=self.project.env,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        ) as running:
+            try:
+                deadline = time.monotonic() + 90
+                while not reached():
+                    assert running.poll() is None and time.monotonic() < deadline, "it never came to that point"
+                    time.sleep(0.002)
+            finally:
+                os.killpg(running.pid, signal.SIGKILL)
+
+    @property
+    def age(self) -> int:
+        table = self.project.root / "results.tsv"
+        return len(self.project.table()) - 2 if table.exists() else 0
+
+    @property
+    def pending(self) -> tuple[int, int]:
+        """The experiment under way and how many of its runs are over."""
+        try:
+            state = json.loads((self.project.root / ".git/autoresearch/demo/running.json").read_bytes())
+        except FileNotFoundError:
+            return self.age, 0
+        return state["number"], len(state.get("measurements", ()))
+
+    def measures(self) -> bool:
+        """Whether there is a workspace: the first thing that is run in it is the baseline."""
+        return any((self.project.home / ".cache" / "pytest-autoresearch").glob("*/workspace"))
+
+    @property
+    def decisions(self) -> Sequence[Any]:
+        """All that was decided, and the numbers it was decided on."""
+        history = self.history
+        assert history is not None
+        return [
+            *(
+                (e.number, e.reason, e.value, e.interval, e.against, e.evidence, e.threshold, e.description)
+                for e in history.experiments
+            ),
+            *((m.role, m.seed, m.value) for e in history.experiments for m in e.measurements),
+            *((v.gain, v.interval) for v in history.verifications),
+        ]
+
+
+def test_a_session_that_dies_in_the_middle_of_a_certification_goes_on_there(tmp_path: Path) -> None:
+    through, killed = Life(tmp_path / "through"), Life(tmp_path / "killed")
+    through.live_to(1)
+    killed.die_when(lambda: killed.pending >= (1, 3))
+    number, runs = killed.pending
+    killed.live_to(1)
+
+    assert killed.decisions == through.decisions
+    history = killed.history
+    assert history is not None
+    assert number == 1 and 3 <= runs < len(history.experiments[1].measurements), "it died in the middle"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_session_killed_ten_times_makes_the_decisions_of_one_that_ran_through(tmp_path: Path) -> None:
+    through, killed = Life(tmp_path / "through"), Life(tmp_path / "killed")
+    through.live_to(12)
+    killed.die_when(killed.measures)
+    died_in = 0  # a proposal in which a session dies twice is a crash of its own, so each death has another one
+    for number, runs in ((1, 4), (2, 0), (3, 3), (4, 0), (5, 2), (6, 0), (8, 0), (9, 0), (10, 0)):
+        point = (max(number, died_in + 1), runs)
+        killed.die_when(lambda: killed.pending >= point)  # noqa: B023
+        died_in, _ = killed.pending
+    killed.live_to(12)
+
+    assert killed.decisions == through.decisions
+    history = through.history
+    assert history is not None
+    reasons = {experiment.reason for experiment in history.experiments}
+    assert len(reasons) >= 4, f"a session worth the name: {reasons}"
