@@ -106,7 +106,7 @@ def _measuring_command(item: pytest.Item, metric: object, directory: PurePosixPa
     words = ["python", "-m", "pytest", "-q", "--autoresearch-measure", str(metric)]
     if config.inipath is not None and config.inipath.resolve().is_relative_to(root):
         words += ["-c", config.inipath.resolve().relative_to(root).as_posix()]
-    if config.pluginmanager.hasplugin("pytest_cov"):
+    if hasattr(config.option, "no_cov"):
         words.append("--no-cov")  # it slows what is measured
     positionals = config.args if config.args_source is config.ArgsSource.ARGS else ()
     words += forwarded(config.invocation_params.args, positionals)

@@ -146,17 +146,6 @@ def recorded_by(item: pytest.Item, call: pytest.CallInfo[None]) -> dict[str, flo
     }
 
 
-def configure_for_one_run(config: pytest.Config) -> None:
-    """What the user's configuration may ask of whole test runs, but not of one measurement: -n, and a random seed."""
-    options = config.option
-    if hasattr(options, "numprocesses"):
-        options.numprocesses, options.dist, options.tx = None, "no", []
-    if hasattr(options, "randomly_seed"):
-        options.randomly_seed = int(os.environ.get("AUTORESEARCH_SEED", "0"))
-    if hasattr(options, "benchmark_enable"):
-        options.benchmark_enable = True
-
-
 def _is_about_best(failed: pytest.ExceptionInfo[BaseException]) -> bool:
     """Whether it is the metric's assertion: the statement, or a call on the way to it, speaks of the best."""
     return failed.errisinstance(AssertionError) and any(

@@ -60,8 +60,15 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
     """Without an argument the config here, else the one in rootdir, is meant and nothing else."""
+    if config.getoption("--autoresearch-measure") is not None:
+        from pytest_autoresearch.neighbours import prepare_for_one_run
+
+        prepare_for_one_run(config)
     if not config.getoption("--autoresearch"):
         return
+    from pytest_autoresearch.neighbours import prepare_for_loop
+
+    prepare_for_loop(config)
     here = config.invocation_params.dir
     if config.args_source is not config.ArgsSource.ARGS:
         config.args[:] = next(
