@@ -11,6 +11,8 @@ from pytest_autoresearch.protocol.experiment import Experiment
 MOST_POINTS = 80
 """More are not told apart at the width of a page."""
 
+_COLOUR = '%%{init: {"themeVariables": {"xyChart": {"plotColorPalette": "#2da44e"}}}}%%'  # the default is too pale
+
 
 def chart(experiments: Sequence[Experiment], metric: str) -> str:
     """The incumbent's level after each experiment as a fenced block; empty where it never changed."""
@@ -26,6 +28,7 @@ def chart(experiments: Sequence[Experiment], metric: str) -> str:
     return "\n".join(
         [
             "```mermaid",
+            _COLOUR,
             "xychart-beta",
             f'    title "{name} of the best kept state"',
             f'    x-axis "experiment" 0 --> {last}',

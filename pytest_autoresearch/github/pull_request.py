@@ -65,10 +65,9 @@ def body(history: History, links: Links, *, limit: int = BODY_LIMIT) -> str:
         return NO_BASELINE
     protocol = from_json(history.session.protocol)
     pointer = _pointer(history, links)
-    head = _joined(_opening(summary, links))
+    head = _joined([*_opening(summary, links), chart(history.experiments, summary.metric)])
     middle = _joined(
         [
-            chart(history.experiments, summary.metric),
             *_rules(history, protocol, summary),
             *_shares(history, summary),
             _reproduction(history, protocol, summary),
@@ -107,6 +106,8 @@ def _opening(summary: Summary, links: Links) -> Iterator[str]:
         facts.append(
             f"not verified yet: `pytest-autoresearch verify`; the naive count claims {words(number(summary.naive))}"
         )
+    if summary.cost is not None:
+        facts.append(f"cost {summary.cost:.2f} USD")
     if suspicious := [f"{e.number:04d}" for e in summary.keeps if e.suspicious]:
         facts.append(f"**look twice** at {', '.join(suspicious)}: beyond what the noise makes likely")
     yield "\n".join(f"* {fact}" for fact in facts)
