@@ -43,6 +43,7 @@ class Git:
         self.plumbing = Plumbing(top, git_dir, common_dir)
         self.objects = Objects(self.plumbing, object_format)
         self.zero = self.objects.zero
+        self._tree_of: OrderedDict[str, str] = OrderedDict()
         self._trees: OrderedDict[str, dict[str, FileEntry]] = OrderedDict()
         self._files: OrderedDict[str, dict[str, FileEntry]] = OrderedDict()
 
@@ -82,9 +83,13 @@ class Git:
 
     def tree(self, treeish: str) -> str:
         """The id of a commit's tree."""
+        if treeish in self._tree_of:
+            return self._tree_of[treeish]
         found = self.objects.lookup(f"{treeish}^{{tree}}")[0]
         if found is None:
             raise NotebookError(f"{self.top}: {treeish} is not in the repository\n  fetch it, or check its spelling")
+        if len(treeish) == len(self.zero):  # a full hash, which means the same for ever
+            remember(self._tree_of, treeish, found, most=500)
         return found
 
     def message(self, commit: str) -> str:

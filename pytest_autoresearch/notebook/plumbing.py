@@ -109,7 +109,10 @@ class Plumbing:
         self._notice_repack()
         name = " ".join(args)
         known = self._helpers.get(name)
-        if known is None or not known.alive:
+        if known is not None and not known.alive:
+            known.close()
+            known = None
+        if known is None:
             self._helpers[name] = known = Helper(self, args, takes_file=takes_file)
         return known
 
@@ -135,7 +138,7 @@ class Plumbing:
         pinned = {} if users_config else PINNED_ENVIRONMENT
         return self._layer.execute(
             ["git", *where, *PINS, *args],
-            env={**ALWAYS, **pinned, **self._places(), **(env or {})},
+            env={**ALWAYS, **pinned, **self._surroundings(), **(env or {})},
             istream=PIPE,
             as_process=True,
             # Ctrl-C goes to the whole foreground group; the supervisor decides when its git children stop.
@@ -143,8 +146,15 @@ class Plumbing:
             pass_fds=(*self.inherit, *keep),
         )
 
-    def _places(self) -> dict[str, str]:
-        return {"GIT_COMMON_DIR": str(self.common_dir), "GIT_OBJECT_DIRECTORY": str(self.common_dir / "objects")}
+    def _surroundings(self) -> dict[str, str]:
+        # A helper's standard error is read when it dies; tracing would fill the pipe and stop it.
+        traces = {name: "0" for name in os.environ if name.startswith("GIT_TRACE")}
+        return {
+            **traces,
+            "GIT_COMMON_DIR": str(self.common_dir),
+            "GIT_OBJECT_DIRECTORY": str(self.common_dir / "objects"),
+            "GIT_INDEX_FILE": str(self.git_dir / "index"),
+        }
 
     def _notice_repack(self) -> None:
         # A running process trusts packs it has open, even after somebody's gc has deleted them.

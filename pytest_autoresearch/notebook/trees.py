@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 from pytest_autoresearch.protocol.experiment import Change, FileEntry
 
 TREE = "40000"
-Entries = dict[str, FileEntry]
+Value = TypeVar("Value")
 
 
 def nested(leaves: Iterable[tuple[str, FileEntry | None]]) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def applied(
     return result
 
 
-def remember(cache: OrderedDict[str, dict[str, FileEntry]], name: str, value: dict[str, FileEntry], most: int) -> None:
+def remember(cache: OrderedDict[str, Value], name: str, value: Value, most: int) -> None:
     """Keep the ``most`` entries that were used last."""
     cache[name] = value
     cache.move_to_end(name)

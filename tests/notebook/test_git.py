@@ -136,7 +136,16 @@ def test_variables_of_a_surrounding_git_hook_do_not_lead_us_astray(
         monkeypatch.setenv("GIT_INDEX_FILE", str(other / ".git/index"))
         monkeypatch.setenv("GIT_OBJECT_DIRECTORY", str(other / ".git/objects"))
         blob = repository.objects.store("blob", b"ours")
+        assert not repository.dirty()
     assert (root / ".git/objects" / blob[:2] / blob[2:]).exists()
+
+
+def test_tracing_git_does_not_stop_the_helpers(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GIT_TRACE", "GIT_TRACE2", "GIT_TRACE_REFS"):
+        monkeypatch.setenv(name, "1")
+    with Git.discover(root) as repository:
+        for number in range(300):
+            repository.objects.lookup(f"HEAD~{number}^{{tree}}")
 
 
 def test_hooks_and_filters_of_the_repository_are_not_run(root: Path) -> None:
