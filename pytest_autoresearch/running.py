@@ -214,6 +214,7 @@ class Loop:
             self.screen.row(experiment)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        self.screen.clear()
         for history, ending in self.finished:
             terminalreporter.section(f"autoresearch/{history.session.tag}")
             summary = summarise(history)

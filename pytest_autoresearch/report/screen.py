@@ -44,13 +44,13 @@ class Screen:
         """Write a line between the rows."""
         if self._reporter is not None:
             with self._uncaptured():
-                self._clear()
+                self.clear()
                 self._reporter.write_line(f"note: {text}", yellow=True)
 
     def row(self, experiment: Experiment) -> None:
         """Write the row of a finished experiment over the live line."""
         line = experiment_line(experiment, self._width)
-        self._clear()
+        self.clear()
         self._reporter.write_line(line, **MARKUP[experiment.status])
 
     def phase(self, number: int, text: str, *, budget: float | None = None) -> None:
@@ -64,7 +64,8 @@ class Screen:
                 line = live_line(self._name, self._text, elapsed, self._budget, self._width - 1)
                 self._reporter.rewrite(line, erase=True)
 
-    def _clear(self) -> None:
+    def clear(self) -> None:
+        """Take the living line away before something else is written."""
         if self._lives and self.draws_rows:
             self._reporter.rewrite("", erase=True)
             self._reporter.write("\r")
