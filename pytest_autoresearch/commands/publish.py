@@ -58,11 +58,14 @@ def run(args: argparse.Namespace) -> int:
     elif args.only_fetch:
         raise PublishError("--only-fetch needs to know from where\n  name it with --from")
     located = locate(args.path, args.tag)
+    # A bundle was handed over by a machine that ran foreign code.
+    is_trusted = args.source is None or not Path(args.source).is_file()
     with closing(located.git) as git:
         chain = read_checked(git, located.tag)
+        remote = _remote_if_any(git, args.remote) if args.dry_run else open_remote(git, args.remote, token)
+        planned = plan(git, chain, remote, base=args.base, is_trusted=is_trusted)
         if args.dry_run:
-            return _say_plan(plan(git, chain, _remote_if_any(git, args.remote), base=args.base), args)
-        remote = open_remote(git, args.remote, token)
+            return _say_plan(planned, args)
         if token is None:
             raise PublishError(
                 f"there is no token to open a pull request with\n"
@@ -70,7 +73,6 @@ def run(args: argparse.Namespace) -> int:
             )
         if remote.repository.count("/") != 1:
             raise PublishError(f"{remote.address} names no GitHub repository\n  set GITHUB_REPOSITORY to OWNER/NAME")
-        planned = plan(git, chain, remote, base=args.base)
         from pytest_autoresearch.github.api import GitHubApi, api_url
 
         api = GitHubApi(remote.repository, token, url=api_url())

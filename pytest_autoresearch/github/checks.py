@@ -11,8 +11,9 @@ from pytest_autoresearch.notebook.chain import Chain, branch_ref
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.record import Session
 from pytest_autoresearch.protocol.experiment import Experiment
+from pytest_autoresearch.protocol.markdown import parse
 from pytest_autoresearch.protocol.scope import Scope, resolve_paths
-from pytest_autoresearch.protocol.serialise import from_json
+from pytest_autoresearch.protocol.serialise import digests, from_json
 
 _KINDS = {"100644": "file", "100755": "file", "000000": "deleted", "120000": "symlink"}
 _NUMBER = re.compile(r"^Autoresearch-Experiment: (\d+)$", re.MULTILINE)
@@ -35,6 +36,27 @@ def check(git: Git, chain: Chain, ledger: str, tag: str) -> None:
     for keep in chain.history.keeps:
         _check_keep(git, keep, before, scope)
         before = keep.commit
+
+
+def check_scope(git: Git, session: Session) -> str | None:
+    """PublishError unless the session's targets are those of the config in its start commit.
+
+    For sessions from a machine that is not trusted. The protocol of a marked test can not be read without running it:
+    then a line for the reviewer is returned.
+    """
+    entry = git.files(session.start).get(session.source)
+    if entry is None or not session.source.endswith(".md"):
+        targets = ", ".join(rule.pattern for rule in from_json(session.protocol).targets)
+        return f"the runner's word was taken for what may change: {targets}; look at the changed files"
+    text = git.read([entry.blob])[entry.blob].decode("utf-8", "replace")
+    said, meant = digests(from_json(session.protocol)), digests(parse(text, file=session.source))
+    changed = [name for name in ("targets", "readonly", "metric", "direction") if said[name] != meant[name]]
+    if changed:
+        raise PublishError(
+            f"the session's {' and '.join(changed)} differ from {session.source} at {session.start[:12]}\n"
+            "  commit the config that the session is to follow, and begin a session with a new tag"
+        )
+    return None
 
 
 def check_start(git: Git, session: Session, base: str, base_commit: str) -> None:

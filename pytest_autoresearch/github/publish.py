@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from pytest_autoresearch.errors import PublishError
 from pytest_autoresearch.github.api import Api, Pull
-from pytest_autoresearch.github.checks import check, check_start
+from pytest_autoresearch.github.checks import check, check_scope, check_start
 from pytest_autoresearch.github.pull_request import Links, PullRequest, pull_request
 from pytest_autoresearch.github.remote import Remote, Sent, default_branch, send, tip
 from pytest_autoresearch.notebook.chain import Chain, branch_ref, ledger_ref, read_chain
@@ -21,13 +21,13 @@ LABELS = ("autoresearch",)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What publishing a session would do. ``pull`` is the pull request that is open already."""
+    """What publishing a session would do. ``remarks`` are for the reviewer."""
 
     chain: Chain
     base: str
     with_results: bool
     text: PullRequest
-    pull: Pull | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def history(self) -> History:
@@ -58,12 +58,18 @@ def read_checked(git: Git, tag: str) -> Chain:
     return chain
 
 
-def plan(git: Git, chain: Chain, remote: Remote, *, base: str = "") -> Plan:
-    """What there is to publish, from git alone. ``base`` may be left open."""
+def plan(git: Git, chain: Chain, remote: Remote, *, base: str = "", is_trusted: bool = True) -> Plan:
+    """What there is to publish, from git alone. ``base`` may be left open.
+
+    A session from a machine that is not trusted must keep to the config in the repository.
+    """
     history = chain.history
+    remark = None if is_trusted else check_scope(git, history.session)
+    remarks = () if remark is None else (remark,)
     publish = from_json(history.session.protocol).options.publish
     results = publish.get("results", "commit") if isinstance(publish, dict) else "commit"
-    return Plan(chain, base, results == "commit", pull_request(history, links(remote)))
+    text = pull_request(history, replace(links(remote), remarks=remarks))
+    return Plan(chain, base, results == "commit", text, remarks)
 
 
 def publish(git: Git, planned: Plan, remote: Remote, api: Api, *, keep_draft: bool = False) -> Published:
@@ -86,7 +92,7 @@ def publish(git: Git, planned: Plan, remote: Remote, api: Api, *, keep_draft: bo
     sent = send(git, remote, planned.chain, with_results=planned.with_results)
     if pull is None and (not planned.history.keeps or sent.branch is None):
         return Published(sent, None, remarks=sent.remarks)
-    text = pull_request(planned.history, replace(links(remote), remarks=sent.remarks))
+    text = pull_request(planned.history, replace(links(remote), remarks=(*planned.remarks, *sent.remarks)))
     if pull is None:
         pull = api.create(branch=planned.branch, base=base, title=text.title, body=text.body)
     pull = api.update(pull.number, title=text.title, body=text.body)

@@ -40,6 +40,7 @@ class FakeGitHub:
     url: str = ""
     pulls: list[Json] = field(default_factory=list)
     requests: list[tuple[str, str, Any]] = field(default_factory=list)
+    queries: list[Mapping[str, list[str]]] = field(default_factory=list)
     headers: list[Mapping[str, str]] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     token: str = TOKEN
@@ -150,6 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(size)) if size else None
         where = urlsplit(self.path)
         self.fake.requests.append((self.command, where.path, body))
+        self.fake.queries.append(parse_qs(where.query))
         self.fake.headers.append(dict(self.headers))
         if self.headers.get("Authorization") != f"token {self.fake.token}":
             self._send(401, {"message": "Bad credentials", "status": "401"}, {})

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import jsonschema
 import pytest
 
 from pytest_autoresearch.errors import PublishError
-from pytest_autoresearch.github.api import GitHubApi
+from pytest_autoresearch.github.api import GitHubApi, Pull
 from tests.github.fake_github import TOKEN, FakeGitHub, Fault
 
 BRANCH = "autoresearch/demo"
@@ -98,3 +104,50 @@ def test_a_server_that_stays_broken_is_given_up_on(api: GitHubApi, github: FakeG
 def test_a_server_that_is_not_there_is_one_line(github: FakeGitHub) -> None:
     with pytest.raises(PublishError, match="GITHUB_API_URL"):
         GitHubApi("o/r", TOKEN, url="http://127.0.0.1:1", pause=0.01).find(BRANCH)
+
+
+# GitHub's own description of its API, cut to our calls by cut_spec.py
+
+CALLS = json.loads(Path(__file__).with_name("calls.json").read_text("utf-8"))["calls"]
+
+
+def described(method: str, path: str) -> dict[str, Any]:
+    """What GitHub says of a request."""
+    for call, description in CALLS.items():
+        wanted, pattern = call.split(" ")
+        if wanted == method and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", pattern), path):
+            return dict(description)
+    raise AssertionError(f"GitHub has no {method} {path}")
+
+
+def test_every_request_is_as_github_describes_it(api: GitHubApi, github: FakeGitHub) -> None:
+    number = opened(api)
+    api.update(number, title="t2", body="b2")
+    api.label(number, ["autoresearch"])
+    assert {method for method, _, _ in github.requests} == {"GET", "POST", "PATCH"}
+    for (method, path, body), query in zip(github.requests, github.queries, strict=True):
+        known = described(method, path)
+        for name, (value,) in query.items():
+            schema = known["query"][name]
+            jsonschema.validate(int(value) if schema["type"] == "integer" else value, schema)
+        if known["body"] is not None:
+            jsonschema.validate(body, known["body"])
+            properties = known["body"].get("properties") or known["body"]["oneOf"][0]["properties"]
+            assert set(body) <= set(properties), "GitHub ignores what it does not know"
+
+
+@pytest.mark.parametrize("call", [call for call in CALLS if "/pulls" in call])
+def test_the_answers_of_githubs_own_examples_are_understood(call: str, github: FakeGitHub) -> None:
+    method, pattern = call.split(" ")
+    path = pattern.format(owner="o", repo="r", pull_number=1347)
+    github.faults.append(Fault(method, path, 200, CALLS[call]["answer"]))
+    api = GitHubApi("o/r", TOKEN, url=github.url, pause=0.01)
+    pull: Pull | None
+    if method == "GET":
+        pull = api.find(BRANCH)
+    elif method == "POST":
+        pull = api.create(branch=BRANCH, base="main", title="t", body="b")
+    else:
+        pull = api.update(1347, title="t", body="b")
+    assert pull is not None and pull.number == 1347 and pull.state == "open" and pull.node
+    assert pull.address == "https://github.com/octocat/Hello-World/pull/1347"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from pytest_autoresearch.errors import PublishError
 from pytest_autoresearch.github.api import GitHubApi
 from pytest_autoresearch.github.publish import Published, plan, publish, read_checked
 from pytest_autoresearch.github.remote import open_remote
-from pytest_autoresearch.notebook.chain import read_history
+from pytest_autoresearch.notebook.chain import Chain, read_history
 from pytest_autoresearch.notebook.drop import drop_keep
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.record import Verification
@@ -308,3 +309,15 @@ def test_a_session_that_was_not_pushed_yet_is_no_error(
     assert command("--tag", "new", "--from", "origin", "--only-fetch")[0] == 0
     code, _, err = command("--only-fetch")
     assert code == 4 and "--from" in err
+
+
+def test_a_session_that_allows_itself_more_than_the_config_is_not_trusted(repository: Git, github: FakeGitHub) -> None:
+    chain = read_checked(repository, "demo")
+    protocol = {**chain.history.session.protocol, "targets": ["train.py", "prepare.py"], "readonly": []}
+    forged = Chain(chain.head, (replace(chain.history.session, protocol=protocol), *chain.records[1:]))
+    remote = open_remote(repository, "origin", TOKEN)
+    with pytest.raises(PublishError, match=r"targets and readonly differ from autoresearch\.config\.md"):
+        plan(repository, forged, remote, is_trusted=False)
+    assert not plan(repository, chain, remote, is_trusted=False).remarks
+    marked = Chain(chain.head, (replace(chain.history.session, source="test_a.py::test_b"), *chain.records[1:]))
+    assert "look at the changed files" in plan(repository, marked, remote, is_trusted=False).text.body

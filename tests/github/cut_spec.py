@@ -1,0 +1,40 @@
+"""Cut GitHub's own description of its API to the calls we make: ``python cut_spec.py api.github.com.deref.json``.
+
+The input is ``generated/api.github.com.deref.json`` of the npm package @octokit/openapi; the output, ``calls.json``
+beside this file, has for each call its query parameters, the schema of its body, and an example of its answer.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+CALLS = {
+    "GET /repos/{owner}/{repo}/pulls": "200",
+    "POST /repos/{owner}/{repo}/pulls": "201",
+    "PATCH /repos/{owner}/{repo}/pulls/{pull_number}": "200",
+    "POST /repos/{owner}/{repo}/issues/{issue_number}/labels": "200",
+}
+
+
+def cut(spec: dict[str, Any]) -> dict[str, Any]:
+    """The calls of a description."""
+    calls = {}
+    for call, status in CALLS.items():
+        method, path = call.split(" ")
+        operation = spec["paths"][path][method.lower()]
+        answer = operation["responses"][status]["content"]["application/json"]
+        body = operation.get("requestBody")
+        calls[call] = {
+            "query": {p["name"]: p["schema"] for p in operation["parameters"] if p["in"] == "query"},
+            "body": None if body is None else body["content"]["application/json"]["schema"],
+            "answer": next(iter(answer["examples"].values()))["value"],
+        }
+    return {"version": spec["info"]["version"], "calls": calls}
+
+
+if __name__ == "__main__":
+    spec = json.loads(Path(sys.argv[1]).read_text("utf-8"))
+    Path(__file__).with_name("calls.json").write_text(json.dumps(cut(spec), indent=1) + "\n", "utf-8")
