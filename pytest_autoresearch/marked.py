@@ -51,6 +51,16 @@ def node_id(item: pytest.Item) -> str:
     return item.nodeid.removesuffix(f"[{_parameters(item)}]") if is_aggregated(item) else item.nodeid
 
 
+def source_of(item: pytest.Item, top: Path) -> str:
+    """The node id relative to the repository's top, which names the session's source."""
+    path = item.path.resolve()
+    if not path.is_relative_to(top):
+        raise ConfigError(
+            f"the test lies outside the repository {top}", file=path, remedy="run it from its own checkout"
+        )
+    return f"{path.relative_to(top).as_posix()}::{node_id(item).partition('::')[2]}"
+
+
 def protocol_of_marked(item: pytest.Item, top: Path, targets: Sequence[str] = ()) -> Protocol:
     """The protocol of a marked test; ConfigError for a marker that makes no sense. Paths are the test file's.
 
@@ -58,16 +68,12 @@ def protocol_of_marked(item: pytest.Item, top: Path, targets: Sequence[str] = ()
     """
     marker = item.get_closest_marker("autoresearch")
     arguments: Mapping[str, Any] = UNMARKED if marker is None else marker.kwargs
-    path = item.path.resolve()
-    if not path.is_relative_to(top):
-        raise ConfigError(
-            f"the test lies outside the repository {top}", file=path, remedy="run it from its own checkout"
-        )
-    file = path.relative_to(top).as_posix()
+    source = source_of(item, top)
+    file = source.partition("::")[0]
     return from_marker(
         {**_with_own_tag(item, arguments), **({"targets": list(targets)} if targets else {})},
         positional=() if marker is None else marker.args,
-        test_id=f"{file}::{node_id(item).partition('::')[2]}",
+        test_id=source,
         test_file=file,
         run=_measuring_command(item, arguments.get("metric"), PurePosixPath(file).parent, top),
         line=(item.location[1] or 0) + 1,

@@ -25,6 +25,11 @@ MARKER = (
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("autoresearch", "autoresearch: propose, measure, judge, record")
     group.addoption("--autoresearch", action="store_true", help="run the research loop instead of the tests")
+    group.addoption(
+        "--autoresearch-check",
+        action="store_true",
+        help="run marked tests as ordinary tests, and fail those that are worse than their session has certified",
+    )
     group.addoption("--autoresearch-measure", metavar="METRIC", default=None, help=argparse.SUPPRESS)
     for option in OPTIONS:
         group.addoption(option.flag, dest=option.dest, metavar=option.metavar, default=None, help=option.help)
@@ -44,6 +49,12 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_autoresearch.measuring import Measuring
 
         config.pluginmanager.register(Measuring(metric), "autoresearch-measuring")
+    if config.getoption("--autoresearch-check"):
+        if config.getoption("--autoresearch"):
+            raise pytest.UsageError("--autoresearch-check is for ordinary runs; --autoresearch runs the loop")
+        from pytest_autoresearch.checking import Checking
+
+        config.pluginmanager.register(Checking(config), "autoresearch-checking")
     if not config.getoption("--autoresearch") or hasattr(config, "workerinput"):
         return
     if config.getoption("numprocesses", None) or config.getoption("tx", None):

@@ -1,0 +1,124 @@
+"""``--autoresearch-check``: ordinary runs of marked tests, compared with what a session has certified.
+
+Runs no loop, writes nothing. A test without a ledger in this repository passes as it would without the check.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator
+from dataclasses import dataclass
+
+import pytest
+
+from pytest_autoresearch.errors import AutoresearchError
+from pytest_autoresearch.judge import JudgeState
+from pytest_autoresearch.judge.statistics import t_quantile
+from pytest_autoresearch.marked import is_aggregated, is_marked, source_of
+from pytest_autoresearch.measuring import recorded_by
+from pytest_autoresearch.notebook.chain import read_history, sessions
+from pytest_autoresearch.notebook.git import Git
+from pytest_autoresearch.notebook.record import History
+from pytest_autoresearch.protocol.experiment import Role
+from pytest_autoresearch.protocol.model import Direction, Metric
+from pytest_autoresearch.protocol.serialise import from_json
+from pytest_autoresearch.research.opening import machine_fingerprint
+
+CONFIDENCE = 0.99  # of a single run that is as good as the certified level, a share of this is let pass
+
+
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """The level a session has reached, and the worst value that a single run of it may show."""
+
+    label: str
+    level: float
+    interval: tuple[float, float] | None
+    allowed: float
+    noisy: bool
+    machine: str
+
+    def words(self) -> str:
+        low, high = self.interval or (self.level, self.level)
+        around = "" if low == high else f" (95 % interval {low:.7g} to {high:.7g})"
+        return f"the certified {self.level:.7g}{around} of {self.label}"
+
+
+def certified(history: History, direction: Direction) -> Certified | None:
+    """What the newest keep certifies, else the baseline. A single run is allowed its own noise on top."""
+    incumbent = history.incumbent
+    if incumbent is None or incumbent.value is None:
+        return None
+    noise = JudgeState.from_json(history.experiments[-1].judge)
+    mine = Role.CANDIDATE if incumbent.number else Role.INCUMBENT
+    runs = sum(1 for m in incumbent.measurements if m.role is mine and m.value is not None)
+    slack = 0.0
+    if noise.noisy and noise.freedom:
+        slack = t_quantile(CONFIDENCE, noise.freedom) * noise.noise * math.sqrt(1 + 1 / max(runs, 1))
+    worst = slack if direction is Direction.LOWER else -slack
+    return Certified(
+        label=f"experiment {incumbent.number:04d} on autoresearch/{history.session.tag}",
+        level=incumbent.value,
+        interval=incumbent.interval,
+        allowed=incumbent.value + worst,
+        noisy=noise.noisy,
+        machine=incumbent.machine,
+    )
+
+
+def compared(value: float | None, metric: Metric, level: Certified, *, machine: str) -> tuple[bool, str]:
+    """Whether the value is a regression, and one line that says what was compared."""
+    if value is None:
+        return True, f"no `{metric.name}` was recorded to compare with {level.words()}"
+    if level.noisy and level.machine != machine:
+        return False, f"{metric.name} {value:.7g}: not compared, {level.words()} is of another machine"
+    if metric.direction.better(level.allowed, value):
+        limit = f"; a run of it is not beyond {level.allowed:.7g}" if level.noisy else ""
+        return True, f"{metric.name} {value:.7g} is worse than {level.words()}{limit}"
+    return False, f"{metric.name} {value:.7g} holds {level.words()}"
+
+
+class Checking:
+    """Registered under ``--autoresearch-check``."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._tag: str | None = config.getoption("autoresearch_tag")
+        self._lines: list[str] = []
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        if call.when == "call" and report.passed and is_marked(item):
+            is_regression, line = self._check(item, call)
+            self._lines.append(f"{item.nodeid}: {line}")
+            if is_regression:
+                report.outcome = "failed"
+                report.longrepr = line
+        return report
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say of each marked test what it was compared with."""
+        if self._lines:
+            terminalreporter.section("autoresearch check")
+            for line in self._lines:
+                terminalreporter.write_line(line)
+
+    def _check(self, item: pytest.Item, call: pytest.CallInfo[None]) -> tuple[bool, str]:
+        if is_aggregated(item):
+            return False, "not compared: its metric is that of all parameter sets"
+        try:
+            with Git.discover(item.path.parent) as git:
+                source = source_of(item, git.top)
+                tags = [s.tag for s in sessions(git) if s.source == source and self._tag in (None, s.tag)]
+                if not tags:
+                    return False, "not compared: no session of it is in this repository"
+                history = read_history(git, tags[-1])
+        except AutoresearchError as error:
+            return False, f"not compared: {error}"
+        metric = from_json(history.session.protocol).metric
+        level = certified(history, metric.direction)
+        if level is None:
+            return False, "not compared: its session has no baseline yet"
+        return compared(recorded_by(item, call).get(metric.name), metric, level, machine=machine_fingerprint())

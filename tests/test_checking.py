@@ -1,0 +1,79 @@
+"""An ordinary run of a marked test as a regression check."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from pytest_autoresearch.checking import certified, compared
+from pytest_autoresearch.judge import JudgeState
+from pytest_autoresearch.notebook.record import History, Session
+from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Reason, Role, Status
+from pytest_autoresearch.protocol.model import Direction, Metric
+from tests.marked_project import marked_project
+
+NOISY = JudgeState(calibrated=True, noisy=True, squares=9.0, freedom=9)
+BASELINE = Experiment(
+    number=0,
+    status=Status.KEEP,
+    reason=Reason.IMPROVED,
+    description="baseline run, no changes",
+    commit="0" * 40,
+    parent="0" * 40,
+    tree="0" * 40,
+    fingerprint="",
+    value=100.0,
+    interval=(99.3, 100.7),
+    measurements=tuple(Measurement(Role.INCUMBENT, value=100.0) for _ in range(10)),
+    machine="here",
+    judge=NOISY.to_json(),
+)
+SESSION = Session("t", "test_a.py::test_a", "0" * 40, {}, {}, "here", {}, datetime.now(timezone.utc))
+
+
+@pytest.mark.parametrize(
+    ("direction", "value", "machine", "is_regression"),
+    [
+        (Direction.LOWER, 102.5, "here", False),
+        (Direction.LOWER, 103.5, "here", True),
+        (Direction.LOWER, 50.0, "here", False),
+        (Direction.HIGHER, 97.5, "here", False),
+        (Direction.HIGHER, 96.5, "here", True),
+        (Direction.LOWER, 103.5, "elsewhere", False),
+        (Direction.LOWER, None, "here", True),
+    ],
+)
+def test_a_single_run_is_allowed_its_noise_and_no_more(
+    direction: Direction, value: float | None, machine: str, is_regression: bool
+) -> None:
+    level = certified(History(SESSION, (BASELINE,)), direction)
+    assert level is not None
+    found, words = compared(value, Metric("m", direction), level, machine=machine)
+    assert found is is_regression and "the certified 100 (95 % interval 99.3 to 100.7)" in words, words
+
+
+def test_an_exact_metric_has_no_slack_on_any_machine() -> None:
+    exact = replace(BASELINE, interval=None, judge=JudgeState(calibrated=True).to_json())
+    level = certified(History(SESSION, (exact,)), Direction.LOWER)
+    assert level is not None
+    assert [compared(v, Metric("m", Direction.LOWER), level, machine="x")[0] for v in (100.0, 100.01)] == [False, True]
+
+
+def test_a_marked_test_fails_while_it_is_worse_than_its_session_has_certified(tmp_path: Path) -> None:
+    project = marked_project(tmp_path)
+    before = project.pytest("--autoresearch-check", "-q")
+    assert before.returncode == 0 and "no session of it is in this repository" in before.stdout
+    project.loop("test_loss.py", "--autoresearch-tag=a")
+
+    behind = project.pytest("--autoresearch-check", "-q")
+    assert behind.returncode == 1 and "1 failed, 1 passed" in behind.stdout, behind.stdout
+    assert "loss 37 is worse than the certified 5 of experiment 0001 on autoresearch/a" in behind.stdout
+    assert project.pytest("-q").returncode == 0
+
+    project.git("merge", "-q", "autoresearch/a")
+    merged = project.pytest("--autoresearch-check", "-q")
+    assert merged.returncode == 0 and "loss 5 holds the certified 5" in merged.stdout, merged.stdout
+    assert project.pytest("--autoresearch-check", "--autoresearch").returncode == 4
