@@ -15,9 +15,11 @@ from tests.attacks.arena import arena, available
 from tests.attacks.documented import check
 from tests.attacks.programs import ATTACKS, STOPPED, SUCCEEDS, Attack
 
+LEVELS = ["bwrap", *(pytest.param(level, marks=pytest.mark.slow) for level in ("landlock", "process"))]
+
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)
-@pytest.mark.parametrize("level", ["bwrap", "landlock", "process"])
+@pytest.mark.parametrize("level", LEVELS)
 def test_an_attack_ends_as_the_security_model_says(level: str, attack: Attack, tmp_path: Path) -> None:
     sandbox = available(level)
     if sandbox is None:

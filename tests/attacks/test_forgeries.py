@@ -17,7 +17,7 @@ from tests.attacks.arena import available
 from tests.attacks.documented import check
 from tests.attacks.forgeries import FILES, FORGERIES, HONEST, PRELUDE, SCORE, Forgery
 
-LEVELS = ("bwrap", pytest.param("landlock", marks=pytest.mark.slow), "process")
+LEVELS = ("bwrap", *(pytest.param(level, marks=pytest.mark.slow) for level in ("landlock", "process")))
 
 
 def measure(lab: LocalExecutor, blobs: dict[str, bytes], program: str, number: int, timeout: float) -> Measurement:
