@@ -39,13 +39,15 @@ SUMMARY_EVERY = 20.0  # s; rendering a thousand experiments takes a tenth of a s
 SUMMARY_LIMIT = 340_000  # characters; at 3 bytes each they stay below the 1 MiB that a step's summary may have
 
 Say = Callable[[str], None]
+_JOB = pytest.StashKey["Job"]()
 
 
 @contextmanager
 def live(config: pytest.Config, git: Git, protocol: Protocol, settings: Settings, say: Say) -> Iterator[None]:
     """Follow the session that runs inside. AutoresearchError, before it begins, for what the user has to mend."""
     token = take_token(os.environ)
-    with _without_tokens(), _muted(config) as job:
+    job = _job(config)
+    with _without_tokens():
         remote = _remote(git, protocol, settings, token, say) if settings.publish else None
         follower = Follower(git, remote, job, say)
         config.pluginmanager.register(follower)
@@ -199,20 +201,17 @@ class Job:
             self.summary.write_text(text, "utf-8", errors="replace")
 
 
-@contextmanager
-def _muted(config: pytest.Config) -> Iterator[Job | None]:
-    """The job this process is part of, None outside of GitHub Actions."""
+def _job(config: pytest.Config) -> Job | None:
+    """The job this process is part of, None outside of GitHub Actions. Its log is muted until pytest has ended."""
     if os.environ.get("GITHUB_ACTIONS") != "true":
-        yield None
-        return
-    summary = os.environ.get("GITHUB_STEP_SUMMARY")
-    web = Remote(REMOTE, "", os.environ.get("GITHUB_REPOSITORY", ""), {})
-    job = Job(_writer(config), Path(summary) if summary else None, web)
-    job.mute()
-    try:
-        yield job
-    finally:
-        job.unmute()
+        return None
+    if _JOB not in config.stash:
+        summary = os.environ.get("GITHUB_STEP_SUMMARY")
+        web = Remote(REMOTE, "", os.environ.get("GITHUB_REPOSITORY", ""), {})
+        config.stash[_JOB] = job = Job(_writer(config), Path(summary) if summary else None, web)
+        job.mute()
+        config.add_cleanup(job.unmute)
+    return config.stash[_JOB]
 
 
 def _writer(config: pytest.Config) -> Say:

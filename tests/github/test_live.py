@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import os
 import re
+import signal
+import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -112,6 +114,11 @@ def test_the_jobs_summary_and_a_notice_per_keep(project: Project, bare: Path, tm
     assert done.returncode == 0, done.stdout
     keeps = [row for row in project.table()[2:] if row[2] == "keep"]
     assert keeps and len(re.findall(r"^::notice title=keep \d{4} of demo::", done.stdout, re.MULTILINE)) == len(keeps)
+    commands = [line for line in done.stdout.splitlines() if line.startswith("::")]
+    assert commands[0].startswith("::stop-commands::") and commands[-1] == f"::{commands[-2].split('::')[2]}::"
+    assert done.stdout.rindex("branch  autoresearch/demo") < done.stdout.rindex(commands[-1]), (
+        "the summary is muted too"
+    )
     text = summary.read_text("utf-8")
     assert "start 37.32" in text and "| 0004 |" in text and "verified gain" in text
 
@@ -217,3 +224,21 @@ def test_no_run_no_file_and_no_record_ever_sees_the_token(
         assert needle not in done.stdout + done.stderr + records + str(github.pulls)
         assert not any(needle.encode() in data for data in files)
     assert os.environ.get("GITHUB_TOKEN") != TOKEN
+
+
+def test_a_cancelled_job_ends_in_time_though_the_network_hangs(
+    project: Project, bare: Path, wait_for: Callable[[Path], None]
+) -> None:
+    hook = bare / "hooks/pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\ntouch reached\nexec sleep 20\n")
+    hook.chmod(0o755)
+    command = [*project.pytest_command, *PUBLISH, "--autoresearch-experiments=500"]
+    job = subprocess.Popen(command, cwd=project.root, env=project.env, stdout=subprocess.PIPE, text=True)
+    wait_for(bare / "reached")
+    began = time.monotonic()
+    job.send_signal(signal.SIGINT)
+    out, _ = job.communicate(timeout=60)
+    assert job.returncode == 2 and time.monotonic() - began < 7.5 + 2.5, "then the runner kills"
+    assert "`pytest-autoresearch publish` makes up for it" in out
+    assert len(project.table()) >= 2
