@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -230,3 +231,15 @@ def test_the_test_file_of_the_candidate_can_not_matter(marked: Marked) -> None:
     done = marked.loop("test_loss.py", agent=f"{HALVE}\n{cheat}")
     assert "out-of-scope" in done.stdout, done.stdout
     assert list(marked.outcomes().values()) == [[(37.0, "keep"), (0.0, "discard")]]
+
+
+def test_the_example_of_the_documentation_runs_as_it_stands(marked: Marked) -> None:
+    top = Path(__file__).parents[1]
+    page = (top / "docs" / "pytest.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    for name in ("slugs.py", "test_slugs.py"):
+        marked.write(name, (top / "examples" / "fast_function" / name).read_text(encoding="utf-8"))
+    marked.test(example, head="", name="test_speed.py")
+    assert marked.pytest("test_speed.py").returncode == 0
+    done = marked.loop("test_speed.py", experiments=0)
+    assert done.returncode == 0 and "baseline" in done.stdout, done.stdout + done.stderr
