@@ -22,6 +22,7 @@ class Job:
     """One run on one state. ``state`` is the whole tree the workspace must hold; ``timeout`` in seconds.
 
     ``command`` and ``extract`` None: the protocol's own (a holdout sets its own). ``env`` is added to the run's.
+    ``may_give_up``: the run may be ended when its declared progress lags hopelessly; it then fails as ``worse``.
     """
 
     role: Role
@@ -33,6 +34,7 @@ class Job:
     command: str | None = None
     extract: str | None = None
     env: Mapping[str, str] = field(default_factory=dict)
+    may_give_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,16 +93,21 @@ class Outcome:
     detail: str = ""
 
 
-def execute(command: Command, *, tick: Callable[[float], None] | None = None) -> Outcome:
+def execute(
+    command: Command,
+    *,
+    tick: Callable[[float], None] | None = None,
+    observe: Callable[[bytes], None] | None = None,
+) -> Outcome:
     """Run ``command``; when this returns or raises, nothing that it started is alive.
 
     ``tick`` is called about every 0.2 s with the seconds run so far; what it raises ends the run and passes through,
-    as a KeyboardInterrupt does.
+    as a KeyboardInterrupt does. ``observe`` is given the output as it comes.
     """
     tree.become_subreaper()
     with ExitStack() as stack:
         cgroup = stack.enter_context(open_cgroup(memory=command.memory, processes=command.processes))
-        run = stack.enter_context(closing(_Run(command, cgroup, tick)))
+        run = stack.enter_context(closing(_Run(command, cgroup, tick, observe)))
         try:
             run.start()
         except (OSError, ValueError, subprocess.SubprocessError) as error:
@@ -118,6 +123,7 @@ class _Run:
     command: Command
     cgroup: Cgroup | None
     tick: Callable[[float], None] | None
+    observe: Callable[[bytes], None] | None
     mark: str = field(default_factory=lambda: secrets.token_hex(8))
     ending: Ending = Ending.EXITED
     detail: str = ""
@@ -274,6 +280,8 @@ class _Run:
                 return False
             if data:
                 self.outputs[descriptor].feed(data)
+                if self.observe is not None:
+                    self.observe(data)
             else:
                 with suppress(KeyError):
                     self.selector.unregister(descriptor)

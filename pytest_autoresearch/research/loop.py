@@ -192,18 +192,24 @@ class Research:
             step = self.judge.tell(measured.value)
         return measurements
 
-    def _measure(self, state: Mapping[str, FileEntry], role: Role, number: int, index: int) -> Measurement:
+    def _measure(
+        self, state: Mapping[str, FileEntry], role: Role, number: int, index: int, *, may_give_up: bool = False
+    ) -> Measurement:
         progress = self.judge.progress()
         words = f"{role.value} run" if progress is None else f"{role.value} run, {progress}"
         self.watch.phase(number, words, budget=self.budget)
-        return self.measure(state, role, number, index)
+        return self.measure(state, role, number, index, may_give_up=may_give_up)
 
-    def measure(self, state: Mapping[str, FileEntry], role: Role, number: int, index: int) -> Measurement:
+    def measure(
+        self, state: Mapping[str, FileEntry], role: Role, number: int, index: int, *, may_give_up: bool = False
+    ) -> Measurement:
         """One run on a state; ``index`` picks its seed."""
         env = {}
         if role is Role.CANDIDATE and "::" in self.protocol.source:
             env[BEST] = repr(self.incumbent.value)  # what the body's metric assertion compares with
-        return self._run(Job(role, number, self._seed(number, index), state, self.deadline, self.budget, env=env))
+        seed = self._seed(number, index)
+        job = Job(role, number, seed, state, self.deadline, self.budget, env=env, may_give_up=may_give_up)
+        return self._run(job)
 
     def _run(self, job: Job) -> Measurement:
         measured = self.lab.measure(job, self.watch.tick)
@@ -243,9 +249,12 @@ class Research:
         while isinstance(step, Step):
             role = Role.CANDIDATE if step is Step.CANDIDATE else Role.INCUMBENT
             state = candidate.state if step is Step.CANDIDATE else self.drafts.incumbent
-            measured = self._measure(state, role, candidate.number, len(measurements))
             is_first = role is Role.CANDIDATE and all(m.role is not Role.CANDIDATE for m in measurements)
+            measured = self._measure(state, role, candidate.number, len(measurements), may_give_up=is_first)
             measurements.append(measured)
+            if measured.failure is Reason.WORSE:  # given up on the way
+                self.judge.overturn()
+                return Ruling(Reason.WORSE, measured.detail)
             step = self.judge.tell(measured.value)
             if isinstance(step, Step):  # the run that decides is made again: with its seed it decides the same
                 self.notebook.progress(measurements, self.judge.state().to_json())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pytest_autoresearch.errors import LabError
@@ -98,6 +98,7 @@ class Bench:
         devices: tuple[Path, ...] = (),
         home: Mapping[str, bytes] | None = None,
         by_agent: bool = False,
+        observe: Callable[[bytes], None] | None = None,
     ) -> Outcome:
         """Run a program, or a text as ``bash -c``, in the protocol's directory until nothing of it is left.
 
@@ -137,7 +138,7 @@ class Bench:
         )
         try:
             with self._sandbox.wrap(command, view) as confined:
-                return execute(confined, tick=tick)
+                return execute(confined, tick=tick, observe=observe)
         except OSError as error:
             raise LabError(f"a command can not be started at level {self._sandbox.level}: {error}") from error
 

@@ -25,6 +25,7 @@ from pytest_autoresearch.lab.metrics import (
     telling_line,
 )
 from pytest_autoresearch.lab.process import Ending, Outcome
+from pytest_autoresearch.lab.progress import GivenUp, Progress
 from pytest_autoresearch.lab.sandbox import Choice
 from pytest_autoresearch.protocol.experiment import Change, FileEntry, Measurement, Reason, Role
 
@@ -42,6 +43,8 @@ class LocalExecutor:
         self.device = "cpu" if self._gpus is None else self._gpus.device
         self._site, self._layout = site, Layout.of(site)
         self._outputs = set(site.outputs)
+        declared = site.protocol.progress
+        self._progress = None if declared is None else Progress(declared, site.protocol.metric.direction)
         self._benches = [self._main, self._guards] = [
             Bench(site, choice.sandbox, self._layout, name) for name in ("workspace", "guard")
         ]
@@ -77,13 +80,9 @@ class LocalExecutor:
                 **lease.environment,
                 **job.env,
             }
-            outcome = bench.run(
-                job.command or self._site.protocol.run,
-                environment,
-                timeout=job.timeout,
-                tick=observe,
-                devices=lease.devices,
-            )
+            outcome = self._followed(bench, job, environment, lease, observe)
+            if isinstance(outcome, Measurement):
+                return outcome
             measured = self._read(bench, job, outcome, environment, lease, tick)
         if lease.throttles and not measured.detail:
             measured = replace(measured, detail=f"GPU throttled: {', '.join(sorted(lease.throttles))}")
@@ -158,6 +157,35 @@ class LocalExecutor:
                 tick(elapsed)
 
             yield lease, observe
+
+    def _followed(
+        self, bench: Bench, job: Job, environment: Mapping[str, str], lease: Lease, tick: Tick
+    ) -> Outcome | Measurement:
+        """Run the job's command; what was given up on the way is a measurement already."""
+        progress, lasted = self._progress, 0.0
+        course = None if progress is None or job.role is Role.HOLDOUT else progress.follow()
+
+        def look(elapsed: float) -> None:
+            nonlocal lasted
+            tick(elapsed)
+            lasted = elapsed
+            if job.may_give_up and progress is not None and course is not None and (why := progress.lag(course)):
+                raise GivenUp(why)
+
+        try:
+            outcome = bench.run(
+                job.command or self._site.protocol.run,
+                environment,
+                timeout=job.timeout,
+                tick=look,
+                devices=lease.devices,
+                observe=None if course is None else course.feed,
+            )
+        except GivenUp as why:
+            return Measurement(job.role, failure=Reason.WORSE, detail=str(why), duration=lasted, seed=job.seed)
+        if progress is not None and course is not None and job.role is Role.INCUMBENT and outcome.exit_code == 0:
+            progress.learn(course)
+        return outcome
 
     def _read(
         self, bench: Bench, job: Job, outcome: Outcome, environment: Mapping[str, str], lease: Lease, tick: Tick
