@@ -11,15 +11,15 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from pytest_autoresearch.errors import AutoresearchError, NotebookError, PublishError
-from pytest_autoresearch.github.escaping import command_data, command_property
+from pytest_autoresearch.github.escaping import command_data, command_property, words
 from pytest_autoresearch.github.publish import links, plan, publish, read_checked
-from pytest_autoresearch.github.pull_request import body
+from pytest_autoresearch.github.pull_request import body, title
 from pytest_autoresearch.github.remote import TOKENS, Remote, open_remote, send, take_token
 from pytest_autoresearch.notebook.chain import ledger_ref, read_chain, read_history
 from pytest_autoresearch.notebook.git import Git
@@ -36,7 +36,8 @@ FIRST_PAUSE = 10.0  # s after a push that failed; doubled each time, up to EVERY
 LAST_WORD = 60.0  # s for the last push; an interrupted job has LAST_WORD_INTERRUPTED before it is killed
 LAST_WORD_INTERRUPTED = 5.0
 SUMMARY_EVERY = 20.0  # s; rendering a thousand experiments takes a tenth of a second, and nobody looks so often
-SUMMARY_LIMIT = 340_000  # characters; at 3 bytes each they stay below the 1 MiB that a step's summary may have
+SUMMARY_LIMIT = 340_000  # characters of one session; at 3 bytes each they stay below what a step may have
+SUMMARY_BYTES = 2**20 - 1
 
 Say = Callable[[str], None]
 _JOB = pytest.StashKey["Job"]()
@@ -173,6 +174,7 @@ class Job:
     web: Remote | None
     secret: str = ""
     _next_summary: float = 0.0
+    _texts: dict[str, str] = field(default_factory=dict)
 
     def mute(self) -> None:
         """From now on no line of the log is a command."""
@@ -186,9 +188,9 @@ class Job:
     def show(self, experiment: Experiment, history: History) -> None:
         """A notice if it is a keep, and the summary anew."""
         if experiment.kept and experiment.number > 0:
-            title = command_property(f"keep {experiment.number:04d} of {history.session.tag}")
+            heading = command_property(f"keep {experiment.number:04d} of {history.session.tag}")
             self.unmute()
-            self.write(f"::notice title={title}::{command_data(verdict(experiment))}")
+            self.write(f"::notice title={heading}::{command_data(verdict(experiment))}")
             self.mute()
         if time.monotonic() >= self._next_summary:
             self.summarise(history)
@@ -197,8 +199,10 @@ class Job:
         """Rewrite the step's summary, which GitHub reads when the step ends."""
         self._next_summary = time.monotonic() + SUMMARY_EVERY
         if self.summary is not None and self.web is not None:
-            text = body(history, links(self.web), limit=SUMMARY_LIMIT)
-            self.summary.write_text(text, "utf-8", errors="replace")
+            tag = history.session.tag
+            self._texts[tag] = f"# {words(title(history))}\n\n{body(history, links(self.web), limit=SUMMARY_LIMIT)}\n"
+            text = "\n".join(self._texts.values()).encode("utf-8", "replace")
+            self.summary.write_bytes(text if len(text) <= SUMMARY_BYTES else text[:SUMMARY_BYTES])
 
 
 def _job(config: pytest.Config) -> Job | None:

@@ -107,11 +107,13 @@ def tip(git: Git, remote: Remote, branch: str) -> str | None:
 
 
 def send(git: Git, remote: Remote, chain: Chain, *, with_results: bool) -> Sent:
-    """Push ledger and branch, each for itself. PublishError where the remote can not be reached at all."""
+    """Push ledger and branch, each for itself. PublishError where the remote has taken neither."""
     history = chain.history
     tag, remarks = history.session.tag, list[str]()
     ledger = _send_ledger(git, remote, chain.head, tag, remarks)
     branch = _send_branch(git, remote, chain, remarks, with_results=with_results) if history.keeps else None
+    if ledger is None and branch is None:
+        raise PublishError("\n  ".join(remarks))
     return Sent(branch, ledger, tuple(remarks))
 
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from pytest_autoresearch.lab.sandbox import choose
 from pytest_autoresearch.notebook.git import Git
 from tests.conftest import Project
 from tests.github.fake_github import TOKEN, FakeGitHub, serving
-from tests.github.histories import experiment, history
+from tests.github.histories import experiment, history, session
 from tests.notebook.diary import git
 
 LEDGER = "refs/autoresearch/demo/log"
@@ -63,8 +64,8 @@ def test_what_is_recorded_is_pushed_and_another_machine_goes_on_from_it(project:
 
 def test_a_remote_that_is_gone_costs_a_remark_and_no_experiment(project: Project, bare: Path) -> None:
     bare.rename(bare.with_name("gone.git"))
-    done = project.pytest(*PUBLISH, "--autoresearch-experiments=1")
-    assert done.returncode == 0 and len(project.table()) == 3, done.stdout
+    done = project.pytest(*PUBLISH, "--autoresearch-experiments=2")
+    assert done.returncode == 0 and len(project.table()) == 4, done.stdout
     assert "not pushed, will be tried again" in done.stdout
 
 
@@ -144,8 +145,15 @@ def test_no_line_of_the_log_is_a_command_but_ours() -> None:
 
 def test_the_summary_of_a_long_night_is_below_its_limit(tmp_path: Path) -> None:
     job = Job(lambda line: None, tmp_path / "summary.md", Remote("origin", "", "o/r", {}))
-    job.summarise(history(4000, description="é" * 190))
+    found = history(4000, description="é" * 190)
+    job.summarise(found)
     assert 500_000 < (tmp_path / "summary.md").stat().st_size < 2**20
+    job.summarise(replace(found, session=session("another")))
+    assert (tmp_path / "summary.md").stat().st_size < 2**20
+    job.summarise(replace(history(3), session=session("demo")))
+    job.summarise(replace(history(3), session=session("another")))
+    text = (tmp_path / "summary.md").read_text("utf-8")
+    assert "# autoresearch demo: loss" in text and "# autoresearch another: loss" in text
 
 
 # The token

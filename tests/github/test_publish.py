@@ -15,7 +15,7 @@ from pytest_autoresearch.cli import main
 from pytest_autoresearch.errors import PublishError
 from pytest_autoresearch.github.api import GitHubApi
 from pytest_autoresearch.github.publish import Published, plan, publish, read_checked
-from pytest_autoresearch.github.remote import open_remote
+from pytest_autoresearch.github.remote import open_remote, send
 from pytest_autoresearch.notebook.chain import Chain, read_history
 from pytest_autoresearch.notebook.drop import drop_keep
 from pytest_autoresearch.notebook.git import Git
@@ -111,6 +111,16 @@ def test_a_ledger_the_remote_refuses_does_not_hold_back_the_branch(
     hook.chmod(0o755)
     done = published(repository, github)
     assert done.sent.ledger is None and done.sent.branch and "the ledger was not taken" in done.remarks[0]
+
+
+def test_a_remote_that_takes_nothing_is_an_error_with_or_without_a_keep(clone: Path, origin: Path) -> None:
+    origin.rename(origin.with_name("gone.git"))
+    for count in (2, 5):
+        with Work(clone) as work:
+            work.reach(count)
+        with Git.discover(clone) as repository, pytest.raises(PublishError, match=r"nothing is lost|not taken"):
+            remote = open_remote(repository, "origin", None)
+            send(repository, remote, read_checked(repository, "demo"), with_results=False)
 
 
 @pytest.mark.parametrize(("merged_at", "word"), [(None, "closed"), ("2026-03-01T00:00:00Z", "merged")])
