@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import subprocess
@@ -38,6 +39,13 @@ printf '#!/bin/sh\\nexec {real} -m pytest -p no:cacheprovider -p no:benchmark "$
 printf '#!/bin/sh\\nexec {real} -m pytest_autoresearch.cli "$@"\\n' > "$directory/bin/pytest-autoresearch"
 chmod +x "$directory"/bin/*
 """
+GH = """#!/bin/sh
+echo "$*" >> {calls}
+case "$*" in
+  *permission*) echo {permission} ;;
+  *"pr view"*) echo autoresearch/demo ;;
+esac
+"""
 STORING = {
     "upload-artifact": 'mkdir -p "$STORE/$NAME"; for path in $FILES; do cp "$path" "$STORE/$NAME/"; done',
     "download-artifact": 'cp "$STORE/$NAME"/* .',
@@ -70,17 +78,42 @@ class Runner:
 
     def dispatch(self, *, experiments: int) -> subprocess.CompletedProcess[str]:
         """Run the workflow as GitHub would, to its end."""
-        return self.project.run(*self.command(experiments=experiments))
+        return self.project.run(*self.dispatching(experiments=experiments))
 
-    def command(self, *, experiments: int) -> list[str]:
-        """What runs the workflow."""
-        workflow = self.project.root / ".github/workflows/autoresearch.yml"
-        pins = [word for word in workflow.read_text().split() if word.startswith("actions/")]
-        local = [
-            f"--local-repository={pin}={self.place / pin.split('@')[0].split('/')[1]}"
-            for pin in dict.fromkeys(pins)
-            if "-artifact@" in pin
-        ]
+    def dispatching(self, *, experiments: int) -> list[str]:
+        """The command that does that."""
+        inputs = ("tag=demo", "config=autoresearch.config.md", f"experiments={experiments}")
+        return self.command(
+            "workflow_dispatch", "autoresearch.yml", *(word for each in inputs for word in ("--input", each))
+        )
+
+    def comment(self, text: str, *, permission: str) -> subprocess.CompletedProcess[str]:
+        """Somebody comments on the pull request; ``gh`` only says what permission they have, and notes its calls."""
+        comment = {"id": 7, "body": text, "author_association": "COLLABORATOR", "user": {"login": "reviewer"}}
+        event = {"action": "created", "comment": comment, "issue": {"number": 1, "pull_request": {"url": "x"}}}
+        (self.place / "event.json").write_text(json.dumps(event))
+        gh = self.place / "shim/gh"
+        gh.write_text(GH.format(permission=permission, calls=self.place / "gh.log"))
+        gh.chmod(0o755)
+        command = self.command("issue_comment", "commands.yml", "-e", str(self.place / "event.json"))
+        return self.project.run(*command)
+
+    def keeps(self) -> list[tuple[str, str, str]]:
+        """Commit, description and number of the keeps on the remote branch."""
+        form = "--format=%H%x09%s%x09%(trailers:key=Autoresearch-Experiment,valueonly,separator=)"
+        rows = [row.split("\t") for row in git(self.origin, "log", "--reverse", form, f"main..{BRANCH}").splitlines()]
+        return [(commit, description, number) for commit, description, number in rows if number]
+
+    @property
+    def asked(self) -> str:
+        """What gh was called with."""
+        return (self.place / "gh.log").read_text()
+
+    def command(self, event: str, workflow: str, *args: str) -> list[str]:
+        """What runs a workflow of the repository."""
+        path = self.project.root / ".github/workflows" / workflow
+        pins = [word for word in path.read_text().split() if word.startswith("actions/") and "-artifact@" in word]
+        local = [f"--local-repository={pin}={self.place / pin.split('@')[0].split('/')[1]}" for pin in set(pins)]
         labels = [word for label in ("self-hosted", "gpu", "ubuntu-latest") for word in ("-P", f"{label}=-self-hosted")]
         env = {
             "GITHUB_API_URL": self.github.url,
@@ -90,11 +123,10 @@ class Runner:
             "HOME": str(self.project.home),
         }
         return [
-            *(str(ACT), "workflow_dispatch", "-W", str(workflow), *labels, *local),
+            *(str(ACT), event, "-W", str(path), *labels, *local),
             *("--no-cache-server", "--artifact-server-addr", "127.0.0.1", "-s", f"GITHUB_TOKEN={TOKEN}"),
             *(word for name, value in env.items() for word in ("--env", f"{name}={value}")),
-            *("--input", "tag=demo", "--input", "config=autoresearch.config.md"),
-            *("--input", f"experiments={experiments}"),
+            *args,
         ]
 
 
@@ -123,6 +155,8 @@ def test_a_dispatch_ends_in_one_pull_request_and_another_one_goes_on(runner: Run
     assert len(runner.github.pulls) == 1 and "of 6 experiments" in runner.github.pulls[0]["title"]
     assert git(runner.origin, "show", f"{BRANCH}:autoresearch/demo/results.tsv").count("\n") == 7
     assert TOKEN not in first.stdout + second.stdout
+    check = runner.project.run(*runner.command("workflow_dispatch", "verify.yml", "--input", "tag=demo"))
+    assert check.returncode == 0 and "verified gain" in check.stdout, check.stdout[-5000:] + check.stderr[-2000:]
 
 
 @pytest.mark.parametrize("runner", [False], indirect=True, ids=["one job pushes"])
@@ -130,7 +164,7 @@ def test_a_machine_that_is_lost_costs_at_most_the_experiment_that_was_running(ru
     runner.project.write("train.py", "import time\ntime.sleep(0.5)\n" + (runner.project.root / "train.py").read_text())
     runner.project.commit("slower")
     runner.project.git("push", "-q", "origin", "main")
-    job = subprocess.Popen(runner.command(experiments=500), cwd=runner.project.root, env=runner.project.env)
+    job = subprocess.Popen(runner.dispatching(experiments=500), cwd=runner.project.root, env=runner.project.env)
     try:
         wait_until(lambda: kept(runner.origin) >= 2)
     finally:
@@ -146,6 +180,28 @@ def test_a_machine_that_is_lost_costs_at_most_the_experiment_that_was_running(ru
         runner.origin, "log", "--reverse", "--format=%(trailers:key=Autoresearch-Experiment,valueonly)", BRANCH
     )
     assert [int(n) for n in numbers.split()] == sorted({int(n) for n in numbers.split()})
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
+@pytest.mark.parametrize("runner", [False], indirect=True, ids=["one job pushes"])
+def test_a_reviewer_takes_a_keep_out_by_a_comment(runner: Runner) -> None:
+    assert runner.dispatch(experiments=4).returncode == 0
+    numbers = [int(row[2]) for row in runner.keeps()]
+    done = runner.comment(f"/autoresearch drop {numbers[-1]}\r\nnot convincing", permission="write")
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+    assert [int(row[2]) for row in runner.keeps()] == numbers[:-1]
+    assert len(runner.github.pulls) == 1 and f"{len(numbers) - 1} keep" in runner.github.pulls[0]["title"]
+
+
+@pytest.mark.parametrize("runner", [False], indirect=True, ids=["one job pushes"])
+def test_commands_start_and_stop_workflows_for_people_who_may_write(runner: Runner) -> None:
+    assert runner.comment("/autoresearch continue 50", permission="write").returncode == 0
+    assert "workflow run autoresearch.yml -f tag=demo -f experiments=50" in runner.asked
+    assert runner.comment("/autoresearch verify", permission="admin").returncode == 0
+    assert "workflow run verify.yml -f tag=demo" in runner.asked
+    before = runner.asked
+    assert runner.comment("/autoresearch stop", permission="read").returncode != 0
+    assert runner.asked.removeprefix(before).count("\n") == 1, "the permission was asked for, and nothing else"
 
 
 def kept(origin: Path) -> int:
