@@ -49,6 +49,7 @@ esac
 STORING = {
     "upload-artifact": 'mkdir -p "$STORE/$NAME"; for path in $FILES; do cp "$path" "$STORE/$NAME/"; done',
     "download-artifact": 'cp "$STORE/$NAME"/* .',
+    "checkout": 'git clone -q "$ORIGIN" new && cp -a new/. . && rm -r new',  # act knows it too, but not with a ref
 }
 
 
@@ -112,13 +113,14 @@ class Runner:
     def command(self, event: str, workflow: str, *args: str) -> list[str]:
         """What runs a workflow of the repository."""
         path = self.project.root / ".github/workflows" / workflow
-        pins = [word for word in path.read_text().split() if word.startswith("actions/") and "-artifact@" in word]
+        pins = [word for word in path.read_text().split() if word.startswith("actions/")]
         local = [f"--local-repository={pin}={self.place / pin.split('@')[0].split('/')[1]}" for pin in set(pins)]
         labels = [word for label in ("self-hosted", "gpu", "ubuntu-latest") for word in ("-P", f"{label}=-self-hosted")]
         env = {
             "GITHUB_API_URL": self.github.url,
             "GITHUB_REPOSITORY": "o/r",
             "STORE": str(self.place / "store"),
+            "ORIGIN": f"file://{self.origin}",
             "PATH": f"{self.place / 'shim'}{os.pathsep}{os.environ['PATH']}",
             "HOME": str(self.project.home),
         }
