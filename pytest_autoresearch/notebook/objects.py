@@ -7,11 +7,12 @@ import hashlib
 import os
 from collections import OrderedDict
 from collections.abc import Sequence
+from itertools import islice
 
 from pytest_autoresearch.errors import NotebookError
 from pytest_autoresearch.notebook.plumbing import Plumbing
 
-RECENT, RECENT_BYTES = 300, 20_000_000
+NEWEST, RECENT, RECENT_BYTES = 16, 300, 20_000_000
 """Objects remembered until a ``git gc --prune=now`` that began before they were written must be over."""
 AT_WORK = ("../gc.pid", "maintenance.lock", "info/commit-graph.lock", "info/commit-graphs/commit-graph-chain.lock")
 GRAPHS = ("info/commit-graph", "info/commit-graphs/commit-graph-chain")
@@ -26,6 +27,7 @@ class Objects:
         self._directory = str(plumbing.common_dir / "objects")
         self._recent: OrderedDict[str, tuple[str, bytes]] = OrderedDict()
         self._recent_bytes = 0
+        self._collected = (False, 0.0)
         self._unsynced: list[str] = []
         self.digest_size = self._hash().digest_size
         self.zero = "0" * self.digest_size * 2
@@ -101,14 +103,14 @@ class Objects:
         """
         self._forget(name)
         born = _mtime(self._loose(name))
-        at_work, graphs = ([f"{self._directory}/{file}" for file in files] for files in (AT_WORK, GRAPHS))
-        if born and not any(map(os.path.exists, at_work)) and all(_mtime(graph) < born for graph in graphs):
+        newest_graph = max(_mtime(f"{self._directory}/{file}") for file in GRAPHS)
+        if born > newest_graph and not self._is_collected():
             os.unlink(self._loose(name))
 
     def settle(self) -> bool:
         """Write again what somebody's ``git gc --prune=now`` took away before a ref led to it; whether it was any."""
         missing = []
-        for name in [name for name in self._recent if not os.path.exists(self._loose(name))]:
+        for name in [name for name in self._endangered() if not os.path.exists(self._loose(name))]:
             if self.lookup(name)[0] is None:
                 missing.append(self._recent[name])
             else:
@@ -119,6 +121,16 @@ class Objects:
         while len(self._recent) > RECENT or self._recent_bytes > RECENT_BYTES:
             self._forget(next(iter(self._recent)))
         return bool(missing)
+
+    def _endangered(self) -> list[str]:
+        """What was written last; everything that is remembered while a collection is at work, and once afterwards."""
+        at_work, packs = self._is_collected(), _mtime(f"{self._directory}/pack")
+        before, self._collected = self._collected, (at_work, packs)
+        everything = at_work or before != self._collected
+        return list(self._recent) if everything else list(islice(reversed(self._recent), NEWEST))
+
+    def _is_collected(self) -> bool:
+        return any(os.path.exists(f"{self._directory}/{file}") for file in AT_WORK)
 
     def _remember(self, name: str, kind: str, data: bytes) -> None:
         self._forget(name)
