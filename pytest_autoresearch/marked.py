@@ -109,7 +109,7 @@ def _measuring_command(item: pytest.Item, metric: object, directory: PurePosixPa
     config = item.config
     root = config.rootpath.resolve()
     root = root if root.is_relative_to(top) else top
-    words = ["python", "-m", "pytest", "-q", "--autoresearch-measure", str(metric)]
+    words = ["python", "-m", "pytest", "-q", "--color=no", "--autoresearch-measure", str(metric)]
     if config.inipath is not None and config.inipath.resolve().is_relative_to(root):
         words += ["-c", config.inipath.resolve().relative_to(root).as_posix()]
     if hasattr(config.option, "no_cov"):

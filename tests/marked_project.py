@@ -65,7 +65,9 @@ class Marked(Project):
         self.write(name, head + text)
         self.commit()
 
-    def loop(self, *args: str, agent: str = HALVE, experiments: int = 1) -> subprocess.CompletedProcess[str]:
+    def loop(
+        self, *args: str, agent: str = HALVE, experiments: int = 1, timeout: float = 110
+    ) -> subprocess.CompletedProcess[str]:
         """``pytest --autoresearch ARGS``, where the agent does the same in each experiment."""
         script = self.home / "agent.py"
         script.write_text(agent, encoding="utf-8")
@@ -74,6 +76,7 @@ class Marked(Project):
             f"--autoresearch-experiments={experiments}",
             f"--autoresearch-agent=command:{sys.executable} {script}",
             *args,
+            timeout=timeout,
         )
 
     def outcomes(self) -> dict[str, list[tuple[float, str]]]:

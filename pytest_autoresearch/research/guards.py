@@ -12,6 +12,8 @@ import shlex
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from pytest_autoresearch.lab.metrics import one_line
+
 AFFECTED = "affected"
 PRIVATE_CACHE = '-o cache_dir="$(mktemp -d)"'
 """Gives a pytest its cache, but none that another run has filled."""
@@ -46,7 +48,13 @@ class Suite:
         return [guard]
 
     def _pytest(self, selection: str, *, fail_fast: bool) -> str:
-        words = ["python -m pytest -q -r fE", *(["-x"] if fail_fast else []), *self.options, PRIVATE_CACHE, selection]
+        words = [
+            "python -m pytest -q -r fE --color=no",
+            *(["-x"] if fail_fast else []),
+            *self.options,
+            PRIVATE_CACHE,
+            selection,
+        ]
         return " ".join(word for word in words if word)
 
     def _exists(self, guard: str) -> bool:
@@ -65,7 +73,7 @@ class Suite:
 
 def failed_tests(output: str) -> dict[str, str]:
     """The tests that a pytest's short summary names, with the first words of why."""
-    found = (_FAILED.match(line.strip()) for line in output.splitlines())
+    found = (_FAILED.match(line) for line in _lines(output))
     return {match["test"]: match["why"] or "" for match in found if match}
 
 
@@ -99,4 +107,4 @@ def start_fails(guard: str, output: str, *, timed_out: bool) -> str:
 
 
 def _lines(output: str) -> list[str]:
-    return [line.strip() for line in output.splitlines() if line.strip()]
+    return [clean for line in output.splitlines() if (clean := one_line(line))]
