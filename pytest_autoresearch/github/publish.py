@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from pytest_autoresearch.errors import PublishError
-from pytest_autoresearch.github.api import Api, Pull
 from pytest_autoresearch.github.checks import check, check_scope, check_start
 from pytest_autoresearch.github.pull_request import Links, PullRequest, pull_request
 from pytest_autoresearch.github.remote import Remote, Sent, default_branch, send, tip
@@ -15,6 +15,9 @@ from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.record import History
 from pytest_autoresearch.protocol.serialise import from_json
 from pytest_autoresearch.report.summary import summarise
+
+if TYPE_CHECKING:
+    from pytest_autoresearch.github.api import Api, Pull  # github3.py is slow to import
 
 LABELS = ("autoresearch",)
 
