@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from pytest_autoresearch.errors import PublishError
+from pytest_autoresearch.errors import NotebookError, PublishError
 from pytest_autoresearch.github.publish import Plan, Published, plan, publish, read_checked
 from pytest_autoresearch.github.remote import TOKENS, Remote, open_remote, take_token
 from pytest_autoresearch.notebook.git import Git
@@ -84,7 +84,11 @@ def _fetch(args: argparse.Namespace, token: str | None) -> Relation:
         raise PublishError("--from needs to know the session\n  name it with --tag")
     with Git.discover(args.path) as git:
         source = str(Path(args.source).resolve()) if Path(args.source).is_file() else args.source
-        relation = fetch(git, source, args.tag, env=open_remote(git, source, token).env)
+        env = open_remote(git, source, token).env
+        try:
+            relation = fetch(git, source, args.tag, env=env)
+        except NotebookError as error:
+            raise PublishError(f"{error}\n  check --from, the token and the network, then try again") from None
         if relation is Relation.DIVERGED:
             raise diverged(git, source, args.tag)
         return relation

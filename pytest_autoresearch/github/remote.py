@@ -200,6 +200,7 @@ def _remedy(said: str) -> str:
 def _server(address: str) -> str:
     if "://" in address:
         parts = urlsplit(address)
-        return f"https://{parts.hostname}" if parts.hostname else ""
+        is_web = parts.scheme in ("http", "https")
+        return "/".join(address.split("/")[:3]) if is_web else f"https://{parts.hostname}" if parts.hostname else ""
     host = address.partition(":")[0].rpartition("@")[2]
     return f"https://{host}" if ":" in address and "." in host else ""

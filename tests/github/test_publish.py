@@ -331,3 +331,21 @@ def test_a_session_that_allows_itself_more_than_the_config_is_not_trusted(reposi
     assert not plan(repository, chain, remote, is_trusted=False).remarks
     marked = Chain(chain.head, (replace(chain.history.session, source="test_a.py::test_b"), *chain.records[1:]))
     assert "look at the changed files" in plan(repository, marked, remote, is_trusted=False).text.body
+
+
+@pytest.mark.parametrize(
+    ("address", "web"),
+    [
+        ("https://user:secret@ghe.example:8443/o/r.git", "https://ghe.example:8443/o/r"),
+        ("git@github.com:o/r.git", "https://github.com/o/r"),
+        ("ssh://git@github.com/o/r", "https://github.com/o/r"),
+        ("/srv/git/o/r.git", ""),
+    ],
+)
+def test_the_repository_is_read_from_the_remotes_address(
+    repository: Git, monkeypatch: pytest.MonkeyPatch, address: str, web: str
+) -> None:
+    monkeypatch.delenv("GITHUB_REPOSITORY")
+    git(repository.top, "remote", "set-url", "origin", address)
+    remote = open_remote(repository, "origin", None)
+    assert remote.web == web and "secret" not in repr(remote)
