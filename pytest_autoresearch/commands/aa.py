@@ -77,7 +77,7 @@ def _measure(protocol: Protocol, git: Git, settings: Settings, count: int) -> tu
     values: list[float] = []
     failed = 0
     try:
-        with equipped(protocol, git, settings, tag=".aa", scope=scope, hook=NoPlugins()) as lab:
+        with equipped(protocol, git, settings, tag=f".aa-{os.getpid()}", scope=scope, hook=NoPlugins()) as lab:
             for measured in no_op_runs(
                 lab,
                 git,
