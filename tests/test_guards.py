@@ -77,7 +77,14 @@ def test_the_output_of_a_guard_names_the_tests_that_failed() -> None:
     )
 
 
-@pytest.mark.parametrize("guard", ["['tests/']", "'affected'", "['true', 'python -m pytest -q -m smoke']"])
+@pytest.mark.parametrize(
+    "guard",
+    [
+        "['tests/']",
+        pytest.param("'affected'", marks=pytest.mark.slow),
+        pytest.param("['true', 'python -m pytest -q -m smoke']", marks=pytest.mark.slow),
+    ],
+)
 def test_a_fast_but_wrong_change_is_discarded_with_the_tests_name(marked: Marked, guard: str) -> None:
     marked.test(GUARDED % guard)
     done = marked.loop("test_loss.py")

@@ -56,8 +56,15 @@ def test_a_package_is_imported_from_the_candidate(marked: Marked, path: str, mod
     assert list(marked.outcomes().values()) == FROM_37_TO_5, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("isolation", ["auto", "none"])
-@pytest.mark.parametrize("how", ["path file", "import hook"])
+@pytest.mark.parametrize(
+    ("how", "isolation"),
+    [
+        ("path file", "auto"),
+        ("import hook", "none"),
+        pytest.param("path file", "none", marks=pytest.mark.slow),
+        pytest.param("import hook", "auto", marks=pytest.mark.slow),
+    ],
+)
 def test_an_editable_install_leads_to_the_candidate(marked: Marked, how: str, isolation: str) -> None:
     marked.write("pytest.ini", "[pytest]\n")
     marked.write("src/pkg/__init__.py", "")

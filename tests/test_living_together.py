@@ -25,7 +25,7 @@ def marked(tmp_path: Path) -> Marked:
     return marked_project(tmp_path)
 
 
-@pytest.mark.parametrize("metric", ["benchmark.median", "benchmark.ops"])
+@pytest.mark.parametrize("metric", ["benchmark.median", pytest.param("benchmark.ops", marks=pytest.mark.slow)])
 def test_pytest_benchmark_gives_the_metric(marked: Marked, metric: str) -> None:
     marked.use("pytest_benchmark.plugin")
     marked.write("model.py", SPIN)

@@ -209,7 +209,7 @@ def test_b(record_metric): record_metric("loss", 200 + model.loss())
         ([], {137.0, 237.0}),
         (["test_loss.py::test_b"], {237.0}),
         (["-k", "test_b", "."], {237.0}),
-        (["-m", "quick", "."], {137.0}),
+        pytest.param(["-m", "quick", "."], {137.0}, marks=pytest.mark.slow),
     ],
 )
 def test_what_pytest_selects_is_run(marked: Marked, words: list[str], levels: set[float]) -> None:
