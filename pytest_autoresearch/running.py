@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import threading
 from collections.abc import Generator, Iterator, Sequence
@@ -177,7 +178,7 @@ class Loop:
             table=_shown(research.notebook.table),
             branch=f"autoresearch/{session.tag}",
             base=session.start,
-            command=f"pytest --autoresearch {_shown(selected.git.top / selected.protocol.source)}",
+            command=_resuming(selected),
         )
         self.finished.append((research.notebook.history, ending))
 
@@ -277,6 +278,13 @@ def _interruptible() -> Iterator[None]:
     finally:
         for name, handler in before.items():
             signal.signal(name, handler)
+
+
+def _resuming(selected: Selected) -> str:
+    """What the user types to go on."""
+    targets = selected.settings.targets
+    said = f" --autoresearch-targets {shlex.quote(','.join(targets))}" if targets else ""
+    return f"pytest --autoresearch {shlex.quote(_shown(selected.git.top / selected.protocol.source))}{said}"
 
 
 def _shown(path: Path) -> str:

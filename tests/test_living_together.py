@@ -69,6 +69,7 @@ def test_an_unmarked_benchmark_needs_no_more_than_its_targets(marked: Marked) ->
     assert "metric benchmark.median, lower is better" in done.stdout, done.stdout + done.stderr
     (rows,) = marked.outcomes().values()
     assert [status for _, status in rows] == ["keep", "keep"], done.stdout
+    assert "pytest --autoresearch tests/test_speed.py::test_spin --autoresearch-targets src/model.py" in done.stdout
     assert "+++ b/src/model.py" in marked.cli("log", "--diff", "1").stdout
 
 
