@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -45,6 +46,10 @@ RATE = 8.0
 WIDTH = 64
 print("loss:", (RATE - 2.0) ** 2 + abs(WIDTH - 32) / 100 + offset)
 """
+
+
+# Where tests are started in the background SIGINT is ignored, and children inherit that; here Ctrl-C is tested.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Project:

@@ -173,6 +173,6 @@ def test_an_agent_that_only_fails_is_stopped_with_its_own_words(project: Project
 
 
 def test_python_is_the_one_that_runs_pytest(project: Project) -> None:
-    check = f'test "$(python -c "import sys; print(sys.executable)")" = {sys.executable} && {IMPROVE}'
+    check = f'test "$(python -c "import sys; print(sys.prefix)")" = {sys.prefix} && {IMPROVE}'
     (row,) = session(project, check)
     assert row[2] == "keep"

@@ -120,9 +120,10 @@ def test_the_environment_is_the_contract_and_an_allow_list(bench: Bench, monkeyp
     for name in ("API_TOKEN", "GITHUB_TOKEN", "PYTHONPATH", "AUTORESEARCH_AGENT"):
         monkeypatch.setenv(name, "secret")
     monkeypatch.setenv("RUNNER_TRACKING_ID", "github_1")
-    lab = bench.executor("env; echo val_bpb: 1; exit 1", env={"MINE": "1", "AUTORESEARCH_TAG": "forged"})
-    measured = measure(lab, bench.state(), number=12, budget=2.5)
-    env = dict(line.split("=", 1) for line in measured.log_tail.splitlines() if "=" in line)
+    lab = bench.executor("env > env.txt; exit 1", env={"MINE": "1", "AUTORESEARCH_TAG": "forged"})
+    measure(lab, bench.state(), number=12, budget=2.5)
+    text = (lab.workspace / "env.txt").read_text()
+    env = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
     assert env["AUTORESEARCH_EXPERIMENT"] == "12"
     assert env["AUTORESEARCH_TAG"] == "tag"
     assert env["AUTORESEARCH_TIME_BUDGET"] == "2.5"
@@ -131,7 +132,7 @@ def test_the_environment_is_the_contract_and_an_allow_list(bench: Bench, monkeyp
     assert env["RUNNER_TRACKING_ID"] == "github_1"
     assert env["PATH"].split(":")[0] == str(Path(sys.executable).parent)
     assert str(bench.top.parent) in env["GIT_CEILING_DIRECTORIES"].split(":")
-    assert "secret" not in measured.log_tail
+    assert "secret" not in text
 
 
 def test_home_and_temporary_files_are_fresh_for_every_run(bench: Bench) -> None:

@@ -6,7 +6,6 @@ import hashlib
 import os
 import socket
 import stat
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -378,17 +377,12 @@ def test_an_lfs_content_that_does_not_fit_is_a_one_line_error(
         workspace.fill({"model.bin": store.entry(pointer(b"weights"))})
 
 
-def test_twenty_thousand_files_are_restored_in_a_fraction_of_a_second(tmp_path: Path, store: Store) -> None:
+def test_one_change_among_twenty_thousand_files_is_found_and_undone(tmp_path: Path, store: Store) -> None:
     state = {f"d{n % 200}/f{n}": store.entry(str(n)) for n in range(20_000)}
     workspace = Workspace(tmp_path / "w", store.read, checkout=tmp_path)
     workspace.fill(state)
-    times = []
-    for number in range(5):
-        (workspace.root / "d0/f0").write_text(f"changed {number}")
-        before = time.process_time()
-        assert len(workspace.changes()) == 1
-        workspace.fill(state)
-        times.append(time.process_time() - before)
-    assert min(times) < 0.6  # two surveys; 0.15 s on the machine this was written on
+    (workspace.root / "d0/f0").write_text("changed")
+    assert [change.path for change in workspace.changes()] == ["d0/f0"]
+    workspace.fill(state)
     assert stat.S_ISREG((workspace.root / "d0/f0").stat().st_mode)
     assert (workspace.root / "d0/f0").read_text() == "0"
