@@ -8,7 +8,7 @@ system time of the child, which other programs on the machine disturb less than 
 
 from __future__ import annotations
 
-import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -19,10 +19,10 @@ CASES = {"pytest --version": ("--version",), "an empty session": ("-p", "no:cach
 
 def cpu_seconds(arguments: tuple[str, ...], directory: str) -> float:
     """Processor time of one pytest."""
-    before = os.times()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, "-m", "pytest", *arguments], cwd=directory, capture_output=True, check=False)
-    after = os.times()
-    return after.children_user + after.children_system - before.children_user - before.children_system
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 def main() -> None:

@@ -54,7 +54,13 @@ def opened(protocol: Protocol, git: Git, settings: Settings, *, hook: Any, watch
         _refuse_changes(session, protocol)
         scope = resolve_paths(protocol, git.files(session.start).keys())
         notebook = stack.enter_context(
-            Notebook.open(git, tag, table=table_path(git, protocol.source, tag), metric=protocol.metric.name)
+            Notebook.open(
+                git,
+                tag,
+                table=table_path(git, protocol.source, tag),
+                metric=protocol.metric.name,
+                say=watch.remark,
+            )
         )
         outputs = _outputs(notebook)
         lab = stack.enter_context(equipped(protocol, git, settings, tag=tag, scope=scope, hook=hook, outputs=outputs))
@@ -68,8 +74,6 @@ def opened(protocol: Protocol, git: Git, settings: Settings, *, hook: Any, watch
             except Exception as error:  # an observer is a guest; the loop does not end for it
                 watch.remark(f"a plugin's pytest_autoresearch_recorded failed: {type(error).__name__}: {error}")
 
-        for notice in notebook.notices:
-            watch.remark(notice)
         yield Research(
             Parts(
                 protocol=protocol,
