@@ -127,6 +127,7 @@ def test_guards_are_the_committed_ones_whatever_the_checkout_or_an_earlier_run_h
     assert [status for _, status in rows] == ["keep", "discard"], done.stdout
 
 
+@pytest.mark.slow
 def test_workers_spread_the_guard_and_need_xdist(marked: Marked) -> None:
     pytest.importorskip("xdist")
     marked.write("tests/test_where.py", "import os\ndef test_a(): assert os.environ['PYTEST_XDIST_WORKER']\n")

@@ -9,6 +9,8 @@ import pytest
 
 from tests.marked_project import HALVE, Marked, marked_project
 
+pytestmark = pytest.mark.slow
+
 RECORDED = """
 @MARK
 def test_loss(experiment, record_metric):
@@ -25,7 +27,7 @@ def marked(tmp_path: Path) -> Marked:
     return marked_project(tmp_path)
 
 
-@pytest.mark.parametrize("metric", ["benchmark.median", pytest.param("benchmark.ops", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("metric", ["benchmark.median", "benchmark.ops"])
 def test_pytest_benchmark_gives_the_metric(marked: Marked, metric: str) -> None:
     marked.use("pytest_benchmark.plugin")
     marked.write("model.py", SPIN)

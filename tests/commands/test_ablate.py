@@ -33,6 +33,7 @@ def session(project: Project, *edits: tuple[str, str, str], judge: str = "certif
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.slow
 def test_each_keep_is_told_apart_and_what_is_useless_can_go(project: Project) -> None:
     make_noisy(project)
     session(
