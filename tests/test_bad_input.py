@@ -94,6 +94,10 @@ def test_a_bad_option_names_itself(project: Project, value: str) -> None:
     refused(project, value, mentions=value.partition("=")[0])
 
 
+def test_more_workers_than_there_can_be_are_refused_and_not_ignored(project: Project) -> None:
+    refused(project, "--autoresearch-workers=2", mentions="one experiment at a time")
+
+
 def test_an_unknown_agent_is_exit_4_with_the_known_ones(project: Project) -> None:
     refused(project, "--autoresearch-agent=swep", mentions="sweep")
 

@@ -47,6 +47,8 @@ MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", 
 def opened(protocol: Protocol, git: Git, settings: Settings, *, hook: Any, watch: Watch) -> Iterator[Research]:
     """One session, locked by this process. Raises AutoresearchError for everything the user has to mend."""
     with ExitStack() as stack:
+        if settings.workers > 1:
+            raise ConfigError("workers: this version runs one experiment at a time", remedy="leave it at 1")
         known = sessions(git)
         tag = _tag(protocol, settings, known)
         begun = next((session for session in known if session.tag == tag), None)
