@@ -37,6 +37,7 @@ from pytest_autoresearch.agents.base import Proposal
 
 class Counter:
     name = "counter"
+    reads = False
     def propose(self, briefing, desk):
         desk.write("train.txt", b"%d\\n" % briefing.number)
         return Proposal(f"count to {briefing.number}")

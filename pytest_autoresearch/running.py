@@ -161,6 +161,7 @@ class Loop:
                 raise session.Interrupted(session.shouldstop)
             if RECORDED not in item.stash:
                 return "the baseline failed" if item.number == 0 else "the harness failed"
+            self.screen.forget()
             reason = research.reason_to_stop()
             item = following
         return reason

@@ -95,7 +95,8 @@ class Agent(Interface):
     """Proposes one change at a time.
 
     One that also has ``mends = True`` gets a run that died of a slip (syntax, a name, an import) back once, with the
-    traceback in the briefing and its own edit in the workspace.
+    traceback in the briefing and its own edit in the workspace. One with ``reads = False`` goes by the history
+    alone and is spared the text, whose making takes longer the longer the history is.
     """
 
     name: str

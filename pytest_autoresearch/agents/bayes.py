@@ -34,6 +34,7 @@ class Bayes:
     """Sweep first, then TPE over the knobs that the sweep did not find dead."""
 
     name = "bayes"
+    reads = False
 
     def __init__(self) -> None:
         try:

@@ -28,6 +28,7 @@ class Grid:
     """
 
     name = "grid"
+    reads = False
 
     def __init__(self) -> None:
         self._bench, self._memory = Bench(), Memory()
@@ -67,6 +68,7 @@ class Random:
     """One to three knobs at values drawn between an eighth and eight times what they are, likely knobs more often."""
 
     name = "random"
+    reads = False
 
     def __init__(self) -> None:
         self._bench, self._memory = Bench(), Memory()

@@ -50,6 +50,7 @@ class Sweep:
     """x2 and x0.5 of the likeliest knobs first, then what won again, then finer steps; every tenth turn is bold."""
 
     name = "sweep"
+    reads = False
 
     def __init__(self) -> None:
         self._bench, self._memory = Bench(), Memory()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from pytest_autoresearch.protocol.experiment import Experiment, Measurement
@@ -79,7 +80,7 @@ Record = Session | Experiment | Drop | Level | Verification | Note
 """Everything that may stand in a ledger."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class History:
     """Everything a tag's ledger says, drops applied: a dropped keep reads as a discard with its old hash."""
 
@@ -94,7 +95,7 @@ class History:
         """The kept experiments in order, without the baseline."""
         return tuple(e for e in self.experiments if e.kept and e.number > 0)
 
-    @property
+    @cached_property
     def incumbent(self) -> Experiment | None:
         """The best kept state: the newest keep, or the baseline."""
         return next((e for e in reversed(self.experiments) if e.kept), None)

@@ -64,6 +64,11 @@ class Screen:
                 line = live_line(self._name, self._text, elapsed, self._budget, self._width - 1)
                 self._reporter.rewrite(line, erase=True)
 
+    def forget(self) -> None:
+        """Let go of the reports of set-up and tear-down: they say nothing, and a night has thousands of them."""
+        if self._reporter is not None:
+            self._reporter.stats.pop("", None)
+
     def clear(self) -> None:
         """Take the living line away before something else is written."""
         if self._lives and self.draws_rows:

@@ -59,7 +59,7 @@ class Proposer:
         assert incumbent is not None
         names = [agent.name for agent in self._agents]
         agent = self._agents[whose_turn(names, history.experiments, self._session_seed)]
-        briefing = self._brief(history, seed)
+        briefing = self._brief(history, seed, reads=getattr(agent, "reads", True))
         self._watch.phase(number, f"{agent.name} proposes", budget=self._deadline)
         turn = self._take_turn(agent, briefing, self._drafts.incumbent)
         self.exhausted = turn.proposal.exhausted
@@ -78,7 +78,7 @@ class Proposer:
         agent = next((a for a in self._agents if a.name == candidate.agent and getattr(a, "mends", False)), None)
         if agent is None:
             return None
-        briefing = self._brief(history, seed)
+        briefing = self._brief(history, seed, reads=True)
         briefing = replace(briefing, text=write_retry(briefing.text, candidate.description, failed))
         self._watch.phase(candidate.number, f"{agent.name} mends a slip", budget=self._deadline)
         turn = self._take_turn(agent, briefing, candidate.state)
@@ -93,15 +93,18 @@ class Proposer:
         )
         return mended if refusal is None else None
 
-    def _brief(self, history: History, seed: int) -> Briefing:
+    def _brief(self, history: History, seed: int, *, reads: bool) -> Briefing:
         protocol, hints = self._told()
         assert history.incumbent is not None
+        text = ""
+        if reads:
+            text = write_briefing(protocol, self._scope.targets, history.experiments, self._diff, hints=hints)
         return Briefing(
             number=len(history.experiments),
             protocol=protocol,
             incumbent=history.incumbent,
             history=history.experiments,
-            text=write_briefing(protocol, self._scope.targets, history.experiments, self._diff, hints=hints),
+            text=text,
             seed=seed,
         )
 
