@@ -219,8 +219,8 @@ def test_hints_reach_the_briefing_newest_last() -> None:
 
 def test_paths_are_as_seen_from_where_the_agent_works() -> None:
     protocol = replace(PROTOCOL, directory=PurePosixPath("models/tiny"))
-    text = write_briefing(protocol, ["models/tiny/train.py", "shared/data.py"], [baseline()], diff_of)
-    assert "- `train.py`\n- `../../shared/data.py`" in text
+    text = write_briefing(protocol, ["models/tiny/train.py", "common/data.py"], [baseline()], diff_of)
+    assert "- `train.py`\n- `../../common/data.py`" in text
 
 
 def test_the_same_history_gives_the_same_bytes() -> None:

@@ -29,7 +29,7 @@ def test_paths_that_the_log_names_come_first() -> None:
 
 def test_paths_are_written_as_the_front_matter_wants_them() -> None:
     inner = Protocol(goal="", metric=PROTOCOL.metric, targets=(), run="x", directory=PurePosixPath("exp/one"))
-    assert likely_missing("", inner, ["exp/one/data", "shared/data"]) == ["../../shared/data", "data"]
+    assert likely_missing("", inner, ["exp/one/data", "common/data"]) == ["../../common/data", "data"]
 
 
 def test_the_advice_has_the_reason_the_command_the_log_and_the_remedy() -> None:
