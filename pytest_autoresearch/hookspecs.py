@@ -1,4 +1,7 @@
-"""What third parties plug in. Every hook is optional; see docs/extending.md for a plugin in 20 lines."""
+"""What third parties plug in. Every hook is optional; see docs/extending.md for a plugin in 20 lines.
+
+PYTEST_DONT_REWRITE
+"""
 
 from __future__ import annotations
 

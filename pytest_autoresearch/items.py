@@ -12,6 +12,7 @@ import pytest
 from pytest_autoresearch.errors import AutoresearchError
 from pytest_autoresearch.marked import is_benchmark, is_marked, leads, node_id, protocol_of_marked
 from pytest_autoresearch.notebook.ledger import state_directory
+from pytest_autoresearch.protocol.discover import CONFIG
 from pytest_autoresearch.protocol.scope import retargeted
 
 if TYPE_CHECKING:
@@ -29,6 +30,20 @@ class Unkept(Exception):
     def __init__(self, experiment: Experiment) -> None:
         super().__init__(experiment.reason.value)
         self.experiment = experiment
+
+
+def choose_arguments(config: pytest.Config) -> None:
+    """Without an argument the config here, else the one in rootdir, is meant and nothing else."""
+    here = config.invocation_params.dir
+    if config.args_source is not config.ArgsSource.ARGS:
+        config.args[:] = next(
+            ([str(path)] for path in (here / CONFIG, config.rootpath / CONFIG) if path.exists()), config.args
+        )
+    for argument in config.args:
+        path = here / argument.partition("::")[0]
+        for found in (path, path / CONFIG):
+            if found.name == CONFIG and found.is_dir():  # pytest would look inside and find nothing
+                raise pytest.UsageError(f"{found}: is a directory; it must be a file, see `pytest-autoresearch init`")
 
 
 class ConfigFile(pytest.File):

@@ -1,4 +1,7 @@
-"""The door: options, markers, and the switch. Thin on purpose: a plain ``pytest`` run pays for this file alone."""
+"""The door: options, markers, and the switch. Thin on purpose: a plain ``pytest`` run pays for this file alone.
+
+PYTEST_DONT_REWRITE
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,6 @@ if TYPE_CHECKING:
 
     from pytest_autoresearch.measuring import ExperimentFixture
 
-CONFIG_NAME = "autoresearch.config.md"
 MARKER = (
     "autoresearch(metric, direction, targets, readonly=[], guard=[], ...): "
     "a benchmark that --autoresearch repeats, one item per experiment; an ordinary test otherwise"
@@ -70,30 +72,21 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Without an argument the config here, else the one in rootdir, is meant and nothing else."""
     if config.getoption("--autoresearch-measure") is not None:
         from pytest_autoresearch.neighbours import prepare_for_one_run
 
         prepare_for_one_run(config)
     if not config.getoption("--autoresearch"):
         return
+    from pytest_autoresearch.items import choose_arguments
     from pytest_autoresearch.neighbours import prepare_for_loop
 
     prepare_for_loop(config)
-    here = config.invocation_params.dir
-    if config.args_source is not config.ArgsSource.ARGS:
-        config.args[:] = next(
-            ([str(path)] for path in (here / CONFIG_NAME, config.rootpath / CONFIG_NAME) if path.exists()), config.args
-        )
-    for argument in config.args:
-        path = here / argument.partition("::")[0]
-        for found in (path, path / CONFIG_NAME):
-            if found.name == CONFIG_NAME and found.is_dir():  # pytest would look inside and find nothing
-                raise pytest.UsageError(f"{found}: is a directory; it must be a file, see `pytest-autoresearch init`")
+    choose_arguments(config)
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    if file_path.name != CONFIG_NAME or not parent.config.getoption("--autoresearch"):
+    if not parent.config.getoption("--autoresearch") or file_path.name != "autoresearch.config.md":
         return None
     from pytest_autoresearch.items import ConfigFile
 

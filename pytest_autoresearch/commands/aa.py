@@ -15,10 +15,10 @@ from pytest_autoresearch.notebook.ledger import sessions
 from pytest_autoresearch.protocol.discover import find_config
 from pytest_autoresearch.protocol.markdown import load
 from pytest_autoresearch.protocol.model import Protocol
-from pytest_autoresearch.protocol.options import parse_positive_count
 from pytest_autoresearch.protocol.scope import resolve_paths
 from pytest_autoresearch.protocol.serialise import from_json
 from pytest_autoresearch.protocol.settings import Settings, resolve
+from pytest_autoresearch.protocol.values import parse_positive_count
 from pytest_autoresearch.report.screen import PlainScreen
 from pytest_autoresearch.report.terminal import number
 from pytest_autoresearch.research.loop import BASELINE_DEADLINE

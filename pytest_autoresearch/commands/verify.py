@@ -7,7 +7,7 @@ import json
 
 from pytest_autoresearch.commands.note import add_session_arguments
 from pytest_autoresearch.notebook.codec import to_plain
-from pytest_autoresearch.protocol.options import parse_positive_count
+from pytest_autoresearch.protocol.values import parse_positive_count
 from pytest_autoresearch.report.screen import PlainScreen
 from pytest_autoresearch.report.summary import summarise
 from pytest_autoresearch.report.terminal import headline, verified_line

@@ -1,6 +1,6 @@
 """Durations and plain numbers as people write them: ``90s``, ``1h30m``, ``5 minutes``, ``2 min (single run)``.
 
-Pure text in, values out; every refusal is a ValueError that says what is right. Light: pytest loads it at start.
+Pure text in, values out; every refusal is a ValueError that says what is right.
 """
 
 from __future__ import annotations

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 from pytest_autoresearch.protocol.amounts import parse_limit, parse_memory, percent
 from pytest_autoresearch.protocol.durations import parse_duration, parse_float
 from pytest_autoresearch.protocol.model import Holdout, Limit
-from pytest_autoresearch.protocol.options import OPTIONS, parse_bool, parse_name, parse_positive_count
+from pytest_autoresearch.protocol.options import OPTIONS
 from pytest_autoresearch.protocol.shell import not_a_command
 from pytest_autoresearch.protocol.text import quoted
+from pytest_autoresearch.protocol.values import parse_bool, parse_name, parse_positive_count
 
 
 class BadValue(ValueError):

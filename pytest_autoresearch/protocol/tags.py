@@ -1,4 +1,4 @@
-"""Tags: the names of sessions. Pure, with git's own rules for branch names. Light: pytest loads it at start."""
+"""Tags: the names of sessions. Pure, with git's own rules for branch names."""
 
 from __future__ import annotations
 

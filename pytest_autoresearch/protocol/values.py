@@ -1,0 +1,93 @@
+"""The values of options: their text parsed, or a ValueError that says what is right. Pure text in, values out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pytest_autoresearch.protocol.durations import parse_duration, parse_float
+from pytest_autoresearch.protocol.tags import parse_tag
+
+
+def parse_count(text: str) -> int:
+    """A whole number, 0 or more."""
+    if not (text.strip().isdecimal() and text.strip().isascii() and len(text.strip()) <= 15):
+        raise ValueError(f"`{text.strip()[:60]}` is not a whole number")
+    return int(text)
+
+
+def parse_positive_count(text: str) -> int:
+    """A whole number, 1 or more."""
+    count = parse_count(text)
+    if count == 0:
+        raise ValueError("`0` is not a whole number of 1 or more")
+    return count
+
+
+def parse_cost(text: str) -> float:
+    """US dollars: ``5``, ``2.50``, ``$5``, ``5 USD``."""
+    amount = text.strip().upper().removesuffix("USD").strip().strip("$").strip()
+    try:
+        dollars = parse_float(amount)
+    except ValueError:
+        dollars = 0.0
+    if dollars <= 0.0:
+        raise ValueError(f"`{text.strip()[:60]}` is not an amount of US dollars; write `5` or `2.50`")
+    return dollars
+
+
+def parse_agents(text: str) -> tuple[str, ...]:
+    """One agent, or several with commas; the rest of ``command:…`` is a command, commas and all."""
+    head, command, rest = text.partition("command:")
+    names = [name.strip() for name in head.split(",") if name.strip()]
+    if command and not rest.strip():
+        raise ValueError("`command:` names no program; write `command:python propose.py`")
+    names += [command + rest.strip()] if command else []
+    if not names:
+        raise ValueError("no agent is named; write `sweep`, `claude` or `command:python propose.py`")
+    return tuple(names)
+
+
+def parse_files(text: str) -> tuple[str, ...]:
+    """Paths with commas between them."""
+    return tuple(path.strip() for path in text.split(",") if path.strip())
+
+
+def parse_name(text: str) -> str:
+    """Any text of one line."""
+    name = text.strip()
+    if not name or not name.isprintable():
+        raise ValueError(f"{text[:60]!r} is no name")
+    return name
+
+
+def parse_bool(text: str) -> bool:
+    """``yes`` or ``no``, ``true`` or ``false``, ``on`` or ``off``."""
+    word = text.strip().lower()
+    if word in ("yes", "true", "on", "1"):
+        return True
+    if word in ("no", "false", "off", "0"):
+        return False
+    raise ValueError(f"`{text.strip()[:60]}` is neither `yes` nor `no`")
+
+
+def parse_choice(text: str, choices: tuple[str, ...]) -> str:
+    """One word of a closed set."""
+    word = text.strip().lower()
+    if word not in choices:
+        raise ValueError(f"`{text.strip()[:60]}` is none of {', '.join(choices)}")
+    return word
+
+
+PARSERS: dict[str, Callable[[str], Any]] = {
+    "tag": parse_tag,
+    "agents": parse_agents,
+    "name": parse_name,
+    "count": parse_count,
+    "positive count": parse_positive_count,
+    "duration": parse_duration,
+    "cost": parse_cost,
+    "number": parse_float,
+    "files": parse_files,
+    "bool": parse_bool,
+}
