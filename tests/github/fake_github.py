@@ -1,5 +1,6 @@
 """A small stateful stand-in for the GitHub endpoints that publishing calls. 127.0.0.1 only.
 
+Answers are GitHub's own examples with our values in their places, so that they are as complete as real ones.
 Faults on demand: an answer instead of the real one, or an answer that gets lost after the work was done.
 """
 
@@ -12,12 +13,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 BODY_LIMIT = 65_536
 TOKEN = "ghs_canary0123456789canary0123456789"
 Json = dict[str, Any]
+CALLS: dict[str, Json] = json.loads(Path(__file__).with_name("calls.json").read_text("utf-8"))["calls"]
 
 
 @dataclass
@@ -64,6 +67,8 @@ class FakeGitHub:
         return sum(1 for method, where, _ in self.requests if method == "POST" and where.endswith(path))
 
 
+_TOO_LONG = {"resource": "Issue", "code": "custom", "field": "body", "message": "body is too long"}
+
 Action = Callable[..., tuple[int, Any]]
 _ROUTES: list[tuple[str, str, Action]] = []
 _REPOSITORY = r"/repos/(?P<owner>[^/]+)/(?P<name>[^/]+)"
@@ -81,15 +86,13 @@ def _route(method: str, pattern: str) -> Callable[[Action], Action]:
 def _list(fake: FakeGitHub, query: Mapping[str, list[str]], body: Any, owner: str, name: str) -> tuple[int, Any]:
     head, state = query.get("head", [""])[0], query.get("state", ["open"])[0]
     chosen = [p for p in fake.pulls if p["head"]["label"] == head and state in ("all", p["state"])]
-    return 200, list(reversed(chosen))
+    return 200, [_filled(_example("GET", "pulls")[0], pull) for pull in reversed(chosen)]
 
 
 @_route("POST", _REPOSITORY + "/pulls")
 def _create(fake: FakeGitHub, query: object, body: Json, owner: str, name: str) -> tuple[int, Any]:
     label = f"{owner}:{body['head']}"
-    problem: Json | None = None
-    if len(body["body"]) > BODY_LIMIT:
-        problem = {"resource": "Issue", "code": "custom", "field": "body", "message": "body is too long"}
+    problem = _TOO_LONG if len(body["body"]) > BODY_LIMIT else None
     if any(p["head"]["label"] == label and p["state"] == "open" for p in fake.pulls):
         problem = {
             "resource": "PullRequest",
@@ -97,7 +100,7 @@ def _create(fake: FakeGitHub, query: object, body: Json, owner: str, name: str) 
             "message": f"A pull request already exists for {label}.",
         }
     if problem is not None:
-        return 422, {"message": "Validation Failed", "errors": [problem], "status": "422"}
+        return _invalid(problem)
     number = len(fake.pulls) + 1
     pull = {
         "number": number,
@@ -113,23 +116,23 @@ def _create(fake: FakeGitHub, query: object, body: Json, owner: str, name: str) 
         "base": {"label": f"{owner}:{body['base']}", "ref": body["base"]},
     }
     fake.pulls.append(pull)
-    return 201, pull
+    return 201, _filled(_example("POST", "pulls"), pull)
 
 
 @_route("PATCH", _REPOSITORY + r"/pulls/(?P<number>\d+)")
 def _update(fake: FakeGitHub, query: object, body: Json, owner: str, name: str, number: str) -> tuple[int, Any]:
     if len(body["body"]) > BODY_LIMIT:
-        return 422, {"message": "Validation Failed", "errors": [{"message": "body is too long"}]}
+        return _invalid(_TOO_LONG)
     pull = fake.pulls[int(number) - 1]
     pull.update({key: value for key, value in body.items() if key in ("title", "body", "state")})
-    return 200, pull
+    return 200, _filled(_example("PATCH", "pulls/{pull_number}"), pull)
 
 
 @_route("POST", _REPOSITORY + r"/issues/(?P<number>\d+)/labels")
 def _label(fake: FakeGitHub, query: object, body: Json, owner: str, name: str, number: str) -> tuple[int, Any]:
     labels = fake.pulls[int(number) - 1]["labels"]
     labels += [each for each in body["labels"] if each not in labels]
-    return 200, [{"name": each} for each in labels]
+    return 200, _labels(labels)
 
 
 @_route("POST", "/graphql")
@@ -137,6 +140,27 @@ def _graphql(fake: FakeGitHub, query: object, body: Json) -> tuple[int, Any]:
     pull = next(p for p in fake.pulls if p["node_id"] == body["variables"]["id"])
     pull["draft"] = False
     return 200, {"data": {"markPullRequestReadyForReview": {"clientMutationId": None}}}
+
+
+def _invalid(problem: Json) -> tuple[int, Json]:
+    where = "https://docs.github.com/rest/pulls/pulls"
+    return 422, {"message": "Validation Failed", "errors": [problem], "documentation_url": where, "status": "422"}
+
+
+def _example(method: str, path: str) -> Any:
+    return CALLS[f"{method} /repos/{{owner}}/{{repo}}/{path}"]["answer"]
+
+
+def _filled(example: Json, pull: Json) -> Json:
+    """A pull request as GitHub shows it."""
+    ends = {end: {**example[end], **pull[end]} for end in ("head", "base")}
+    # The example asks teams for a review, and lacks what the description demands of a team.
+    return {**example, **pull, **ends, "labels": _labels(pull["labels"]), "requested_teams": []}
+
+
+def _labels(names: list[str]) -> list[Json]:
+    like = _example("POST", "issues/{issue_number}/labels")[0]
+    return [{**like, "name": name} for name in names]
 
 
 class _Handler(BaseHTTPRequestHandler):
