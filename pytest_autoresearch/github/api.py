@@ -1,4 +1,4 @@
-"""Five calls to GitHub, patient and each safe to repeat. Knows HTTP and github3.py, but no session and no git.
+"""A few calls to GitHub, patient and each safe to repeat. Knows HTTP and github3.py, but no session and no git.
 
 github3.py's models insist on keys that servers leave out and know no drafts, so its session is used and the JSON is
 read here.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 from typing import Protocol as Interface
 
@@ -23,6 +24,9 @@ PUBLIC = "https://api.github.com"
 ATTEMPTS = 4
 LONGEST_WAIT = 120.0  # s; what a server may ask for between two attempts
 READ_TIMEOUT = 20.0
+PAGE = 100
+CHECK = "autoresearch"
+STATUS_LENGTH = 140
 _BROKEN = (500, 502, 503, 504)
 _BUSY = (403, 429)
 
@@ -37,6 +41,24 @@ class Pull:
     is_draft: bool
     is_merged: bool
     node: str
+
+
+class Conclusion(str, Enum):
+    """What a check says of a commit."""
+
+    SUCCESS = "success"
+    NEUTRAL = "neutral"
+    FAILURE = "failure"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A check's outcome. ``summary`` is Markdown, ``address`` where more is told; it may be empty."""
+
+    conclusion: Conclusion
+    title: str
+    summary: str
+    address: str = ""
 
 
 class Api(Interface):
@@ -56,6 +78,15 @@ class Api(Interface):
 
     def mark_ready(self, pull: Pull) -> None:
         """Turn a draft into a pull request that is ready for review."""
+
+    def comment(self, number: int, marker: str, body: str, *, is_wanted: bool = True) -> None:
+        """Write the one comment that begins with ``marker``, over what it said before.
+
+        Where there is none it is made, unless it ``is_wanted`` no more.
+        """
+
+    def check(self, commit: str, verdict: Verdict) -> None:
+        """Set the check of a commit; a status where the token may set no checks. The newest one counts."""
 
 
 class _Patient(Retry):
@@ -122,13 +153,58 @@ class GitHubApi:
         if answer.get("errors"):
             raise PublishError(f"pull request {pull.number} stays a draft: {answer['errors'][0].get('message', '')}")
 
+    def comment(self, number: int, marker: str, body: str, *, is_wanted: bool = True) -> None:
+        said = {"body": f"{marker}\n{body}"}
+        known = self._comment(number, marker)
+        if known is not None:
+            self._call("PATCH", f"issues/comments/{known}", said)
+        elif is_wanted:
+            self._call("POST", f"issues/{number}/comments", said)
+
+    def check(self, commit: str, verdict: Verdict) -> None:
+        address = {"details_url": verdict.address} if verdict.address else {}
+        output = {"title": verdict.title, "summary": verdict.summary}
+        wanted = {"name": CHECK, "head_sha": commit, "status": "completed", "conclusion": verdict.conclusion.value}
+        try:
+            self._call("POST", "check-runs", {**wanted, "output": output, **address}, needs="checks: write")
+        except _Forbidden:  # checks belong to Apps, and so to a job's token; a person's may set statuses
+            self._set_status(commit, verdict)
+
+    def _set_status(self, commit: str, verdict: Verdict) -> None:
+        address = {"target_url": verdict.address} if verdict.address else {}
+        state = "pending" if verdict.conclusion is Conclusion.NEUTRAL else verdict.conclusion.value
+        said = {"state": state, "context": CHECK, "description": verdict.title[:STATUS_LENGTH]}
+        self._call("POST", f"statuses/{commit}", {**said, **address}, needs="checks: write or statuses: write")
+
+    def _comment(self, number: int, marker: str) -> int | None:
+        """The oldest comment that begins with ``marker``, by somebody who may write here."""
+        page, full = 1, True
+        while full:
+            query = {"per_page": str(PAGE), "page": str(page)}
+            found = self._call("GET", f"issues/{number}/comments", query=query)
+            known = (c["id"] for c in found if str(c.get("body")).startswith(marker) and _is_trusted(c))
+            if (mine := next(known, None)) is not None:
+                return int(mine)
+            page, full = page + 1, len(found) == PAGE
+        return None
+
     def _call(
-        self, method: str, path: str, data: Mapping[str, Any] | None = None, query: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        data: Mapping[str, Any] | None = None,
+        query: Mapping[str, str] | None = None,
+        needs: str = "contents: write and pull-requests: write",
     ) -> Any:
-        return self._request(method, f"{self._url}/repos/{self._repository}/{path}", data, query)
+        return self._request(method, f"{self._url}/repos/{self._repository}/{path}", data, query, needs)
 
     def _request(
-        self, method: str, url: str, data: Mapping[str, Any] | None, query: Mapping[str, str] | None = None
+        self,
+        method: str,
+        url: str,
+        data: Mapping[str, Any] | None,
+        query: Mapping[str, str] | None = None,
+        needs: str = "pull-requests: write",
     ) -> Any:
         try:
             response = self._session.request(method, url, json=data, params=query)
@@ -142,13 +218,18 @@ class GitHubApi:
             raise _Unclear(f"{self._url}: GitHub is in trouble (HTTP {response.status_code})\n  publish again later")
         if response.status_code >= 400:
             said = _said(answer)
-            remedy = _remedy(response.status_code, said)
-            raise PublishError(f"{self._repository}: GitHub refused (HTTP {response.status_code}): {said}\n  {remedy}")
+            remedy = _remedy(response.status_code, said, needs)
+            kind = _Forbidden if response.status_code == 403 else PublishError
+            raise kind(f"{self._repository}: GitHub refused (HTTP {response.status_code}): {said}\n  {remedy}")
         return answer
 
 
 class _Unclear(PublishError):
     """Nobody knows whether the call was carried out."""
+
+
+class _Forbidden(PublishError):
+    """The token may not do that."""
 
 
 def api_url() -> str:
@@ -167,6 +248,12 @@ def _pull(answer: Mapping[str, Any]) -> Pull:
     )
 
 
+def _is_trusted(comment: Mapping[str, Any]) -> bool:
+    """Anybody may write a comment that begins as ours does."""
+    writer = comment.get("user") or {}
+    return writer.get("type") == "Bot" or comment.get("author_association") in ("OWNER", "MEMBER", "COLLABORATOR")
+
+
 def _said(answer: Any) -> str:
     if not isinstance(answer, Mapping):
         return "no reason given"
@@ -174,7 +261,7 @@ def _said(answer: Any) -> str:
     return "; ".join(filter(None, [str(answer.get("message", "")), *errors])) or "no reason given"
 
 
-def _remedy(status: int, said: str) -> str:
+def _remedy(status: int, said: str, needs: str) -> str:
     """What to do about a refusal."""
     low = said.lower()
     if status == 401:
@@ -187,7 +274,7 @@ def _remedy(status: int, said: str) -> str:
     if "rate limit" in low or status == 429:
         return "the token has asked too often: wait an hour and publish again"
     if status == 403:
-        return "the token needs contents: write and pull-requests: write for this repository (and SSO, if it asks)"
+        return f"the token needs {needs} for this repository (and SSO, if it asks)"
     if status == 404:
         return "check GITHUB_REPOSITORY and GITHUB_API_URL; a token without access to the repository reads the same"
     if "no commits between" in low:

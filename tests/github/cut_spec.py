@@ -16,6 +16,13 @@ CALLS = {
     "POST /repos/{owner}/{repo}/pulls": "201",
     "PATCH /repos/{owner}/{repo}/pulls/{pull_number}": "200",
     "POST /repos/{owner}/{repo}/issues/{issue_number}/labels": "200",
+    "GET /repos/{owner}/{repo}/issues/{issue_number}/comments": "200",
+    "POST /repos/{owner}/{repo}/issues/{issue_number}/comments": "201",
+    "PATCH /repos/{owner}/{repo}/issues/comments/{comment_id}": "200",
+    "POST /repos/{owner}/{repo}/check-runs": "201",
+    "POST /repos/{owner}/{repo}/statuses/{sha}": "201",
+    "GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}/runs": "200",
+    "POST /repos/{owner}/{repo}/actions/runs/{run_id}/cancel": "202",
 }
 
 
@@ -28,11 +35,20 @@ def cut(spec: dict[str, Any]) -> dict[str, Any]:
         answer = operation["responses"][status]["content"]["application/json"]
         body = operation.get("requestBody")
         calls[call] = {
-            "query": {p["name"]: p["schema"] for p in operation["parameters"] if p["in"] == "query"},
-            "body": None if body is None else body["content"]["application/json"]["schema"],
+            "query": {p["name"]: _bare(p["schema"]) for p in operation["parameters"] if p["in"] == "query"},
+            "body": None if body is None else _bare(body["content"]["application/json"]["schema"]),
             "answer": next(iter(answer["examples"].values()))["value"],
         }
     return {"version": spec["info"]["version"], "calls": calls}
+
+
+def _bare(schema: Any) -> Any:
+    """A schema without its prose."""
+    if isinstance(schema, list):
+        return [_bare(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {k: _bare(v) for k, v in schema.items() if not (k == "description" and isinstance(v, str))}
 
 
 if __name__ == "__main__":

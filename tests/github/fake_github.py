@@ -1,7 +1,7 @@
 """A small stateful stand-in for the GitHub endpoints that publishing calls. 127.0.0.1 only.
 
 Answers are GitHub's own examples with our values in their places, so that they are as complete as real ones.
-Faults on demand: an answer instead of the real one, or an answer that gets lost after the work was done.
+Faults on demand: an answer instead of the real one, or one that gets lost, or never comes, after the work was done.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ class Fault:
     headers: Mapping[str, str] = field(default_factory=dict)
     times: int = 1
     loses_answer: bool = False
+    hangs: bool = False
 
 
 @dataclass
@@ -42,6 +43,10 @@ class FakeGitHub:
 
     url: str = ""
     pulls: list[Json] = field(default_factory=list)
+    comments: list[Json] = field(default_factory=list)
+    checks: list[Json] = field(default_factory=list)
+    statuses: list[Json] = field(default_factory=list)
+    runs: list[Json] = field(default_factory=list)
     requests: list[tuple[str, str, Any]] = field(default_factory=list)
     queries: list[Mapping[str, list[str]]] = field(default_factory=list)
     headers: list[Mapping[str, str]] = field(default_factory=list)
@@ -135,6 +140,68 @@ def _label(fake: FakeGitHub, query: object, body: Json, owner: str, name: str, n
     return 200, _labels(labels)
 
 
+@_route("GET", _REPOSITORY + r"/issues/(?P<number>\d+)/comments")
+def _comments(
+    fake: FakeGitHub, query: Mapping[str, list[str]], body: None, owner: str, name: str, number: str
+) -> tuple[int, Any]:
+    like = _example("GET", "issues/{issue_number}/comments")[0]
+    size, page = int(query.get("per_page", ["30"])[0]), int(query.get("page", ["1"])[0])
+    found = [{**like, **each} for each in fake.comments if each["issue"] == int(number)]
+    return 200, found[(page - 1) * size : page * size]
+
+
+@_route("POST", _REPOSITORY + r"/issues/(?P<number>\d+)/comments")
+def _comment(fake: FakeGitHub, query: object, body: Json, owner: str, name: str, number: str) -> tuple[int, Any]:
+    if len(body["body"]) > BODY_LIMIT:
+        return _invalid(_TOO_LONG)
+    like = _example("POST", "issues/{issue_number}/comments")
+    bot = {"user": {**like["user"], "login": "github-actions[bot]", "type": "Bot"}, "author_association": "NONE"}
+    said = {"id": len(fake.comments) + 1, "issue": int(number), "body": body["body"], **bot}
+    fake.comments.append(said)
+    return 201, {**like, **said}
+
+
+@_route("PATCH", _REPOSITORY + r"/issues/comments/(?P<number>\d+)")
+def _edit(fake: FakeGitHub, query: object, body: Json, owner: str, name: str, number: str) -> tuple[int, Any]:
+    said = next(each for each in fake.comments if each["id"] == int(number))
+    said["body"] = body["body"]
+    return 200, {**_example("PATCH", "issues/comments/{comment_id}"), **said}
+
+
+@_route("POST", _REPOSITORY + "/check-runs")
+def _check(fake: FakeGitHub, query: object, body: Json, owner: str, name: str) -> tuple[int, Any]:
+    fake.checks.append(body)
+    like = _example("POST", "check-runs")
+    return 201, {**like, **body, "output": {**like["output"], **body["output"]}}
+
+
+@_route("POST", _REPOSITORY + "/statuses/(?P<commit>[0-9a-f]{40})")
+def _status(fake: FakeGitHub, query: object, body: Json, owner: str, name: str, commit: str) -> tuple[int, Any]:
+    fake.statuses.append({**body, "commit": commit})
+    return 201, {**_example("POST", "statuses/{sha}"), **body}
+
+
+@_route("GET", _REPOSITORY + "/actions/workflows/(?P<workflow>[^/]+)/runs")
+def _runs(
+    fake: FakeGitHub, query: Mapping[str, list[str]], body: None, owner: str, name: str, workflow: str
+) -> tuple[int, Any]:
+    like = _example("GET", "actions/workflows/{workflow_id}/runs")["workflow_runs"][0]
+    status = query.get("status", [""])[0]
+    found = [
+        run for run in fake.runs if run["path"].endswith("/" + workflow) and (not status or run["status"] == status)
+    ]
+    return 200, {"total_count": len(found), "workflow_runs": [{**like, **run} for run in found]}
+
+
+@_route("POST", _REPOSITORY + r"/actions/runs/(?P<number>\d+)/cancel")
+def _cancel(fake: FakeGitHub, query: object, body: None, owner: str, name: str, number: str) -> tuple[int, Any]:
+    run = next(each for each in fake.runs if each["id"] == int(number))
+    if run["status"] == "completed":
+        return 409, {"message": "Cannot cancel a workflow run that is completed.", "status": "409"}
+    run.update(status="completed", conclusion="cancelled")
+    return 202, {}
+
+
 @_route("POST", "/graphql")
 def _graphql(fake: FakeGitHub, query: object, body: Json) -> tuple[int, Any]:
     pull = next(p for p in fake.pulls if p["node_id"] == body["variables"]["id"])
@@ -181,11 +248,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(401, {"message": "Bad credentials", "status": "401"}, {})
             return
         fault = self.fake.take_fault(self.command, where.path)
-        if fault is not None and not fault.loses_answer:
+        if fault is not None and not (fault.loses_answer or fault.hangs):
             self._send(fault.status, fault.body, fault.headers)
             return
         status, answer = self.fake.answer(self.command, where.path, parse_qs(where.query), body)
         if fault is not None:
+            if fault.hangs:
+                self.rfile.read(1)  # until the client has enough of it
             self.close_connection = True
             return
         self._send(status, answer, {})

@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 
 from pytest_autoresearch.errors import PublishError
-from pytest_autoresearch.github.api import GitHubApi, Pull
+from pytest_autoresearch.github.api import Conclusion, GitHubApi, Pull, Verdict
 from tests.github.fake_github import TOKEN, FakeGitHub, Fault
 
 BRANCH = "autoresearch/demo"
@@ -55,6 +55,12 @@ def test_an_answer_lost_after_success_makes_no_second_one(api: GitHubApi, github
     assert opened(api) == 1 and len(github.pulls) == 1
 
 
+def test_an_answer_that_never_comes_makes_no_second_one(github: FakeGitHub) -> None:
+    github.faults.append(Fault("POST", "/pulls", hangs=True))
+    api = GitHubApi("o/r", TOKEN, url=github.url, read_timeout=0.3, pause=0.01)
+    assert opened(api) == 1 and len(github.pulls) == 1
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_bad_gateway_is_tried_again(api: GitHubApi, github: FakeGitHub, method: str) -> None:
     github.faults.append(Fault(method, "/pulls", 502, times=2))
@@ -66,6 +72,14 @@ def test_a_secondary_limit_is_waited_for(api: GitHubApi, github: FakeGitHub, sta
     body = {"message": "You have exceeded a secondary rate limit."}
     github.faults.append(Fault("POST", "/pulls", status, body, {"Retry-After": "0"}, times=2))
     assert opened(api) == 1 and github.posts("/pulls") == 3
+
+
+def test_a_limit_that_stays_is_said_in_the_end(api: GitHubApi, github: FakeGitHub) -> None:
+    body = {"message": "You have exceeded a secondary rate limit."}
+    github.faults.append(Fault("POST", "/pulls", 403, body, {"Retry-After": "0"}, times=99))
+    with pytest.raises(PublishError, match="wait an hour"):
+        opened(api)
+    assert not github.pulls
 
 
 REFUSALS = [
@@ -106,6 +120,82 @@ def test_a_server_that_is_not_there_is_one_line(github: FakeGitHub) -> None:
         GitHubApi("o/r", TOKEN, url="http://127.0.0.1:1", pause=0.01).find(BRANCH)
 
 
+# The comment
+
+MARKER = "<!-- mine -->"
+
+
+def test_one_comment_is_written_over_and_over(api: GitHubApi, github: FakeGitHub) -> None:
+    number = opened(api)
+    api.comment(number, MARKER, "gone already", is_wanted=False)
+    assert github.comments == []
+    for text in ("one", "two", "three"):
+        api.comment(number, MARKER, text)
+    assert [said["body"] for said in github.comments] == [f"{MARKER}\nthree"]
+    api.comment(number, MARKER, "the end", is_wanted=False)
+    assert [said["body"] for said in github.comments] == [f"{MARKER}\nthe end"]
+
+
+def test_it_is_found_behind_hundreds_of_others(api: GitHubApi, github: FakeGitHub) -> None:
+    number = opened(api)
+    github.comments += [{"id": n, "issue": number, "body": f"I like {MARKER}"} for n in range(1, 251)]
+    for text in ("one", "two"):
+        api.comment(number, MARKER, text)
+    assert [said["body"] for said in github.comments[250:]] == [f"{MARKER}\ntwo"]
+
+
+def test_a_strangers_comment_is_not_taken_for_ours(api: GitHubApi, github: FakeGitHub) -> None:
+    number = opened(api)
+    stranger = {"user": {"login": "x", "type": "User"}, "author_association": "CONTRIBUTOR"}
+    github.comments.append({"id": 1, "issue": number, "body": f"{MARKER} all is well", **stranger})
+    api.comment(number, MARKER, "one")
+    assert [said["body"] for said in github.comments] == [f"{MARKER} all is well", f"{MARKER}\none"]
+
+
+def test_a_comment_whose_answer_got_lost_is_not_written_twice(api: GitHubApi, github: FakeGitHub) -> None:
+    number = opened(api)
+    github.faults.append(Fault("POST", "/comments", loses_answer=True))
+    with pytest.raises(PublishError, match="no usable answer"):
+        api.comment(number, MARKER, "one")
+    api.comment(number, MARKER, "two")
+    assert [said["body"] for said in github.comments] == [f"{MARKER}\ntwo"]
+
+
+# The check
+
+HEAD = "a" * 40
+VERDICT = Verdict(Conclusion.SUCCESS, "verified gain 0.1", "**better**", "https://github.com/o/r/actions/runs/1")
+NO_APP = {"message": "You must authenticate via a GitHub App."}
+
+
+def test_the_verdict_is_a_check_of_the_commit(api: GitHubApi, github: FakeGitHub) -> None:
+    api.check(HEAD, VERDICT)
+    (check,) = github.checks
+    assert check["name"] == "autoresearch" and check["head_sha"] == HEAD and check["conclusion"] == "success"
+    assert check["output"] == {"title": "verified gain 0.1", "summary": "**better**"} and not github.statuses
+    assert check["details_url"] == VERDICT.address
+
+
+@pytest.mark.parametrize(
+    ("conclusion", "state"),
+    [(Conclusion.SUCCESS, "success"), (Conclusion.FAILURE, "failure"), (Conclusion.NEUTRAL, "pending")],
+)
+def test_a_persons_token_sets_a_status_instead(
+    api: GitHubApi, github: FakeGitHub, conclusion: Conclusion, state: str
+) -> None:
+    github.faults.append(Fault("POST", "/check-runs", 403, NO_APP))
+    api.check(HEAD, Verdict(conclusion, "x" * 200, ""))
+    (status,) = github.statuses
+    assert (status["commit"], status["context"], status["state"]) == (HEAD, "autoresearch", state)
+    assert len(status["description"]) == 140
+
+
+def test_a_token_that_may_set_neither_is_told_what_it_needs(api: GitHubApi, github: FakeGitHub) -> None:
+    github.faults += [Fault("POST", path, 403, NO_APP) for path in ("/check-runs", f"/statuses/{HEAD}")]
+    with pytest.raises(PublishError, match="checks: write or statuses: write"):
+        api.check(HEAD, VERDICT)
+
+
 # GitHub's own description of its API, cut to our calls by cut_spec.py
 
 CALLS = json.loads(Path(__file__).with_name("calls.json").read_text("utf-8"))["calls"]
@@ -124,6 +214,11 @@ def test_every_request_is_as_github_describes_it(api: GitHubApi, github: FakeGit
     number = opened(api)
     api.update(number, title="t2", body="b2")
     api.label(number, ["autoresearch"])
+    for text in ("one", "two"):
+        api.comment(number, MARKER, text)
+    github.faults.append(Fault("POST", "/check-runs", 403, NO_APP))
+    for _ in range(2):
+        api.check(HEAD, VERDICT)
     assert {method for method, _, _ in github.requests} == {"GET", "POST", "PATCH"}
     for (method, path, body), query in zip(github.requests, github.queries, strict=True):
         known = described(method, path)
