@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pytest_autoresearch.research.contexts import touching_tests
 from pytest_autoresearch.research.guards import Suite, blamed, failed_tests, failure_words, start_fails
 from tests.marked_project import HALVE, Marked, marked_project
 
@@ -134,3 +135,47 @@ def test_workers_spread_the_guard_and_need_xdist(marked: Marked) -> None:
     marked.test(GUARDED % "['tests/test_where.py'], guard_workers=2")
     done = marked.loop("test_loss.py")
     assert list(marked.outcomes().values()) == [[(37.0, "keep"), (5.0, "keep")]], done.stdout
+
+
+def recorded_contexts(marked: Marked) -> None:
+    """A suite that pytest-cov has recorded by test; the first of its tests reads the model without running a line."""
+    marked.use("pytest_cov.plugin")
+    marked.write(
+        "tests/test_model.py",
+        "import model\n"
+        "def test_its_text(): assert 'RATE = 8.0' in open('model.py').read()\n"
+        "def test_nothing(): pass\n"
+        "def test_nothing_else(): pass\n"
+        "def test_what_it_does(): assert model.loss() == 37\n",
+    )
+    marked.test(GUARDED % "'affected'")
+    done = marked.pytest("tests", "--cov=.", "--cov-context=test", "--cov-report=")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_tests_that_touched_a_file_are_known_from_coverage_contexts(marked: Marked) -> None:
+    recorded_contexts(marked)
+    data = marked.root / ".coverage"
+
+    def touching(*changed: str) -> list[str]:
+        return touching_tests(changed, top=marked.root, root=marked.root)
+
+    assert touching("model.py") == ["tests/test_model.py::test_what_it_does"]
+    assert touching("other.py") == []
+    assert touching("tests/test_model.py") == []  # every test touches it: no choice
+    data.rename(marked.root / "elsewhere")
+    assert touching("model.py") == []
+    marked.write(".coveragerc", "[run]\ndata_file = elsewhere\n")
+    assert touching("model.py") == ["tests/test_model.py::test_what_it_does"]
+    for damaged in ("no database", ""):
+        marked.write("elsewhere", damaged)
+        assert touching("model.py") == [] and (marked.root / "elsewhere").read_text() == damaged
+
+
+def test_affected_begins_with_the_tests_that_touched_the_changed_files(marked: Marked) -> None:
+    recorded_contexts(marked)
+    done = marked.loop("test_loss.py")
+    assert "FAILED tests/test_model.py::test_what_it_does" in done.stdout.replace("\n", ""), done.stdout
+    (marked.root / ".coverage").unlink()
+    done = marked.loop("test_loss.py", "--autoresearch-tag=b")
+    assert "FAILED tests/test_model.py::test_its_text" in done.stdout.replace("\n", ""), done.stdout

@@ -1,7 +1,7 @@
 """Guards as shell commands, and what their output says of the tests that failed. Pure; runs nothing.
 
 A guard is whatever has to stay green: a path or node id of tests, options that select some of them (``-m smoke``),
-the word ``affected`` for the whole suite in the order that finds a failure soonest, or any command.
+the word ``affected`` for the whole suite after the tests that are likely to fail, or any command.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Suite:
         """What to run for one guard, one after the other. ``first``: tests that ``affected`` begins with."""
         if guard == AFFECTED:
             runs = ([" ".join(map(shlex.quote, first))] if first else []) + [""]
-            root = posixpath.relpath(self._root(), self.directory)
+            root = posixpath.relpath(self.root, self.directory)
             start = "" if root == "." else f"cd {shlex.quote(root)} && "
             return [start + self._pytest(selection, fail_fast=fail_fast) for selection in runs]
         if guard.startswith("-"):
@@ -57,12 +57,17 @@ class Suite:
         ]
         return " ".join(word for word in words if word)
 
+    def has(self, test: str) -> bool:
+        """Whether the file of a node id, relative to the root, is there."""
+        return posixpath.normpath(posixpath.join(self.root, test.partition("::")[0])) in self.files
+
     def _exists(self, guard: str) -> bool:
         place = posixpath.normpath(posixpath.join(self.directory, guard))
         return place in self.files or any(path.startswith(f"{place}/") for path in self.files)
 
-    def _root(self) -> str:
-        """The nearest directory from the protocol's upwards that configures pytest, else the top."""
+    @property
+    def root(self) -> str:
+        """Where the whole suite is run: the nearest directory upwards that configures pytest, else the top."""
         place = posixpath.normpath(self.directory)
         while place not in (".", ""):
             if any(posixpath.join(place, name) in self.files for name in _INI_FILES):

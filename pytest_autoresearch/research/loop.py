@@ -81,6 +81,7 @@ class Research:
             parts.watch.phase,
             parts.watch.tick,
             suite=suite_of(parts.protocol, self.drafts.start, parts.settings.guard_workers),
+            checkout=parts.git.top,
             history=lambda: self.history,
         )
         self.proposer = Proposer(

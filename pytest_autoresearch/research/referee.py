@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
+from pathlib import Path
 
 from pytest_autoresearch.errors import LabError
 from pytest_autoresearch.lab.job import Executor, Finished, Tick
@@ -13,7 +14,8 @@ from pytest_autoresearch.lab.metrics import one_line
 from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Reason, Role
 from pytest_autoresearch.protocol.model import Protocol
 from pytest_autoresearch.research.candidate import Candidate, Ruling
-from pytest_autoresearch.research.guards import Suite, blamed, failure_words, start_fails
+from pytest_autoresearch.research.contexts import touching_tests
+from pytest_autoresearch.research.guards import AFFECTED, Suite, blamed, failure_words, start_fails
 
 SHORTEST_GUARD = 600.0  # s; a test suite may well take longer than one run
 
@@ -31,10 +33,11 @@ class Referee:
         tick: Tick,
         *,
         suite: Suite,
+        checkout: Path,
         history: Callable[[], Sequence[Experiment]],
     ) -> None:
         self._protocol, self._lab, self._phase, self._tick = protocol, lab, phase, tick
-        self._suite, self._history = suite, history
+        self._suite, self._checkout, self._history = suite, checkout, history
 
     def start_fails(self, start: Candidate, deadline: float) -> str | None:
         """What to tell the user of a guard that fails on the start commit, None when all are green."""
@@ -84,13 +87,21 @@ class Referee:
     def _failing(self, guard: str, candidate: Candidate, deadline: float, *, fail_fast: bool) -> Finished | None:
         """How the guard ended, None when it is green."""
         self._phase(candidate.number, f"guard: {guard}")
-        first = blamed(e.detail for e in self._history() if e.reason is Reason.GUARD)
+        first = self._likely_to_fail(candidate) if guard == AFFECTED else []
         *hasty, whole = self._suite.commands(guard, fail_fast=fail_fast, first=first)
         for command in (*hasty, whole):
             done = self._lab.guard(command, candidate.state, max(deadline, SHORTEST_GUARD), self._tick)
             if done.exit_code == TESTS_FAILED or (command == whole and done.exit_code != 0):
                 return done
         return None
+
+    def _likely_to_fail(self, candidate: Candidate) -> list[str]:
+        """Tests that failed in guards before, then those that have touched the changed files, as far as is known."""
+        if not candidate.edits:
+            return []
+        before = blamed(e.detail for e in self._history() if e.reason is Reason.GUARD)
+        touching = touching_tests(candidate.edits, top=self._checkout, root=self._checkout / self._suite.root)
+        return list(dict.fromkeys([*before, *(test for test in touching if self._suite.has(test))]))
 
     def _loses(self, incumbent: Measurement, candidate: Measurement) -> Ruling | None:
         if candidate.value is None:
