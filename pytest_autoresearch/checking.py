@@ -6,16 +6,17 @@ Runs no loop, writes nothing. A test without a ledger in this repository passes 
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import pytest
 
 from pytest_autoresearch.errors import AutoresearchError
 from pytest_autoresearch.judge import JudgeState
 from pytest_autoresearch.judge.statistics import t_quantile
-from pytest_autoresearch.marked import is_aggregated, is_marked, source_of
-from pytest_autoresearch.measuring import recorded_by
+from pytest_autoresearch.marked import is_aggregated, is_marked, node_id, source_of
+from pytest_autoresearch.measuring import geometric_mean, recorded_by
 from pytest_autoresearch.notebook.chain import read_history, sessions
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.record import History
@@ -25,6 +26,8 @@ from pytest_autoresearch.protocol.serialise import from_json
 from pytest_autoresearch.research.opening import machine_fingerprint
 
 CONFIDENCE = 0.99  # of a single run that is as good as the certified level, a share of this is let pass
+
+_Collected: TypeAlias = "pytest.Item | pytest.Collector | list[pytest.Item | pytest.Collector] | None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +69,12 @@ def certified(history: History, direction: Direction) -> Certified | None:
     )
 
 
+def aggregated(values: Sequence[float | None]) -> float | None:
+    """The metric of one test from that of each of its parameter sets, None where one of them has none."""
+    known = [value for value in values if value is not None]
+    return geometric_mean(known) if known and len(known) == len(values) else None
+
+
 def compared(value: float | None, metric: Metric, level: Certified, *, machine: str) -> tuple[bool, str]:
     """Whether the value is a regression, and one line that says what was compared."""
     if value is None:
@@ -84,6 +93,17 @@ class Checking:
     def __init__(self, config: pytest.Config) -> None:
         self._tag: str | None = config.getoption("autoresearch_tag")
         self._lines: list[str] = []
+        self._sets: dict[str, set[str]] = {}  # the parameter sets, selected or not, of each aggregated test
+        self._measured: dict[str, dict[str, Mapping[str, float]]] = {}  # what each set of a test has recorded
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_pycollect_makeitem(self) -> Generator[None, _Collected, _Collected]:
+        """Know all the parameter sets that make one metric, whichever of them are selected later."""
+        collected = yield
+        for item in collected if isinstance(collected, list) else ():
+            if isinstance(item, pytest.Item) and is_aggregated(item):
+                self._sets.setdefault(node_id(item), set()).add(item.nodeid)
+        return collected
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -91,23 +111,30 @@ class Checking:
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
         if call.when == "call" and report.passed and is_marked(item):
-            is_regression, line = self._check(item, call)
-            self._lines.append(f"{item.nodeid}: {line}")
-            if is_regression:
-                report.outcome = "failed"
-                report.longrepr = line
+            test = node_id(item)
+            measured = self._measured.setdefault(test, {})
+            measured[item.nodeid] = recorded_by(item, call)
+            if measured.keys() >= self._sets.get(test, set()):  # the last set answers for all
+                is_regression, line = self._check(item, list(measured.values()))
+                self._lines.append(f"{test}: {line}")
+                if is_regression:
+                    report.outcome = "failed"
+                    report.longrepr = line
         return report
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say of each marked test what it was compared with."""
+        for test, sets in self._sets.items():
+            measured = self._measured.get(test, {})
+            if measured and len(measured) < len(sets):
+                self._lines.append(f"{test}: not compared, only {len(measured)} of {len(sets)} parameter sets passed")
         if self._lines:
             terminalreporter.section("autoresearch check")
             for line in self._lines:
                 terminalreporter.write_line(line)
 
-    def _check(self, item: pytest.Item, call: pytest.CallInfo[None]) -> tuple[bool, str]:
-        if is_aggregated(item):
-            return False, "not compared: its metric is that of all parameter sets"
+    def _check(self, item: pytest.Item, measured: Sequence[Mapping[str, float]]) -> tuple[bool, str]:
+        """Whether what the test, or each of its parameter sets, has recorded is a regression, and a line about it."""
         try:
             with Git.discover(item.path.parent) as git:
                 source = source_of(item, git.top)
@@ -121,4 +148,7 @@ class Checking:
         level = certified(history, metric.direction)
         if level is None:
             return False, "not compared: its session has no baseline yet"
-        return compared(recorded_by(item, call).get(metric.name), metric, level, machine=machine_fingerprint())
+        value = aggregated([numbers.get(metric.name) for numbers in measured])
+        is_regression, line = compared(value, metric, level, machine=machine_fingerprint())
+        several = f"geometric mean of {len(measured)} parameter sets: " if is_aggregated(item) else ""
+        return is_regression, several + line

@@ -77,3 +77,34 @@ def test_a_marked_test_fails_while_it_is_worse_than_its_session_has_certified(tm
     merged = project.pytest("--autoresearch-check", "-q")
     assert merged.returncode == 0 and "loss 5 holds the certified 5" in merged.stdout, merged.stdout
     assert project.pytest("--autoresearch-check", "--autoresearch").returncode == 4
+
+
+def test_aggregated_parameter_sets_are_checked_as_one_and_only_when_all_of_them_have_passed(tmp_path: Path) -> None:
+    project = marked_project(tmp_path)
+    project.test(
+        """
+@pytest.mark.parametrize("factor", [1, 4])
+@pytest.mark.autoresearch(metric="loss", direction="lower", targets=["model.py"], aggregate="geomean", tag="both")
+def test_loss(factor, record_metric):
+    record_metric("loss", factor * model.loss())
+    assert factor < 4 or model.RATE > 0
+"""
+    )
+    project.loop("test_loss.py")
+
+    behind = project.pytest("--autoresearch-check", "-q", "-rA")
+    assert behind.returncode == 1 and "1 failed, 1 passed" in behind.stdout, behind.stdout
+    assert "FAILED test_loss.py::test_loss[4]" in behind.stdout
+    assert "test_loss.py::test_loss: geometric mean of 2 parameter sets: loss 74 is worse than" in behind.stdout
+
+    for words in (["test_loss.py::test_loss[1]"], ["-k", "not 4"]):
+        one = project.pytest("--autoresearch-check", "-q", *words)
+        assert one.returncode == 0 and "only 1 of 2 parameter sets passed" in one.stdout, one.stdout
+
+    project.git("merge", "-q", "autoresearch/both")
+    merged = project.pytest("--autoresearch-check", "-q")
+    assert merged.returncode == 0 and "loss 10 holds the certified 10" in merged.stdout, merged.stdout
+
+    project.write("model.py", "RATE = -1.0\ndef loss(): return 1.0\n")
+    failing = project.pytest("--autoresearch-check", "-q")
+    assert failing.returncode == 1 and "only 1 of 2 parameter sets passed" in failing.stdout, failing.stdout
