@@ -1,0 +1,201 @@
+"""Every call of ours, and of the workflows' gh, is as GitHub's own description has it; bad days end in one result."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pytest_autoresearch.cli import main
+from pytest_autoresearch.github.api import Conclusion, GitHubApi, Verdict
+from pytest_autoresearch.github.setup import workflows
+from pytest_autoresearch.notebook.git import Git
+from tests.github.conftest import Work
+from tests.github.cut_spec import CALLS
+from tests.github.fake_github import TOKEN, FakeGitHub, Fault
+from tests.github.prism import DESCRIPTION, PACKAGES, PROGRAM, Prism, cut_to, standing
+from tests.github.test_publish import verify
+
+GH = shutil.which("gh")
+REPOSITORY = "/repos/{owner}/{repo}"
+# What gh asks for when the workflow of reviewers' commands runs it.
+GH_PATHS = (
+    "/collaborators/{username}/permission",
+    "/issues/comments/{comment_id}/reactions",
+    "/actions/workflows/{workflow_id}",
+    "/actions/workflows/{workflow_id}/runs",
+    "/actions/workflows/{workflow_id}/dispatches",
+    "/actions/runs/{run_id}",
+    "/actions/runs/{run_id}/cancel",
+)
+VALIDATE = """
+const {readFileSync} = require("fs"), {buildSchema, parse, validate} = require("graphql");
+// GitHub states two fields twice, which is no error of ours.
+const known = buildSchema(readFileSync(process.argv[1], "utf8"), {assumeValid: true});
+const asked = JSON.parse(readFileSync(0));
+console.log(JSON.stringify(asked.flatMap(each => validate(known, parse(each)).map(String))));
+"""
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        PROGRAM is None or not DESCRIPTION.is_file(), reason="prism and @octokit/openapi: see .ci/tools"
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def description() -> dict[str, Any]:
+    """GitHub's own, whole."""
+    return dict(json.loads(DESCRIPTION.read_text("utf-8")))
+
+
+@pytest.fixture(scope="module")
+def cut(description: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, for the paths that are called."""
+    file = tmp_path_factory.mktemp("description") / "calls.json"
+    ours = {call.split(" ")[1] for call in CALLS}
+    file.write_text(json.dumps(cut_to(description, ours | {REPOSITORY + path for path in GH_PATHS})))
+    return file
+
+
+@pytest.fixture
+def prism(cut: Path, github: FakeGitHub, tmp_path: Path) -> Iterator[Prism]:
+    with standing(cut, github.url, tmp_path / "prism.log") as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def publish(prism: Prism, repository: Git, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """The command, as a job gives it."""
+    monkeypatch.setenv("GITHUB_API_URL", prism.url)
+    monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
+    return lambda *args: main(["publish", str(repository.top), *args])
+
+
+def test_a_session_is_published_in_githubs_own_terms(
+    publish: Callable[..., int], prism: Prism, github: FakeGitHub, repository: Git
+) -> None:
+    assert publish() == 0 and github.pulls[0]["draft"]
+    with Work(repository.top) as work:
+        work.reach(14)
+    assert publish() == 0 and "(4 keeps of 13 experiments)" in github.pulls[0]["title"]
+    verify(repository, gain=0.1)
+    with Work(repository.top) as work:
+        work.notebook.note("stop", "10 experiments")
+    assert publish() == 0 and not github.pulls[0]["draft"]
+    assert prism.violations() == [] and misspelt(github) == []
+
+
+def test_comments_and_checks_are_in_githubs_own_terms(prism: Prism, github: FakeGitHub) -> None:
+    api = GitHubApi("o/r", TOKEN, url=prism.url)
+    number = api.create(branch="autoresearch/demo", base="main", title="t", body="b").number
+    for text in ("first", "second"):
+        api.comment(number, "<!-- ours -->", text)
+    for conclusion in Conclusion:
+        api.check("1" * 40, Verdict(conclusion, "title", "summary", "https://github.com/o/r"))
+    github.faults.append(Fault("POST", "/check-runs", 403, {"message": "Resource not accessible"}, times=9))
+    for conclusion in Conclusion:
+        api.check("1" * 40, Verdict(conclusion, "title", "summary", "https://github.com/o/r"))
+    assert prism.violations(level="error") == []
+
+
+def test_a_bad_day_ends_in_one_pull_request_and_an_expired_token_in_a_clear_message(
+    publish: Callable[..., int], prism: Prism, github: FakeGitHub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    limited = {"message": "You have exceeded a secondary rate limit.", "documentation_url": "https://docs.github.com"}
+    github.faults += [
+        Fault("POST", "/pulls", 403, limited, {"Retry-After": "0"}),
+        Fault("POST", "/pulls", 502),
+        Fault("POST", "/pulls", loses_answer=True),  # Prism makes a 500 of it
+        Fault("GET", "/pulls", 200, body=[], times=4),  # type: ignore[arg-type] # true three times; then a 422 says what there is
+        Fault("PATCH", "/pulls/1", 401, {"message": "Bad credentials"}),
+    ]
+    assert publish() == 4
+    said = capsys.readouterr().err
+    assert "has expired" in said and "publish again" in said and "Traceback" not in said and TOKEN not in said
+    assert len(github.pulls) == 1 and github.posts("/pulls") == 4 and all(not fault.times for fault in github.faults)
+    assert publish() == 0 and len(github.pulls) == 1 and github.posts("/pulls") == 4
+    assert prism.violations(level="error") == []
+
+
+@pytest.mark.skipif(GH is None, reason="gh is not installed: see .ci/tools")
+def test_reviewers_commands_are_in_githubs_own_terms(
+    prism: Prism, github: FakeGitHub, description: dict[str, Any], tmp_path: Path
+) -> None:
+    github.faults += prepared(description)
+    for text in ("verify", "continue 5", "stop"):
+        carry_out(f"/autoresearch {text}", prism, tmp_path)
+    assert [
+        path.rsplit("/", 1)[1] for method, path, _ in github.requests if method == "POST" and "graphql" not in path
+    ] == [*("reactions", "dispatches", "reactions", "dispatches", "reactions", "cancel")]
+    assert prism.violations() == [] and misspelt(github) == []
+
+
+def prepared(description: dict[str, Any]) -> list[Fault]:
+    """The examples of the description as answers, about a run of ours."""
+    examples = {name: each["value"] for name, each in description["components"]["examples"].items()}
+    workflow, run = examples["workflow"], {**examples["workflow-run"], "display_title": "autoresearch demo"}
+    run |= {"status": "in_progress", "conclusion": None, "workflow_id": workflow["id"]}
+    permission = examples["repository-collaborator-permission-response-if-user-has-admin-permissions"]
+    permission["user"]["role_name"] = permission["role_name"]  # demanded by the description, and not in its example
+    pull = {"number": 1, "id": "PR_1", "headRefName": "autoresearch/demo", "isCrossRepository": False}
+    repository = {"id": "R_1", "name": "r", "owner": {"login": "o"}, "defaultBranchRef": {"name": "main"}}
+    answers = [
+        ("GET", "/permission", 200, permission),
+        ("POST", "/reactions", 201, examples["reaction"]),
+        ("POST", "/graphql", 200, {"data": {"repository": {**repository, "pullRequest": pull}}}),
+        *(("GET", f"/workflows/{name}", 200, workflow) for name in ("verify.yml", "autoresearch.yml", workflow["id"])),
+        ("POST", "/dispatches", 200, examples["workflow-dispatch-response"]),
+        ("GET", "/runs", 200, {"total_count": 1, "workflow_runs": [run]}),
+        ("GET", f"/runs/{run['id']}", 200, run),
+        ("POST", "/cancel", 202, {}),
+    ]
+    return [Fault(method, path, status, body, times=99) for method, path, status, body in answers]
+
+
+def carry_out(comment: str, prism: Prism, place: Path) -> None:
+    """Run the steps of the workflow that carry out a comment with the real gh."""
+    told = place / "output"
+    told.touch()
+    env = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(place),
+        "GH_HOST": "github.localhost",  # the one host that gh speaks plain HTTP with; the proxy takes what is for it
+        "HTTP_PROXY": prism.url,
+        "GH_TOKEN": TOKEN,
+        "GH_REPO": "o/r",
+        "GITHUB_REPOSITORY": "o/r",
+        "GITHUB_OUTPUT": str(told),
+        "COMMENT": comment,
+        "COMMENT_ID": "7",
+        "NUMBER": "1",
+        "ACTOR": "reviewer",
+    }
+    job = yaml.safe_load(workflows("autoresearch.config.md", two_jobs=False)["commands.yml"])["jobs"]["command"]
+    for step in (step for step in job["steps"] if "gh " in step.get("run", "")):
+        command = ["bash", "-eo", "pipefail", "-c", step["run"]]
+        done = subprocess.run(command, env=env, cwd=place, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, f"{comment}: {step['name']}\n{done.stdout}{done.stderr}"
+        for line in told.read_text().splitlines():
+            name, _, value = line.partition("=")
+            env[name.upper()] = value
+    told.unlink()
+
+
+def misspelt(github: FakeGitHub) -> list[str]:
+    """What GraphQL's own description has against what was asked in it."""
+    asked = [body["query"] for _, path, body in github.requests if path == "/graphql"]
+    assert asked
+    command = ["node", "-e", VALIDATE, str(PACKAGES / "@octokit/graphql-schema/schema.graphql")]
+    env = {"PATH": os.environ["PATH"], "NODE_PATH": str(PACKAGES)}
+    done = subprocess.run(command, input=json.dumps(asked), env=env, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return list(json.loads(done.stdout))
