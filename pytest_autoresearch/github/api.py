@@ -68,7 +68,7 @@ class Api(Interface):
         """The newest pull request from a branch of this repository, open ones first."""
 
     def create(self, *, branch: str, base: str, title: str, body: str) -> Pull:
-        """Open a draft, or return the one that is open already."""
+        """Open a draft, where there are drafts, or return the one that is open already."""
 
     def update(self, number: int, *, title: str, body: str) -> Pull:
         """Replace title and body."""
@@ -135,7 +135,9 @@ class GitHubApi:
                 if attempt + 1 == ATTEMPTS:
                     raise
             except PublishError as error:
-                if "already exists" not in str(error):
+                if "draft pull requests are not supported" in str(error).lower():
+                    wanted["draft"] = False  # private repositories of GitHub's free plans have none
+                elif "already exists" not in str(error):
                     raise
         raise PublishError(f"{self._repository}: the pull request of {branch} can be neither found nor opened")
 

@@ -44,6 +44,12 @@ def test_creating_twice_gives_the_one_that_is_open(api: GitHubApi, github: FakeG
     assert len(github.pulls) == 1 and github.posts("/pulls") == 1
 
 
+def test_where_there_are_no_drafts_it_is_open_for_review(api: GitHubApi, github: FakeGitHub) -> None:
+    body = {"message": "Draft pull requests are not supported in this repository."}
+    github.faults.append(Fault("POST", "/pulls", 422, body))
+    assert opened(api) == 1 and len(github.pulls) == 1 and not github.pulls[0]["draft"]
+
+
 def test_one_that_somebody_else_opened_meanwhile_is_taken(api: GitHubApi, github: FakeGitHub) -> None:
     opened(api)
     github.faults.append(Fault("GET", "/pulls", 200, body=[]))  # type: ignore[arg-type]
