@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from typing import Any
 from typing import Protocol as Interface
 
@@ -19,6 +18,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
 from pytest_autoresearch.errors import PublishError
+from pytest_autoresearch.github.verdict import Conclusion, Verdict
 
 PUBLIC = "https://api.github.com"
 ATTEMPTS = 4
@@ -41,24 +41,6 @@ class Pull:
     is_draft: bool
     is_merged: bool
     node: str
-
-
-class Conclusion(str, Enum):
-    """What a check says of a commit."""
-
-    SUCCESS = "success"
-    NEUTRAL = "neutral"
-    FAILURE = "failure"
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """A check's outcome. ``summary`` is Markdown, ``address`` where more is told; it may be empty."""
-
-    conclusion: Conclusion
-    title: str
-    summary: str
-    address: str = ""
 
 
 class Api(Interface):

@@ -43,3 +43,8 @@ def command_data(text: str) -> str:
 def command_property(text: str) -> str:
     """A property of a workflow command, such as its title."""
     return command_data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def log_lines(text: str, most: int) -> list[str]:
+    """The last lines of a foreign log, fit for a job's log: none begins as a command does, in its old form either."""
+    return [f"| {line[:500].replace('##[', '# #[')}" for line in clean(text, lines=True).split("\n")[-most:] if line]

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pytest_autoresearch.errors import PublishError
 from pytest_autoresearch.github.checks import check, check_scope, check_start
-from pytest_autoresearch.github.pull_request import Links, PullRequest, pull_request
+from pytest_autoresearch.github.progress import MARKER, ended
+from pytest_autoresearch.github.pull_request import Links, PullRequest, opening, pull_request
 from pytest_autoresearch.github.remote import Remote, Sent, default_branch, send, tip
+from pytest_autoresearch.github.verdict import Conclusion, Verdict
 from pytest_autoresearch.notebook.chain import Chain, branch_ref, ledger_ref, read_chain
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.record import History
 from pytest_autoresearch.protocol.serialise import from_json
 from pytest_autoresearch.report.summary import summarise
+from pytest_autoresearch.report.terminal import verified_line
 
 if TYPE_CHECKING:
     from pytest_autoresearch.github.api import Api, Pull  # github3.py is slow to import
@@ -95,23 +99,32 @@ def publish(git: Git, planned: Plan, remote: Remote, api: Api, *, keep_draft: bo
     sent = send(git, remote, planned.chain, with_results=planned.with_results)
     if pull is None and (not planned.history.keeps or sent.branch is None):
         return Published(sent, None, remarks=sent.remarks)
-    text = pull_request(planned.history, replace(links(remote), remarks=(*planned.remarks, *sent.remarks)))
+    places = replace(links(remote), remarks=(*planned.remarks, *sent.remarks))
+    text = pull_request(planned.history, places)
     if pull is None:
         pull = api.create(branch=planned.branch, base=base, title=text.title, body=text.body)
     pull = api.update(pull.number, title=text.title, body=text.body)
-    return _finished(planned, Published(sent, pull, remarks=sent.remarks), api, keep_draft=keep_draft)
+    done = Published(sent, pull, remarks=sent.remarks)
+    return _finished(planned.history, done, places, api, keep_draft=keep_draft)
 
 
 def may_be_ready(history: History) -> bool:
     """Whether the session has ended and its gain was confirmed on fresh runs."""
-    summary = summarise(history)
-    if summary is None or summary.verified is None or not history.keeps:
-        return False
-    if not any(note.kind == "stop" for note in history.notes[-1:]):
-        return False
+    has_ended = any(note.kind == "stop" for note in history.notes[-1:])
+    return has_ended and verdict(history, Links()).conclusion is Conclusion.SUCCESS
+
+
+def verdict(history: History, links: Links) -> Verdict:
+    """What the check on the branch's head says: whether fresh runs have confirmed the gain."""
+    summary, text = summarise(history), opening(history, links)
+    if summary is None or not history.keeps:
+        return Verdict(Conclusion.NEUTRAL, "nothing was kept", text, links.run)
     verified = summary.verified
+    if verified is None:
+        return Verdict(Conclusion.NEUTRAL, "not verified yet: `pytest-autoresearch verify`", text, links.run)
     low = verified.gain if verified.interval is None else verified.interval[0]
-    return low is not None and low > 0
+    conclusion = Conclusion.SUCCESS if low is not None and low > 0 else Conclusion.FAILURE
+    return Verdict(conclusion, verified_line(summary), text, links.run)
 
 
 def links(remote: Remote) -> Links:
@@ -120,19 +133,25 @@ def links(remote: Remote) -> Links:
     return Links(remote.web, f"{remote.web}/actions/runs/{run}" if run and remote.web else "")
 
 
-def _finished(planned: Plan, done: Published, api: Api, *, keep_draft: bool) -> Published:
-    """Labels and the end of the draft: good to have, and no reason to call the publishing failed."""
-    assert done.pull is not None
-    is_ready = not done.pull.is_draft
-    remarks = list(done.remarks)
-    try:
-        api.label(done.pull.number, LABELS)
-    except PublishError as error:
-        remarks.append(f"not labelled: {error}".split("\n")[0])
-    if not is_ready and not keep_draft and may_be_ready(planned.history):
+def _finished(history: History, done: Published, links: Links, api: Api, *, keep_draft: bool) -> Published:
+    """Label, comment, check and the end of the draft: good to have, and no reason to call the publishing failed."""
+    pull, head, remarks = done.pull, done.sent.branch, list(done.remarks)
+    assert pull is not None
+
+    def succeeds(failed: str, call: Callable[[], None]) -> bool:
         try:
-            api.mark_ready(done.pull)
-            is_ready = True
+            call()
         except PublishError as error:
-            remarks.append(f"{error}".split("\n")[0])
+            remarks.append(f"{failed}: {' '.join(str(error).split())}")
+            return False
+        return True
+
+    succeeds("not labelled", lambda: api.label(pull.number, LABELS))
+    text = ended(history, links)
+    succeeds("the comment is out of date", lambda: api.comment(pull.number, MARKER, text, is_wanted=False))
+    if head is not None:
+        succeeds("no check was set", lambda: api.check(head, verdict(history, links)))
+    is_ready = not pull.is_draft
+    if not is_ready and not keep_draft and may_be_ready(history):
+        is_ready = succeeds("still a draft", lambda: api.mark_ready(pull))
     return replace(done, is_ready=is_ready, remarks=tuple(remarks))

@@ -75,13 +75,19 @@ def body(history: History, links: Links, *, limit: int = BODY_LIMIT) -> str:
         ]
     )
     room = limit - length(head) - length(middle) - 1200  # the frames of the two tables and what stands between
-    kept = _table(_KEPT_HEAD, history.keeps, lambda e: _kept_row(e, links), room=room // 2, pointer=pointer)
+    kept = _table(KEPT_HEAD, history.keeps, lambda e: kept_row(e, links), room=room // 2, pointer=pointer)
     all_of_them = _table(
-        _ALL_HEAD, history.experiments, _any_row, room=room - length(kept), pointer=pointer, least=summary.start
+        ALL_HEAD, history.experiments, any_row, room=room - length(kept), pointer=pointer, least=summary.start
     )
     folded = f"<details>\n<summary>All {len(history.experiments)} rows</summary>\n\n{all_of_them}\n\n</details>"
     text = _joined([head, "## Kept", kept if history.keeps else "Nothing yet.", middle, folded, _footer(links)])
     return _cut(text, limit, pointer)
+
+
+def opening(history: History, links: Links) -> str:
+    """The top of the body: what was gained, how sure that is, what it cost."""
+    summary = summarise(history)
+    return NO_BASELINE if summary is None else _joined(_opening(summary, links))
 
 
 def length(text: str) -> int:
@@ -96,7 +102,7 @@ def _opening(summary: Summary, links: Links) -> Iterator[str]:
     for remark in links.remarks:
         yield f"> [!WARNING]\n> {words(remark, 600)}"
     yield f"**{words(headline(summary))}**"
-    facts = [f"{count(summary.experiments, 'experiment')}: {_counted(summary)}"]
+    facts = [f"{count(summary.experiments, 'experiment')}: {counted(summary)}"]
     bounds = summary.best.interval
     if bounds is not None and summary.best.number:
         facts.append(f"best {words(number(summary.best.value) + interval(bounds))}")
@@ -187,11 +193,12 @@ def _pointer(history: History, links: Links) -> str:
 
 # Tables
 
-_KEPT_HEAD = "| # | commit | before → after | change | what |\n|--:|---|---|--:|---|"
-_ALL_HEAD = "| # | commit | value | change | verdict | what |\n|--:|---|--:|--:|---|---|"
+KEPT_HEAD = "| # | commit | before → after | change | what |\n|--:|---|---|--:|---|"
+ALL_HEAD = "| # | commit | value | change | verdict | what |\n|--:|---|--:|--:|---|---|"
 
 
-def _kept_row(e: Experiment, links: Links) -> str:
+def kept_row(e: Experiment, links: Links) -> str:
+    """A keep's row below KEPT_HEAD."""
     short = e.commit[:7]
     commit = f"[{short}]({links.repository}/commit/{e.commit})" if links.repository else f"`{short}`"
     flag = " **suspicious**" if e.suspicious else ""
@@ -199,7 +206,8 @@ def _kept_row(e: Experiment, links: Links) -> str:
     return f"| {e.number:04d} | {commit} | {shift} | {words(change(e))} | {words(e.description)}{flag} |"
 
 
-def _any_row(e: Experiment) -> str:
+def any_row(e: Experiment) -> str:
+    """An experiment's row below ALL_HEAD."""
     verdict = "baseline" if e.number == 0 else f"{e.status.value}: {e.reason.value}"
     return (
         f"| {e.number:04d} | `{e.commit[:7]}` | {words(number(e.value))} | {words(change(e))} | {words(verdict)} "
@@ -255,7 +263,8 @@ def _trust(summary: Summary) -> str:
     return f"verified {number(verified.gain)}" if relative is None else f"verified {relative:.2f} %"
 
 
-def _counted(summary: Summary) -> str:
+def counted(summary: Summary) -> str:
+    """How many of each status."""
     return ", ".join(f"{summary.counts[status]} {status.value}" for status in Status)
 
 

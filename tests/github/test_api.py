@@ -11,7 +11,8 @@ import jsonschema
 import pytest
 
 from pytest_autoresearch.errors import PublishError
-from pytest_autoresearch.github.api import Conclusion, GitHubApi, Pull, Verdict
+from pytest_autoresearch.github.api import GitHubApi, Pull
+from pytest_autoresearch.github.verdict import Conclusion, Verdict
 from tests.github.fake_github import TOKEN, FakeGitHub, Fault
 
 BRANCH = "autoresearch/demo"

@@ -10,19 +10,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pytest_autoresearch.errors import PublishError
-from pytest_autoresearch.github.live import Job, Pusher
-from pytest_autoresearch.github.remote import Remote, environment, open_remote, tip
+from pytest_autoresearch.github.api import GitHubApi
+from pytest_autoresearch.github.errands import Commenter, Pusher
+from pytest_autoresearch.github.progress import MARKER
+from pytest_autoresearch.github.remote import environment, open_remote, tip
 from pytest_autoresearch.lab.sandbox import choose
 from pytest_autoresearch.notebook.git import Git
 from tests.conftest import Project
-from tests.github.fake_github import TOKEN, FakeGitHub, serving
-from tests.github.histories import experiment, history, session
+from tests.github.fake_github import TOKEN, FakeGitHub, Fault, serving
 from tests.notebook.diary import git
 
 LEDGER = "refs/autoresearch/demo/log"
@@ -82,7 +82,7 @@ def test_a_push_that_failed_is_tried_again(repository: Git, origin: Path) -> Non
     hook.chmod(0o755)
     remote = open_remote(repository, "origin", None)
     pusher = Pusher(repository.top, "demo", remote, first_pause=0.01)
-    pusher.push_soon()
+    pusher.soon()
     deadline = time.monotonic() + 30
     remarks: list[str] = []
     while not remarks and time.monotonic() < deadline:
@@ -100,7 +100,7 @@ def test_a_hanging_push_holds_nobody_up(repository: Git, origin: Path) -> None:
     hook.write_text("#!/bin/sh\nexec sleep 3\n")
     hook.chmod(0o755)
     pusher = Pusher(repository.top, "demo", open_remote(repository, "origin", None))
-    pusher.push_soon()
+    pusher.soon()
     began = time.monotonic()
     pusher.close(0.2)
     assert time.monotonic() - began < 2 and "did not get through in time" in pusher.remarks()[-1]
@@ -125,36 +125,90 @@ def test_the_jobs_summary_and_a_notice_per_keep(project: Project, bare: Path, tm
     assert "start 37.32" in text and "| 0002 |" in text and "verified gain" in text
 
 
-def test_no_line_of_the_log_is_a_command_but_ours() -> None:
-    lines: list[str] = []
-    job = Job(lines.append, None, None)
-    job.mute()
-    keep = experiment(3, description="x\n::set-output name=a::b %0A::error::c")
-    job.show(keep, history(3))
-    job.unmute()
-    stops = [line.removeprefix("::stop-commands::") for line in lines[::3]]
-    assert [line.split("::")[1] for line in lines] == [
-        "stop-commands",
-        stops[0],
-        "notice title=keep 0003 of demo",
-        "stop-commands",
-        stops[1],
-    ]
-    assert stops[0] != stops[1] and len(stops[0]) == 32
-    assert "\n" not in lines[2] and "%250A" in lines[2]
+# The comment
 
 
-def test_the_summary_of_a_long_night_is_below_its_limit(tmp_path: Path) -> None:
-    job = Job(lambda line: None, tmp_path / "summary.md", Remote("origin", "", "o/r", {}))
-    found = history(4000, description="é" * 190)
-    job.summarise(found)
-    assert 500_000 < (tmp_path / "summary.md").stat().st_size < 2**20
-    job.summarise(replace(found, session=session("another")))
-    assert (tmp_path / "summary.md").stat().st_size < 2**20
-    job.summarise(replace(history(3), session=session("demo")))
-    job.summarise(replace(history(3), session=session("another")))
-    text = (tmp_path / "summary.md").read_text("utf-8")
-    assert "# autoresearch demo: loss" in text and "# autoresearch another: loss" in text
+def test_the_comment_of_a_pull_request_follows_and_ends_with_the_session(
+    project: Project, bare: Path, github: FakeGitHub, tmp_path: Path
+) -> None:
+    try:
+        choose("strict", scratch=tmp_path)
+    except Exception as error:
+        pytest.skip(str(error))
+    opened(github)
+    env = {"GITHUB_TOKEN": TOKEN, "GITHUB_API_URL": github.url, "GITHUB_REPOSITORY": "o/r", "GITHUB_ACTIONS": "true"}
+    done = project.pytest(*PUBLISH, FEW, "--autoresearch-isolation=strict", env=env)
+    assert done.returncode == 0, done.stdout
+    (comment,) = github.comments
+    assert comment["issue"] == 1 and comment["body"].startswith(MARKER)
+    for said in ("2 experiments: ", "it has ended: ", "verified gain", "| 0002 |"):
+        assert said in comment["body"], comment["body"]
+
+
+def opened(github: FakeGitHub) -> None:
+    """A pull request of the tag."""
+    GitHubApi("o/r", TOKEN, url=github.url).create(branch="autoresearch/demo", base="main", title="t", body="b")
+    github.requests.clear()
+
+
+@pytest.fixture
+def commenter(github: FakeGitHub, monkeypatch: pytest.MonkeyPatch) -> Iterator[Commenter]:
+    monkeypatch.setenv("GITHUB_API_URL", github.url)
+    opened(github)
+    found = Commenter("demo", "o/r", TOKEN, pause=0.01, first_pause=0.01)
+    yield found
+    found.close(30)
+
+
+def test_one_comment_is_updated_at_every_keep_and_only_if_there_is_news(
+    commenter: Commenter, github: FakeGitHub
+) -> None:
+    commenter.say("one")
+    commenter.soon()
+    wait_until(lambda: [c["body"] for c in github.comments] == [f"{MARKER}\none"])
+    commenter.say("two")
+    commenter.soon()
+    wait_until(lambda: [c["body"] for c in github.comments] == [f"{MARKER}\ntwo"])
+    before = len(github.requests)
+    commenter.close(30)
+    assert len(github.requests) == before and not commenter.remarks()
+
+
+def test_keeps_that_come_fast_share_a_comment(github: FakeGitHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_API_URL", github.url)
+    opened(github)
+    commenter = Commenter("demo", "o/r", TOKEN, pause=60)
+    for number in range(50):
+        commenter.say(f"keep {number}")
+        commenter.soon()
+    commenter.close(30)
+    assert [c["body"] for c in github.comments] == [f"{MARKER}\nkeep 49"]
+    assert sum(method in ("POST", "PATCH") and "comments" in path for method, path, _ in github.requests) == 1
+
+
+def test_a_comment_that_failed_is_written_later_and_the_loop_hears_of_it_once(
+    commenter: Commenter, github: FakeGitHub
+) -> None:
+    github.faults.append(Fault("POST", "/comments", 403, {"message": "Resource not accessible"}, times=3))
+    commenter.say("one")
+    commenter.soon()
+    wait_until(lambda: bool(github.comments))
+    (remark,) = commenter.remarks()
+    assert "the comment was not written" in remark and "pull-requests: write" in remark and TOKEN not in remark
+
+
+def test_a_pull_request_that_is_over_gets_no_comment(commenter: Commenter, github: FakeGitHub) -> None:
+    github.pulls[0]["state"] = "closed"
+    commenter.say("one")
+    commenter.close(30)
+    assert github.comments == [] and github.requests
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 # The token

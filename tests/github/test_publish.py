@@ -14,6 +14,7 @@ import pytest
 from pytest_autoresearch.cli import main
 from pytest_autoresearch.errors import PublishError
 from pytest_autoresearch.github.api import GitHubApi
+from pytest_autoresearch.github.progress import MARKER
 from pytest_autoresearch.github.publish import Published, plan, publish, read_checked
 from pytest_autoresearch.github.remote import open_remote, send
 from pytest_autoresearch.notebook.chain import Chain, read_history
@@ -174,6 +175,47 @@ def test_a_gain_that_fresh_runs_do_not_confirm_stays_a_draft(repository: Git, gi
     with Work(repository.top) as work:
         work.notebook.note("stop", "10 experiments")
     assert not published(repository, github).is_ready and github.pulls[0]["draft"]
+
+
+@pytest.mark.parametrize(
+    ("gain", "conclusion", "said"),
+    [
+        (None, "neutral", "not verified yet"),
+        (0.1, "success", "verified gain 0.1 (10.00 %)"),
+        (-0.1, "failure", "verified gain -0.1 (-10.00 %)"),
+    ],
+)
+def test_the_head_of_the_branch_has_a_check_with_the_verdict(
+    repository: Git, github: FakeGitHub, origin: Path, gain: float | None, conclusion: str, said: str
+) -> None:
+    if gain is not None:
+        verify(repository, gain=gain)
+    published(repository, github)
+    (check,) = github.checks
+    assert check["head_sha"] == git(origin, "rev-parse", BRANCH) and check["conclusion"] == conclusion
+    assert check["output"]["title"].startswith(said)
+    assert github.pulls[0]["body"].startswith(check["output"]["summary"]), "the top of the body"
+
+
+def test_a_token_that_may_set_no_check_costs_a_line(repository: Git, github: FakeGitHub) -> None:
+    no_app = {"message": "You must authenticate via a GitHub App."}
+    github.faults.append(Fault("POST", "/check-runs", 403, no_app, times=2))
+    assert not published(repository, github).remarks
+    head = github.statuses[0]["commit"]
+    assert github.statuses[0]["state"] == "pending" and not github.checks
+    github.faults.append(Fault("POST", f"/statuses/{head}", 403, no_app))
+    (remark,) = published(repository, github).remarks
+    assert remark.startswith("no check was set") and "checks: write or statuses: write" in remark
+    assert "\n" not in remark and len(github.pulls) == 1
+
+
+def test_publishing_ends_the_comment_of_a_job_that_was_lost(repository: Git, github: FakeGitHub) -> None:
+    done = published(repository, github)
+    assert github.comments == [] and done.pull is not None, "the body says it all"
+    GitHubApi("o/r", TOKEN, url=github.url).comment(done.pull.number, MARKER, "it runs")
+    published(repository, github)
+    (comment,) = github.comments
+    assert "it was killed, or runs elsewhere" in comment["body"] and "7 experiments" in comment["body"]
 
 
 def verify(repository: Git, *, gain: float) -> None:

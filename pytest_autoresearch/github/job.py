@@ -1,0 +1,84 @@
+"""A job's page on GitHub Actions: its summary, a notice per keep, the log of what crashed. Knows no pytest, no network.
+
+Commands in the log are off but for ours: what a run or an agent says stands in it too.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pytest_autoresearch.github.escaping import command_data, command_property, log_lines, words
+from pytest_autoresearch.github.publish import links
+from pytest_autoresearch.github.pull_request import body, title
+from pytest_autoresearch.github.remote import Remote
+from pytest_autoresearch.notebook.record import History
+from pytest_autoresearch.protocol.experiment import Experiment, Status
+from pytest_autoresearch.report.terminal import verdict
+
+SUMMARY_LIMIT = 340_000  # characters of one session; at 3 bytes each they stay below what a step may have
+SUMMARY_BYTES = 2**20 - 1
+TAIL_LINES = 40
+
+Write = Callable[[str], None]
+
+
+@dataclass
+class Job:
+    """The job that this process is a step of. ``write`` adds a line to its log, ``summary`` is the file of its page."""
+
+    write: Write
+    summary: Path | None
+    web: Remote | None
+    secret: str = ""
+    _texts: dict[str, str] = field(default_factory=dict)
+
+    def mute(self) -> None:
+        """From now on no line of the log is a command."""
+        self.secret = secrets.token_hex(16)
+        self.write(f"::stop-commands::{self.secret}")
+
+    def unmute(self) -> None:
+        """Lines may be commands again."""
+        self.write(f"::{self.secret}::")
+
+    def show(self, experiment: Experiment, history: History, progress: str) -> None:
+        """A notice for a keep, the folded log of a crash, and ``progress`` as the summary."""
+        name = f"{experiment.number:04d} of {history.session.tag}"
+        if experiment.kept and experiment.number > 0:
+            self._command("notice", verdict(experiment), f" title={command_property(f'keep {name}')}")
+        elif experiment.status is Status.CRASH:
+            self._fold(f"crash {name}: {verdict(experiment)}", experiment)
+        self._summarise(history.session.tag, progress)
+
+    def summarise(self, history: History) -> None:
+        """The whole session as the summary, which GitHub reads when the step ends."""
+        if self.web is not None:
+            text = f"{body(history, links(self.web), limit=SUMMARY_LIMIT)}\n"
+            self._summarise(history.session.tag, text, words(title(history)))
+
+    def _summarise(self, tag: str, text: str, heading: str = "") -> None:
+        if self.summary is None:
+            return
+        self._texts[tag] = f"# {heading or words(f'autoresearch {tag}')}\n\n{text}"
+        data = "\n".join(self._texts.values()).encode("utf-8", "replace")
+        new = self.summary.with_name(f"{self.summary.name}.new")
+        new.write_bytes(data if len(data) <= SUMMARY_BYTES else data[:SUMMARY_BYTES])
+        os.replace(new, self.summary)  # a job may be killed at any time
+
+    def _fold(self, heading: str, experiment: Experiment) -> None:
+        """The end of a failed run's log, folded; nothing in it can end the fold or be a command."""
+        tail = next((m.log_tail for m in reversed(experiment.measurements) if m.log_tail), "")
+        if lines := log_lines(tail, TAIL_LINES):
+            self._command("group", heading)
+            for line in lines:
+                self.write(line)
+            self._command("endgroup")
+
+    def _command(self, name: str, data: str = "", properties: str = "") -> None:
+        self.unmute()
+        self.write(f"::{name}{properties}::{command_data(data)}")
+        self.mute()
