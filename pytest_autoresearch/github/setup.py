@@ -14,6 +14,7 @@ _TWO_JOBS: Mapping[str, str] = {
     "      contents: write # every keep is pushed while the loop runs\n": (
         "      contents: read # the publish job checks and pushes what this one hands over\n"
     ),
+    "      pull-requests: write # one comment says how the session stands, once there is a pull request\n": "",
     'AUTORESEARCH_PUBLISH: "yes"\n': 'AUTORESEARCH_PUBLISH: "no"\n',
     "          OPENAI_API_KEY: ${{ secrets.OPENAI_API_KEY }}\n          GITHUB_TOKEN: ${{ github.token }}\n": (
         "          OPENAI_API_KEY: ${{ secrets.OPENAI_API_KEY }}\n"
