@@ -14,8 +14,11 @@ import pytest
 import yaml
 
 from pytest_autoresearch.cli import main
-from pytest_autoresearch.github.api import Conclusion, GitHubApi, Verdict
+from pytest_autoresearch.github.api import GitHubApi
+from pytest_autoresearch.github.errands import Commenter
+from pytest_autoresearch.github.progress import MARKER
 from pytest_autoresearch.github.setup import workflows
+from pytest_autoresearch.github.verdict import Conclusion, Verdict
 from pytest_autoresearch.notebook.git import Git
 from tests.github.conftest import Work
 from tests.github.cut_spec import CALLS
@@ -84,6 +87,10 @@ def test_a_session_is_published_in_githubs_own_terms(
     publish: Callable[..., int], prism: Prism, github: FakeGitHub, repository: Git
 ) -> None:
     assert publish() == 0 and github.pulls[0]["draft"]
+    commenter = Commenter("demo", "o/r", TOKEN, pause=0.0)
+    commenter.say("It runs.")
+    commenter.close(60.0)
+    assert [comment["body"] for comment in github.comments] == [f"{MARKER}\nIt runs."]
     with Work(repository.top) as work:
         work.reach(14)
     assert publish() == 0 and "(4 keeps of 13 experiments)" in github.pulls[0]["title"]
@@ -91,20 +98,20 @@ def test_a_session_is_published_in_githubs_own_terms(
     with Work(repository.top) as work:
         work.notebook.note("stop", "10 experiments")
     assert publish() == 0 and not github.pulls[0]["draft"]
+    assert len(github.comments) == 1 and "it has ended" in github.comments[0]["body"]
+    assert [check["conclusion"] for check in github.checks] == ["neutral", "neutral", "success"]
     assert prism.violations() == [] and misspelt(github) == []
 
 
-def test_comments_and_checks_are_in_githubs_own_terms(prism: Prism, github: FakeGitHub) -> None:
+def test_every_verdict_is_in_githubs_own_terms_as_a_check_or_as_a_status(prism: Prism, github: FakeGitHub) -> None:
     api = GitHubApi("o/r", TOKEN, url=prism.url)
-    number = api.create(branch="autoresearch/demo", base="main", title="t", body="b").number
-    for text in ("first", "second"):
-        api.comment(number, "<!-- ours -->", text)
-    for conclusion in Conclusion:
-        api.check("1" * 40, Verdict(conclusion, "title", "summary", "https://github.com/o/r"))
-    github.faults.append(Fault("POST", "/check-runs", 403, {"message": "Resource not accessible"}, times=9))
-    for conclusion in Conclusion:
-        api.check("1" * 40, Verdict(conclusion, "title", "summary", "https://github.com/o/r"))
-    assert prism.violations(level="error") == []
+    verdicts = [Verdict(conclusion, "title", "summary", "https://github.com/o/r") for conclusion in Conclusion]
+    for verdict in verdicts:
+        api.check("1" * 40, verdict)
+    github.faults.append(Fault("POST", "/check-runs", 403, {"message": "Resource not accessible"}, times=3))
+    for verdict in verdicts:
+        api.check("1" * 40, verdict)
+    assert len(github.checks) == len(github.statuses) == 3 and prism.violations(statuses=False) == []
 
 
 def test_a_bad_day_ends_in_one_pull_request_and_an_expired_token_in_a_clear_message(
@@ -115,7 +122,8 @@ def test_a_bad_day_ends_in_one_pull_request_and_an_expired_token_in_a_clear_mess
         Fault("POST", "/pulls", 403, limited, {"Retry-After": "0"}),
         Fault("POST", "/pulls", 502),
         Fault("POST", "/pulls", loses_answer=True),  # Prism makes a 500 of it
-        Fault("GET", "/pulls", 200, body=[], times=4),  # type: ignore[arg-type] # true three times; then a 422 says what there is
+        # True three times; after that a 422 says what there is.
+        Fault("GET", "/pulls", 200, body=[], times=4),  # type: ignore[arg-type]
         Fault("PATCH", "/pulls/1", 401, {"message": "Bad credentials"}),
     ]
     assert publish() == 4
@@ -123,7 +131,7 @@ def test_a_bad_day_ends_in_one_pull_request_and_an_expired_token_in_a_clear_mess
     assert "has expired" in said and "publish again" in said and "Traceback" not in said and TOKEN not in said
     assert len(github.pulls) == 1 and github.posts("/pulls") == 4 and all(not fault.times for fault in github.faults)
     assert publish() == 0 and len(github.pulls) == 1 and github.posts("/pulls") == 4
-    assert prism.violations(level="error") == []
+    assert prism.violations(statuses=False) == []
 
 
 @pytest.mark.skipif(GH is None, reason="gh is not installed: see .ci/tools")
