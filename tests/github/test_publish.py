@@ -154,6 +154,17 @@ def test_a_bad_day_ends_in_one_pull_request(repository: Git, github: FakeGitHub,
     assert len(github.pulls) == 1 and "2 keeps" in github.pulls[0]["title"]
 
 
+@pytest.mark.parametrize(("method", "path"), [("GET", "/pulls"), ("POST", "/pulls"), ("PATCH", "/pulls/1")])
+def test_a_token_that_expires_on_the_way_is_said_and_the_next_one_goes_on(
+    repository: Git, github: FakeGitHub, method: str, path: str
+) -> None:
+    github.faults.append(Fault(method, path, 401, {"message": "Bad credentials"}))
+    with pytest.raises(PublishError, match=r"has expired.*publish again with a new one"):
+        published(repository, github)
+    done = published(repository, github)
+    assert done.pull is not None and not done.remarks and len(github.pulls) == 1
+
+
 def test_labels_are_no_reason_to_fail(repository: Git, github: FakeGitHub) -> None:
     github.faults.append(Fault("POST", "/labels", 403, {"message": "no"}))
     done = published(repository, github)
