@@ -209,7 +209,7 @@ def cuda_trouble(gpus: Gpus, choice: Choice, scratch: Path) -> str | None:
     place.mkdir()
     bench.mkdir()
     with gpus.lease(lambda _: None) as lease:
-        base = base_environment(os.environ, interpreter_bin=Path(sys.executable).parent, network=False)
+        base = base_environment(os.environ, interpreter_bin=Path(sys.executable).parent, top=bench, network=False)
         environment = {**base, **lease.environment}
         command = Command((sys.executable, "-c", _ASK_CUDA), bench, environment, timeout=CUDA_TIMEOUT)
         view = View(workspace=bench, shown_at=bench, scratch=place, devices=lease.devices)

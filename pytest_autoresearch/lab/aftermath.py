@@ -6,6 +6,7 @@ it writes: those are its outputs, and later runs may write them too. Nothing els
 
 from __future__ import annotations
 
+import re
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -13,8 +14,8 @@ from pathlib import PurePosixPath
 from pytest_autoresearch.lab.found import Found
 from pytest_autoresearch.lab.workspace import Workspace
 
-_CODE = (".py", ".pyw", ".so", ".pyd", ".dylib", ".egg-link")
-_BYTECODE = (".pyc", ".pyo", ".pth")
+_CODE = re.compile(r"\.(?:py|pyw|so(?:\.\d+)*|pyd|dylib|egg-link)$")
+_BYTECODE = re.compile(r"\.(?:pyc|pyo|pth)$")
 _STEERING = frozenset(
     """
     pytest.ini .pytest.ini pytest.toml tox.ini setup.cfg pyproject.toml .coveragerc
@@ -54,7 +55,7 @@ def settle(
     def unwanted(found: Found) -> bool:
         if found.path in outputs or not _misleads(found):
             return False
-        if is_baseline and found.kind == "file" and found.name.endswith(_CODE):
+        if is_baseline and found.kind == "file" and _CODE.search(found.name):
             granted.add(found.path)
             return False
         return True
@@ -74,7 +75,9 @@ def _misleads(found: Found) -> bool:
         return True
     parts = found.path.split("/")
     return (
-        found.name.endswith(_CODE + _BYTECODE) or _steers(found.path) or not {".git", "__pycache__"}.isdisjoint(parts)
+        bool(_CODE.search(found.name) or _BYTECODE.search(found.name))
+        or _steers(found.path)
+        or not {".git", "__pycache__"}.isdisjoint(parts)
     )
 
 

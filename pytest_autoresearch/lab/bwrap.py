@@ -84,7 +84,7 @@ class BwrapSandbox:
             yield replace(
                 command,
                 argv=(str(self._program), "--args", str(waiting), "--", *command.argv),
-                cwd=view.workspace,
+                cwd=view.scratch,  # not where the run has written: bubblewrap itself is not confined
                 env={**command.env, "HOME": str(home()), "TMPDIR": "/tmp"},
                 wrappers=_WRAPPERS,
                 pass_fds=(*command.pass_fds, *handles),

@@ -20,14 +20,26 @@ _ALLOWED = frozenset(
 _PROXIES = frozenset("HTTP_PROXY HTTPS_PROXY ALL_PROXY NO_PROXY http_proxy https_proxy all_proxy no_proxy".split())
 
 
-def base_environment(inherited: Mapping[str, str], *, interpreter_bin: Path, network: bool) -> dict[str, str]:
-    """What every command gets of the supervisor's environment; nothing that could be a credential."""
+def base_environment(
+    inherited: Mapping[str, str], *, interpreter_bin: Path, top: Path, network: bool
+) -> dict[str, str]:
+    """What every command gets of the supervisor's environment; nothing that could be a credential.
+
+    Programs are looked for last where a run may have put some: in the repository. A relative entry would mean the
+    directory that a command starts in, and so would an empty one, which ``LD_LIBRARY_PATH`` often ends with.
+    """
     allowed = _ALLOWED | _PROXIES if network else _ALLOWED
     environment = {n: value for n, value in inherited.items() if n in allowed or n.startswith("LC_")}
-    search = [str(interpreter_bin), *inherited.get("PATH", os.defpath).split(os.pathsep)]
-    environment["PATH"] = os.pathsep.join(dict.fromkeys(path for path in search if path))
+    search = sorted(_absolute(inherited.get("PATH", os.defpath)), key=lambda path: Path(path).is_relative_to(top))
+    environment["PATH"] = os.pathsep.join(dict.fromkeys([str(interpreter_bin), *search]))
+    if "LD_LIBRARY_PATH" in environment:
+        environment["LD_LIBRARY_PATH"] = os.pathsep.join(_absolute(environment["LD_LIBRARY_PATH"]))
     environment["TERM"] = "dumb"
     return environment
+
+
+def _absolute(search: str) -> list[str]:
+    return [path for path in search.split(os.pathsep) if os.path.isabs(path)]
 
 
 def contract_environment(

@@ -65,7 +65,7 @@ class LandlockSandbox:
                 env={**command.env, "HOME": str(own[0]), "TMPDIR": str(own[1])},
             )
             handle = stack.enter_context(sealed(code)) if code else -1
-            yield guarded(confined, ruleset=ruleset, filter_handle=handle)
+            yield guarded(confined, view.scratch, ruleset=ruleset, filter_handle=handle)
 
 
 def rules(view: View, reach: Reach, own: Iterable[Path]) -> Rules:

@@ -43,17 +43,21 @@ class PlainSandbox:
                 cwd=inside(command.cwd, view),
                 env={**command.env, "HOME": str(home), "TMPDIR": str(temporary)},
             )
-            yield guarded(confined) if sys.platform == "linux" else confined
+            yield guarded(confined, view.scratch) if sys.platform == "linux" else confined
 
 
-def guarded(command: Command, *, ruleset: int = -1, filter_handle: int = -1) -> Command:
-    """``command`` below a warden; both handles are descriptors that the warden takes over."""
+def guarded(command: Command, scratch: Path, *, ruleset: int = -1, filter_handle: int = -1) -> Command:
+    """``command`` below a warden; both handles are descriptors that the warden takes over.
+
+    The warden is not confined, so it starts in ``scratch``, where a relative search path finds nothing of a run's.
+    """
     handles = tuple(handle for handle in (ruleset, filter_handle) if handle >= 0)
     warden = (os.path.realpath(sys.executable), "-S", "-I", str(_WARDEN))
-    settings = (str(os.getpid()), str(ruleset), str(filter_handle))
+    settings = (str(os.getpid()), str(ruleset), str(filter_handle), str(command.cwd))
     return replace(
         command,
         argv=(*warden, *settings, *command.argv),
+        cwd=scratch,
         pass_fds=(*command.pass_fds, *handles),
         wrappers=1,
         complaint=b"warden: ",

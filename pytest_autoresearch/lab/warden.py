@@ -1,7 +1,8 @@
 """The parent of a run at the levels without a PID namespace; a program of its own, run as ``python -S -I warden.py``.
 
-Usage: warden.py PARENT RULESET FILTER COMMAND…, where PARENT is the supervisor's pid, RULESET the descriptor of a
-Landlock ruleset and FILTER the descriptor of a seccomp program, each -1 for none.
+Usage: warden.py PARENT RULESET FILTER DIRECTORY COMMAND…, where PARENT is the supervisor's pid, RULESET the descriptor
+of a Landlock ruleset and FILTER the descriptor of a seccomp program, each -1 for none; DIRECTORY is where the command
+starts.
 
 Every orphan of the run becomes the warden's child, however it hides, so the whole run can be ended by ending the
 warden's children. The confinement is put on after the fork, so the warden stays outside and can not be signalled from
@@ -60,11 +61,12 @@ def confine(ruleset: int, filter_handle: int) -> None:
         _prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(_Filter(len(code) // 8, code)))
 
 
-def _become(command: "list[str]", ruleset: int, filter_handle: int) -> None:
+def _become(directory: str, command: "list[str]", ruleset: int, filter_handle: int) -> None:
     """The child: never returns."""
     try:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.setsid()
+        os.chdir(directory)
         resource.setrlimit(resource.RLIMIT_CORE, (1, 1))  # 1, not 0: then no crash handler gets a dump either
         confine(ruleset, filter_handle)
         os.execvp(command[0], command)
@@ -108,7 +110,7 @@ def main(arguments: "list[str]") -> int:
             return code
         pid = os.fork()
         if pid == 0:
-            _become(arguments[3:], ruleset, filter_handle)
+            _become(arguments[3], arguments[4:], ruleset, filter_handle)
         # Only the run may hold its pipes open.
         for descriptor in (0, 1, 2):
             os.close(descriptor)

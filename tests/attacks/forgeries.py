@@ -1,8 +1,8 @@
 """Programs that want a better number than they earn, each with what the product makes of it.
 
-The protocol: ``python train.py`` writes predictions to ``out.json``; the extract command ``python grade.py`` scores
-them against ``labels.py``; both are read-only. A perfect candidate would get 0. The table of docs/security.md is made
-from this file.
+The protocol: ``python train.py`` writes predictions to ``out.json``; the extract command ``python grade.py | cat``
+scores them against ``labels.py``; both are read-only. A perfect candidate would get 0. The table of docs/security.md is
+made from this file.
 """
 
 from __future__ import annotations
@@ -116,6 +116,18 @@ _forgery("plants sitecustomize and usercustomize", "put('sitecustomize.py', FORG
 _forgery(
     "plants an extension module",
     "put('labels.so', 'no module, so that loading it would be noticed')",
+)
+_forgery(
+    "plants a program where PATH leads into the repository",
+    """
+    for directory in (".", "bin"):
+        put(f"{directory}/cat", "#!/bin/sh\\necho 0.0")
+        os.chmod(f"{directory}/cat", 0o755)
+    """,
+)
+_forgery(
+    "plants a library where an empty entry of LD_LIBRARY_PATH leads",
+    "for name in ('libc.so.6', 'libtinfo.so.6', 'libselinux.so.1'): put(name, 'to be noticed')",
 )
 _forgery("plants a .pth file", "put('x.pth', 'import os; print(0.0); os._exit(0)')")
 _forgery(

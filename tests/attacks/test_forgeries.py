@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,7 +41,7 @@ def executor(root: Path, level: str, blobs: Mapping[str, bytes]) -> LocalExecuto
         tag="tag",
         protocol=Protocol(
             goal="",
-            metric=Metric("score", Direction.LOWER, extract="python grade.py", bounds=(0.0, 100.0)),
+            metric=Metric("score", Direction.LOWER, extract="python grade.py | cat", bounds=(0.0, 100.0)),
             targets=(),
             run="python train.py",
             holdout=Holdout("python grade.py", files=("secret",)),
@@ -61,7 +62,12 @@ def outcome(measured: Measurement) -> str:
 
 @pytest.mark.parametrize("forgery", FORGERIES, ids=lambda forgery: forgery.name)
 @pytest.mark.parametrize("level", LEVELS)
-def test_a_forgery_ends_as_the_security_model_says(level: str, forgery: Forgery, tmp_path: Path) -> None:
+def test_a_forgery_ends_as_the_security_model_says(
+    level: str, forgery: Forgery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A shell as careless as many are: programs and libraries are looked for where a run may write.
+    monkeypatch.setenv("PATH", f".:{tmp_path}/repo/bin:{os.environ['PATH']}")
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/usr/local/lib:")
     blobs: dict[str, bytes] = {}
     lab = executor(tmp_path, level, blobs)
     try:

@@ -68,6 +68,16 @@ def test_a_run_works_in_the_workspace(level: Sandbox, view: View) -> None:
 
 
 @every_level
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing stands between supervisor and run")
+def test_what_is_not_confined_itself_does_not_start_where_a_run_has_written(level: Sandbox, view: View) -> None:
+    command = Command(("pwd",), view.shown_at / "package", {"PATH": os.environ["PATH"]}, 10.0, disk_floor=0)
+    with level.wrap(command, view) as confined:
+        assert not confined.cwd.is_relative_to(view.workspace)  # or a relative search path would load a run's library
+        place = view.shown_at if level.level == "bwrap" else view.workspace
+        assert execute(confined).stdout.decode() == f"{place}/package\n"
+
+
+@every_level
 def test_the_exit_code_the_environment_and_the_input_pass_through(level: Sandbox, view: View) -> None:
     assert run(level, view, "exit 7").exit_code == 7
     assert run(level, view, "kill -9 $$").exit_code == 137

@@ -75,6 +75,7 @@ class Bench:
         base = base_environment(
             os.environ,
             interpreter_bin=site.interpreter_bin,
+            top=site.top,
             network=site.protocol.network if network is None else network,
         )
         ceilings = (site.top.parent, self.workspace.root.parent)
