@@ -23,6 +23,7 @@ from tests.github.fake_github import TOKEN, FakeGitHub, serving
 from tests.notebook.diary import git
 
 BIN = Path(sys.executable).parent
+ROOT = Path(__file__).parents[2]
 ACT = shutil.which("act", path=f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}")
 LEDGER = "refs/autoresearch/demo/log"
 BRANCH = "autoresearch/demo"
@@ -145,7 +146,9 @@ def runner(request: pytest.FixtureRequest, project: Project, tmp_path: Path) -> 
         yield Runner(project, github)
 
 
-def test_a_dispatch_ends_in_one_pull_request_and_another_one_goes_on(runner: Runner) -> None:
+def test_a_dispatch_ends_in_one_pull_request_and_another_one_goes_on(
+    runner: Runner, request: pytest.FixtureRequest
+) -> None:
     first = runner.dispatch(experiments=4)
     assert first.returncode == 0, first.stdout[-5000:] + first.stderr[-2000:]
     assert len(runner.github.pulls) == 1 and "of 4 experiments" in runner.github.pulls[0]["title"]
@@ -157,6 +160,15 @@ def test_a_dispatch_ends_in_one_pull_request_and_another_one_goes_on(runner: Run
     assert len(runner.github.pulls) == 1 and "of 6 experiments" in runner.github.pulls[0]["title"]
     assert git(runner.origin, "show", f"{BRANCH}:autoresearch/demo/results.tsv").count("\n") == 7
     assert TOKEN not in first.stdout + second.stdout
+    head = git(runner.origin, "rev-parse", BRANCH)
+    assert [check["head_sha"] for check in runner.github.checks][-1] == head
+    assert runner.github.checks[-1]["output"]["title"].startswith("verified gain")
+    comments = [comment["body"] for comment in runner.github.comments]
+    if "two jobs" in request.node.name:  # the job that runs experiments can not write, and nobody else says "it runs"
+        assert comments == []
+    else:
+        (comment,) = comments
+        assert "6 experiments" in comment and "it has ended: " in comment
     check = runner.project.run(*runner.command("workflow_dispatch", "verify.yml", "--input", "tag=demo"))
     assert check.returncode == 0 and "verified gain" in check.stdout, check.stdout[-5000:] + check.stderr[-2000:]
 
@@ -204,6 +216,26 @@ def test_commands_start_and_stop_workflows_for_people_who_may_write(runner: Runn
     before = runner.asked
     assert runner.comment("/autoresearch stop", permission="read").returncode != 0
     assert runner.asked.removeprefix(before).count("\n") == 1, "the permission was asked for, and nothing else"
+
+
+@pytest.mark.parametrize("runner", [False], indirect=True, ids=["one job pushes"])
+def test_the_action_runs_in_a_workflow_as_the_documentation_has_it(runner: Runner) -> None:
+    text = (ROOT / "docs/ci.md").read_text("utf-8").partition("## In a workflow of your own")[2]
+    steps = text.partition("```yaml\n")[2].partition("```")[0].replace('"50"', '"3"')
+    job = {"runs-on": "ubuntu-latest", "steps": yaml.safe_load(steps)}
+    runner.project.write(
+        ".github/workflows/mine.yml", yaml.safe_dump({"on": "workflow_dispatch", "jobs": {"mine": job}})
+    )
+    runner.project.commit("mine")
+    runner.project.git("push", "-q", "origin", "HEAD:main")
+    action = runner.place / "action"
+    action.mkdir()
+    shutil.copy(ROOT / "action.yml", action)
+    used = next(step["uses"] for step in job["steps"] if "uses" in step and step["uses"].startswith("pytest-auto"))
+    done = runner.project.run(*runner.command("workflow_dispatch", "mine.yml", f"--local-repository={used}={action}"))
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+    records = git(runner.origin, "log", "--first-parent", "--format=%B", "refs/autoresearch/mar5/log")
+    assert records.count('"kind":"experiment"') == 4, records[:3000]
 
 
 def kept(origin: Path) -> int:
