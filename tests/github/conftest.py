@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from pytest_autoresearch.notebook.git import Git
-from pytest_autoresearch.notebook.record import Session
+from pytest_autoresearch.notebook.record import Session, Verification
+from pytest_autoresearch.protocol.experiment import Measurement, Role
 from pytest_autoresearch.protocol.markdown import load
 from pytest_autoresearch.protocol.serialise import digests, to_json
 from tests.conftest import CONFIG
@@ -42,6 +43,16 @@ class Work(Diary):
                 )
             )
         super().reach(count)
+
+
+def verify(repository: Git, *, gain: float) -> None:
+    """Record a verification of the session."""
+    runs = (Measurement(Role.INCUMBENT, 1.0),)
+    with Work(repository.top) as work:
+        history = work.notebook.history
+        assert history.incumbent is not None
+        start, head = history.session.start, history.incumbent.commit
+        work.notebook.verification(Verification(start, head, runs, runs, gain, None, NOW))
 
 
 @pytest.fixture(scope="session")

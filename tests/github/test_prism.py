@@ -20,11 +20,10 @@ from pytest_autoresearch.github.progress import MARKER
 from pytest_autoresearch.github.setup import workflows
 from pytest_autoresearch.github.verdict import Conclusion, Verdict
 from pytest_autoresearch.notebook.git import Git
-from tests.github.conftest import Work
+from tests.github.conftest import Work, verify
 from tests.github.cut_spec import CALLS
 from tests.github.fake_github import TOKEN, FakeGitHub, Fault
 from tests.github.prism import DESCRIPTION, PACKAGES, PROGRAM, Prism, cut_to, standing
-from tests.github.test_publish import verify
 
 GH = shutil.which("gh")
 REPOSITORY = "/repos/{owner}/{repo}"
@@ -148,10 +147,11 @@ def test_reviewers_commands_are_in_githubs_own_terms(
 
 
 def prepared(description: dict[str, Any]) -> list[Fault]:
-    """The examples of the description as answers, about a run of ours."""
+    """The examples of the description as answers, about three runs of which one is of our tag and goes on."""
     examples = {name: each["value"] for name, each in description["components"]["examples"].items()}
     workflow, run = examples["workflow"], {**examples["workflow-run"], "display_title": "autoresearch demo"}
     run |= {"status": "in_progress", "conclusion": None, "workflow_id": workflow["id"]}
+    foreign, over = {**run, "id": 2, "display_title": "autoresearch other"}, {**run, "id": 3, "status": "completed"}
     permission = examples["repository-collaborator-permission-response-if-user-has-admin-permissions"]
     permission["user"]["role_name"] = permission["role_name"]  # demanded by the description, and not in its example
     pull = {"number": 1, "id": "PR_1", "headRefName": "autoresearch/demo", "isCrossRepository": False}
@@ -162,7 +162,7 @@ def prepared(description: dict[str, Any]) -> list[Fault]:
         ("POST", "/graphql", 200, {"data": {"repository": {**repository, "pullRequest": pull}}}),
         *(("GET", f"/workflows/{name}", 200, workflow) for name in ("verify.yml", "autoresearch.yml", workflow["id"])),
         ("POST", "/dispatches", 200, examples["workflow-dispatch-response"]),
-        ("GET", "/runs", 200, {"total_count": 1, "workflow_runs": [run]}),
+        ("GET", "/runs", 200, {"total_count": 3, "workflow_runs": [run, foreign, over]}),
         ("GET", f"/runs/{run['id']}", 200, run),
         ("POST", "/cancel", 202, {}),
     ]

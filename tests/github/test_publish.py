@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +19,7 @@ from pytest_autoresearch.github.remote import open_remote, send
 from pytest_autoresearch.notebook.chain import Chain, read_history
 from pytest_autoresearch.notebook.drop import drop_keep
 from pytest_autoresearch.notebook.git import Git
-from pytest_autoresearch.notebook.record import Verification
-from pytest_autoresearch.protocol.experiment import Measurement, Role
-from tests.github.conftest import Work
+from tests.github.conftest import Work, verify
 from tests.github.fake_github import TOKEN, FakeGitHub, Fault
 from tests.notebook.diary import git
 
@@ -227,15 +224,6 @@ def test_publishing_ends_the_comment_of_a_job_that_was_lost(repository: Git, git
     published(repository, github)
     (comment,) = github.comments
     assert "it was killed, or runs elsewhere" in comment["body"] and "7 experiments" in comment["body"]
-
-
-def verify(repository: Git, *, gain: float) -> None:
-    runs = (Measurement(Role.INCUMBENT, 1.0),)
-    with Work(repository.top) as work:
-        history = work.notebook.history
-        assert history.incumbent is not None
-        start, head = history.session.start, history.incumbent.commit
-        work.notebook.verification(Verification(start, head, runs, runs, gain, None, datetime.now(timezone.utc)))
 
 
 def test_a_session_without_a_keep_pushes_its_ledger_and_opens_nothing(
