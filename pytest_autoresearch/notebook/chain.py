@@ -51,20 +51,16 @@ class Chain:
         """What the records add up to."""
         return fold(self.records)
 
-    def before_last_drop(self) -> History | None:
-        """The history as it would be without the newest drop, None if there was none."""
-        last = max((i for i, r in enumerate(self.records) if isinstance(r, Drop)), default=None)
+    def before_last_rewrite(self) -> History | None:
+        """The history without the newest record that changed earlier rows (a drop, a level), None if there was none."""
+        last = max((i for i, r in enumerate(self.records) if isinstance(r, (Drop, Level))), default=None)
         return None if last is None else fold([r for i, r in enumerate(self.records) if i != last])
 
     @property
-    def newest_drop_is_unmeasured(self) -> bool:
-        """Whether the incumbent's numbers are those of a state that a drop has changed."""
-        for record in reversed(self.records):
-            if isinstance(record, Level) or (isinstance(record, Experiment) and record.kept):
-                return False
-            if isinstance(record, Drop):
-                return True
-        return False
+    def ends_in_a_drop(self) -> bool:
+        """Whether no experiment came after the newest drop: the judge's state is then of a head that is gone."""
+        newest = next((r for r in reversed(self.records) if isinstance(r, (Drop, Experiment))), None)
+        return isinstance(newest, Drop)
 
     def own_commits(self) -> set[str]:
         """Every commit the branch has ever been at."""
@@ -166,15 +162,18 @@ def slim(experiment: Experiment) -> Experiment:
 
 
 def dropped(experiments: Sequence[Experiment], drop: Drop) -> list[Experiment]:
-    """A dropped keep reads as a discard with its old hash, later keeps have their new commits."""
-    result = [replace(e, commit=drop.moved.get(e.number, e.commit)) if e.kept else e for e in experiments]
+    """A dropped keep reads as a discard with its old hash, later keeps have their new commits and parents."""
+    result = list(experiments)
+    parent = result[drop.number].parent
+    for number, commit in sorted(drop.moved.items()):
+        result[number] = replace(result[number], commit=commit, parent=parent)
+        parent = commit
     why = f"dropped: {drop.why}" if drop.why else "dropped"
     result[drop.number] = replace(
-        experiments[drop.number],
+        result[drop.number],
         status=Status.DISCARD,
         reason=Reason.NOISE,
         detail=why,
-        judge=result[drop.number].judge,
     )
     return result
 

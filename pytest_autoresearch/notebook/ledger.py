@@ -96,7 +96,7 @@ class Notebook:
 
     @property
     def unmeasured(self) -> Experiment | None:
-        """The incumbent, if a drop has changed what its commit holds since it was measured; see :meth:`level`."""
+        """The incumbent, if a drop has changed what its commit holds since it was judged; see :meth:`level`."""
         incumbent = self.history.incumbent
         return incumbent if incumbent is not None and self._stale else None
 
@@ -190,13 +190,14 @@ class Notebook:
 
     def level(self, level: Level) -> None:
         """Write down what a kept state measures after a drop."""
+        before = render(self.history, self.metric)
         with uninterrupted():
             self._append(level, ())
             experiments = chains.measured_anew(self.history.experiments, level)
             self.history = replace(self.history, experiments=tuple(experiments))
             self._stale = False
             with self._derived():
-                self._results.write(render(self.history, self.metric))
+                self._results.write(render(self.history, self.metric), known=(before,))
 
     def drop(self, drop: Drop) -> None:
         """Take a keep out: the branch is at the newest moved keep, the row becomes a discard."""
@@ -255,11 +256,11 @@ class Notebook:
         self.history, self._head = chain.history, chain.head
         experiments = self.history.experiments
         self.newest = experiments[-1] if experiments else None
-        self._stale = chain.newest_drop_is_unmeasured
+        self._stale = chain.ends_in_a_drop
         self._branch.follow(refs.branch, self._derived_head())
         self._boundary("branch repaired")
         claim(self.git, self._results, self._locks[-1], self.tag)
-        before = chain.before_last_drop()
+        before = chain.before_last_rewrite()
         known = () if before is None else (render(before, self.metric),)
         self._results.write(render(self.history, self.metric), known=known)
         self._boundary("table repaired")
@@ -294,7 +295,7 @@ class Notebook:
 
     def _remember(self, recorded: Experiment) -> None:
         self.newest = recorded
-        self._stale = self._stale and not recorded.kept
+        self._stale = False
         older = self.history.experiments
         slimmed = (*older[:-1], chains.slim(older[-1])) if older else ()
         self.history = replace(self.history, experiments=(*slimmed, recorded))

@@ -70,7 +70,7 @@ class Proposer:
             turn.changes,
             turn.duration,
             state=self._drafts.incumbent,
-            tree=incumbent.tree,
+            tree=self._git.tree(incumbent.commit),  # a drop has changed it where it moved the commit
         )
 
     def mend(self, candidate: Candidate, failed: Measurement, history: History, seed: int) -> Candidate | None:

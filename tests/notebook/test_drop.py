@@ -48,6 +48,8 @@ def test_later_keeps_are_applied_again_without_the_dropped_one(root: Path) -> No
     assert after[1].commit == before[1].commit
     assert after[1].detail == "dropped: luck"
     assert [after[n].commit for n in (2, 4)] == [drop.moved[2], drop.moved[4]] != [before[n].commit for n in (2, 4)]
+    for keep in (after[2], after[4]):
+        assert keep.parent == git(root, "rev-parse", f"{keep.commit}^")
     rows = [line.split("\t") for line in (root / "results.tsv").read_text().splitlines()[1:]]
     assert [row[0] for row in rows[1:]] == [e.commit[:7] for e in after[1:]]
     assert rows[1][2] == "discard"
@@ -100,7 +102,7 @@ def test_a_dropped_keep_can_not_be_dropped_twice(root: Path) -> None:
             drop_keep(diary.notebook, 3)
 
 
-def test_the_head_is_unmeasured_until_its_level_is_recorded(root: Path) -> None:
+def test_the_head_is_unmeasured_until_its_level_is_recorded_and_an_experiment_was_judged_by_it(root: Path) -> None:
     begun(root)
     with Diary(root) as diary:
         assert diary.notebook.unmeasured is None
@@ -111,9 +113,27 @@ def test_the_head_is_unmeasured_until_its_level_is_recorded(root: Path) -> None:
         assert head.number == 4
         diary.notebook.level(Level(4, head.commit, 0.5, (0.4, 0.6), (measured(4),), NOW))
         assert diary.notebook.unmeasured is None
+        assert diary.notebook.notices == []
+    assert "\t0.500000\tkeep" in (root / "results.tsv").read_text().splitlines()[-1]
+    with Diary(root) as diary:
+        assert diary.notebook.unmeasured is not None  # the newest judge's state is of the old head
+        assert diary.experiments[4].value == 0.5
+        diary.experiment(edited(3), keep=False, file="wide.py")
+        assert diary.notebook.unmeasured is None
+        assert diary.notebook.notices == []
     with Diary(root) as diary:
         assert diary.notebook.unmeasured is None
-        assert diary.experiments[4].value == 0.5
+
+
+def test_a_level_that_was_killed_before_its_row_leaves_no_false_notice(root: Path) -> None:
+    begun(root)
+    with Diary(root) as diary:
+        drop_keep(diary.notebook, 1)
+    old = (root / "results.tsv").read_text()
+    with Diary(root) as diary:
+        diary.notebook.level(Level(4, diary.experiments[4].commit, 0.5, None, (measured(4),), NOW))
+    (root / "results.tsv").write_text(old)
+    with Diary(root) as diary:
         assert diary.notebook.notices == []
     assert "\t0.500000\tkeep" in (root / "results.tsv").read_text().splitlines()[-1]
 
