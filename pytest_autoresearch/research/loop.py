@@ -146,6 +146,8 @@ class Research:
             measurements = list(pending.measurements) if self.judge.pending is not None else []
             if pending.attempts >= MOST_ATTEMPTS:
                 refusal = Ruling(Reason.INTERRUPTED, f"the session died in it {pending.attempts} times")
+                if self.judge.pending is not None:
+                    self.judge.overturn()  # or the next candidate would go on with its runs
         if refusal is not None:
             return self._record(candidate, refusal, measurements, began)
         self._announce(candidate)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import statistics
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ import pytest
 
 from pytest_autoresearch.notebook.chain import read_history
 from pytest_autoresearch.notebook.git import Git
+from pytest_autoresearch.protocol.experiment import Reason, Role, Status
 from tests.conftest import CONFIG, Project
 from tests.research.noisy import make_noisy, scripted
 
@@ -82,6 +84,12 @@ class Life:
             return self.age, 0
         return state["number"], len(state.get("measurements", ()))
 
+    @property
+    def attempts(self) -> int:
+        """How many sessions have measured the experiment under way."""
+        state = json.loads((self.project.root / ".git/autoresearch/demo/running.json").read_bytes())
+        return int(state.get("attempts", 1))
+
     def measures(self) -> bool:
         """Whether there is a workspace: the first thing that is run in it is the baseline."""
         return any((self.project.home / ".cache" / "pytest-autoresearch").glob("*/workspace"))
@@ -112,6 +120,23 @@ def test_a_session_that_dies_in_the_middle_of_a_certification_goes_on_there(tmp_
     history = killed.history
     assert history is not None
     assert number == 1 and 3 <= runs < len(history.experiments[1].measurements), "it died in the middle"
+
+
+def test_a_session_that_dies_twice_in_a_certification_gives_it_up_and_the_next_candidate_starts_clean(
+    tmp_path: Path,
+) -> None:
+    killed = Life(tmp_path / "killed")
+    killed.die_when(lambda: killed.pending >= (1, 3))
+    killed.die_when(lambda: killed.attempts == 2)
+    killed.live_to(2)
+
+    history = killed.history
+    assert history is not None
+    given_up, following = history.experiments[1:]
+    assert given_up.reason is Reason.INTERRUPTED
+    own = [m.value for m in following.measurements if m.role is Role.CANDIDATE and m.value is not None]
+    assert following.reason.status is Status.DISCARD
+    assert following.value == pytest.approx(statistics.fmean(own))
 
 
 @pytest.mark.slow
