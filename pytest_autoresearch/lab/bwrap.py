@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from pytest_autoresearch.lab import seccomp
-from pytest_autoresearch.lab.places import borrowed, sealed
+from pytest_autoresearch.lab.places import borrowed, make_directory, make_file, sealed
 from pytest_autoresearch.lab.process import Command, widen
 from pytest_autoresearch.lab.reach import Reach, home, reach
 
@@ -251,7 +251,8 @@ def mount_points(table: Table, view: View) -> Iterator[None]:
     with borrowed(view.workspace) as make:
         for path in sorted(inside, key=lambda path: path.parts):
             source = table[path].source
-            make(path.relative_to(view.shown_at), Path.mkdir if source is None or source.is_dir() else Path.touch)
+            is_directory = source is None or source.is_dir()
+            make(path.relative_to(view.shown_at), make_directory if is_directory else make_file)
         yield
 
 

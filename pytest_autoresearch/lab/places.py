@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from pytest_autoresearch.lab.removal import remove_tree
+from pytest_autoresearch.lab.found import opened
+from pytest_autoresearch.lab.removal import DIRECTORY, remove, remove_tree
 
 
 @contextmanager
@@ -41,34 +43,74 @@ def fresh_directories(scratch: Path, files: Mapping[str, bytes]) -> Iterator[tup
             remove_tree(place)
 
 
-@contextmanager
-def borrowed(workspace: Path) -> Iterator[Callable[[Path, Callable[[Path], object]], None]]:
-    """Gives a function that makes ``path`` (relative to the workspace) with ``how``, unless it is there.
+Maker = Callable[[str, int], object]
+"""Makes an entry, given its name and the open directory it belongs to."""
 
-    What was made is removed at the end if it is still an empty file or directory, or a link. A link that an earlier
-    run planted on the way is removed at once: nothing may lead out of the workspace.
+
+def make_file(name: str, directory: int) -> None:
+    """A :data:`Maker` of an empty file."""
+    os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, dir_fd=directory))
+
+
+def make_directory(name: str, directory: int) -> None:
+    """A :data:`Maker` of a directory."""
+    os.mkdir(name, dir_fd=directory)
+
+
+@contextmanager
+def borrowed(workspace: Path) -> Iterator[Callable[[Path, Maker], None]]:
+    """Gives a function that makes ``path`` (relative to the workspace) with a :data:`Maker`, unless it is there.
+
+    What an earlier run put in the way is removed: nothing may lead out of the workspace. What was made is taken away at
+    the end, an empty file or directory if it still is one, and a link with whatever the run has put in its place.
     """
     made: list[Path] = []
+    links: set[Path] = set()
+    bin_at = workspace.with_name(f"{workspace.name}.bin")
 
-    def make(path: Path, how: Callable[[Path], object]) -> None:
+    def make(path: Path, how: Maker) -> None:
         for step in [*path.parents][-2::-1]:
-            _make(workspace / step, Path.mkdir)
-        _make(workspace / path, how)
-
-    def _make(path: Path, how: Callable[[Path], object]) -> None:
-        if path.is_symlink():
-            path.unlink()
-        if not path.exists():
-            how(path)
-            made.append(path)
+            with _opened(workspace, step) as (directory, name):
+                if not stat.S_ISDIR(_mode(directory, name)):
+                    remove(directory, name, bin_at=bin_at)
+                    make_directory(name, directory)
+                    made.append(step)
+        with _opened(workspace, path) as (directory, name):
+            if stat.S_ISLNK(_mode(directory, name)):
+                remove(directory, name, bin_at=bin_at)
+            if not _mode(directory, name):
+                how(name, directory)
+                made.append(path)
+                if stat.S_ISLNK(_mode(directory, name)):
+                    links.add(path)
 
     try:
         yield make
     finally:
         for path in reversed(made):
-            with suppress(OSError):
-                if path.is_symlink() or not path.is_dir():
-                    if path.is_symlink() or not path.stat().st_size:
-                        path.unlink()
-                else:
-                    path.rmdir()
+            with suppress(OSError), _opened(workspace, path) as (directory, name):
+                mode = _mode(directory, name)
+                if path in links or stat.S_ISLNK(mode):
+                    remove(directory, name, bin_at=bin_at)
+                elif stat.S_ISDIR(mode):
+                    os.rmdir(name, dir_fd=directory)
+                elif not os.stat(name, dir_fd=directory).st_size:
+                    os.unlink(name, dir_fd=directory)
+
+
+@contextmanager
+def _opened(workspace: Path, path: Path) -> Iterator[tuple[int, str]]:
+    """The directory of the workspace that ``path`` lies in and its name there, never through a symbolic link."""
+    root = os.open(workspace, DIRECTORY)
+    try:
+        with opened(root, path.as_posix()) as place:
+            yield place
+    finally:
+        os.close(root)
+
+
+def _mode(directory: int, name: str) -> int:
+    """Kind and rights of an entry, 0 if there is none."""
+    with suppress(FileNotFoundError):
+        return os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode
+    return 0

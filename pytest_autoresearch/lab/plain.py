@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,8 +80,12 @@ def stand_ins(view: View) -> Iterator[None]:
             if path != view.shown_at and path.is_relative_to(view.shown_at):
                 place = path.relative_to(view.shown_at)
                 if not (view.workspace / place).exists():
-                    make(place, lambda link, target=path: link.symlink_to(target))  # type: ignore[misc]
+                    make(place, partial(_link, path))
         yield
+
+
+def _link(target: Path, name: str, directory: int) -> None:
+    os.symlink(target, name, dir_fd=directory)
 
 
 _concealed = 0

@@ -152,6 +152,27 @@ def test_a_cache_is_shared_between_runs(level: Sandbox, view: View) -> None:
     assert says(level, given, f"cat {cache}/x") == "kept"
 
 
+@every_level
+def test_what_a_run_puts_where_data_was_is_gone_when_the_next_one_starts(level: Sandbox, view: View) -> None:
+    (view.shown_at / "data").mkdir()
+    (view.shown_at / "data/labels").write_text("declared")
+    view = replace(view, data=(view.shown_at / "data/labels",))
+    for forgery in ("mkdir data; echo forged > data/labels", "echo forged > data"):
+        assert says(level, view, f"cat data/labels; mv data old; {forgery}") == "declared"
+        assert says(level, view, "cat data/labels") == "declared"
+
+
+@every_level
+def test_what_is_taken_away_after_a_run_is_never_outside_the_workspace(
+    level: Sandbox, view: View, tmp_path: Path
+) -> None:
+    for place in (view.shown_at / "data/empty", tmp_path / "mine/empty"):
+        place.mkdir(parents=True)
+    view = replace(view, data=(view.shown_at / "data/empty",))
+    run(level, view, f"mv data old; ln -s {tmp_path}/mine data")
+    assert (tmp_path / "mine/empty").is_dir()
+
+
 @pytest.mark.parametrize("level", sandboxes()[:-1], ids=lambda level: level.level)
 def test_a_link_planted_where_data_belongs_leads_nowhere(level: Sandbox, view: View) -> None:
     data, victim = view.shown_at / "data", view.shown_at.parents[1] / "victim"
