@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from pytest_autoresearch.errors import AutoresearchError
+from pytest_autoresearch.errors import AutoresearchError, NotebookError
 from pytest_autoresearch.items import RECORDED, ExperimentItem, Unkept, protocol_of, seeds_of
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.record import History
@@ -24,7 +24,7 @@ from pytest_autoresearch.protocol.model import Options, Protocol
 from pytest_autoresearch.protocol.settings import OPTIONS, Settings, resolve
 from pytest_autoresearch.report.screen import Screen
 from pytest_autoresearch.report.summary import summarise
-from pytest_autoresearch.report.terminal import MARKUP, Ending, header_lines, summary_lines, verdict
+from pytest_autoresearch.report.terminal import MARKUP, Ending, header_lines, nothing_lines, summary_lines, verdict
 from pytest_autoresearch.research.loop import Research
 from pytest_autoresearch.research.opening import opened, opening_of
 from pytest_autoresearch.research.verifying import is_verified, verify
@@ -34,6 +34,9 @@ STATUS = {
     Status.DISCARD: ("discarded", "d", "DISCARD"),
     Status.CRASH: ("crashed", "C", "CRASH"),
 }
+
+
+HARNESS_FAILED = "the harness failed"
 
 
 @dataclass(frozen=True)
@@ -132,9 +135,15 @@ class Loop:
             stopped = "interrupted"
             try:
                 stopped = self._experiments(session, selected.seed, research)
-                if research.history and not is_verified(research):
+                if stopped != HARNESS_FAILED and research.history and not is_verified(research):
                     verify(research)
+            except AutoresearchError as error:
+                stopped = HARNESS_FAILED
+                self.screen.remark(str(error))
+                session.shouldfail = HARNESS_FAILED
+                raise session.Failed(HARNESS_FAILED) from None
             finally:
+                self.screen.clear()
                 self._finish(selected, research, stopped)
 
     def _followed(self, selected: Selected) -> AbstractContextManager[None]:
@@ -160,7 +169,7 @@ class Loop:
             if session.shouldstop:
                 raise session.Interrupted(session.shouldstop)
             if RECORDED not in item.stash:
-                return "the baseline failed" if item.number == 0 else "the harness failed"
+                return "the baseline failed" if item.number == 0 else HARNESS_FAILED
             self.screen.forget()
             reason = research.reason_to_stop()
             item = following
@@ -169,7 +178,10 @@ class Loop:
     def _finish(self, selected: Selected, research: Research, stopped: str) -> None:
         if not research.history:
             return
-        research.notebook.note("stop", stopped)
+        try:
+            research.notebook.note("stop", stopped)
+        except NotebookError as error:  # what has been achieved is told all the same
+            self.screen.remark(str(error))
         tally, session = research.tally, research.parts.session
         ending = Ending(
             stopped=stopped,
@@ -215,8 +227,9 @@ class Loop:
         if experiment is not None and report.when == "call" and self.screen.draws_rows:
             self.screen.row(experiment)
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        self.screen.clear()
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
+        if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and not self.selected:
+            self.screen.lines(nothing_lines(self.deselected))
         for history, ending in self.finished:
             terminalreporter.section(f"autoresearch/{history.session.tag}")
             summary = summarise(history)

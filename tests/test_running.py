@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.research.noisy import on_terminal
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -148,6 +150,20 @@ def test_k_selects_and_what_selects_nothing_is_exit_5(project: Project) -> None:
     assert project.pytest("--autoresearch", FEW, "-k", "no_such_thing").returncode == 5
 
 
+def test_where_there_is_nothing_to_optimise_it_says_what_to_do(project: Project) -> None:
+    project.write("tests/test_ordinary.py", "def test_a(): pass\n")
+    done = project.pytest("--autoresearch", "tests")
+    assert done.returncode == 5 and "pytest-autoresearch init" in done.stdout
+    assert "1 ordinary test deselected: mark one" in done.stdout
+
+
+def test_on_a_terminal_nothing_is_left_of_the_living_line(project: Project) -> None:
+    code, shown, _ = on_terminal(project, *project.pytest_command, "--autoresearch", FEW)
+    assert code == 0 and "verify, head" in shown, shown
+    left = [line.rstrip("\r").rpartition("\r")[2] for line in shown.split("\n")]
+    assert not [line for line in left if " s of " in line or "verify, " in line]
+
+
 def test_xdist_is_refused_in_one_line(project: Project) -> None:
     pytest.importorskip("xdist")
     done = project.pytest("--autoresearch", "-n", "2")
@@ -202,3 +218,24 @@ def test_an_observer_that_fails_does_not_stop_the_loop(project: Project) -> None
     project.commit("observer")
     done = project.pytest("--autoresearch", FEW)
     assert done.returncode == 0 and len(project.table()) == 5, done.stdout
+
+
+def test_a_ledger_that_can_not_be_written_is_exit_1_with_the_summary_and_the_remedy(project: Project) -> None:
+    lock = project.root / ".git/refs/autoresearch/demo/log.lock"
+    agent = project.home / "agent.py"
+    agent.write_text(
+        "import os, pathlib\n"
+        "number = int(os.environ['AUTORESEARCH_EXPERIMENT'])\n"
+        "pathlib.Path('train.py').write_text(f\"print('loss:', {9 - number})\")\n"
+        f"if number == 2: pathlib.Path({str(lock)!r}).touch()\n"
+    )
+    arguments = ("--autoresearch", "--autoresearch-isolation=none", f"--autoresearch-agent=command:python {agent}")
+
+    done = project.pytest(*arguments, "--autoresearch-experiments=3")
+
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert f"Unable to create '{lock}': File exists" in done.stdout
+    assert "delete that file" in done.stdout
+    assert "stopped: the harness failed" in done.stdout
+    assert "1 keep, 0 discard" in done.stdout
+    assert [row[2] for row in project.table()[1:]] == ["keep", "keep"]

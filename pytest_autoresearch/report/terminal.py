@@ -51,8 +51,8 @@ class Ending:
 def header_lines(opening: Opening) -> Iterator[str]:
     protocol, metric = opening.protocol, opening.protocol.metric
     yield f"autoresearch: {protocol.source} on branch autoresearch/{opening.tag}"
-    budget = "measured baseline x 2" if protocol.budget is None else seconds(protocol.budget)
-    yield f"  metric {metric.name}, {metric.direction.value} is better; budget {budget} a run"
+    budget = "twice the baseline's" if protocol.budget is None else f"{seconds(protocol.budget)} a run"
+    yield f"  metric {metric.name}, {metric.direction.value} is better; budget {budget}"
     yield f"  agent {opening.agent}; judge {opening.judge}; isolation {opening.isolation}"
     for why in opening.isolation_why:
         yield f"    {why}"
@@ -69,12 +69,21 @@ def header_lines(opening: Opening) -> Iterator[str]:
         yield f"  note: {count(opening.deselected, 'ordinary test')} deselected"
 
 
+def nothing_lines(deselected: int) -> Iterator[str]:
+    """What to do when no session was selected."""
+    yield "autoresearch: nothing to optimise is selected: no autoresearch.config.md, no marked test"
+    if deselected:
+        yield f"  {count(deselected, 'ordinary test')} deselected: mark one, or name --autoresearch-targets"
+    yield "  `pytest-autoresearch init` writes a config"
+
+
 def experiment_line(experiment: Experiment, width: int) -> str:
     """One row of the live table, cut to ``width`` columns."""
     name = "baseline" if experiment.number == 0 else f"{experiment.number:04d}"
+    reason = "" if experiment.number == 0 and experiment.kept else experiment.reason.value
     text = (
         f"{name:<8} {experiment.status.value.upper():<7} {number(experiment.value):>12} {change(experiment):>9}  "
-        f"{experiment.reason.value:<12} {experiment.description}"
+        f"{reason:<12} {experiment.description}"
     )
     if experiment.detail and experiment.number > 0:
         text += f" ({experiment.detail})"
@@ -168,7 +177,8 @@ def number(value: float | None) -> str:
 
 
 def interval(bounds: tuple[float, float] | None) -> str:
-    return "" if bounds is None else f" (95 %: {number(bounds[0])} to {number(bounds[1])})"
+    """The 95 % interval in brackets; nothing where one run decides."""
+    return "" if bounds is None or bounds[0] == bounds[1] else f" (95 %: {number(bounds[0])} to {number(bounds[1])})"
 
 
 def seconds(value: float) -> str:

@@ -69,6 +69,13 @@ def scripted(project: Project, *edits: tuple[str, str, str]) -> str:
 
 def interrupt_at(project: Project, words: str, *command: str) -> tuple[int, str]:
     """Press Ctrl-C when a command's terminal shows these words; its exit code and all that the terminal showed."""
+    code, shown, pressed = on_terminal(project, *command, interrupt_at=words)
+    assert pressed, shown
+    return code, shown
+
+
+def on_terminal(project: Project, *command: str, interrupt_at: str | None = None) -> tuple[int, str, bool]:
+    """Run a command on a terminal: its exit code, all that was shown, whether Ctrl-C was pressed at these words."""
     ours, theirs = os.openpty()
     with subprocess.Popen(
         command, cwd=project.root, env=project.env, stdout=theirs, stderr=theirs, start_new_session=True
@@ -77,12 +84,11 @@ def interrupt_at(project: Project, words: str, *command: str) -> tuple[int, str]
         shown, pressed = b"", False
         while data := _read(ours):
             shown += data
-            if not pressed and words.encode() in shown:
+            if interrupt_at is not None and not pressed and interrupt_at.encode() in shown:
                 os.kill(running.pid, signal.SIGINT)
                 pressed = True
         os.close(ours)
-        assert pressed, shown.decode()
-        return running.wait(60), shown.decode()
+        return running.wait(60), shown.decode(), pressed
 
 
 def _read(terminal: int) -> bytes:
