@@ -216,8 +216,8 @@ def _standing(protocol: Protocol, history: Sequence[Experiment]) -> str:
 def _level(experiment: Experiment) -> str:
     if experiment.value is None:
         return "not measured"
-    interval = experiment.interval
-    around = "" if interval is None else f" (95 %: {number_text(interval[0])} to {number_text(interval[1])})"
+    low, high = experiment.interval or (0.0, 0.0)
+    around = f" (95 %: {number_text(low)} to {number_text(high)})" if low < high else ""  # equal: one run decides
     return number_text(experiment.value) + around
 
 

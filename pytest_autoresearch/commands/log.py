@@ -60,6 +60,7 @@ def _all(history: History) -> list[str]:
 
 def _one(experiment: Experiment, history: History) -> list[str]:
     e, metric = experiment, metric_name(history)
+    low, high = e.interval or (0.0, 0.0)  # equal where one run decides
     facts = {
         "experiment": f"{e.number:04d} of {history.session.tag}",
         "commit": e.commit,
@@ -67,7 +68,7 @@ def _one(experiment: Experiment, history: History) -> list[str]:
         "status": f"{e.status.value}, {e.reason.value}" + (", suspicious" if e.suspicious else ""),
         "detail": clean(e.detail),
         metric: number(e.value) if e.value is not None else "not measured",
-        "interval": f"{e.interval[0]:.6g} to {e.interval[1]:.6g}" if e.interval else "",
+        "interval": f"{low:.6g} to {high:.6g}" if low < high else "",
         "incumbent": number(e.against) if e.against is not None else "",
         "agent": f"{e.agent}, {e.agent_seconds:.1f} s" if e.agent else "",
         "cost": f"{e.usage.cost:.4f} USD" if e.usage and e.usage.cost is not None else "",

@@ -123,7 +123,8 @@ def _numbers(experiment: Experiment, metric: str) -> list[str]:
         lines = [f"{metric} {number(experiment.against)} -> {number(experiment.value)} ({change}), {verdict}"]
     if experiment.interval is not None and experiment.status is Status.KEEP:
         low, high = experiment.interval
-        lines.append(f"95 % interval {low:.6g} to {high:.6g}")
+        if low < high:  # equal where one run decides
+            lines.append(f"95 % interval {low:.6g} to {high:.6g}")
     if experiment.detail:
         lines.append(clean(experiment.detail))
     return lines
