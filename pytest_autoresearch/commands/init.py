@@ -108,7 +108,8 @@ def _write_workflows(config: Path, *, two_jobs: bool) -> int:
         source = config.resolve().relative_to(git.top.resolve()).as_posix()
         for path in write_workflows(git.top, source, two_jobs=two_jobs):
             print(f"{path} is written.")
-    print("Next: commit and push them, then Actions, autoresearch, Run workflow. The runner's set-up: docs/ci.md")
+    print("Next: commit and push them, then Actions, autoresearch, Run workflow. The runner's set-up:")
+    print("    https://github.com/pytest-autoresearch/pytest-autoresearch/blob/main/docs/ci.md")
     return 0
 
 

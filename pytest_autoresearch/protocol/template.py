@@ -7,7 +7,8 @@ from pytest_autoresearch.protocol.render import render
 
 FRONT_MATTER = """\
 ---
-# How the loop is driven; every line is optional, docs/configuration.md has them all.
+# How the loop is driven; every line is optional. There are more:
+# https://github.com/pytest-autoresearch/pytest-autoresearch/blob/main/docs/configuration.md
 # agent: claude            # who proposes; the built-in `sweep` needs no model
 # duration: 8h             # stop after this time, or: experiments: 100
 # guard: [tests/]          # must pass before a change is kept
