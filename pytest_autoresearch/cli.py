@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
 
+DESCRIPTION = "Everything around the loop; `pytest --autoresearch` runs it."
+
 COMMANDS = {
     "init": "write an autoresearch.config.md for this repository and prove it with one run",
-    "show": "print the protocol as understood, with the line each value came from",
+    "show": "print the protocol as understood, and where each value came from",
     "log": "list the experiments, show one, or show its diff",
     "rebuild": "write results.tsv again from git alone",
-    "report": "export the records, or write a report",
+    "report": "export the experiments as CSV or JSON",
     "drop": "take a keep out of the branch",
     "tags": "list, archive or delete sessions",
     "doctor": "say what this machine offers, and what to install for more",
@@ -37,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from pytest_autoresearch.errors import AutoresearchError
 
     arguments = list(sys.argv[1:] if argv is None else argv)
-    parser = argparse.ArgumentParser(prog="pytest-autoresearch", description=__doc__, allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog="pytest-autoresearch", description=DESCRIPTION, allow_abbrev=False)
     parser.exit_on_error = False
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, summary in COMMANDS.items():

@@ -90,4 +90,4 @@ def _source(git: Git, path: Path) -> str | None:
 
 
 def _named(known: Sequence[Session]) -> str:
-    return ", ".join(session.tag for session in known) or "none yet"
+    return ", ".join(session.tag for session in known) or "none yet; `pytest --autoresearch` begins one"
