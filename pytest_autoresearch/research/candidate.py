@@ -68,13 +68,14 @@ class Drafts:
     def __init__(self, git: Git, scope: Scope, start: str, history: Sequence[Experiment]) -> None:
         self._git, self._scope = git, scope
         self.start = git.files(start)
-        self._tried = {e.fingerprint: e.number for e in reversed(history)}
+        self._tried = {e.fingerprint: e.number for e in reversed(history) if _says_something_of_its_state(e)}
         head = next((e for e in reversed(history) if e.kept), None)
         self.incumbent: Mapping[str, FileEntry] = git.files(head.commit) if head is not None else self.start
 
     def recorded(self, experiment: Experiment, candidate: Candidate) -> None:
         """Remember a state that was proposed, and the new incumbent if it was kept."""
-        self._tried.setdefault(experiment.fingerprint, experiment.number)
+        if _says_something_of_its_state(experiment):
+            self._tried.setdefault(experiment.fingerprint, experiment.number)
         if experiment.kept:
             self.incumbent = candidate.state
 
@@ -172,6 +173,11 @@ class Drafts:
 
     def _blob(self, entry: FileEntry | None) -> bytes | None:
         return None if entry is None else self._git.read([entry.blob])[entry.blob]
+
+
+def _says_something_of_its_state(experiment: Experiment) -> bool:
+    """Not where something beside the targets was changed: the state without that is recorded, and was never run."""
+    return bool(experiment.measurements) or experiment.reason is not Reason.OUT_OF_SCOPE
 
 
 def _lines(data: bytes | None) -> int:
