@@ -249,6 +249,7 @@ class Helper:
 def failure(args: Sequence[str], stderr: bytes | str, top: Path) -> NotebookError:
     """What git said, in one line, and the remedy where we know one."""
     text = stderr.decode("utf-8", "replace") if isinstance(stderr, bytes) else stderr
+    text, locked, _ = text.partition("\n\nAnother git process")
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("hint:")]
     said = "; ".join(lines[-2:]) or "it ended without a word"
     remedy = ""
@@ -256,6 +257,8 @@ def failure(args: Sequence[str], stderr: bytes | str, top: Path) -> NotebookErro
         remedy = "\n  the disk is full: free some space and start again; everything recorded so far is safe"
     elif "Read-only file system" in text or "Permission denied" in text or "insufficient permission" in text:
         remedy = "\n  make the repository's git directory writable for this user"
+    elif locked:
+        remedy = "\n  another git is at work, or one that died has left its lock: wait, or delete that file; start again"
     return NotebookError(f"{top}: git {args[0]} failed: {said}{remedy}")
 
 
