@@ -258,7 +258,7 @@ def failure(args: Sequence[str], stderr: bytes | str, top: Path) -> NotebookErro
     elif "Read-only file system" in text or "Permission denied" in text or "insufficient permission" in text:
         remedy = "\n  make the repository's git directory writable for this user"
     elif locked:
-        remedy = "\n  another git is at work, or one that died has left its lock: wait, or delete that file; start again"
+        remedy = "\n  another git is at work, or one that died has left its lock: wait, or delete that file"
     return NotebookError(f"{top}: git {args[0]} failed: {said}{remedy}")
 
 
