@@ -10,7 +10,7 @@ import hashlib
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -35,6 +35,8 @@ from pytest_autoresearch.research.watch import Watch
 
 BASELINE_DEADLINE = 3600.0  # s; a baseline without a budget has to end some time
 PAUSE = 0.5  # s between two looks at whether a paused session may go on
+HIDDEN_PAIRS = 3  # hidden runs of incumbent and candidate each, where the metric is noisy
+HIDDEN_SEEDS = 3_000_000  # where the seeds of these begin, far from those of the other runs
 MOST_ATTEMPTS = 2  # a proposal in which the session died as often is a crash of its own
 
 
@@ -119,7 +121,7 @@ class Research:
         """Measure the start commit as often as the judge wants, and open the notebook with it.
 
         Raises BaselineFailed when a guard is red already, and, with the log's tail and the likely cause, when a run
-        gives no metric.
+        or the holdout gives no metric.
         """
         began = _now()
         candidate = self.drafts.baseline(self.parts.git.tree(self.parts.session.start))
@@ -127,6 +129,10 @@ class Research:
         if red is not None:
             raise BaselineFailed(red)
         measurements = self._calibrate(0)
+        if self.protocol.holdout is not None:
+            hidden = self._by_holdout(candidate.state, 0, 0)
+            if hidden.value is None:
+                raise BaselineFailed(self._advice(hidden, self.protocol.holdout.run))
         self.notebook.begin_session(self.parts.session)
         level = self.judge.level
         ruling = Ruling(Reason.IMPROVED, "baseline", level.estimate, level.interval)
@@ -191,7 +197,7 @@ class Research:
             measured = self._measure(self.drafts.incumbent, Role.INCUMBENT, number, len(measurements))
             measurements.append(measured)
             if measured.value is None and not self.history:
-                raise BaselineFailed(self._advice(measured))
+                raise BaselineFailed(self._advice(measured, self.protocol.run))
             step = self.judge.tell(measured.value)
         return measurements
 
@@ -219,30 +225,26 @@ class Research:
         self.tally.run_seconds += measured.duration
         return measured
 
-    def _hidden(self, candidate: Candidate, measurements: list[Measurement]) -> tuple[Measurement, Measurement]:
-        """Incumbent and candidate by the holdout, with the same seed."""
+    def _hidden(
+        self, candidate: Candidate, measurements: list[Measurement]
+    ) -> tuple[Sequence[Measurement], Sequence[Measurement]]:
+        """Incumbent and candidate in turn by the holdout, each pair with one seed, until a run of a candidate fails."""
+        incumbents: list[Measurement] = []
+        candidates: list[Measurement] = []
+        for pair in range(HIDDEN_PAIRS if self.judge.state().noisy else 1):
+            incumbents.append(self._by_holdout(self.drafts.incumbent, candidate.number, pair))
+            candidates.append(self._by_holdout(candidate.state, candidate.number, pair))
+            measurements += [incumbents[-1], candidates[-1]]
+            if candidates[-1].value is None:
+                break
+        return incumbents, candidates
+
+    def _by_holdout(self, state: Mapping[str, FileEntry], number: int, pair: int) -> Measurement:
         holdout = self.protocol.holdout
         assert holdout is not None
-        pair = []
-        for state in (self.drafts.incumbent, candidate.state):
-            self.watch.phase(candidate.number, "hidden measurement", budget=self.budget)
-            seed = self._seed(candidate.number, -2)
-            pair.append(
-                self._run(
-                    Job(
-                        role=Role.HOLDOUT,
-                        number=candidate.number,
-                        seed=seed,
-                        state=state,
-                        timeout=self.deadline,
-                        budget=self.budget,
-                        command=holdout.run,
-                        extract=holdout.extract,
-                    )
-                )
-            )
-        measurements.extend(pair)
-        return pair[0], pair[1]
+        self.watch.phase(number, "hidden measurement", budget=self.budget)
+        job = Job(Role.HOLDOUT, number, self._seed(number, HIDDEN_SEEDS + pair), state, self.deadline, self.budget)
+        return self._run(replace(job, command=holdout.run, extract=holdout.extract))
 
     # Judge
 
@@ -374,10 +376,10 @@ class Research:
         text = f"{self.parts.session.seed}:{number}:{index}".encode()
         return int.from_bytes(hashlib.sha256(text).digest()[:4], "big") >> 1
 
-    def _advice(self, measured: Measurement) -> str:
+    def _advice(self, measured: Measurement, command: str) -> str:
         from pytest_autoresearch.lab.advice import baseline_advice
 
-        return baseline_advice(measured, self.protocol, self.parts.git.ignored())
+        return baseline_advice(measured, replace(self.protocol, run=command), self.parts.git.ignored())
 
 
 def _now() -> datetime:

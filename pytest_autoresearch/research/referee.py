@@ -16,7 +16,9 @@ from pytest_autoresearch.protocol.model import Protocol
 from pytest_autoresearch.research.candidate import Candidate, Ruling
 from pytest_autoresearch.research.contexts import touching_tests
 from pytest_autoresearch.research.guards import AFFECTED, Suite, blamed, failure_words, start_fails
+from pytest_autoresearch.research.verifying import compared
 
+LOST = 0.05  # how likely a candidate that is as good as the incumbent loses a noisy holdout
 SHORTEST_GUARD = 600.0  # s; a test suite may well take longer than one run
 
 TESTS_FAILED = 1  # pytest's exit code; with another, tests that failed earlier may only have another name now
@@ -56,7 +58,7 @@ class Referee:
         *,
         budget: float,
         deadline: float,
-        hidden: Callable[[], tuple[Measurement, Measurement]],
+        hidden: Callable[[], tuple[Sequence[Measurement], Sequence[Measurement]]],
     ) -> Ruling:
         """The ruling, or the same numbers with the reason that overturns it.
 
@@ -103,12 +105,14 @@ class Referee:
         touching = touching_tests(candidate.edits, top=self._checkout, root=self._checkout / self._suite.root)
         return list(dict.fromkeys([*before, *(test for test in touching if self._suite.has(test))]))
 
-    def _loses(self, incumbent: Measurement, candidate: Measurement) -> Ruling | None:
-        if candidate.value is None:
+    def _loses(self, incumbent: Sequence[Measurement], candidate: Sequence[Measurement]) -> Ruling | None:
+        before, after = [m.value for m in incumbent], [m.value for m in candidate]
+        if None in after:
             return Ruling(Reason.HOLDOUT, "the hidden measurement failed")
-        if incumbent.value is not None and self._protocol.metric.direction.better(incumbent.value, candidate.value):
-            return Ruling(Reason.HOLDOUT, "worse in the hidden measurement")
-        return None
+        gain, interval = compared(self._protocol.metric.direction, before, after, tail=LOST)
+        at_best = gain if interval is None else interval[1]
+        lost = at_best is not None and at_best < 0
+        return Ruling(Reason.HOLDOUT, "worse in the hidden measurement") if lost else None
 
 
 def suite_of(protocol: Protocol, files: Collection[str], workers: int | None) -> Suite:

@@ -63,12 +63,13 @@ def compared(
     direction: Direction,
     start: Sequence[float | None],
     head: Sequence[float | None],
-    pooled: tuple[float, int],
+    pooled: tuple[float, int] = (0.0, 0),
+    tail: float = 0.025,
 ) -> tuple[float | None, tuple[float, float] | None]:
-    """The gain of the means in metric units, positive is better, and its 95 % interval (None on one pair of runs).
+    """The gain of the means in metric units, positive is better, and its interval (None on one pair of runs).
 
     The two-sample t interval with the variance pooled over these runs and the session's (``pooled``: sum of squared
-    residuals, degrees of freedom).
+    residuals, degrees of freedom). It leaves out ``tail`` on either side.
     """
     before = [value for value in start if value is not None]
     after = [value for value in head if value is not None]
@@ -79,7 +80,7 @@ def compared(
     squares = pooled[0] + sum(_squares(values) for values in (before, after))
     if freedom < 1 or len(before) < 2:
         return gain, None
-    half = t_quantile(0.975, freedom) * math.sqrt(squares / freedom * (1 / len(before) + 1 / len(after)))
+    half = t_quantile(1 - tail, freedom) * math.sqrt(squares / freedom * (1 / len(before) + 1 / len(after)))
     return gain, (gain - half, gain + half)
 
 

@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 import json
+import random
+import sys
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
+import pytest
+
+from pytest_autoresearch.lab.job import Executor
+from pytest_autoresearch.protocol.experiment import Measurement, Reason, Role
+from pytest_autoresearch.protocol.model import Direction, Holdout, Metric, Protocol
+from pytest_autoresearch.research.candidate import Candidate, Ruling
+from pytest_autoresearch.research.guards import Suite
+from pytest_autoresearch.research.referee import Referee
 from tests.conftest import CONFIG, Project
+from tests.research.noisy import make_noisy, scripted
 
 FRONT_MATTER = "---\nholdout: {run: python final.py, files: [final.py]}\n---\n"
 FINAL = "import train\nprint('loss:', 77.125 + train.RATE + 100 * train.MEMORISED)\n"
@@ -52,3 +66,92 @@ def test_a_keep_that_loses_the_holdout_is_discarded_and_nobody_learns_its_number
     ]
     shown = done.stdout + (project.root / "results.tsv").read_text()
     assert not any(number in shown for number in HIDDEN)
+
+
+def reason(incumbent: Sequence[float | None], candidate: Sequence[float | None], direction: Direction) -> Reason:
+    """What becomes of a keep that was measured so by the holdout."""
+    metric = Metric("loss", direction)
+    protocol = Protocol(source="x.md", goal="", metric=metric, targets=(), run="true", holdout=Holdout("true"))
+    referee = Referee(
+        protocol,
+        cast(Executor, None),
+        lambda number, text: None,
+        lambda elapsed: None,
+        suite=Suite(".", ()),
+        checkout=Path(),
+        history=tuple,
+    )
+    hidden = [tuple(Measurement(Role.HOLDOUT, value) for value in values) for values in (incumbent, candidate)]
+    upheld = referee.uphold(
+        Ruling(Reason.IMPROVED),
+        Candidate(1, "", {}, {}, "x"),
+        [],
+        [],
+        budget=1.0,
+        deadline=1.0,
+        hidden=lambda: (hidden[0], hidden[1]),
+    )
+    return upheld.reason
+
+
+@pytest.mark.parametrize("direction", Direction)
+def test_one_hidden_run_each_decides_where_the_metric_is_exact(direction: Direction) -> None:
+    low, high = (
+        (Reason.HOLDOUT, Reason.IMPROVED) if direction is Direction.HIGHER else (Reason.IMPROVED, Reason.HOLDOUT)
+    )
+    assert [reason([1.0], [value], direction) for value in (0.9, 1.0, 1.1)] == [low, Reason.IMPROVED, high]
+
+
+def test_a_noisy_holdout_is_lost_beyond_doubt_only() -> None:
+    draw = random.Random(0)
+
+    def lost(loss: float) -> float:
+        runs = [[draw.gauss(level, 1.0) for _ in range(3)] for _ in range(1000) for level in (0.0, loss)]
+        reasons = [reason(runs[at], runs[at + 1], Direction.LOWER) for at in range(0, len(runs), 2)]
+        return reasons.count(Reason.HOLDOUT) / len(reasons)
+
+    assert lost(0.0) == pytest.approx(0.05, abs=0.02)
+    assert lost(4.0) > 0.95
+
+
+@pytest.mark.parametrize(
+    ("incumbent", "candidate", "expected"),
+    [
+        ([1.0, 1.0], [1.0, None], Reason.HOLDOUT),
+        ([None], [None], Reason.HOLDOUT),
+        ([None, 1.0], [1.0, 1.0], Reason.IMPROVED),
+    ],
+)
+def test_a_candidate_has_to_give_a_hidden_metric(
+    incumbent: Sequence[float | None], candidate: Sequence[float | None], expected: Reason
+) -> None:
+    assert reason(incumbent, candidate, Direction.LOWER) is expected
+
+
+def test_on_a_noisy_metric_a_keep_is_run_by_the_holdout_three_times(project: Project) -> None:
+    make_noisy(project)
+    project.write("autoresearch.config.md", "---\nholdout: python final.py\n---\n" + CONFIG)
+    project.write("final.py", "from train import FAST, luck\nprint('loss:', FAST + luck)\n")
+    project.commit()
+
+    done = project.pytest(
+        "--autoresearch", "--autoresearch-experiments=1", scripted(project, ("better", "FAST = 10.0", "FAST = 2.0"))
+    )
+
+    assert [row[2] for row in project.table()[1:]] == ["keep", "keep"], done.stdout + done.stderr
+    record = json.loads(project.cli("log", "--json").stdout)["experiments"][1]
+    seeds = Counter(m["seed"] for m in record["measurements"] if m["role"] == "holdout")
+    assert sorted(seeds.values()) == [2, 2, 2]
+
+
+def test_a_holdout_that_can_not_be_run_ends_the_session_at_the_baseline(project: Project) -> None:
+    project.write("autoresearch.config.md", f"---\nholdout: {sys.executable} nowhere.py\n---\n" + CONFIG)
+    project.commit()
+
+    done = project.pytest("--autoresearch", "--autoresearch-experiments=1")
+
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "the baseline failed: error" in done.stdout
+    assert f"command: {sys.executable} nowhere.py" in done.stdout
+    assert "No such file" in done.stdout
+    assert not (project.root / "results.tsv").exists()
