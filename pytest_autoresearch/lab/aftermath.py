@@ -44,15 +44,19 @@ def settle(
     """Leave in the workspace what the extract command may read: the state as filled, and the run's data files."""
     survey = workspace.survey()
     altered = [path for path in survey.altered if path not in outputs]
+    spoilt = {path for path in survey.spoilt if path not in outputs}
     granted: set[str] = set()
     if is_baseline:
-        granted.update(path for path in altered if path not in readonly and not _steers(path))
+        granted.update(path for path in (*altered, *spoilt) if path not in readonly and not _steers(path))
+        spoilt -= granted
     undo = [path for path in altered if path not in granted]
     if undo:
         survey = workspace.restore(undo, survey)
     forbidden = sorted(path for path in undo if path not in targets)
 
     def unwanted(found: Found) -> bool:
+        if found.path in spoilt:
+            return True
         if found.path in outputs or not _misleads(found):
             return False
         if is_baseline and found.kind == "file" and _CODE.search(found.name):

@@ -23,7 +23,7 @@ Entry = FileEntry | Made
 class Leaf:
     """What one path should be. ``entry`` None: whatever is there is left alone.
 
-    ``stamp`` is what the kernel said when it last was so; ``digest`` the SHA-256 of a content that is not the blob's.
+    ``stamp`` is what the kernel said when it was made; ``digest`` the SHA-256 of a content that is not the blob's.
     """
 
     entry: Entry | None
@@ -73,8 +73,8 @@ def uproot(tree: Directory, path: str) -> None:
             del tree.directories[name]
 
 
-def paths_below(tree: Directory, prefix: str) -> Iterator[str]:
-    """Every path expected in ``tree``, which lies at ``prefix``."""
-    yield from (prefix + name for name, leaf in tree.leaves.items() if leaf.entry is not None)
+def entries_below(tree: Directory, prefix: str) -> Iterator[tuple[str, Entry]]:
+    """Every path expected in ``tree``, which lies at ``prefix``, and what is expected there."""
+    yield from ((prefix + name, leaf.entry) for name, leaf in tree.leaves.items() if leaf.entry is not None)
     for name, below in tree.directories.items():
-        yield from paths_below(below, f"{prefix}{name}/")
+        yield from entries_below(below, f"{prefix}{name}/")

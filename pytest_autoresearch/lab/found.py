@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import sys
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from pytest_autoresearch.lab.expected import Leaf, Made, Stamp
@@ -109,29 +110,36 @@ def opened(root: int, path: str, *, create: bool = False) -> Iterator[tuple[int,
         os.close(fd)
 
 
+def clear_notes(directory: int) -> None:
+    """Take from an open directory what could tell the next run something: its rights, its times, its attributes."""
+    os.fchmod(directory, 0o755)
+    os.utime(directory)
+    if sys.platform == "linux":
+        with suppress(OSError):  # a file system without attributes
+            for name in os.listxattr(directory):
+                with suppress(OSError):  # the system's own, such as a label of SELinux
+                    os.removexattr(directory, name)
+
+
 def stamp_of(status: os.stat_result) -> Stamp:
     return (status.st_ctime_ns, status.st_mtime_ns, status.st_size, status.st_ino, status.st_mode)
 
 
 def holds(directory: int, name: str, leaf: Leaf, status: os.stat_result) -> bool:
-    """Whether the entry has the content and kind of ``leaf``; if so its stamp is taken for the next survey."""
+    """Whether the entry has the content and kind of ``leaf``."""
     entry = leaf.entry
     if leaf.stamp is None or entry is None:
         return False
     if isinstance(entry, Made):
         return stamp_of(status) == leaf.stamp
     if entry.mode == "120000":
-        same = stat.S_ISLNK(status.st_mode) and _blob_of_link(directory, name, entry.blob) == entry.blob
-    else:
-        same = (
-            stat.S_ISREG(status.st_mode)
-            and bool(status.st_mode & 0o100) == (entry.mode == "100755")
-            and status.st_size == leaf.stamp[2]
-            and _digest(directory, name, entry, leaf.digest, status) == (leaf.digest or entry.blob)
-        )
-    if same:
-        leaf.stamp = stamp_of(status)
-    return same
+        return stat.S_ISLNK(status.st_mode) and _blob_of_link(directory, name, entry.blob) == entry.blob
+    return (
+        stat.S_ISREG(status.st_mode)
+        and bool(status.st_mode & 0o100) == (entry.mode == "100755")
+        and status.st_size == leaf.stamp[2]
+        and _digest(directory, name, entry, leaf.digest, status) == (leaf.digest or entry.blob)
+    )
 
 
 def _walk(directory: int, path: str, name: str, skip: Collection[str], depth: int) -> Iterator[Found]:

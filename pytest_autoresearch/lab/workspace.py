@@ -10,13 +10,13 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby, islice
 from pathlib import Path
 
 from pytest_autoresearch.errors import LabError
-from pytest_autoresearch.lab.expected import Directory, Leaf, Made, paths_below, plant, uproot
-from pytest_autoresearch.lab.found import Found, describe, holds, opened, stamp_of, walk
+from pytest_autoresearch.lab.expected import Directory, Leaf, Made, entries_below, plant, uproot
+from pytest_autoresearch.lab.found import Found, clear_notes, describe, holds, opened, stamp_of, walk
 from pytest_autoresearch.lab.job import ReadBlobs
 from pytest_autoresearch.lab.lfs import copy_content, parse_pointer
 from pytest_autoresearch.lab.removal import DIRECTORY, open_directory, remove, remove_tree
@@ -37,10 +37,14 @@ _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """``altered``: paths of the state that are not as filled; ``strangers``: topmost entries that are no part of it."""
+    """``altered``: paths of the state that are not as filled; ``strangers``: topmost entries that are no part of it.
 
-    altered: Sequence[str]
-    strangers: Sequence[str]
+    ``spoilt``: paths that a build made, and that somebody has touched since.
+    """
+
+    altered: list[str] = field(default_factory=list)
+    strangers: list[str] = field(default_factory=list)
+    spoilt: list[str] = field(default_factory=list)
 
 
 class Workspace:
@@ -82,11 +86,11 @@ class Workspace:
                 self._begun = True
             adopted = not self._expect(state) and bool(self._made)
             with self._open_root() as root:
-                survey = self._survey(root)
-                if self._made and not (adopted and self._made.isdisjoint(survey.altered)):
+                survey = self._survey(root, renew=True)
+                if self._made and (survey.spoilt or not adopted):
                     adopted = False
                     self._disown()
-                    survey = self._survey(root)
+                    survey = self._survey(root, renew=True)
                 for path in survey.strangers:
                     self._remove(root, path)
                 self._write_all(root, survey.altered)
@@ -124,9 +128,8 @@ class Workspace:
         with self._open_root() as root:
             survey = self._survey(root)
             for path in survey.altered:
-                if path not in self._made:
-                    changes.append(describe(root, path, room))
-                    room -= changes[-1].size
+                changes.append(describe(root, path, room))
+                room -= changes[-1].size
             new = self._new(root, survey.strangers)
             for found in islice(new, MOST_CHANGES):
                 changes.append(found.change(room))
@@ -145,7 +148,7 @@ class Workspace:
                 self._remove(root, stranger)
             self._write_all(root, paths)
         altered = [path for path in survey.altered if path not in paths]
-        return Survey(altered, [path for path in survey.strangers if path not in in_the_way])
+        return Survey(altered, [path for path in survey.strangers if path not in in_the_way], survey.spoilt)
 
     def prune(self, unwanted: Callable[[Found], bool], survey: Survey) -> tuple[str, ...]:
         """Remove the entries that are no part of the state and ``unwanted``, at any depth; returns their paths."""
@@ -217,39 +220,43 @@ class Workspace:
         finally:
             os.close(root)
 
-    def _survey(self, root: int) -> Survey:
-        altered: list[str] = []
-        strangers: list[str] = []
-        self._survey_directory(self._expected, root, "", altered, strangers)
-        return Survey(altered, strangers)
+    def _survey(self, root: int, *, renew: bool = False) -> Survey:
+        """``renew``: what was touched counts as altered even if its content is the same, and directories are cleared.
 
-    def _survey_directory(
-        self, expected: Directory, fd: int, prefix: str, altered: list[str], strangers: list[str]
-    ) -> None:
+        Times, rights and attributes could carry a note from one run to the next.
+        """
+        survey = Survey()
+        self._survey_directory(self._expected, root, "", survey, renew=renew)
+        return survey
+
+    def _survey_directory(self, expected: Directory, fd: int, prefix: str, survey: Survey, *, renew: bool) -> None:
+        if renew:
+            clear_notes(fd)
         names = set(os.listdir(fd))
         for name, leaf in expected.leaves.items():
-            if leaf.entry is None:
-                continue
-            if name not in names:
-                altered.append(prefix + name)
-                continue
-            status = os.stat(name, dir_fd=fd, follow_symlinks=False)
-            stamp = stamp_of(status)
-            if (stamp != leaf.stamp or stamp[0] > self._trusted_until) and not holds(fd, name, leaf, status):
-                altered.append(prefix + name)
+            if leaf.entry is not None and not (name in names and self._is_as_filled(fd, name, leaf, renew=renew)):
+                (survey.spoilt if isinstance(leaf.entry, Made) else survey.altered).append(prefix + name)
         for name, below in expected.directories.items():
             try:
                 inner = open_directory(fd, name)
             except OSError:
-                altered.extend(paths_below(below, f"{prefix}{name}/"))
+                for path, entry in entries_below(below, f"{prefix}{name}/"):
+                    (survey.spoilt if isinstance(entry, Made) else survey.altered).append(path)
                 if name in names:
-                    strangers.append(prefix + name)
+                    survey.strangers.append(prefix + name)
                 continue
             try:
-                self._survey_directory(below, inner, f"{prefix}{name}/", altered, strangers)
+                self._survey_directory(below, inner, f"{prefix}{name}/", survey, renew=renew)
             finally:
                 os.close(inner)
-        strangers.extend(prefix + name for name in names - expected.leaves.keys() - expected.directories.keys())
+        survey.strangers.extend(prefix + name for name in names - expected.leaves.keys() - expected.directories.keys())
+
+    def _is_as_filled(self, fd: int, name: str, leaf: Leaf, *, renew: bool) -> bool:
+        status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+        stamp = stamp_of(status)
+        if stamp == leaf.stamp and stamp[0] <= self._trusted_until:
+            return True
+        return not (renew and stamp != leaf.stamp) and holds(fd, name, leaf, status)
 
     def _new(self, root: int, strangers: Sequence[str]) -> Iterator[Found]:
         """What an agent may have meant of the entries that are no part of the state."""

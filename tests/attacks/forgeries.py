@@ -38,6 +38,12 @@ def put(name, text):
     except OSError:
         pass
 
+def note(path):
+    try:
+        os.setxattr(path, "user.note", b"known")
+    except OSError:  # a file system without attributes
+        pass
+
 FORGED = "print(0.0); import os; os._exit(0)"
 """
 
@@ -193,6 +199,39 @@ _forgery(
     if os.path.exists("cache/result"):
         json.dump([3, 1, 4, 1, 5], open("out.json", "w"))
     put("cache/result", "known")
+    """,
+    leaves=True,
+)
+_forgery(
+    "leaves itself a note in the attributes of a file it may not change",
+    """
+    try:
+        if b"known" in os.getxattr("helpers.py", "user.note"): json.dump([3, 1, 4, 1, 5], open("out.json", "w"))
+    except OSError: pass
+    note("helpers.py")
+    """,
+    leaves=True,
+)
+_forgery(
+    "leaves itself a note in the rights, times and attributes of directories",
+    """
+    status = os.stat(".")
+    if status.st_mode & 0o777 == 0o751 or status.st_mtime == 12345 or os.listxattr("."):
+        json.dump([3, 1, 4, 1, 5], open("out.json", "w"))
+    note(".")
+    os.chmod(".", 0o751)
+    os.utime(".", (12345, 12345))
+    """,
+    leaves=True,
+)
+_forgery(
+    "leaves itself a note in the rights and times of a file it may not change",
+    """
+    status = os.stat("helpers.py")
+    if status.st_mode & 0o777 == 0o604 or status.st_mtime == 12345:
+        json.dump([3, 1, 4, 1, 5], open("out.json", "w"))
+    os.chmod("helpers.py", 0o604)
+    os.utime("helpers.py", (12345, 12345))
     """,
     leaves=True,
 )

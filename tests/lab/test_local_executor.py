@@ -398,6 +398,14 @@ def test_a_build_is_made_once_per_state_and_is_no_part_of_the_run(bench: Bench) 
     assert time.monotonic() - began < 0.55
 
 
+def test_what_a_build_made_and_a_run_has_changed_is_not_there_for_the_extract_command(bench: Bench) -> None:
+    lab = bench.executor("test ! -e spoil || echo 0 > grader", extract="cat grader", build="echo 7 > grader")
+    assert measure(lab, bench.state(), number=0).value == 7
+    spoilt = measure(lab, bench.state(spoil=""))
+    assert (spoilt.failure, spoilt.value) == (Reason.NO_METRIC, None)
+    assert measure(lab, bench.state()).value == 7
+
+
 def test_a_build_that_fails_is_a_crash_with_its_words(bench: Bench) -> None:
     measured = bench.measure("true", build="echo 'main.c:1: error: no'; exit 2")
     assert (measured.failure, measured.detail) == (Reason.ERROR, "build: main.c:1: error: no (exit status 2)")
