@@ -1,4 +1,4 @@
-"""The agent that docs/agents.md shows, installed as a plugin: third parties need nothing else."""
+"""The agent that docs/extending.md shows, installed as a plugin: third parties need nothing else."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tests.conftest import Project
 
-DOCS = Path(__file__).parents[2] / "docs" / "agents.md"
+DOCS = Path(__file__).parents[2] / "docs" / "extending.md"
 
 
 def example() -> str:
-    """The one Python block of the page."""
-    (code,) = re.findall(r"^```python\n(.*?)^```", DOCS.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    """The first Python block of the page."""
+    code, *_ = re.findall(r"^```python\n(.*?)^```", DOCS.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
     return str(code)
 
 
