@@ -32,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "path", metavar="PATH", nargs="?", type=Path, default=Path(), help="config or its directory, or a marked test"
     )
     parser.add_argument("-n", type=parse_positive_count, default=200, metavar="N", help="runs (default: 200)")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")
 
 
 def run(args: argparse.Namespace) -> int:

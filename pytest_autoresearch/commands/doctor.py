@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from enum import Enum
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 from pytest_autoresearch.errors import AutoresearchError
@@ -55,7 +56,9 @@ class Finding:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("path", nargs="?", type=Path, default=Path(), help="config or its directory (default: here)")
+    parser.add_argument(
+        "path", metavar="PATH", nargs="?", type=Path, default=Path(), help="config or its directory (default: here)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
 
 
@@ -162,7 +165,7 @@ def _agents(environ: Mapping[str, str]) -> Iterator[Finding]:
     """The coding agents on PATH, and whether they have a key. The embedded ones are always there."""
     from pytest_autoresearch.agents.adapters import ADAPTERS
 
-    missing = []
+    missing = [] if find_spec("optuna") else ["bayes (pip install 'pytest-autoresearch[optuna]')"]
     for name, adapter in ADAPTERS.items():
         said = _version(adapter.program)
         if said is None:
@@ -172,7 +175,7 @@ def _agents(environ: Mapping[str, str]) -> Iterator[Finding]:
         remedy = "" if keys else f"to use it, set one of {', '.join(adapter.variables)}"
         words = f"{said}, with {', '.join(keys)}" if keys else f"{said}, no key in the environment"
         yield Finding(f"agent {name}", Health.OK if keys else Health.NOTE, words, remedy)
-    text = "sweep, grid, random, bayes and command:PROGRAM need nothing"
+    text = "sweep, grid, random and command:PROGRAM need nothing"
     others = f"not installed: {', '.join(missing)}" if missing else ""
     yield Finding("agents", Health.OK, text, others)
 

@@ -18,9 +18,11 @@ from pytest_autoresearch.notebook.tags import locate
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument("number", type=int, metavar="N", help="the kept experiment to take out")
-    parser.add_argument("path", nargs="?", type=Path, default=Path(), help="config, test file or directory")
+    parser.add_argument(
+        "path", metavar="PATH", nargs="?", type=Path, default=Path(), help="config, test file or directory"
+    )
     parser.add_argument("--tag", help="the session; default: the newest of PATH")
-    parser.add_argument("--why", default="", help="a line for the record")
+    parser.add_argument("--why", metavar="TEXT", default="", help="a line for the record")
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
 
 

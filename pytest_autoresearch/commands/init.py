@@ -37,7 +37,9 @@ GOAL = "Describe in a sentence or two what should get better, and why it matters
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("path", nargs="?", type=Path, default=Path(), help="directory of the config (default: here)")
+    parser.add_argument(
+        "path", metavar="PATH", nargs="?", type=Path, default=Path(), help="directory of the config (default: here)"
+    )
     parser.add_argument("--goal", metavar="TEXT", help="what should get better, and why")
     parser.add_argument("--metric", metavar="NAME", help="the number that decides, as the run prints it")
     parser.add_argument("--direction", choices=[d.value for d in Direction], help="which way it improves")

@@ -17,7 +17,9 @@ from pytest_autoresearch.protocol.experiment import Experiment, Measurement
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("path", nargs="?", type=Path, default=Path(), help="config, test file or directory")
+    parser.add_argument(
+        "path", metavar="PATH", nargs="?", type=Path, default=Path(), help="config, test file or directory"
+    )
     parser.add_argument("--tag", help="the session; default: the newest of PATH")
     one = parser.add_mutually_exclusive_group()
     one.add_argument("--show", metavar="N", help="everything about one experiment, by number or commit")

@@ -36,4 +36,4 @@ def add_session_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments by which a steering command finds its session."""
     parser.add_argument("path", metavar="PATH", nargs="?", type=Path, default=Path(), help="a path in the repository")
     parser.add_argument("--tag", metavar="TAG", help="the session (default: the running one, else the newest)")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of text")

@@ -27,7 +27,9 @@ _FETCHED = {
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("path", nargs="?", type=Path, default=Path(), help="config, test file or directory")
+    parser.add_argument(
+        "path", metavar="PATH", nargs="?", type=Path, default=Path(), help="config, test file or directory"
+    )
     parser.add_argument("--tag", help="the session; default: the newest of PATH")
     parser.add_argument("--remote", default="origin", help="where to push; default: origin")
     parser.add_argument("--base", default="", help="branch to merge into; default: the remote's default branch")

@@ -13,7 +13,9 @@ from pytest_autoresearch.notebook.tags import locate
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("path", nargs="?", type=Path, default=Path(), help="config, test file or directory")
+    parser.add_argument(
+        "path", metavar="PATH", nargs="?", type=Path, default=Path(), help="config, test file or directory"
+    )
     parser.add_argument("--tag", help="the session; default: the newest of PATH")
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
 

@@ -17,7 +17,9 @@ FORMATS: Mapping[str, Callable[[History], str]] = {"json": as_json, "csv": as_cs
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("path", nargs="?", type=Path, default=Path(), help="config, test file or directory")
+    parser.add_argument(
+        "path", metavar="PATH", nargs="?", type=Path, default=Path(), help="config, test file or directory"
+    )
     parser.add_argument("--tag", help="the session; default: the newest of PATH")
     parser.add_argument("--format", choices=FORMATS, default="json", help="what to write; default: json")
     parser.add_argument("--json", action="store_const", const="json", dest="format", help="the same as --format json")

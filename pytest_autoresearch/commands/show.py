@@ -40,7 +40,9 @@ class Row:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("path", nargs="?", type=Path, default=Path(), help="config or its directory (default: here)")
+    parser.add_argument(
+        "path", metavar="PATH", nargs="?", type=Path, default=Path(), help="config or its directory (default: here)"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
 
 

@@ -17,7 +17,9 @@ from pytest_autoresearch.notebook.text import number
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
-    parser.add_argument("path", nargs="?", type=Path, default=Path(), help="a directory in the repository")
+    parser.add_argument(
+        "path", metavar="PATH", nargs="?", type=Path, default=Path(), help="a directory in the repository"
+    )
     parser.add_argument("--archive", metavar="TAG", help="push a session to --remote, then delete it here")
     parser.add_argument("--delete", metavar="TAG", help="delete a session: its ledger, its branch and its state")
     parser.add_argument("--remote", default="origin", help="where to archive; default: origin")

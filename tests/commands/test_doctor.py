@@ -114,6 +114,11 @@ def test_agents_on_path_are_named_with_version_and_key(tmp_path: Path, monkeypat
     assert "aider" in findings(tmp_path, tmp_path)["agents"].remedy
 
 
+def test_bayes_without_optuna_is_named_with_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    assert "bayes (pip install 'pytest-autoresearch[optuna]')" in findings(tmp_path, tmp_path)["agents"].remedy
+
+
 def test_no_secret_is_shown(project: Project, tmp_path: Path) -> None:
     project.git("remote", "add", "origin", "https://user:hush@github.com/owner/name.git")
     found = findings(project.root, tmp_path, GITHUB_TOKEN="hush", GITHUB_ACTIONS="true")
