@@ -68,7 +68,7 @@ class Errand:
                 self._ended.wait(min(EVERY, self._first_pause * 2 ** (failures - 1)))
             else:
                 self._ended.wait(self._pause)
-                self._wanted.wait(self._every)
+                self._wanted.wait(self._every - self._pause)
             is_last = self._ended.is_set()
             self._wanted.clear()
             failures = 0 if self._succeeds() else failures + 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -66,8 +67,9 @@ class Job:
         self._texts[tag] = f"# {heading or words(f'autoresearch {tag}')}\n\n{text}"
         data = "\n".join(self._texts.values()).encode("utf-8", "replace")
         new = self.summary.with_name(f"{self.summary.name}.new")
-        new.write_bytes(data if len(data) <= SUMMARY_BYTES else data[:SUMMARY_BYTES])
-        os.replace(new, self.summary)  # a job may be killed at any time
+        with suppress(OSError):  # a full disk must not keep what was recorded from being pushed
+            new.write_bytes(data if len(data) <= SUMMARY_BYTES else data[:SUMMARY_BYTES])
+            os.replace(new, self.summary)  # a job may be killed at any time
 
     def _fold(self, heading: str, experiment: Experiment) -> None:
         """The end of a failed run's log, folded; nothing in it can end the fold or be a command."""
