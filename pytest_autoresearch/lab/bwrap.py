@@ -152,9 +152,9 @@ def mount_table(view: View, reach: Reach) -> Table:
         table[path] = Mount("--dev-bind", path)
     if view.devices:
         table[Path("/sys")] = _read(Path("/sys"))
-    for path in (view.scratch, *(_shown(path, view) for path in view.hidden)):
-        if path not in (shown, view.workspace):
-            _mask(path, table)
+    for path in (view.scratch, *view.hidden):
+        for place in {_shown(path, view), *_showings(path.resolve(), table)} - {shown, view.workspace}:
+            _mask(place, table)
     return table
 
 
@@ -220,6 +220,13 @@ def _source(path: Path, table: Table) -> Path | None:
     if cover is None or (source := table[cover].source) is None or table[cover].option == "--symlink":
         return None
     return source / path.relative_to(cover)
+
+
+def _showings(path: Path, table: Table) -> Iterator[Path]:
+    """Where ``path`` of the machine is seen: a bind may show it under another name."""
+    for target, mount in [*table.items()]:
+        if mount.source is not None and mount.option != "--symlink" and path.is_relative_to(mount.source):
+            yield target / path.relative_to(mount.source)
 
 
 def _mask(path: Path, table: Table) -> None:

@@ -71,6 +71,7 @@ class LandlockSandbox:
 def rules(view: View, reach: Reach, own: Iterable[Path]) -> Rules:
     """What is granted below which path; everything else is refused."""
     granted: Rules = {}
+    hidden = tuple(path.resolve() for path in view.hidden)
 
     def grant(paths: Iterable[Path], access: int) -> None:
         for path in paths:
@@ -83,7 +84,9 @@ def rules(view: View, reach: Reach, own: Iterable[Path]) -> Rules:
         grant([Path("/etc/resolv.conf")], READ)
     if view.devices:
         grant([Path("/sys")], READ)
-    grant(view.data, READ)
+    for path in view.data:
+        for part, access in _around(path.resolve(), hidden):
+            grant([part], access)
     grant(map(Path, DEVICES), USE)
     grant(view.devices, USE)
     grant([*own, view.workspace, *view.caches, Path("/dev/shm")], WRITE)

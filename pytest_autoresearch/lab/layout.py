@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from glob import glob
 from pathlib import Path
 
 from pytest_autoresearch.errors import LabError
@@ -49,7 +50,7 @@ class Layout:
         return cls(
             data=data,
             caches=outside,
-            hidden=tuple(_absolute(text, here) for text in (*site.hidden, *held_out)),
+            hidden=tuple(path for text in (*site.hidden, *held_out) for path in _matches(_absolute(text, here))),
             kept=tuple(str(path.relative_to(site.top)) for path in caches if path.is_relative_to(site.top)),
             log=str((site.protocol.directory / "run.log").as_posix()),
         )
@@ -78,6 +79,12 @@ def moved(command: str, top: Path, workspace: Path) -> str:
 
 def _absolute(text: str, here: Path) -> Path:
     return Path(os.path.normpath(here / Path(text).expanduser()))
+
+
+def _matches(pattern: Path) -> Iterator[Path]:
+    """The pattern itself, which tracked files are compared with, and the paths of the machine that it matches."""
+    yield pattern
+    yield from (Path(path) for path in glob(str(pattern), recursive=True) if path != str(pattern))
 
 
 def _untracked_parts(path: Path, top: Path, state: Mapping[str, FileEntry], tracked: set[str]) -> Iterator[Path]:

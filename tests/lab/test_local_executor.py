@@ -377,6 +377,19 @@ def test_only_the_holdout_sees_the_holdouts_files(bench: Bench) -> None:
     assert lab.changes() == ()
 
 
+def test_the_holdouts_files_may_be_a_pattern_in_declared_data(bench: Bench) -> None:
+    if bench.choice.level == "process":
+        pytest.skip("hides nothing")
+    (bench.top / "data").mkdir()
+    (bench.top / "data/held-1.csv").write_text("9\n")
+    (bench.top / "data/train.csv").write_text("1\n")
+    holdout = Holdout("cat data/held-*", extract="cat run.log", files=("data/held-*.csv",))
+    lab = bench.executor("cat data/held-*; echo val_bpb: $(cat data/*)", holdout=holdout, data=("data",))
+    assert measure(lab, bench.state()).value == 1
+    hidden = measure(lab, bench.state(), role=Role.HOLDOUT, command=holdout.run, extract=holdout.extract)
+    assert hidden.value == 9
+
+
 def test_a_build_is_made_once_per_state_and_is_no_part_of_the_run(bench: Bench) -> None:
     lab = bench.executor(
         "cat out/built | wc -l | xargs echo val_bpb:",

@@ -174,6 +174,21 @@ def test_what_is_taken_away_after_a_run_is_never_outside_the_workspace(
 
 
 @pytest.mark.parametrize("level", sandboxes()[:-1], ids=lambda level: level.level)
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["in the repository", "behind a link"])
+def test_what_is_hidden_is_hidden_in_declared_data_too(
+    level: Sandbox, view: View, tmp_path: Path, elsewhere: bool
+) -> None:
+    place = tmp_path / "large" if elsewhere else view.shown_at / "data"
+    place.mkdir()
+    (place / "seen").write_text("seen")
+    (place / "held").write_text("secret")
+    if elsewhere:
+        (view.shown_at / "data").symlink_to(place)
+    view = replace(view, data=(view.shown_at / "data",), hidden=(view.shown_at / "data/held",))
+    assert says(level, view, f"cat data/seen; cat data/held {place}/held 2> /dev/null") == "seen"
+
+
+@pytest.mark.parametrize("level", sandboxes()[:-1], ids=lambda level: level.level)
 def test_a_link_planted_where_data_belongs_leads_nowhere(level: Sandbox, view: View) -> None:
     data, victim = view.shown_at / "data", view.shown_at.parents[1] / "victim"
     data.mkdir()
