@@ -36,10 +36,14 @@ _ALWAYS = ("--die-with-parent", "--new-session", "--cap-drop", "ALL", "--hostnam
 
 @dataclass(frozen=True, slots=True)
 class Mount:
-    """One entry of the mount table: bwrap's option, and the path of the machine for a bind."""
+    """One entry of the mount table: bwrap's option, and the path of the machine for a bind.
+
+    ``closed``: nothing can be written to it once all mounts are made.
+    """
 
     option: str
     source: Path | None = None
+    closed: bool = False
 
     def arguments(self, target: Path) -> list[str]:
         return [self.option, *([] if self.source is None else [str(self.source)]), str(target)]
@@ -78,7 +82,9 @@ class BwrapSandbox:
             for name, content in view.home.items():
                 handles.append(stack.enter_context(sealed(content)))
                 options += ["--perms", "0600", "--file", str(handles[-1]), str(home() / name)]
-            options += ["--remount-ro", "/", "--chdir", str(_shown(command.cwd, view))]
+            for target in (Path("/"), *(path for path, mount in table.items() if mount.closed)):
+                options += ["--remount-ro", str(target)]
+            options += ["--chdir", str(_shown(command.cwd, view))]
             waiting, hand = stack.enter_context(_pipe())
             handles.append(waiting)
             yield replace(
@@ -166,7 +172,7 @@ def _machine(shown: Path, reach: Reach) -> Table:
         table[path] = Mount("--symlink", Path(os.readlink(path))) if path.is_symlink() else _read(path)
     table[Path("/proc")] = Mount("--proc")
     table |= {path: _read(path) for path in reach.kernel}
-    table[Path("/dev")] = Mount("--dev")
+    table[Path("/dev")] = Mount("--dev", closed=True)
     table[Path("/dev/shm")] = Mount("--tmpfs")
     # Every mount costs a run a quarter of a millisecond, so what needs none gets none.
     table |= {Path("/tmp"): Mount("--tmpfs"), home(): Mount("--tmpfs"), Path("/run"): Mount("--dir")}
@@ -233,7 +239,7 @@ def _mask(path: Path, table: Table) -> None:
     """Put nothing over ``path`` if it would be visible."""
     source = _source(path, table)
     if source is not None and source.is_dir():
-        table[path] = Mount("--tmpfs")
+        table[path] = Mount("--tmpfs", closed=True)
     elif source is not None and source.exists():
         table[path] = Mount("--ro-bind", Path("/dev/null"))
 

@@ -19,7 +19,10 @@ from urllib.parse import unquote, urlsplit
 
 import pytest_autoresearch
 
-SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/etc", "/nix", "/gnu")
+SYSTEM = (
+    *("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/etc"),
+    *("/nix/store", "/nix/var/nix/profiles", "/gnu/store"),  # not all of /nix: the socket of its daemon is there
+)
 MACHINE = ("/sys/devices/system",)
 """How many processors there are and how they are laid out: BLAS and OpenMP ask."""
 

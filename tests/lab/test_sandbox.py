@@ -273,6 +273,13 @@ class TestBwrap:
         with level.wrap(command, view) as confined:
             assert execute(confined).stdout.count(b"No space left") == 3
 
+    def test_nothing_but_its_own_places_can_be_written(self, level: Sandbox, view: View) -> None:
+        own = {str(place) for place in (view.shown_at, view.shown_at.parent, "/tmp", "/dev/shm", "/dev/pts", "/proc")}
+        given = replace(view, hidden=(view.shown_at / "package",))
+        mounts = [line.split() for line in says(level, given, "cat /proc/self/mountinfo").splitlines()]
+        devices = {f"/dev/{name}" for name in os.listdir("/dev")}
+        assert {mount[4] for mount in mounts if mount[5].startswith("rw")} - devices <= own
+
     def test_a_run_as_root_has_no_power_of_root(self, level: Sandbox, view: View) -> None:
         status = says(level, view, "cat /proc/self/status")
         assert "CapEff:\t0000000000000000" in status
@@ -376,6 +383,16 @@ class TestChoice:
         monkeypatch.setattr(selftest, "_setting", lambda path: setting.get(path, ""))
         monkeypatch.setattr(os, "getuid", lambda: 1000)
         assert words in selftest.remedy("bwrap: no")
+
+
+def test_no_service_that_listens_at_a_path_is_within_reach() -> None:
+    for socket in (
+        "/run/docker.sock",
+        "/var/run/docker.sock",
+        "/nix/var/nix/daemon-socket/socket",
+        "/tmp/.X11-unix/X0",
+    ):
+        assert not any(Path(socket).is_relative_to(place) for place in reach.SYSTEM)
 
 
 class TestFilter:
