@@ -178,8 +178,8 @@ def _machine(shown: Path, reach: Reach) -> Table:
     table |= {Path("/tmp"): Mount("--tmpfs"), home(): Mount("--tmpfs"), Path("/run"): Mount("--dir")}
     table[Path("/var/tmp")] = Mount("--symlink", Path("/tmp"))
     # A library inside the repository is what the candidate may have changed; the interpreter is not.
-    table |= {path: _read(path) for path in reach.libraries if not path.is_relative_to(shown)}
-    for path in _interpreter(reach, shown):
+    table |= {path: _read(path) for path in reach.libraries_beside(shown)}
+    for path in reach.interpreter_beside(shown):
         if path.is_dir() or not path.is_symlink():
             table[path] = _read(path)
         elif _source(path, table) is None:  # a link that no bind brings along, such as ~/.local/bin/python3.12
@@ -204,15 +204,6 @@ def _read(path: Path) -> Mount:
 
 def _write(path: Path) -> Mount:
     return Mount("--bind", path.resolve())
-
-
-def _interpreter(reach: Reach, shown: Path) -> Iterator[Path]:
-    for path in reach.interpreter:
-        if path == shown:  # a virtual environment made in the repository's top: only its own parts
-            parts = (path / name for name in ("bin", "lib", "lib64", "include", "pyvenv.cfg"))
-            yield from (part for part in parts if part.exists())
-        else:
-            yield path
 
 
 def _cover(path: Path, table: Table) -> Path | None:

@@ -79,7 +79,7 @@ def rules(view: View, reach: Reach, own: Iterable[Path]) -> Rules:
             granted[resolved] = granted.get(resolved, 0) | access
 
     grant([Path("/proc")], READ)
-    granted |= _machine(reach, view.hidden)
+    granted |= _machine(reach, view.shown_at, hidden)
     if view.network:
         grant([Path("/etc/resolv.conf")], READ)
     if view.devices:
@@ -94,10 +94,11 @@ def rules(view: View, reach: Reach, own: Iterable[Path]) -> Rules:
 
 
 @lru_cache(maxsize=8)
-def _machine(reach: Reach, hidden: tuple[Path, ...]) -> Rules:
+def _machine(reach: Reach, shown: Path, hidden: tuple[Path, ...]) -> Rules:
     """The part that is the same for every run of a session."""
-    masked = tuple(path.resolve() for path in (*reach.masked, *hidden))
-    return {part: access for path in reach.all for part, access in _around(path.resolve(), masked)}
+    paths = (*reach.system, *reach.interpreter_beside(shown), *reach.libraries_beside(shown))
+    masked = (*(path.resolve() for path in reach.masked), *hidden)
+    return {part: access for path in paths for part, access in _around(path.resolve(), masked)}
 
 
 def _around(path: Path, masked: tuple[Path, ...]) -> Iterator[tuple[Path, int]]:

@@ -56,9 +56,20 @@ class Reach:
     kernel: tuple[Path, ...]
     masked: tuple[Path, ...]
 
-    @property
-    def all(self) -> tuple[Path, ...]:
-        return (*self.system, *self.interpreter, *self.libraries)
+    def interpreter_beside(self, repository: Path) -> Iterator[Path]:
+        """The interpreter, without the rest of a repository whose top is its virtual environment."""
+        for path in self.interpreter:
+            if path == repository:
+                parts = (path / name for name in ("bin", "lib", "lib64", "include", "pyvenv.cfg"))
+                yield from (part for part in parts if part.exists())
+            else:
+                yield path
+
+    def libraries_beside(self, repository: Path) -> Iterator[Path]:
+        """The libraries that are no part of a repository, whose files are the workspace's, and do not contain it."""
+        for path in self.libraries:
+            if not path.is_relative_to(repository) and not repository.is_relative_to(path):
+                yield path
 
 
 @cache
@@ -95,7 +106,8 @@ def _interpreter() -> Iterator[Path]:
 
 def _libraries() -> Iterator[Path]:
     yield Path(pytest_autoresearch.__file__).parent
-    for entry in [*sys.path, *_editable()]:
+    # `python -m pytest` puts the directory it is called in on the path: whatever lies there is no library.
+    for entry in [*(entry for entry in sys.path if entry != os.getcwd()), *_editable()]:
         path = Path(entry)
         if path.is_absolute() and path.is_dir() and not _is_broad(path):
             yield path

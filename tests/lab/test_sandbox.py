@@ -189,6 +189,34 @@ def test_what_is_hidden_is_hidden_in_declared_data_too(
 
 
 @pytest.mark.parametrize("level", sandboxes()[:-1], ids=lambda level: level.level)
+@pytest.mark.parametrize("called_in", ["home/other", "home", "home/repository"])
+def test_where_pytest_was_called_is_no_library(
+    level: Sandbox, view: View, tmp_path: Path, called_in: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "home/other").mkdir()
+    (tmp_path / "home/other/.env").write_text("secret")
+    (view.shown_at / ".env").write_text("secret")
+    monkeypatch.chdir(tmp_path / called_in)
+    monkeypatch.syspath_prepend(str(tmp_path / called_in))  # as `python -m pytest` does
+    reach.reach.cache_clear()
+    assert says(level, view, f"cat {view.shown_at}/.env {tmp_path}/home/other/.env 2> /dev/null") == ""
+
+
+@pytest.mark.parametrize("level", sandboxes()[:-1], ids=lambda level: level.level)
+@pytest.mark.parametrize("place", ["sys.path", "sys.prefix"])
+def test_a_repository_that_is_a_library_or_an_environment_itself_shows_no_more_of_it(
+    level: Sandbox, view: View, place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (view.shown_at / ".env").write_text("secret")
+    if place == "sys.path":
+        monkeypatch.syspath_prepend(str(view.shown_at))
+    else:
+        monkeypatch.setattr(sys, "prefix", str(view.shown_at))
+    reach.reach.cache_clear()
+    assert says(level, view, f"cat {view.shown_at}/.env 2> /dev/null") == ""
+
+
+@pytest.mark.parametrize("level", sandboxes()[:-1], ids=lambda level: level.level)
 def test_a_link_planted_where_data_belongs_leads_nowhere(level: Sandbox, view: View) -> None:
     data, victim = view.shown_at / "data", view.shown_at.parents[1] / "victim"
     data.mkdir()
@@ -211,7 +239,7 @@ class TestBwrap:
         )
 
     def test_nothing_else_of_the_machine_exists(self, level: Sandbox, view: View) -> None:
-        top = set(says(level, view, "ls /").split())
+        top, found = set(says(level, view, "ls /").split()), reach.reach()
         assert top - {"home", "opt", "nix", "gnu"} <= {
             *(
                 "bin",
@@ -229,7 +257,7 @@ class TestBwrap:
                 "usr",
                 "var",
             ),
-            *(path.parts[1] for path in (view.shown_at, *reach.reach().all)),
+            *(path.parts[1] for path in (view.shown_at, *found.system, *found.interpreter, *found.libraries)),
         }
         assert says(level, view, "ls -A /run").split() == []
 
