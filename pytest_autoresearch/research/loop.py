@@ -76,6 +76,8 @@ class Research:
         self.protocol, self.settings, self.notebook = parts.protocol, parts.settings, parts.notebook
         self.lab, self.judge, self.watch = parts.lab, parts.judge, parts.watch
         self.tally = Tally()
+        incumbent = self.notebook.history.incumbent
+        self._to_beat = None if incumbent is None else incumbent.value
         self.drafts = Drafts(parts.git, parts.scope, parts.session.start, self.history)
         self.referee = Referee(
             parts.protocol,
@@ -141,6 +143,7 @@ class Research:
     def experiment(self) -> Experiment:
         """One proposal, measured, judged and recorded."""
         began = _now()
+        self._to_beat = self.incumbent.value
         pending = self.notebook.pending
         if pending is None:
             number = self.next_number
@@ -215,7 +218,7 @@ class Research:
         """One run on a state; ``index`` picks its seed."""
         env = {}
         if role is Role.CANDIDATE and "::" in self.protocol.source:
-            env[BEST] = repr(self.incumbent.value)  # what the body's metric assertion compares with
+            env[BEST] = repr(self._to_beat)  # what the body's metric assertion compares with
         seed = self._seed(number, index)
         job = Job(role, number, seed, state, self.deadline, self.budget, env=env, may_give_up=may_give_up)
         return self._run(job)
@@ -254,6 +257,8 @@ class Research:
         while isinstance(step, Step):
             role = Role.CANDIDATE if step is Step.CANDIDATE else Role.INCUMBENT
             state = candidate.state if step is Step.CANDIDATE else self.drafts.incumbent
+            if role is Role.CANDIDATE:
+                self._to_beat = self.judge.level.estimate  # not the recorded one where it had to be measured anew
             is_first = role is Role.CANDIDATE and all(m.role is not Role.CANDIDATE for m in measurements)
             measured = self._measure(state, role, candidate.number, len(measurements), may_give_up=is_first)
             measurements.append(measured)
@@ -332,7 +337,7 @@ class Research:
                 fingerprint=self.drafts.fingerprint(candidate.edits),
                 value=mean if ruling.value is None else ruling.value,
                 interval=ruling.interval,
-                against=None if against is None else against.value,
+                against=None if against is None else self._to_beat,
                 detail=ruling.detail,
                 measurements=tuple(measurements),
                 suspicious=ruling.suspicious,
