@@ -22,16 +22,17 @@ ROUNDING = 1e-12  # relative; a recorded level is a mean
 
 
 def is_verified(research: Research) -> bool:
-    """Whether the newest verification is of the head as it is, or there is nothing to verify."""
+    """Whether the newest verification gave a gain, and of the head as it is; or there is nothing to verify."""
     newest = research.notebook.history.verifications[-1:]
-    return not research.notebook.history.keeps or any(v.head == research.incumbent.commit for v in newest)
+    found = any(v.head == research.incumbent.commit and v.gain is not None for v in newest)
+    return found or not research.notebook.history.keeps
 
 
 def verify(research: Research, pairs: int | None = None) -> Verification:
     """Measure start and head ``pairs`` times each in turn (ABBA), from their commits, and record what came out.
 
     Unless told otherwise, one pair is enough where it repeats what the session has recorded; what does not is noise,
-    whatever the judge took it for. A run that fails makes the gain None.
+    whatever the judge took it for. A run that fails is the last one, and makes the gain None.
     """
     noise = research.judge.state()
     number = research.incumbent.number
@@ -43,6 +44,8 @@ def verify(research: Research, pairs: int | None = None) -> Verification:
         name = ("start", "head", "head", "start")[index % 4]
         research.watch.phase(number, f"verify, {name}", budget=research.budget)
         runs[name].append(_fresh_run(research, states[name], number, index))
+        if runs[name][-1].value is None:
+            break
     start, head = ([measured.value for measured in runs[name]] for name in states)
     gain, interval = compared(research.protocol.metric.direction, start, head, (noise.squares, noise.freedom))
     verification = Verification(

@@ -119,6 +119,12 @@ def test_the_command_takes_more_pairs_prints_json_and_finds_a_failing_run_wantin
     done = project.cli("verify")
     assert done.returncode == 1 and "a fresh run of start or head gave no metric" in done.stdout, done
     assert len(verifications(project)) == 3
+    failed = verifications(project)[-1]
+    assert len(failed.start_runs + failed.head_runs) == 1, "the first failed run tells enough"
+
+    level.write_text("1.0")
+    project.pytest("--autoresearch", "--autoresearch-experiments=0")
+    assert [v.gain for v in verifications(project)][2:] == [None, 4.0], "the next start tries again"
 
 
 def test_verify_without_a_session_is_one_line(project: Project) -> None:
