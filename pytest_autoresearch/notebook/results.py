@@ -138,10 +138,12 @@ class Table:
             self.refuse_odd()
             raise
         try:
-            untouched = os.fstat(out).st_size == self._size and stat.S_ISREG(os.fstat(out).st_mode)
+            found = os.fstat(out)
+            untouched = found.st_size == self._size and stat.S_ISREG(found.st_mode)
             if untouched:
-                # A short write leaves a torn row behind; the next start sees it and writes the table again.
-                self._size += os.write(out, data)
+                self._size = -1  # a row that does not get there whole is made good by the next one, or the next start
+                if os.write(out, data) == len(data):
+                    self._size = found.st_size + len(data)
                 os.fsync(out)
         finally:
             os.close(out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import os
 import re
 from pathlib import Path
@@ -14,7 +15,7 @@ from pytest_autoresearch.errors import NotebookError
 from pytest_autoresearch.notebook.ledger import rebuild_table
 from pytest_autoresearch.notebook.results import parse, table_path
 from pytest_autoresearch.protocol.experiment import Status
-from tests.notebook.diary import Diary, assert_clean, assert_sound, git, new_repository
+from tests.notebook.diary import Diary, assert_agreed, assert_clean, assert_sound, git, new_repository
 
 
 def reached(root: Path, count: int = 4, tag: str = "demo") -> Path:
@@ -93,6 +94,12 @@ def test_load_results_takes_a_table_a_repository_or_a_directory_in_it(root: Path
 def test_what_is_no_table_is_refused(text: str) -> None:
     with pytest.raises(NotebookError, match=r"results\.tsv:1: no results table"):
         parse(text)
+
+
+def test_a_file_of_any_bytes_is_refused_in_words(tmp_path: Path) -> None:
+    (tmp_path / "model.bin").write_bytes(bytes(range(256)))
+    with pytest.raises(NotebookError, match=r"model\.bin:1: no results table"):
+        public.load_results(tmp_path / "model.bin")
 
 
 def test_a_torn_last_row_does_not_count_and_a_broken_one_is_named() -> None:
@@ -214,6 +221,28 @@ def test_a_table_edited_or_removed_during_the_session_is_whole_again_with_the_ne
         assert len(diary.notebook.notices) == 1
     (root / "results.tsv.edited-1").unlink()
     assert_sound(root)
+
+
+@pytest.mark.parametrize("written", [0, 5])
+def test_a_row_that_the_disk_did_not_take_is_there_with_the_next_one(
+    root: Path, monkeypatch: pytest.MonkeyPatch, written: int
+) -> None:
+    write = os.write
+
+    def full(fd: int, data: bytes) -> int:
+        monkeypatch.undo()
+        if not written:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(fd, data[:written])
+
+    with Diary(root) as diary:
+        diary.reach(2)
+        monkeypatch.setattr(os, "write", full)
+        diary.reach(4)
+        statuses = [row.status for row in public.load_results(diary.notebook.table)]
+        assert statuses == [experiment.status for experiment in diary.experiments]
+    assert_agreed(root, "demo")
+    assert not (root / "results.tsv.edited-1").exists()
 
 
 def directory(path: Path) -> None:
