@@ -34,7 +34,11 @@ class Lock:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
             except OSError as error:
-                raise NotebookError(_unwritable(path, error)) from None
+                removed = isinstance(error, (FileNotFoundError, FileExistsError))  # by its last holder, this moment
+                if not removed or time.monotonic() > deadline:
+                    raise NotebookError(_unwritable(path, error)) from None
+                time.sleep(0.002)
+                continue
             if _locked(fd) and _is_still(path, fd):
                 lock = cls(path, fd)
                 lock.sign(lock.owner)

@@ -8,12 +8,14 @@ import signal
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pytest_autoresearch.errors import NotebookError
 from pytest_autoresearch.notebook import records
 from pytest_autoresearch.notebook.chain import read_history, sessions
+from pytest_autoresearch.notebook.lock import Lock
 from pytest_autoresearch.notebook.record import Note, Session, Verification
 from pytest_autoresearch.protocol.experiment import Experiment
 from tests.notebook.diary import NOW, Diary, assert_sound, git, measured, session
@@ -277,3 +279,16 @@ def test_ctrl_c_waits_until_a_record_is_whole(root: Path) -> None:
     with Diary(root) as diary:
         diary.reach(4)
     assert_sound(root)
+
+
+def test_a_lock_is_taken_while_its_last_holder_cleans_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, opened = tmp_path / "demo" / "lock", os.open
+
+    def too_late(*args: Any) -> int:
+        monkeypatch.undo()
+        path.parent.rmdir()
+        return opened(*args)
+
+    monkeypatch.setattr(os, "open", too_late)
+    Lock.acquire(path, "the session demo").release(remove=True)
+    assert not path.parent.exists()
