@@ -33,7 +33,7 @@ def load_results(source: Path | str, tag: str | None = None) -> list[Row]:
     """
     path = Path(source)
     if path.is_file():
-        return parse(path.read_text("utf-8"), str(path))
+        return parse(path.read_text("utf-8", "replace"), str(path))
     located = locate(path, tag)
     with located.git:
         history = read_history(located.git, located.tag)
@@ -64,7 +64,7 @@ def as_csv(history: History) -> str:
 
 def find(history: History, wanted: str) -> Experiment:
     """An experiment by its number or by its commit's first digits."""
-    by_number = wanted.isdigit() and len(wanted) < 7 and int(wanted) < len(history.experiments)
+    by_number = wanted.isdecimal() and len(wanted) < 7 and int(wanted) < len(history.experiments)
     if by_number:
         return history.experiments[int(wanted)]
     found = [each for each in history.experiments if len(wanted) >= 4 and each.commit.startswith(wanted)]

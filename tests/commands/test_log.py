@@ -77,6 +77,12 @@ def test_log_as_json_holds_the_session_and_every_experiment(cli: Cli) -> None:
     assert [each["number"] for each in document["experiments"]] == list(range(7))
 
 
+@pytest.mark.parametrize("wanted", ["²", "-1", "١٢"])
+def test_what_is_no_number_here_is_an_error_in_words(cli: Cli, wanted: str) -> None:
+    code, _, err = cli("log", f"--show={wanted}")
+    assert code == 4 and f"no experiment {wanted} in" in err
+
+
 def test_a_number_that_is_none_is_an_error_with_the_range(cli: Cli) -> None:
     assert cli("log", "--show", "99") == (
         4,
