@@ -102,12 +102,16 @@ class ExperimentItem(pytest.Item):
         """One message for what the user can mend; a bug of ours is said to be one, with its traceback in a file."""
         if isinstance(excinfo.value, AutoresearchError):
             return str(excinfo.value)
-        parts = self._research.parts
+        parts, told = self._research.parts, "".join(traceback.format_exception(excinfo.value))
         report = state_directory(parts.git, parts.session.tag) / "bug.txt"
-        report.write_text("".join(traceback.format_exception(excinfo.value)), encoding="utf-8")
+        try:
+            report.write_text(told, encoding="utf-8", errors="backslashreplace")
+            where = str(report)
+        except OSError:  # a full disk may be what it is about
+            where = f"this:\n{told}"
         return (
             f"a bug of pytest-autoresearch: {type(excinfo.value).__name__}: {excinfo.value}\n"
-            f"every finished experiment is recorded; please report it with {report}"
+            f"every finished experiment is recorded; please report it with {where}"
         )
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
