@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from pytest_autoresearch.errors import LabError
 from pytest_autoresearch.judge import Judge, JudgeSettings, Policy, Step, Verdict
 from pytest_autoresearch.judge.spending import Spending
 from pytest_autoresearch.notebook.drop import DropConflict, head_without
@@ -51,7 +52,10 @@ def ablate(research: Research) -> Iterator[Contribution]:
 
 
 def _compare(research: Research, number: int, without: Mapping[str, FileEntry], spending: Spending) -> Verdict | None:
-    """The judge's verdict on the head as a candidate against the head without one keep."""
+    """The judge's verdict on the head as a candidate against the head without one keep, None if that fails.
+
+    LabError where the head fails.
+    """
     metric = research.protocol.metric
     settings = JudgeSettings(metric.direction, Policy.CERTIFIED, min_delta=metric.min_delta)
     judge = Judge(settings, spending=spending)
@@ -66,6 +70,10 @@ def _compare(research: Research, number: int, without: Mapping[str, FileEntry], 
         measured = research.measure(states[step], role, number, index)
         index += 1
         if measured.value is None:
+            if step is Step.INCUMBENT:  # then the keep is needed, unless the head fails as well
+                measured = research.measure(research.drafts.incumbent, Role.CANDIDATE, number, index)
+            if measured.value is None:
+                raise LabError(f"the head itself gives no metric: {measured.detail}\n  run its command by hand first")
             return None
         step = judge.tell(measured.value)
     return step

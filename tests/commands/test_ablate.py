@@ -85,3 +85,19 @@ def test_a_session_without_keeps_says_so(project: Project) -> None:
     done = project.cli("ablate")
     assert done.returncode == 0 and "no keep" in done.stdout, done
     assert project.cli("ablate", "--json").stdout == ""
+
+
+def test_where_the_head_itself_fails_no_keep_is_said_to_be_needed(project: Project) -> None:
+    level = project.home / "level"
+    level.write_text("1.0")
+    config = (project.root / "autoresearch.config.md").read_text()
+    project.write("autoresearch.config.md", f"---\ndata: {level}\n---\n{config}")
+    project.write("train.py", f"RATE = 8.0\nprint('loss:', RATE + float(open({str(level)!r}).read()))\n")
+    project.commit("data")
+    session(project, ("less", "8.0", "4.0"))
+    level.write_text("nonsense")
+
+    done = project.cli("ablate")
+
+    assert done.returncode == 4 and done.stdout == ""
+    assert "the head itself gives no metric: ValueError" in done.stderr
