@@ -45,8 +45,8 @@ class Cgroup:
             return int(events.get("oom_kill", "0")) > 0
         return False
 
-    def limit(self, *, memory: int | None, processes: int) -> None:
-        self._write("pids.max", str(processes))
+    def limit(self, *, memory: int | None, threads: int) -> None:
+        self._write("pids.max", str(threads))
         if memory is not None:
             self._write("memory.max", str(memory))
             self._write("memory.swap.max", "0")
@@ -67,7 +67,7 @@ class Cgroup:
 
 
 @contextmanager
-def open_cgroup(*, memory: int | None, processes: int) -> Iterator[Cgroup | None]:
+def open_cgroup(*, memory: int | None, threads: int) -> Iterator[Cgroup | None]:
     """A group with these limits, or None. It is removed at the end."""
     parent = home()
     if parent is None:
@@ -80,7 +80,7 @@ def open_cgroup(*, memory: int | None, processes: int) -> Iterator[Cgroup | None
         yield None
         return
     try:
-        group.limit(memory=memory, processes=processes)
+        group.limit(memory=memory, threads=threads)
         yield group
     finally:
         group.remove()

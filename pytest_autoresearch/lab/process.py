@@ -54,7 +54,8 @@ class Command:
     ``complaint`` is how output begins if the sandbox itself could not start; ``handed`` are bytes for a pipe on which
     it waits before it starts anything, written and closed once the limits are in force. ``pass_fds`` stay open in the
     child; everything else that is open in the supervisor is closed there. ``disk_floor`` in bytes: the run is ended
-    when less is free on the file system of ``cwd``. ``processes`` is how many may live at a time.
+    when less is free on the file system of ``cwd``. ``processes`` is how many may live at a time, ten times
+    as many threads in all.
     """
 
     argv: tuple[str, ...]
@@ -71,6 +72,11 @@ class Command:
     handed: tuple[BinaryIO, bytes] | None = None
     disk_floor: int = 256_000_000
     processes: int = 1000
+
+    @property
+    def threads(self) -> int:
+        """How many threads may live at a time: an honest process has as many as there are processors, and more."""
+        return 10 * self.processes
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +112,7 @@ def execute(
     """
     tree.become_subreaper()
     with ExitStack() as stack:
-        cgroup = stack.enter_context(open_cgroup(memory=command.memory, processes=command.processes))
+        cgroup = stack.enter_context(open_cgroup(memory=command.memory, threads=command.threads))
         run = stack.enter_context(closing(_Run(command, cgroup, tick, observe)))
         try:
             run.start()
@@ -224,6 +230,8 @@ class _Run:
         self.peak = max(self.peak, usage.peak, usage.memory)
         if usage.processes > self.command.processes:
             self._exceed(f"more than {self.command.processes} processes at a time")
+        elif usage.threads > self.command.threads:
+            self._exceed(f"more than {self.command.threads} threads at a time")
         elif limit is not None and usage.memory > limit and self.members.proportional_memory() > limit:
             self._exceed(f"more than {limit / 1e6:.0f} MB of memory")
         elif _is_full(self.command.cwd, self.command.disk_floor):

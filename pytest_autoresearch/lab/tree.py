@@ -20,6 +20,7 @@ MARK = "AUTORESEARCH_RUN"
 """Environment variable that marks every process of a run with the run's own random word."""
 
 _PR_SET_CHILD_SUBREAPER = 36
+_SIZES = (b"RssAnon", b"RssFile", b"RssShmem", b"VmHWM")
 _NUMBERED_AT = 3  # /proc/PID/stat is split after the command's name: state is field 3 of proc(5)
 
 
@@ -32,6 +33,7 @@ class Process:
     group: int
     start: int
     zombie: bool
+    threads: int = 1
 
 
 @dataclass(slots=True)
@@ -39,6 +41,7 @@ class Usage:
     """What the members of a tree use at one moment; ``memory`` and ``peak`` (of the largest process) in bytes."""
 
     processes: int = 0
+    threads: int = 0
     memory: int = 0
     peak: int = 0
 
@@ -111,13 +114,13 @@ class Tree:
             send(process, signal.SIGTERM)
 
     def usage(self, most: int) -> Usage:
-        """What the members use; only their number if there are more than ``most``.
+        """What the members use; only their number, and that of their threads, if there are more than ``most``.
 
         Shared pages are counted once, at the size of the largest sharer.
         """
         self._reap()
         members = self.members(most)
-        usage, shared = Usage(processes=len(members)), 0
+        usage, shared = Usage(len(members), sum(process.threads for process in members.values())), 0
         for pid in members if len(members) <= most else ():
             own, common, peak = _memory(pid)
             usage.memory += own
@@ -201,12 +204,14 @@ def _read(pid: int) -> Process | None:
             fields = file.read().rpartition(b")")[2].split()
     except OSError:
         return None
+    threads = int(fields[20 - _NUMBERED_AT])
     return Process(
         pid=pid,
         parent=int(fields[4 - _NUMBERED_AT]),
         group=int(fields[5 - _NUMBERED_AT]),
         start=int(fields[22 - _NUMBERED_AT]),
-        zombie=fields[0] in (b"Z", b"X"),
+        zombie=fields[0] in (b"Z", b"X") and threads < 2,  # else it is only the first of its threads that has ended
+        threads=threads,
     )
 
 
@@ -219,18 +224,31 @@ def _children(pid: int) -> Iterator[int]:
 
 def _memory(pid: int) -> tuple[int, int, int]:
     """Own pages, shared pages and the highest mark of both, in bytes; zeros for a process that is gone."""
-    sizes = {b"RssAnon": 0, b"RssFile": 0, b"RssShmem": 0, b"VmHWM": 0}
-    with suppress(OSError), open(f"/proc/{pid}/status", "rb") as file:
-        for line in file:
-            name, _, value = line.partition(b":")
-            if name in sizes:
-                sizes[name] = 1024 * int(value.split()[0])
-    return sizes[b"RssAnon"], sizes[b"RssFile"] + sizes[b"RssShmem"], sizes[b"VmHWM"]
+    report = _report(pid, "status", b"RssAnon")
+    own, mapped, shared, peak = (1024 * int(report[name].split()[0]) if report else 0 for name in _SIZES)
+    return own, mapped + shared, peak
 
 
 def _proportional(pid: int) -> int:
-    with suppress(OSError), open(f"/proc/{pid}/smaps_rollup", "rb") as file:
-        for line in file:
-            if line.startswith(b"Pss:"):
-                return 1024 * int(line.split()[1])
-    return 0
+    report = _report(pid, "smaps_rollup", b"Pss")
+    return 1024 * int(report[b"Pss"].split()[0]) if report else _memory(pid)[0]
+
+
+def _report(pid: int, name: str, word: bytes) -> dict[bytes, bytes]:
+    """The lines of ``/proc/PID/name`` by their first word; empty if the process is gone.
+
+    A process whose first thread has ended says nothing of its memory there (no ``word``), its other threads do.
+    """
+    for place in _threads(pid):
+        with suppress(OSError), open(f"{place}/{name}", "rb") as file:
+            lines = dict(line.split(b":", 1) for line in file if b":" in line)
+            if word in lines:
+                return lines
+    return {}
+
+
+def _threads(pid: int) -> Iterator[str]:
+    """Where /proc tells of a process: itself, then each of its threads."""
+    yield f"/proc/{pid}"
+    with suppress(OSError):
+        yield from (f"/proc/{pid}/task/{thread}" for thread in os.listdir(f"/proc/{pid}/task"))

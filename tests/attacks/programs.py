@@ -130,6 +130,17 @@ _attack(
 )
 _attack(
     "process",
+    "starts more threads than the machine has room for",
+    """
+    import threading
+    threading.stack_size(65536)
+    for _ in range(2000): threading.Thread(target=time.sleep, args=(5,), daemon=True).start()
+    time.sleep(1); did()
+    """,
+    process=STOPPED,
+)
+_attack(
+    "process",
     "keeps respawning itself in new sessions under the kill",
     """
     os.setsid() if os.getpid() != os.getsid(0) else None
@@ -199,6 +210,21 @@ _attack(
             for i in range(0, len(x), 4096): x[i] = 1
             time.sleep(60)
     time.sleep(3); did()
+    """,
+    process=STOPPED,
+)
+_attack(
+    "process",
+    "hides the memory it takes behind a first thread that has ended",
+    """
+    import threading
+    def work():
+        time.sleep(0.5)
+        x = bytearray(600_000_000)
+        for i in range(0, len(x), 4096): x[i] = 1
+        time.sleep(3); did()
+    threading.Thread(target=work).start()
+    libc.syscall({"x86_64": 60}.get(os.uname().machine, 93), 0)
     """,
     process=STOPPED,
 )

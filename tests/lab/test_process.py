@@ -254,6 +254,13 @@ def test_a_fork_bomb_is_ended(tmp_path: Path) -> None:
     assert time.monotonic() - began < 10
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are counted by /proc")
+def test_a_run_with_too_many_threads_is_ended(tmp_path: Path) -> None:
+    code = "import threading, time\nfor _ in range(150): threading.Thread(target=time.sleep, args=(60,)).start()"
+    outcome = execute(replace(python(code, tmp_path, timeout=10), processes=10))
+    assert outcome.ending is Ending.MEMORY and "100 threads" in outcome.detail
+
+
 def test_a_flood_is_kept_as_head_and_tail(tmp_path: Path) -> None:
     outcome = execute(
         python(
@@ -306,7 +313,7 @@ def test_a_cgroup_is_used_only_where_limits_are_handed_out(tmp_path: Path) -> No
 
 def test_a_cgroup_is_given_the_limits_and_tells_what_happened(tmp_path: Path) -> None:
     group = Cgroup(tmp_path)
-    group.limit(memory=1000, processes=5)
+    group.limit(memory=1000, threads=5)
     limits = {name: (tmp_path / name).read_text() for name in ("memory.max", "memory.swap.max", "pids.max")}
     assert limits == {"memory.max": "1000", "memory.swap.max": "0", "pids.max": "5"}
     assert (group.peak_memory(), group.ran_out_of_memory()) == (None, False)
