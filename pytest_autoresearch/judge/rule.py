@@ -298,7 +298,8 @@ class Judge:
         trial = replace(trial, latest=latest)
         self._state = replace(self._state, trial=trial)
         if dropped:
-            return self._discard(Reason.WORSE if runs == 1 else Reason.NOISE)
+            worse = runs == 1 and self.settings.gain(self.level.estimate, trial.runs[0].value) < 0
+            return self._discard(Reason.WORSE if worse else Reason.NOISE)
         if self._reached(trial, latest):
             if trial.fresh < 1:
                 return Step.INCUMBENT

@@ -11,7 +11,7 @@ from pytest_autoresearch.judge import Judge, JudgeSettings, Step, Verdict
 from pytest_autoresearch.judge.spending import Spending
 from pytest_autoresearch.protocol.experiment import Reason, Status
 from pytest_autoresearch.protocol.model import Amount
-from tests.judge.bench import Bench, each, noise, noisy
+from tests.judge.bench import Bench, always, each, noise, noisy
 
 CANDIDATE, INCUMBENT = Step.CANDIDATE, Step.INCUMBENT
 
@@ -41,6 +41,13 @@ def test_one_run_rules_out_what_is_clearly_worse() -> None:
     bench, verdict = judged(1, 3.0)
     assert (verdict.status, verdict.reason, verdict.samples) == (Status.DISCARD, Reason.WORSE, 1)
     assert bench.asked == [CANDIDATE]
+
+
+def test_one_run_that_is_a_little_better_and_not_enough_so_is_noise_and_never_called_worse() -> None:
+    bench = noisy(random.Random(1))
+    better = bench.judge.level.estimate - bench.judge.noise / 4
+    verdict = bench.experiment(always(better), noise(random.Random(2), 0.0))
+    assert (verdict.status, verdict.reason, verdict.samples) == (Status.DISCARD, Reason.NOISE, 1)
 
 
 def test_a_clear_gain_is_kept_after_fresh_runs_of_both_and_three_for_its_level() -> None:
