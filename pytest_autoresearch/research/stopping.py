@@ -51,7 +51,8 @@ class Tally:
         if self.exhausted:
             return "the agent has nothing left to propose"
         if settings.experiments is not None and self.experiments >= settings.experiments:
-            return f"{settings.experiments} experiments were asked for"
+            asked = settings.experiments
+            return "1 experiment was asked for" if asked == 1 else f"{asked} experiments were asked for"
         if settings.duration is not None and self.elapsed >= settings.duration:
             return f"the duration of {settings.duration:g} s is over"
         if settings.patience is not None and self.barren >= settings.patience:

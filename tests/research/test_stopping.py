@@ -61,6 +61,10 @@ def test_a_limit_ends_it_when_reached_and_not_before(said: dict[str, Any], reaso
     assert why(tally, paid, **said) == reason
 
 
+def test_one_experiment_is_called_one() -> None:
+    assert why(Tally(), experiment(), experiments=1) == "1 experiment was asked for"
+
+
 def test_a_keep_begins_patience_anew() -> None:
     assert why(Tally(), *[experiment()] * 2, experiment(Reason.IMPROVED), *[experiment()] * 2, patience=3) is None
 
