@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from pytest_autoresearch.lab import seccomp
 from pytest_autoresearch.lab.places import fresh_directories, sealed
-from pytest_autoresearch.lab.plain import guarded, inside, stand_ins, supervisor_concealed
+from pytest_autoresearch.lab.plain import guarded, inside, settled, stand_ins, supervisor_concealed
 from pytest_autoresearch.lab.process import Command
 from pytest_autoresearch.lab.reach import Reach, reach
 
@@ -62,7 +62,7 @@ class LandlockSandbox:
             confined = replace(
                 command,
                 cwd=inside(command.cwd, view),
-                env={**command.env, "HOME": str(own[0]), "TMPDIR": str(own[1])},
+                env=settled(command.env, *own),
             )
             handle = stack.enter_context(sealed(code)) if code else -1
             yield guarded(confined, view.scratch, ruleset=ruleset, filter_handle=handle)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import ctypes
 import os
+import site
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -42,7 +43,7 @@ class PlainSandbox:
             confined = replace(
                 command,
                 cwd=inside(command.cwd, view),
-                env={**command.env, "HOME": str(home), "TMPDIR": str(temporary)},
+                env=settled(command.env, home, temporary),
             )
             yield guarded(confined, view.scratch) if sys.platform == "linux" else confined
 
@@ -63,6 +64,12 @@ def guarded(command: Command, scratch: Path, *, ruleset: int = -1, filter_handle
         wrappers=1,
         complaint=b"warden: ",
     )
+
+
+def settled(environment: Mapping[str, str], home: Path, temporary: Path) -> dict[str, str]:
+    """The environment in a HOME of its own, where Python still finds what ``pip install --user`` put into the user's."""
+    user = {"PYTHONUSERBASE": site.getuserbase()} if site.ENABLE_USER_SITE else {}
+    return {**user, **environment, "HOME": str(home), "TMPDIR": str(temporary)}
 
 
 def inside(path: Path, view: View) -> Path:

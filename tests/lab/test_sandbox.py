@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import shutil
+import site
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -113,6 +114,22 @@ def test_home_is_fresh_and_holds_the_files_that_were_given(level: Sandbox, view:
 def test_the_interpreter_and_its_packages_work(level: Sandbox, view: View) -> None:
     script = f"{sys.executable} -c 'import pytest, pytest_autoresearch, ssl, json; print(pytest.__version__)'"
     assert says(level, view, script) == pytest.__version__
+
+
+@every_level
+def test_packages_that_were_installed_for_the_user_are_found(
+    level: Sandbox, view: View, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = tmp_path / "home/.local"
+    packages = Path(site.getusersitepackages().replace(site.getuserbase(), str(base)))
+    packages.mkdir(parents=True)
+    (packages / "mine.py").write_text("print('found')")
+    monkeypatch.setattr(site, "ENABLE_USER_SITE", True)
+    monkeypatch.setattr(site, "USER_BASE", str(base))
+    monkeypatch.setattr(site, "USER_SITE", str(packages))
+    monkeypatch.syspath_prepend(str(packages))
+    reach.reach.cache_clear()
+    assert says(level, view, f"{os.path.realpath(sys.executable)} -c 'import mine'") == "found"
 
 
 @every_level
