@@ -67,7 +67,7 @@ def guarded(command: Command, scratch: Path, *, ruleset: int = -1, filter_handle
 
 
 def settled(environment: Mapping[str, str], home: Path, temporary: Path) -> dict[str, str]:
-    """The environment in a HOME of its own, where Python still finds what ``pip install --user`` put into the user's."""
+    """The environment in a HOME of its own, where Python still finds what ``pip install --user`` gave the user."""
     user = {"PYTHONUSERBASE": site.getuserbase()} if site.ENABLE_USER_SITE else {}
     return {**user, **environment, "HOME": str(home), "TMPDIR": str(temporary)}
 
