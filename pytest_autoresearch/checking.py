@@ -21,6 +21,7 @@ from pytest_autoresearch.notebook.chain import read_history, sessions
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.record import History
 from pytest_autoresearch.protocol.experiment import Role
+from pytest_autoresearch.protocol.marker import INSTRUCTIONS
 from pytest_autoresearch.protocol.model import Direction, Metric
 from pytest_autoresearch.protocol.serialise import from_json
 from pytest_autoresearch.research.opening import machine_fingerprint
@@ -77,6 +78,8 @@ def aggregated(values: Sequence[float | None]) -> float | None:
 
 def compared(value: float | None, metric: Metric, level: Certified, *, machine: str) -> tuple[bool, str]:
     """Whether the value is a regression, and one line that says what was compared."""
+    if value is None and metric.name == INSTRUCTIONS:
+        return False, "not compared: an ordinary run counts no instructions"
     if value is None:
         return True, f"no `{metric.name}` was recorded to compare with {level.words()}"
     if level.noisy and level.machine != machine:

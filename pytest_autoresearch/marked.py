@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from pytest_autoresearch.counting import UNDER_CALLGRIND, missing_tools
 from pytest_autoresearch.errors import ConfigError
 from pytest_autoresearch.forwarding import forwarded
-from pytest_autoresearch.protocol.marker import from_marker
+from pytest_autoresearch.protocol.marker import INSTRUCTIONS, from_marker
 from pytest_autoresearch.protocol.model import Protocol
 from pytest_autoresearch.research.guards import PRIVATE_CACHE
 
@@ -70,15 +71,26 @@ def protocol_of_marked(item: pytest.Item, top: Path, targets: Sequence[str] = ()
     arguments: Mapping[str, Any] = UNMARKED if marker is None else marker.kwargs
     source = source_of(item, top)
     file = source.partition("::")[0]
+    line = (item.location[1] or 0) + 1
+    if arguments.get("metric") == INSTRUCTIONS and (missing := missing_tools()):
+        raise ConfigError(
+            "instructions can not be counted", file=file, line=line, remedy="install " + " and ".join(missing)
+        )
     return from_marker(
         {**_with_own_tag(item, arguments), **({"targets": list(targets)} if targets else {})},
         positional=() if marker is None else marker.args,
         test_id=source,
         test_file=file,
         run=_measuring_command(item, arguments.get("metric"), PurePosixPath(file).parent, top),
-        line=(item.location[1] or 0) + 1,
+        line=line,
         timeout=_seconds(item.get_closest_marker("timeout")),
     )
+
+
+def options_of_runs(config: pytest.Config) -> list[str]:
+    """What the user typed that every run gets too: a session goes on with the same options only."""
+    positionals = config.args if config.args_source is config.ArgsSource.ARGS else ()
+    return forwarded(config.invocation_params.args, positionals)
 
 
 def _parameters(item: pytest.Item) -> str:
@@ -114,10 +126,11 @@ def _measuring_command(item: pytest.Item, metric: object, directory: PurePosixPa
         words += ["-c", config.inipath.resolve().relative_to(root).as_posix()]
     if hasattr(config.option, "no_cov"):
         words.append("--no-cov")  # it slows what is measured
-    positionals = config.args if config.args_source is config.ArgsSource.ARGS else ()
-    words += forwarded(config.invocation_params.args, positionals)
+    words += options_of_runs(config)
     words.append(f"{item.path.resolve().relative_to(root).as_posix()}::{node_id(item).partition('::')[2]}")
     command = f"{shlex.join(words)} {PRIVATE_CACHE}"
+    if metric == INSTRUCTIONS:
+        command = f"{UNDER_CALLGRIND} {command}"
     up = "/".join([".."] * len(directory.parts)) or "."
     where = PurePosixPath(up, root.relative_to(top).as_posix()).as_posix()
     return command if where == "." else f"cd {shlex.quote(where)} && {command}"

@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 
+from pytest_autoresearch.counting import instructions_of
 from pytest_autoresearch.lab.metrics import parse_number, read_secondary
 from pytest_autoresearch.protocol.marker import direction_of
 from pytest_autoresearch.protocol.model import Direction
@@ -54,10 +55,10 @@ class ExperimentFixture:
     def __init__(self, item: pytest.Item, record: Callable[[str, float], None]) -> None:
         marker = item.get_closest_marker("autoresearch")
         higher = marker is not None and direction_of(marker.kwargs) is Direction.HIGHER
-        self.best = float(os.environ.get(BEST) or (-math.inf if higher else math.inf))
-        self.number = int(os.environ.get("AUTORESEARCH_EXPERIMENT", "0"))
-        self.seed = int(os.environ.get("AUTORESEARCH_SEED", "0"))
-        budget = os.environ.get("AUTORESEARCH_TIME_BUDGET")
+        self.best = float(_said(BEST) or (-math.inf if higher else math.inf))
+        self.number = int(_said("AUTORESEARCH_EXPERIMENT") or 0)
+        self.seed = int(_said("AUTORESEARCH_SEED") or 0)
+        budget = _said("AUTORESEARCH_TIME_BUDGET")
         self.budget = float(budget) if budget else None
         self._directory, self._record = item.path.parent, record
 
@@ -101,7 +102,7 @@ class Measuring:
         report = yield
         if call.when == "call":
             values = self._values[item.nodeid] = recorded_by(item, call)
-            judged = self._metric in values and BEST in os.environ
+            judged = self._metric in values and _said(BEST)
             if report.failed and judged and call.excinfo is not None and _is_about_best(call.excinfo):
                 report.outcome = "passed"  # the supervisor decides; it is told that the assertion failed
                 report.longrepr = None
@@ -142,8 +143,14 @@ def recorded_by(item: pytest.Item, call: pytest.CallInfo[None]) -> dict[str, flo
         "duration": call.duration,
         "peak_memory": float(_peak_memory()),
         **_benchmark_numbers(item),
+        **instructions_of(item),
         **item.stash.get(RECORDED, {}),
     }
+
+
+def _said(name: str) -> str:
+    """A variable of the harness, empty when it is not set."""
+    return os.environ.get(name, "").strip()
 
 
 def _is_about_best(failed: pytest.ExceptionInfo[BaseException]) -> bool:

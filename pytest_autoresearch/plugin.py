@@ -51,6 +51,10 @@ def pytest_configure(config: pytest.Config) -> None:
         from pytest_autoresearch.measuring import Measuring
 
         config.pluginmanager.register(Measuring(metric), "autoresearch-measuring")
+        if metric == "instructions":
+            from pytest_autoresearch.counting import Counting
+
+            config.pluginmanager.register(Counting(), "autoresearch-counting")
     if config.getoption("--autoresearch-check"):
         if config.getoption("--autoresearch"):
             raise pytest.UsageError("--autoresearch-check is for ordinary runs; --autoresearch runs the loop")

@@ -62,6 +62,13 @@ def test_an_exact_metric_has_no_slack_on_any_machine() -> None:
     assert [compared(v, Metric("m", Direction.LOWER), level, machine="x")[0] for v in (100.0, 100.01)] == [False, True]
 
 
+def test_an_ordinary_run_that_counts_no_instructions_is_not_a_regression() -> None:
+    level = certified(History(SESSION, (BASELINE,)), Direction.LOWER)
+    assert level is not None
+    found, words = compared(None, Metric("instructions", Direction.LOWER), level, machine="here")
+    assert not found and "not compared" in words
+
+
 def test_a_marked_test_fails_while_it_is_worse_than_its_session_has_certified(tmp_path: Path) -> None:
     project = marked_project(tmp_path)
     before = project.pytest("--autoresearch-check", "-q")

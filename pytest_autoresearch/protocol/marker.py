@@ -14,15 +14,19 @@ from pytest_autoresearch.protocol.amounts import parse_amount, parse_bounds
 from pytest_autoresearch.protocol.durations import parse_duration, parse_float
 from pytest_autoresearch.protocol.fields import KEYS, BadValue, as_text, command, each, nearest, parsed, read_keys
 from pytest_autoresearch.protocol.metric import checked_name
-from pytest_autoresearch.protocol.model import Direction, Metric, Options, PathRule, Protocol
+from pytest_autoresearch.protocol.model import Amount, Direction, Metric, Options, PathRule, Protocol
 from pytest_autoresearch.protocol.tags import parse_tag
 from pytest_autoresearch.protocol.vocabulary import read_direction
 
 EXAMPLE = '@pytest.mark.autoresearch(metric="val_bpb", direction="lower", targets=["train.py"])'
 
 HIGHER_BY_NATURE = ("benchmark.ops",)
-LOWER_BY_NATURE = ("benchmark.", "duration", "peak_memory", "instructions")
+INSTRUCTIONS = "instructions"
+LOWER_BY_NATURE = ("benchmark.", "duration", "peak_memory", INSTRUCTIONS)
 """Metrics that a marker may name without a direction."""
+
+LAYOUT = Amount(0.02, relative=True)
+"""By how much a count of instructions may change when code that does the same lies elsewhere in memory."""
 
 
 def from_marker(
@@ -60,6 +64,8 @@ def from_marker(
         if not own.get(name):
             raise fail(f"`{name}=` is missing")
     metric_name: str = own.pop("metric")
+    if metric_name == INSTRUCTIONS:
+        own.setdefault("min_delta", LAYOUT)
     metric = Metric(
         name=metric_name,
         direction=own.pop("direction", None) or _natural_direction(metric_name) or _undirected(fail),
