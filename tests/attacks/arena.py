@@ -76,6 +76,7 @@ class Arena:
     facts: dict[str, object] = field(default_factory=dict)
     victim: subprocess.Popen[str] | None = None
     sockets: dict[str, socket.socket] = field(default_factory=dict)
+    terminal: tuple[int, int] = field(default_factory=os.openpty)
 
     @property
     def view(self) -> View:
@@ -152,6 +153,7 @@ class Arena:
             "checkout_file": str(home / "repository/.git/../train.py"),
             "packages": sysconfig.get_paths()["purelib"],
             "package": str(Path(pytest_autoresearch.__file__).parent),
+            "terminal": os.ttyname(self.terminal[1]),
             "handle": _handle(outside / "secret").hex(),
             "tcp": self.sockets["tcp"].getsockname()[1],
             "udp": self.sockets["udp"].getsockname()[1],
@@ -254,6 +256,8 @@ class Arena:
             self.victim.communicate()
         for server in self.sockets.values():
             server.close()
+        for descriptor in self.terminal:
+            os.close(descriptor)
         with suppress(OSError):
             os.unlink(f"/dev/shm/{self.name}")
         for place in ("/tmp", "/var/tmp"):

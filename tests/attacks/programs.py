@@ -364,10 +364,21 @@ _attack(
     "types into the user's terminal (TIOCSTI)",
     """
     import fcntl, termios
-    for path in ("/dev/tty", "/dev/stdin", "/proc/self/fd/1"):
-        attempt(lambda: (fcntl.ioctl(os.open(path, os.O_RDWR), 0x5412, b"x"), did()))
+    for path in ("/dev/tty", "/dev/stdin", "/proc/self/fd/1", A["terminal"]):
+        attempt(lambda: (fcntl.ioctl(os.open(path, os.O_RDWR | os.O_NOCTTY), 0x5412, b"x"), did()))
     """,
-    process=STOPPED,
+    process=DEPENDS,  # root always, others where dev.tty.legacy_tiocsti is 1 and the terminal is nobody's
+)
+_attack(
+    "process",
+    "writes on the user's terminal, by its device",
+    "attempt(lambda: did(os.write(os.open(A['terminal'], os.O_WRONLY | os.O_NOCTTY), b'KEEP 0.0')))",
+)
+_attack(
+    "process",
+    "learns what others run, with every argument",
+    "attempt(lambda: A['name'] in open(f\"/proc/{A['victim']}/cmdline\").read() and did())",
+    landlock=SUCCEEDS,
 )
 
 # -------------------------------------------------------------------------------------------------------------- files
@@ -401,6 +412,12 @@ _attack(
 _attack("file", "truncates a file it may not write", "attempt(lambda: os.truncate(A['secret'], 0))")
 _attack("file", "changes rights of a file outside", "attempt(lambda: os.chmod(A['secret'], 0o777))", landlock=SUCCEEDS)
 _attack("file", "changes times of a file outside", "attempt(lambda: os.utime(A['secret'], (1, 1)))", landlock=SUCCEEDS)
+_attack(
+    "file",
+    "notes something in the attributes of a file outside",
+    "attempt(lambda: (os.setxattr(A['secret'], 'user.note', b'x'), did()))",
+    landlock=SUCCEEDS,
+)
 _attack(
     "file",
     "makes a second name for a file outside (hard link)",
@@ -583,6 +600,12 @@ _attack(
     "network",
     "connects to a unix socket by its path (docker, dbus, ssh-agent)",
     "attempt(lambda: socket.socket(socket.AF_UNIX).connect(A['socket'])); time.sleep(0.1)",
+    landlock=SUCCEEDS,
+)
+_attack(
+    "network",
+    "learns who is connected to this machine",
+    "attempt(lambda: f\":{A['tcp']:04X} \" in open('/proc/net/tcp').read() and did())",
     landlock=SUCCEEDS,
 )
 _attack(
