@@ -100,7 +100,7 @@ class ExperimentItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
         """One message for what the user can mend; a bug of ours is said to be one, with its traceback in a file."""
-        if isinstance(excinfo.value, AutoresearchError):
+        if isinstance(excinfo.value, (AutoresearchError, Unkept)):
             return str(excinfo.value)
         parts, told = self._research.parts, "".join(traceback.format_exception(excinfo.value))
         report = state_directory(parts.git, parts.session.tag) / "bug.txt"

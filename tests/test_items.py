@@ -8,17 +8,20 @@ from typing import Any, cast
 
 import pytest
 
-from pytest_autoresearch.items import ExperimentItem
+from pytest_autoresearch.items import ExperimentItem, Unkept
+from pytest_autoresearch.protocol.experiment import Experiment, Reason, Status
+
+BUG = RuntimeError("caf\udce9")
 
 
-def told(directory: Path) -> str:
-    """The words for a bug whose message is no text, in a session with this git directory."""
+def told(directory: Path, error: Exception = BUG) -> str:
+    """The words for an error, a bug whose message is no text, in a session with this git directory."""
     parts = SimpleNamespace(git=SimpleNamespace(common_dir=directory), session=SimpleNamespace(tag="demo"))
     item = SimpleNamespace(_research=SimpleNamespace(parts=parts))
     try:
-        raise RuntimeError("caf\udce9")
-    except RuntimeError as error:
-        return ExperimentItem.repr_failure(cast(Any, item), pytest.ExceptionInfo.from_exception(error))
+        raise error
+    except Exception as raised:
+        return ExperimentItem.repr_failure(cast(Any, item), pytest.ExceptionInfo.from_exception(raised))
 
 
 def test_a_bug_leaves_its_traceback_in_a_file_whatever_it_holds(tmp_path: Path) -> None:
@@ -30,3 +33,9 @@ def test_a_bug_leaves_its_traceback_in_a_file_whatever_it_holds(tmp_path: Path) 
 
 def test_where_no_file_can_be_written_the_traceback_is_shown(tmp_path: Path) -> None:
     assert "Traceback (most recent call last)" in told(tmp_path / "gone")
+
+
+def test_a_discard_is_no_bug(tmp_path: Path) -> None:
+    discarded = Experiment(1, Status.DISCARD, Reason.WORSE, "x", "", "", "", "")
+    assert told(tmp_path, Unkept(discarded)) == "worse"
+    assert not any(tmp_path.iterdir())
