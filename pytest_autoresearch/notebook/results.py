@@ -106,7 +106,7 @@ class Table:
         except FileNotFoundError:
             old = None
         if old is not None and not any(each.encode().startswith(old) for each in (text, *known)):
-            self._save(old)
+            self._save(self.path, "differed from the ledger")
         if old != data:
             replace(self.path, data)
         self._size = len(data)
@@ -118,6 +118,8 @@ class Table:
         aside, ours = (self.path.with_name(f"results.{name}.tsv") for name in (owner, tag))
         try:
             if self.path.exists():
+                if aside.exists():
+                    self._save(aside, "stood where this table belongs")
                 os.replace(self.path, aside)
             if ours.exists():
                 os.replace(ours, self.path)
@@ -151,12 +153,13 @@ class Table:
             text = whole()
             self.write(text, known=(text.removesuffix(line),))
 
-    def _save(self, old: bytes) -> None:
+    def _save(self, path: Path, why: str) -> None:
+        """Keep what the user has at ``path`` under another name."""
         beside = next(
-            path for n in range(1, 10_000) if not (path := self.path.with_name(f"{self.path.name}.edited-{n}")).exists()
+            copy for n in range(1, 10_000) if not (copy := path.with_name(f"{path.name}.edited-{n}")).exists()
         )
-        replace(beside, old)
-        self._say(f"{self.path.name} differed from the ledger: your copy is {beside.name}, the table was written anew")
+        replace(beside, path.read_bytes())
+        self._say(f"{path.name} {why}: your copy is {beside.name}, the table was written anew")
 
 
 def draft_of(path: Path) -> Path:

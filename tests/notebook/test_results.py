@@ -174,6 +174,19 @@ def test_a_new_tag_renames_the_old_table_and_gives_the_name_back(root: Path) -> 
 # What stands in its way
 
 
+def test_a_file_of_the_users_own_where_an_old_table_goes_is_saved(root: Path) -> None:
+    old = reached(root, 2).read_text()
+    (root / "results.demo.tsv").write_text("my own copy\n")
+    with Diary(root, "other") as diary:
+        diary.reach(1)
+        assert diary.notebook.notices == [
+            "results.demo.tsv stood where this table belongs: "
+            "your copy is results.demo.tsv.edited-1, the table was written anew"
+        ]
+    assert (root / "results.demo.tsv").read_text() == old
+    assert (root / "results.demo.tsv.edited-1").read_text() == "my own copy\n"
+
+
 def test_an_edited_table_is_saved_beside_and_said_once(root: Path) -> None:
     table = reached(root)
     good = table.read_text()
