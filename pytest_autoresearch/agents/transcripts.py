@@ -15,6 +15,7 @@ from typing import Any
 from pytest_autoresearch.protocol.experiment import Usage
 
 TRAJECTORY = "trajectory.json"
+_MOST = 10**12  # tokens or dollars; a program that reports more reports nonsense
 _OBJECT = re.compile(r"^\{", re.MULTILINE)
 
 PRINT_TRAJECTORY = f"""\
@@ -203,9 +204,11 @@ def _mapping(value: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def _count(value: Mapping[str, Any], key: str) -> int:
     found = value.get(key)
-    return found if isinstance(found, int) and not isinstance(found, bool) and found > 0 else 0
+    return found if isinstance(found, int) and not isinstance(found, bool) and 0 < found < _MOST else 0
 
 
 def _cost(value: object) -> float | None:
     """US dollars as reported; 0 means that the program knows no price."""
-    return float(value) if isinstance(value, int | float) and value > 0 else None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return float(value) if 0 < value < _MOST else None

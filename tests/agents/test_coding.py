@@ -244,6 +244,12 @@ def test_json_of_another_shape_can_be_read(name: str) -> None:
 KINDS = ("result", "turn.completed", "turn.failed", "item.completed", "step_finish", "text", "error", "message_end")
 
 
+@pytest.mark.parametrize("number", ["9" * 400, "Infinity", "NaN", "-1", "true", '"1"'])
+def test_a_usage_that_is_no_amount_is_none(number: str) -> None:
+    told = f'{{"type": "result", "result": "", "total_cost_usd": {number}, "usage": {{"input_tokens": {number}}}}}'
+    assert priced(read_claude(told, "").usage, {"input": 1.0}, None) == Usage(cost=0.0)
+
+
 def test_hostile_output_is_read_in_no_time() -> None:
     assert read_gemini("{\n" * 200_000, "[" * 200_000).message == ""
     assert read_codex('{"a":' * 50_000, "").message == ""
