@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from pytest_autoresearch.errors import AutoresearchError, NotebookError
-from pytest_autoresearch.items import RECORDED, ExperimentItem, Unkept, protocol_of, seeds_of
+from pytest_autoresearch.items import RECORDED, ExperimentItem, Seed, Unkept, protocol_of, seeds_of
+from pytest_autoresearch.marked import options_of_runs
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.record import History
 from pytest_autoresearch.protocol.experiment import Experiment, Status
@@ -296,9 +297,11 @@ def _interruptible() -> Iterator[None]:
 
 def _resuming(selected: Selected) -> str:
     """What the user types to go on."""
-    targets = selected.settings.targets
-    said = f" --autoresearch-targets {shlex.quote(','.join(targets))}" if targets else ""
-    return f"pytest --autoresearch {shlex.quote(_shown(selected.git.top / selected.protocol.source))}{said}"
+    targets, seed = selected.settings.targets, selected.seed
+    words = [_shown(selected.git.top / selected.protocol.source)]
+    words += ["--autoresearch-targets", ",".join(targets)] if targets else []
+    words += [] if isinstance(seed, Seed) else options_of_runs(seed.config)
+    return f"pytest --autoresearch {shlex.join(words)}"
 
 
 def _shown(path: Path) -> str:

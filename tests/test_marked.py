@@ -157,6 +157,7 @@ class TestModel:
     done = marked.loop("test_loss.py", "--offset", "3", "-v", "--junitxml", str(marked.home / "report.xml"))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "test_loss.py::TestModel::test_loss[one][0001]" in done.stdout
+    assert re.search(r"^resume  .*::test_loss\[one\]' .*--offset 3$", done.stdout, re.MULTILINE), done.stdout
     outcomes = marked.outcomes()
     assert outcomes.pop("m-one") == [(39.0, "keep"), (7.0, "keep")]
     (other,) = outcomes
