@@ -69,6 +69,7 @@ def test_an_ordinary_run_that_counts_no_instructions_is_not_a_regression() -> No
     assert not found and "not compared" in words
 
 
+@pytest.mark.slow
 def test_a_marked_test_fails_while_it_is_worse_than_its_session_has_certified(tmp_path: Path) -> None:
     project = marked_project(tmp_path)
     before = project.pytest("--autoresearch-check", "-q")

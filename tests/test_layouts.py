@@ -122,6 +122,7 @@ PyMODINIT_FUNC PyInit_fast(void) { return PyModule_Create(&module); }
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
+@pytest.mark.slow
 def test_a_compiled_extension_is_built_again_for_every_candidate(marked: Marked) -> None:
     include = Path(sysconfig.get_paths()["include"])
     if not (include / "Python.h").exists():

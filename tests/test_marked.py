@@ -133,6 +133,7 @@ def test_time_and_memory_need_no_fixture(marked: Marked, metric: str) -> None:
         assert 8e7 * 0.9 < before - after < 8e7 * 1.5 and before > 1.6e8
 
 
+@pytest.mark.slow
 def test_methods_parameters_conftest_options_and_wider_fixtures_work(marked: Marked) -> None:
     marked.write(
         "conftest.py",

@@ -84,6 +84,7 @@ def test_spaces_and_other_scripts_in_paths_work(tmp_path: Path) -> None:
     assert len(project.table(f"{folder}/results.tsv")) == 3
 
 
+@pytest.mark.slow
 def test_twenty_thousand_files_work(project: Project) -> None:
     for folder in range(100):
         directory = project.root / f"data/{folder:03d}"

@@ -109,6 +109,7 @@ class Life:
         ]
 
 
+@pytest.mark.slow
 def test_a_session_that_dies_in_the_middle_of_a_certification_goes_on_there(tmp_path: Path) -> None:
     through, killed = Life(tmp_path / "through"), Life(tmp_path / "killed")
     through.live_to(1)

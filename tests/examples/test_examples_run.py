@@ -131,6 +131,7 @@ def test_the_quickstart_never_trains_on_what_it_is_scored_on(monkeypatch: pytest
     assert training and held_out and not training & held_out
 
 
+@pytest.mark.slow
 def test_the_noisy_classifier_depends_on_the_seed(tmp_path: Path) -> None:
     pytest.importorskip("sklearn")
     one = measure("noisy_classifier", tmp_path / "one", AUTORESEARCH_SEED="1")
