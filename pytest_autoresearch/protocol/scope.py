@@ -17,19 +17,15 @@ from pytest_autoresearch.protocol.globs import is_glob, matches
 from pytest_autoresearch.protocol.model import PathRule, Protocol
 
 PROTECTED = (
-    *(
-        ".gitattributes",
-        ".gitmodules",
-        ".gitignore",
-        "conftest.py",
-        "pytest.ini",
-        "tox.ini",
-        "setup.cfg",
-        "pyproject.toml",
-    ),
+    *(".gitattributes", ".gitmodules", ".gitignore"),
+    *("conftest.py", "pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml"),
+    *("tox.ini", "setup.cfg", "pyproject.toml"),
+    *("mypy.ini", ".mypy.ini", "ruff.toml", ".ruff.toml", ".flake8"),
     *("*.pth", "sitecustomize.py", "usercustomize.py"),
 )
 """Names that change how a run or its tests are carried out; targets only when they are named exactly."""
+
+_IMPORTED_AT_START = ("sitecustomize", "usercustomize")  # as packages and extension modules too
 
 LITTER = ("__pycache__", "*.pyc", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".DS_Store")
 """What programs leave behind by themselves: no part of a candidate, and no reason to refuse it."""
@@ -98,7 +94,12 @@ _KINDS = {"symlink": "a symbolic link", "directory": "a directory", "special": "
 def is_protected(path: str) -> bool:
     """Whether a path is only a target when named exactly, whatever glob or directory it falls under."""
     parts = path.split("/")
-    return ".git" in parts or parts[0] == ".github" or _name_matches(parts[-1], PROTECTED)
+    return (
+        ".git" in parts
+        or parts[0] == ".github"
+        or _name_matches(parts[-1], PROTECTED)
+        or any(part.partition(".")[0] in _IMPORTED_AT_START for part in parts)
+    )
 
 
 def resolve_paths(protocol: Protocol, tracked: Collection[str]) -> Scope:

@@ -86,6 +86,10 @@ def test_read_only_files_are_cut_out_of_a_directory_target() -> None:
         ("ex/src/.gitattributes", False),
         ("ex/src/evil.pth", False),
         ("ex/src/sitecustomize.py", False),
+        ("ex/src/sitecustomize/__init__.py", False),
+        ("ex/src/usercustomize.cpython-311-x86_64-linux-gnu.so", False),
+        ("ex/src/pytest.toml", False),
+        ("ex/src/.pytest.ini", False),
         ("ex/src/.git/config", False),
     ],
 )
