@@ -19,7 +19,8 @@ _BYTECODE = re.compile(r"\.(?:pyc|pyo|pth)$")
 _STEERING = frozenset(
     """
     pytest.ini .pytest.ini pytest.toml .pytest.toml tox.ini setup.cfg pyproject.toml .coveragerc
-    .gitattributes .gitmodules .gitignore Makefile makefile GNUmakefile package.json .npmrc .Rprofile .env .envrc .python-version .tool-versions go.work
+    .gitattributes .gitmodules .gitignore Makefile makefile GNUmakefile package.json .npmrc .Rprofile .env .envrc
+    .python-version .tool-versions go.work
     """.split()
 )
 """Names that change what an extract command does although nobody names them."""
