@@ -65,7 +65,7 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     if config.getoption("numprocesses", None) or config.getoption("tx", None):
         raise pytest.UsageError(
-            "--autoresearch can not be used with -n; to run experiments side by side: --autoresearch-workers"
+            "--autoresearch can not be used with -n: experiments run one at a time (see --autoresearch-workers)"
         )
     if not config.pluginmanager.hasplugin("timeout"):
         config.addinivalue_line("markers", "timeout(seconds): when one run is killed")
