@@ -115,9 +115,9 @@ class Loop:
             return True
         session.items.clear()
         session.testscollected = 0
-        with _interruptible():
-            for selected in self.selected:
-                self._run(session, selected)
+        _interrupt_once(session.config)
+        for selected in self.selected:
+            self._run(session, selected)
         return True
 
     def _run(self, session: pytest.Session, selected: Selected) -> None:
@@ -273,11 +273,9 @@ def _usage_errors() -> Iterator[None]:
         raise pytest.UsageError(str(error)) from None
 
 
-@contextmanager
-def _interruptible() -> Iterator[None]:
-    """SIGTERM ends the loop like Ctrl-C; once it is ending, further signals do not tear what is being written."""
+def _interrupt_once(config: pytest.Config) -> None:
+    """SIGTERM ends the loop like Ctrl-C; further signals tear neither what is being written nor the summary."""
     if threading.current_thread() is not threading.main_thread():
-        yield
         return
 
     def interrupt(signum: int, frame: FrameType | None) -> None:
@@ -285,14 +283,14 @@ def _interruptible() -> Iterator[None]:
             signal.signal(name, signal.SIG_IGN)
         raise KeyboardInterrupt
 
-    before = {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        for name in before:
-            signal.signal(name, interrupt)
-        yield
-    finally:
+    def restore() -> None:
         for name, handler in before.items():
             signal.signal(name, handler)
+
+    before = {name: signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM)}
+    config.add_cleanup(restore)
+    for name in before:
+        signal.signal(name, interrupt)
 
 
 def _resuming(selected: Selected) -> str:

@@ -84,7 +84,7 @@ def test_ctrl_c_kills_the_run_prints_the_summary_and_loses_nothing(
     with subprocess.Popen(
         [sys.executable, "-m", "pytest", "--autoresearch", f"--autoresearch-agent=command:{sys.executable} {agent}"],
         cwd=project.root,
-        env=project.env,
+        env={**project.env, "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -92,7 +92,12 @@ def test_ctrl_c_kills_the_run_prints_the_summary_and_loses_nothing(
         state = project.root / ".git" / "autoresearch" / "demo" / "running.json"
         wait_for(state)
         os.kill(running.pid, signal.SIGINT)
-        out, _ = running.communicate(timeout=30)
+        out = ""
+        assert running.stdout is not None
+        for line in running.stdout:
+            out += line
+            if "stopped:" not in out:
+                os.kill(running.pid, signal.SIGINT)  # an impatient person presses again, while the summary is written
     assert running.returncode == 2, out
     assert "start 37.32" in out and "interrupted" in out
     assert len(project.table()) == before
