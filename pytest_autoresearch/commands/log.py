@@ -11,8 +11,9 @@ from pytest_autoresearch.notebook.codec import to_plain
 from pytest_autoresearch.notebook.export import as_json, experiment_diff, find
 from pytest_autoresearch.notebook.record import History
 from pytest_autoresearch.notebook.tags import locate
-from pytest_autoresearch.notebook.text import clean, number, percent
+from pytest_autoresearch.notebook.text import clean, percent
 from pytest_autoresearch.protocol.experiment import Experiment, Measurement
+from pytest_autoresearch.report.terminal import number
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -12,7 +12,7 @@ from pytest_autoresearch.notebook.chain import metric_name, read_history, sessio
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.record import History
 from pytest_autoresearch.notebook.tags import archive, delete
-from pytest_autoresearch.notebook.text import number
+from pytest_autoresearch.report.terminal import count, number
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -67,8 +67,9 @@ def _listed(histories: list[History]) -> str:
     for about, history in ((_about(each), each) for each in histories):
         best = history.incumbent.value if history.incumbent else None
         baseline = history.experiments[0].value if history.experiments else None
+        experiments = count(max(len(history.experiments) - 1, 0), "experiment")
         lines.append(
-            f"{about['tag']:20}  {about['began']}  {about['experiments']} experiments, {about['keeps']} kept,"
+            f"{about['tag']:20}  {about['began']}  {experiments}, {about['keeps']} kept,"
             f" {about['metric']} {number(baseline)} -> {number(best)}  {about['source']}"
         )
     return "\n".join(lines) or "no session yet"

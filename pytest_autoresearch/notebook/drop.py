@@ -55,7 +55,7 @@ def _replayed(git: Git, without: Experiment, later: list[Experiment]) -> dict[in
         changes = _merged(git, base=base, ours=head, theirs=keep.commit)
         if isinstance(changes, str):
             raise DropConflict(
-                f"experiment {keep.number} changes the same lines of {changes} as experiment {without.number}\n"
+                f"experiments {without.number} and {keep.number} change the same or adjacent lines of {changes}\n"
                 f"  nothing was changed; drop {keep.number} first"
             )
         tree = git.write_tree(head, changes)

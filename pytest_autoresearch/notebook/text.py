@@ -117,10 +117,10 @@ def _numbers(experiment: Experiment, metric: str) -> list[str]:
     if experiment.value is None:
         lines = [f"{metric} was not measured, {verdict}"]
     elif experiment.against is None:
-        lines = [f"{metric} {number(experiment.value)}, {verdict}"]
+        lines = [f"{metric} {experiment.value:.7g}, {verdict}"]
     else:
         change = percent(experiment.against, experiment.value)
-        lines = [f"{metric} {number(experiment.against)} -> {number(experiment.value)} ({change}), {verdict}"]
+        lines = [f"{metric} {experiment.against:.7g} -> {experiment.value:.7g} ({change}), {verdict}"]
     if experiment.interval is not None and experiment.status is Status.KEEP:
         low, high = experiment.interval
         if low < high:  # equal where one run decides

@@ -43,8 +43,8 @@ def test_log_lists_every_experiment_with_its_reason(cli: Cli) -> None:
     lines = [line.split() for line in out.splitlines()]
     assert code == 0
     assert lines[0] == ["commit", "loss", "change", "status", "reason", "description"]
-    assert lines[1][:1] + lines[1][2:] == ["0000", "1.000000", "keep", "baseline", "baseline", "run,", "no", "changes"]
-    assert lines[2][2:5] == ["0.999900", "discard", "worse"]
+    assert lines[1][:1] + lines[1][2:] == ["0000", "1", "keep", "baseline", "baseline", "run,", "no", "changes"]
+    assert lines[2][2:5] == ["0.9999", "discard", "worse"]
     assert len(lines) == 8
 
 
@@ -137,7 +137,7 @@ def test_a_drop_that_conflicts_ends_with_1_and_a_wrong_one_with_4(cli: Cli, root
     refs = git(root, "for-each-ref")
     code, _, err = cli("drop", "3")
     assert code == 1
-    assert "experiment 6 changes the same lines of train.py as experiment 3\n  nothing was changed" in err
+    assert "experiments 3 and 6 change the same or adjacent lines of train.py\n  nothing was changed" in err
     assert cli("drop", "2")[0] == 4
     assert git(root, "for-each-ref") == refs
     assert_sound(root)
@@ -147,7 +147,7 @@ def test_tags_lists_the_sessions(cli: Cli, root: Path) -> None:
     with Diary(root, "second") as diary:
         diary.reach(1)
     lines = cli("tags")[1].splitlines()
-    assert "6 experiments, 2 kept, loss 1.000000 -> 0.999400" in next(line for line in lines if line.startswith("demo"))
+    assert "6 experiments, 2 kept, loss 1 -> 0.9994" in next(line for line in lines if line.startswith("demo"))
     assert {each["tag"] for each in json.loads(cli("tags", "--json")[1])} == {"demo", "second"}
 
 

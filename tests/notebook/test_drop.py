@@ -78,7 +78,7 @@ def test_a_conflict_is_reported_and_nothing_is_changed(root: Path) -> None:
     with Diary(root) as diary:
         diary.reach(7)  # keeps 3 and 6 set the same line
         refs, table = git(root, "for-each-ref"), (root / "results.tsv").read_text()
-        with pytest.raises(DropConflict, match=r"experiment 6 changes the same lines of train.py as experiment 3\n"):
+        with pytest.raises(DropConflict, match=r"experiments 3 and 6 change the same or adjacent lines of train.py\n"):
             drop_keep(diary.notebook, 3)
         assert (git(root, "for-each-ref"), (root / "results.tsv").read_text()) == (refs, table)
         assert len(diary.notebook.history.keeps) == 2

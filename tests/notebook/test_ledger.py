@@ -38,7 +38,7 @@ def test_a_keep_is_a_commit_that_says_what_why_and_how_much(root: Path) -> None:
     assert git(root, "log", "-1", "--format=%B", "autoresearch/demo").split("\n\n") == [
         "set RATE to 3",
         "it may help",
-        "loss 0.999700, keep: improved",
+        "loss 0.9997, keep: improved",
         "Autoresearch-Metric: loss=0.999700\nAutoresearch-Baseline: 1.000000\nAutoresearch-Experiment: 3\n"
         "Autoresearch-Samples: 1\nAutoresearch-Isolation: process",
     ]
