@@ -342,7 +342,7 @@ class _Run:
             exit_code=code if exited else None,
             signal=code - 128 if exited and code is not None and 128 < code <= 128 + signal.NSIG else None,
             duration=(self.ended if self.status is not None else time.monotonic()) - self.started,
-            cpu_time=self.cpu_time,
+            cpu_time=None if self.cpu_time is None else self.cpu_time + self.members.cpu_time,
             peak_memory=self.peak or None,
             stdout=streams[0],
             stderr=streams[1],

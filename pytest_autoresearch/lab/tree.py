@@ -54,10 +54,14 @@ def become_subreaper() -> None:
 
 @dataclass(slots=True)
 class Tree:
-    """The processes that descend from ``root``, or carry ``mark``."""
+    """The processes that descend from ``root``, or carry ``mark``.
+
+    ``cpu_time``, in seconds, is that of the members the supervisor inherited; the root's is told to who waits for it.
+    """
 
     root: int | None
     mark: str
+    cpu_time: float = 0.0
     _known: dict[int, int] = field(default_factory=dict)
 
     def members(self, most: int = 4096) -> dict[int, Process]:
@@ -161,7 +165,8 @@ class Tree:
         for pid in [*self._known]:
             if pid != self.root:
                 with suppress(ChildProcessError):
-                    os.waitpid(pid, os.WNOHANG)
+                    _, _, usage = os.wait4(pid, os.WNOHANG)  # zeros while it lives
+                    self.cpu_time += usage.ru_utime + usage.ru_stime
 
 
 def kill(processes: Iterable[Process]) -> None:

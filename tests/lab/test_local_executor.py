@@ -106,6 +106,13 @@ def bench(tmp_path: Path, choice: Choice) -> Iterator[Bench]:
     assert list(bench.scratch.iterdir()) == []
 
 
+def test_the_processor_time_is_that_of_the_whole_run_sandboxed_or_not(bench: Bench) -> None:
+    burn = "import time\nwhile time.process_time() < 0.3: pass\n"
+    run = bench.executor("python train.py & python train.py; wait; echo val_bpb: 0.5")
+    measured = measure(run, bench.state(train_py=burn))
+    assert measured.cpu_time is not None and 0.6 <= measured.cpu_time < 1.2
+
+
 def test_a_run_is_measured(bench: Bench) -> None:
     measured = bench.measure("python train.py")
     assert (measured.value, measured.failure, measured.detail) == (0.5, None, "")
