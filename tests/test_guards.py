@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from pytest_autoresearch.research.contexts import touching_tests
-from pytest_autoresearch.research.guards import Suite, blamed, failed_tests, failure_words, start_fails
+from pytest_autoresearch.research.guards import Suite, blamed, failed_tests, failure_words, has_summary, start_fails
 from tests.marked_project import HALVE, Marked, marked_project
 
 FILES = ("pkg/pytest.ini", "pkg/tests/test_a.py", "pkg/tests/unit/test_b.py")
-PYTEST = 'python -m pytest -q -r fE --color=no -x -o cache_dir="$(mktemp -d)"'
+PYTEST = 'python -m pytest --verbosity=-1 -r fE --color=no -x -o cache_dir="$(mktemp -d)"'
 
 GUARDED = """
 @pytest.mark.autoresearch(metric="loss", direction="lower", targets=["model.py"], guard=%s)
@@ -53,7 +53,7 @@ def test_paths_node_ids_and_options_are_for_pytest_and_the_rest_are_commands(gua
 
 def test_affected_begins_with_what_failed_before_and_then_runs_everything() -> None:
     suite = Suite(".", ("test_a.py",), ("-n", "2"))
-    pytest_command = 'python -m pytest -q -r fE --color=no -n 2 -o cache_dir="$(mktemp -d)"'
+    pytest_command = 'python -m pytest --verbosity=-1 -r fE --color=no -n 2 -o cache_dir="$(mktemp -d)"'
     assert suite.commands("affected", fail_fast=False, first=["test_a.py::t[x y]"]) == [
         f"{pytest_command} 'test_a.py::t[x y]'",
         pytest_command,
@@ -68,6 +68,8 @@ def test_the_output_of_a_guard_names_the_tests_that_failed() -> None:
     assert failure_words("t", output, timed_out=False) == "t: FAILED t/a.py::b - assert 1 == 2"
     assert failure_words("make lint", "bad\nmodel.py:3: error\n", timed_out=False) == "make lint: model.py:3: error"
     assert failure_words("t", output, timed_out=True) == "t: timed out"
+    assert has_summary("..F\n=== 1 failed, 2 passed in 0.1s ===\n") and has_summary("2 skipped in 0.01s")
+    assert not has_summary("...") and not has_summary("")
     assert blamed(["t: FAILED t/a.py::b - x", "t: timed out", "t: FAILED t/a.py::c", "t: FAILED t/a.py::b"]) == [
         "t/a.py::b",
         "t/a.py::c",
@@ -76,6 +78,19 @@ def test_the_output_of_a_guard_names_the_tests_that_failed() -> None:
     assert "t.py::t19\n" in start_fails("t", many, timed_out=False) and "and 5 more" in start_fails(
         "t", many, timed_out=False
     )
+
+
+def test_a_change_that_ends_the_guard_with_success_before_its_tests_is_discarded(marked: Marked) -> None:
+    marked.write("pytest.ini", "[pytest]\naddopts = -q\npythonpath = .\n")  # quiet, but with a summary all the same
+    marked.write("tests/test_model.py", "import model\ndef test_offset(): assert model.loss(2) - model.loss(1) == 1\n")
+    marked.test(GUARDED % "['tests/']")
+    leave = "import os, sys\nif 'tests/' in sys.argv: os._exit(0)\n"
+    done = marked.loop(
+        "test_loss.py", "-vv", agent=f"{HALVE}; s = open('model.py').read(); open('model.py', 'w').write({leave!r} + s)"
+    )
+    assert list(marked.outcomes().values()) == [[(37.0, "keep"), (5.0, "discard")]], done.stdout + done.stderr
+    shown = marked.cli("log", "--show", "1").stdout
+    assert "tests/: pytest was ended before its summary" in shown, shown
 
 
 @pytest.mark.parametrize(

@@ -21,11 +21,11 @@ PROTECTED = (
     *("conftest.py", "pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml"),
     *("tox.ini", "setup.cfg", "pyproject.toml"),
     *("mypy.ini", ".mypy.ini", "ruff.toml", ".ruff.toml", ".flake8"),
-    *("*.pth", "sitecustomize.py", "usercustomize.py"),
+    *("*.pth", "sitecustomize.py", "usercustomize.py", "pytest.py"),
 )
 """Names that change how a run or its tests are carried out; targets only when they are named exactly."""
 
-_IMPORTED_AT_START = ("sitecustomize", "usercustomize")  # as packages and extension modules too
+_IMPORTED_AT_START = ("sitecustomize", "usercustomize", "pytest")  # as packages and extension modules too
 
 LITTER = ("__pycache__", "*.pyc", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".DS_Store")
 """What programs leave behind by themselves: no part of a candidate, and no reason to refuse it."""

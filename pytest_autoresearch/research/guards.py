@@ -20,6 +20,8 @@ PRIVATE_CACHE = '-o cache_dir="$(mktemp -d)"'
 
 MOST_NAMED = 20
 _INI_FILES = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
+_SUMMARY = re.compile(r"\b\d+ (?:passed|skipped|xfailed|xpassed|deselected)\b", re.IGNORECASE)
+_SUMMARY_LINES = 40
 _FAILED = re.compile(r"(?:FAILED|ERROR) (?P<test>\S.*?)(?: - (?P<why>.*))?$")
 
 
@@ -41,15 +43,17 @@ class Suite:
             root = posixpath.relpath(self.root, self.directory)
             start = "" if root == "." else f"cd {shlex.quote(root)} && "
             return [start + self._pytest(selection, fail_fast=fail_fast) for selection in runs]
-        if guard.startswith("-"):
-            return [self._pytest(guard, fail_fast=fail_fast)]
-        if "::" in guard or self._exists(guard):
-            return [self._pytest(shlex.quote(guard), fail_fast=fail_fast)]
-        return [guard]
+        if not self.is_for_pytest(guard):
+            return [guard]
+        return [self._pytest(guard if guard.startswith("-") else shlex.quote(guard), fail_fast=fail_fast)]
+
+    def is_for_pytest(self, guard: str) -> bool:
+        """Whether it is tests, and no command of the user's."""
+        return guard == AFFECTED or guard.startswith("-") or "::" in guard or self._exists(guard)
 
     def _pytest(self, selection: str, *, fail_fast: bool) -> str:
         words = [
-            "python -m pytest -q -r fE --color=no",
+            "python -m pytest --verbosity=-1 -r fE --color=no",
             *(["-x"] if fail_fast else []),
             *self.options,
             PRIVATE_CACHE,
@@ -80,6 +84,11 @@ def failed_tests(output: str) -> dict[str, str]:
     """The tests that a pytest's short summary names, with the first words of why."""
     found = (_FAILED.match(line) for line in _lines(output))
     return {match["test"]: match["why"] or "" for match in found if match}
+
+
+def has_summary(output: str) -> bool:
+    """Whether a pytest came to its end: code under test that leaves with status 0 on the way is no success."""
+    return any(map(_SUMMARY.search, _lines(output)[-_SUMMARY_LINES:]))
 
 
 def failure_words(guard: str, output: str, *, timed_out: bool) -> str:

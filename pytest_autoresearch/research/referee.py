@@ -15,7 +15,7 @@ from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Rea
 from pytest_autoresearch.protocol.model import Protocol
 from pytest_autoresearch.research.candidate import Candidate, Ruling
 from pytest_autoresearch.research.contexts import touching_tests
-from pytest_autoresearch.research.guards import AFFECTED, Suite, blamed, failure_words, start_fails
+from pytest_autoresearch.research.guards import AFFECTED, Suite, blamed, failure_words, has_summary, start_fails
 from pytest_autoresearch.research.verifying import compared
 
 LOST = 0.05  # how likely a candidate that is as good as the incumbent loses a noisy holdout
@@ -95,6 +95,8 @@ class Referee:
             done = self._lab.guard(command, candidate.state, max(deadline, SHORTEST_GUARD), self._tick)
             if done.exit_code == TESTS_FAILED or (command == whole and done.exit_code != 0):
                 return done
+            if command == whole and self._suite.is_for_pytest(guard) and not has_summary(_text(done)):
+                return replace(done, stdout=done.stdout + b"\npytest was ended before its summary")
         return None
 
     def _likely_to_fail(self, candidate: Candidate) -> list[str]:
