@@ -63,9 +63,7 @@ def open_remote(git: Git, name: str, token: str | None) -> Remote:
         url = out.decode("utf-8", "replace").strip()
     except NotebookError:
         if ":" not in name and "/" not in name:
-            raise PublishError(
-                f"{git.top}: there is no remote {name}\n  git remote add {name} ADDRESS, or choose with --remote"
-            ) from None
+            raise PublishError(f"{git.top}: there is no remote {name}\n  git remote add {name} ADDRESS") from None
         url = name
     address = re.sub(r"(?<=//)[^/@]*@", "", url)
     path = address.partition("://")[2].partition("/")[2] if "://" in address else address.partition(":")[2]

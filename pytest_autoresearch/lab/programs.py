@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 _ABSOLUTE = re.compile(r"""(?<![\w./~$}])~?(?:/[\w.@%+,:=-]+)+""")
+_QUOTED = re.compile(r"""(["'])(~?/[^"'\n]+)\1""")
 _PROGRAM = re.compile(r"(?:^|[;&|(\n])\s*(?:\w+=\S*\s+)*([\w./~+-]+)")
 _TOO_BROAD = frozenset("/ /home /root /etc /proc /sys /dev /run /var /tmp /mnt /media /srv /usr /opt /Users".split())
 _DECIDED = ("/usr", "/bin", "/sbin", "/lib", "/opt", "/dev", "/proc", "/sys")  # the sandbox alone says what is shown
@@ -24,7 +25,8 @@ def named_in(command: str, *, search: str, top: Path) -> tuple[Path, ...]:
     """Existing paths outside the repository that a shell command names: absolute ones, and its programs."""
     words = dict.fromkeys(_PROGRAM.findall(command))
     programs = [path for word in words for path in _needed_by(word, search, _MOST_STEPS)]
-    named = (Path(text).expanduser() for text in _ABSOLUTE.findall(command))
+    quoted = (text for _, text in _QUOTED.findall(command))
+    named = (Path(text).expanduser() for text in (*_ABSOLUTE.findall(command), *quoted))
     files = [path for path in named if path.exists() for path in (path, *_environment_of(path))]
     return _shown(top, [*programs, *files])
 

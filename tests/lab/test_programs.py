@@ -56,6 +56,12 @@ def test_what_does_not_exist_or_is_shown_anyway_adds_nothing(name: str, tmp_path
     assert needed_by(name, search="/usr/bin:/bin", top=tmp_path) == ()
 
 
+def test_a_path_in_quotes_may_have_spaces(home: Path, tmp_path: Path) -> None:
+    agent = program(tmp_path / "my agents/propose one.py")
+    for quote in "\"'":
+        assert named_in(f"sh {quote}{agent}{quote} --fast", search="", top=tmp_path / "repo") == (agent,)
+
+
 def test_every_program_of_a_command_is_shown(home: Path, tmp_path: Path) -> None:
     for name in ("first", "second", "third", "argument"):
         program(home / "bin" / name)
