@@ -11,6 +11,8 @@ import pytest
 if TYPE_CHECKING:
     from tests.conftest import Project
 
+pytestmark = pytest.mark.slow  # every test is a session or two of a real pytest
+
 Edit = Callable[[str], str]
 
 

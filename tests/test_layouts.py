@@ -13,6 +13,8 @@ import pytest
 
 from tests.marked_project import MODEL, Marked, marked_project
 
+pytestmark = pytest.mark.slow  # every test is a session or two of a real pytest
+
 FROM_37_TO_5 = [[(37.0, "keep"), (5.0, "keep")]]
 
 
@@ -122,7 +124,6 @@ PyMODINIT_FUNC PyInit_fast(void) { return PyModule_Create(&module); }
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
-@pytest.mark.slow
 def test_a_compiled_extension_is_built_again_for_every_candidate(marked: Marked) -> None:
     include = Path(sysconfig.get_paths()["include"])
     if not (include / "Python.h").exists():

@@ -115,7 +115,8 @@ def test_loss(experiment):
     assert list(marked.outcomes().values()) == [[(37.0, "keep"), (5.0, "keep")]]
 
 
-@pytest.mark.parametrize("metric", [pytest.param("duration", marks=pytest.mark.slow), "peak_memory"])
+@pytest.mark.slow
+@pytest.mark.parametrize("metric", ["duration", "peak_memory"])
 def test_time_and_memory_need_no_fixture(marked: Marked, metric: str) -> None:
     marked.write(
         "model.py", "import time\nRATE = 8.0\ndef work(): time.sleep(RATE / 20); return b'x' * int(RATE * 2e7)\n"

@@ -14,6 +14,8 @@ from tests.conftest import CONFIG, TRAIN, Project
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+pytestmark = pytest.mark.slow  # every test is a session or two of a real pytest
+
 ONE = ("--autoresearch", "--autoresearch-experiments=1")
 
 
@@ -84,7 +86,6 @@ def test_spaces_and_other_scripts_in_paths_work(tmp_path: Path) -> None:
     assert len(project.table(f"{folder}/results.tsv")) == 3
 
 
-@pytest.mark.slow
 def test_twenty_thousand_files_work(project: Project) -> None:
     for folder in range(100):
         directory = project.root / f"data/{folder:03d}"
@@ -136,7 +137,6 @@ def test_a_second_session_on_the_tag_is_refused_by_name(project: Project, wait_f
         assert first.wait(30) == 2
 
 
-@pytest.mark.slow
 def test_git_sha256_repositories_work(project: Project) -> None:
     shutil.rmtree(project.root / ".git")
     project.git("init", "-q", "--object-format=sha256", "-b", "main")

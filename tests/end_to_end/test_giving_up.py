@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pytest_autoresearch.protocol.experiment import Experiment
     from tests.conftest import Project
 
+pytestmark = pytest.mark.slow  # every test is a session or two of a real pytest
+
 TRAIN = """\
 import time
 

@@ -25,6 +25,8 @@ from tests.conftest import Project
 from tests.github.fake_github import TOKEN, FakeGitHub, Fault, serving
 from tests.notebook.diary import git
 
+pytestmark = pytest.mark.slow  # every test is a session or two of a real pytest
+
 LEDGER = "refs/autoresearch/demo/log"
 FEW = "--autoresearch-experiments=2"
 PUBLISH = ("--autoresearch", "--autoresearch-publish=yes")
@@ -289,7 +291,6 @@ def test_no_run_no_file_and_no_record_ever_sees_the_token(
     assert os.environ.get("GITHUB_TOKEN") != TOKEN
 
 
-@pytest.mark.slow
 def test_a_cancelled_job_ends_in_time_though_the_network_hangs(
     project: Project, bare: Path, wait_for: Callable[[Path], None]
 ) -> None:

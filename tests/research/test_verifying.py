@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from pytest_autoresearch.notebook.record import Verification
     from tests.conftest import Project
 
+pytestmark = pytest.mark.slow  # every test is a session or two of a real pytest
+
 BETTER = ("faster", "FAST = 10.0", "FAST = 4.0")
 NOTHING = ("a comment", "", "# nothing NUMBER\n")
 
@@ -49,7 +51,6 @@ def test_a_session_ends_with_the_verified_gain_its_interval_and_the_naive_claim_
     assert len(fresh) == 10 and not fresh & used
 
 
-@pytest.mark.slow
 def test_a_head_is_verified_once_and_again_when_it_moves(project: Project) -> None:
     make_noisy(project)
     agent = scripted(project, BETTER, NOTHING, ("faster still", "FAST = 4.0", "FAST = -4.0"))
@@ -71,7 +72,6 @@ def test_a_session_without_a_keep_has_nothing_to_verify(project: Project) -> Non
     assert verifications(project) == ()
 
 
-@pytest.mark.slow
 def test_luck_that_classic_has_kept_is_found_out(project: Project) -> None:
     make_noisy(project)
     done = project.pytest(
