@@ -22,7 +22,7 @@ def test_experiments_are_the_test_parametrised(marked: Marked) -> None:
     assert "1 ordinary test" in done.stdout
     assert marked.outcomes() == {"a": [(37.0, "keep"), (5.0, "keep")]}
     assert marked.git("diff", "--name-only", "main", "autoresearch/a") == "model.py"
-    changed = marked.git("status", "--porcelain", "--", ":!__pycache__")  # any pytest leaves that
+    changed = marked.git("status", "--porcelain", "--", ".", ":!*__pycache__*")  # any pytest leaves that
     assert changed == "" and "RATE = 8.0" in (marked.root / "model.py").read_text()
 
 
