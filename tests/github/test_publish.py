@@ -121,6 +121,15 @@ def test_a_remote_that_takes_nothing_is_an_error_with_or_without_a_keep(clone: P
             send(repository, remote, read_checked(repository, "demo"), with_results=False)
 
 
+def test_a_protected_branch_is_named_with_the_rule_to_change(repository: Git, origin: Path) -> None:
+    hook = origin / "hooks/pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\nexit 1\n")
+    hook.chmod(0o755)
+    with pytest.raises(PublishError, match=r"declined[\s\S]*exempt autoresearch/\* from the rule"):
+        send(repository, open_remote(repository, "origin", None), read_checked(repository, "demo"), with_results=False)
+
+
 @pytest.mark.parametrize(("merged_at", "word"), [(None, "closed"), ("2026-03-01T00:00:00Z", "merged")])
 def test_a_pull_request_that_is_over_asks_for_a_new_tag(
     repository: Git, github: FakeGitHub, origin: Path, merged_at: str | None, word: str
