@@ -42,7 +42,7 @@ MISTAKES: dict[str, tuple[Edit, str]] = {
 }
 
 
-def refused(project: Project, *args: str, mentions: str) -> None:
+def assert_refused(project: Project, *args: str, mentions: str) -> None:
     before = project.git("for-each-ref"), sorted(os.listdir(project.root))
     done = project.pytest("--autoresearch", "--autoresearch-experiments=1", *args)
     assert done.returncode == 4, done.stdout + done.stderr
@@ -57,28 +57,28 @@ def test_a_mistake_in_the_config_is_exit_4_and_named(project: Project, mistake: 
     config.write_text(edit(config.read_text()))
     project.commit("mistake")
 
-    refused(project, mentions=mentions)
+    assert_refused(project, mentions=mentions)
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00bad", b"# a\n" * 3_000_000, b"\x00" * 100])
 def test_a_config_that_is_no_text_or_far_too_long_is_exit_4(project: Project, content: bytes) -> None:
     (project.root / "autoresearch.config.md").write_bytes(content)
 
-    refused(project, mentions="autoresearch.config.md")
+    assert_refused(project, mentions="autoresearch.config.md")
 
 
 def test_a_config_that_is_a_directory_is_exit_4(project: Project) -> None:
     (project.root / "autoresearch.config.md").unlink()
     (project.root / "autoresearch.config.md").mkdir()
 
-    refused(project, mentions="autoresearch.config.md")
+    assert_refused(project, mentions="autoresearch.config.md")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
 def test_a_config_that_may_not_be_read_is_exit_4(project: Project) -> None:
     (project.root / "autoresearch.config.md").chmod(0)
 
-    refused(project, mentions="autoresearch.config.md")
+    assert_refused(project, mentions="autoresearch.config.md")
 
 
 def test_an_untracked_target_is_exit_4_with_the_remedy(project: Project) -> None:
@@ -86,22 +86,22 @@ def test_an_untracked_target_is_exit_4_with_the_remedy(project: Project) -> None
     config = project.root / "autoresearch.config.md"
     config.write_text(config.read_text().replace("`train.py`", "`new.py`"))
 
-    refused(project, mentions="commit it first")
+    assert_refused(project, mentions="commit it first")
 
 
 @pytest.mark.parametrize(
     "value", ["--autoresearch-duration=soon", "--autoresearch-experiments=-1", "--autoresearch-tag=a b"]
 )
 def test_a_bad_option_names_itself(project: Project, value: str) -> None:
-    refused(project, value, mentions=value.partition("=")[0])
+    assert_refused(project, value, mentions=value.partition("=")[0])
 
 
 def test_more_workers_than_there_can_be_are_refused_and_not_ignored(project: Project) -> None:
-    refused(project, "--autoresearch-workers=2", mentions="one experiment at a time")
+    assert_refused(project, "--autoresearch-workers=2", mentions="one experiment at a time")
 
 
 def test_an_unknown_agent_is_exit_4_with_the_known_ones(project: Project) -> None:
-    refused(project, "--autoresearch-agent=swep", mentions="sweep")
+    assert_refused(project, "--autoresearch-agent=swep", mentions="sweep")
 
 
 @pytest.mark.parametrize(
@@ -146,6 +146,6 @@ def test_a_change_of_what_is_measured_needs_a_new_tag(project: Project) -> None:
     config = project.root / "autoresearch.config.md"
     config.write_text(config.read_text().replace("Direction: lower", "Direction: higher"))
 
-    refused(project, mentions="direction")
+    assert_refused(project, mentions="direction")
     done = project.pytest("--autoresearch", "--autoresearch-experiments=1", "--autoresearch-tag=other")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -19,13 +19,13 @@ pytestmark = pytest.mark.slow  # every test is a session or two of a real pytest
 ONE = ("--autoresearch", "--autoresearch-experiments=1")
 
 
-def works(project: Project) -> None:
+def assert_works(project: Project) -> None:
     done = project.pytest(*ONE)
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(project.table()) == 3
 
 
-def refused(project: Project, mentions: str) -> None:
+def assert_refused(project: Project, mentions: str) -> None:
     done = project.pytest(*ONE)
     assert done.returncode == 4 and mentions in done.stderr and "Traceback" not in done.stderr, (
         done.stdout + done.stderr
@@ -34,18 +34,18 @@ def refused(project: Project, mentions: str) -> None:
 
 def test_no_repository_is_refused_with_the_remedy(project: Project) -> None:
     shutil.rmtree(project.root / ".git")
-    refused(project, "git init")
+    assert_refused(project, "git init")
 
 
 def test_an_unborn_head_is_refused_with_the_remedy(project: Project) -> None:
     shutil.rmtree(project.root / ".git")
     project.git("init", "-q")
-    refused(project, "commit")
+    assert_refused(project, "commit")
 
 
 def test_a_detached_head_works(project: Project) -> None:
     project.git("checkout", "-q", "--detach")
-    works(project)
+    assert_works(project)
 
 
 def test_a_shallow_clone_works(project: Project, tmp_path: Path) -> None:
@@ -55,14 +55,14 @@ def test_a_shallow_clone_works(project: Project, tmp_path: Path) -> None:
     project.git("clone", "-q", "--depth=1", f"file://{project.root}", str(clone))
     shutil.rmtree(project.root)
     shutil.move(clone, project.root)
-    works(project)
+    assert_works(project)
 
 
 def test_a_linked_worktree_works(project: Project, tmp_path: Path) -> None:
     tree = tmp_path / "tree"
     project.git("worktree", "add", "-q", str(tree))
     project.root = tree
-    works(project)
+    assert_works(project)
 
 
 def test_a_submodule_works(project: Project, tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_submodule_works(project: Project, tmp_path: Path) -> None:
     outer.git("-c", "protocol.file.allow=always", "submodule", "add", "-q", str(project.root), "inner")
     outer.commit()
     outer.root = outer.root / "inner"
-    works(outer)
+    assert_works(outer)
 
 
 def test_spaces_and_other_scripts_in_paths_work(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_twenty_thousand_files_work(project: Project) -> None:
         for file in range(200):
             (directory / f"{file}.txt").write_text(f"{folder} {file}\n")
     project.commit("many")
-    works(project)
+    assert_works(project)
 
 
 def test_a_bare_repository_is_refused(project: Project, tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_bare_repository_is_refused(project: Project, tmp_path: Path) -> None:
     project.git("clone", "-q", "--bare", str(project.root), str(bare))
     shutil.copy(project.root / "autoresearch.config.md", bare)
     project.root = bare
-    refused(project, "bare")
+    assert_refused(project, "bare")
 
 
 def test_a_repository_without_an_identity_works(project: Project) -> None:
@@ -112,12 +112,12 @@ def test_a_repository_without_an_identity_works(project: Project) -> None:
 
 def test_a_branch_named_autoresearch_blocks_the_namespace_in_one_line(project: Project) -> None:
     project.git("branch", "autoresearch")
-    refused(project, "autoresearch")
+    assert_refused(project, "autoresearch")
 
 
 def test_a_branch_of_somebody_else_is_not_taken(project: Project) -> None:
     project.git("branch", "autoresearch/demo")
-    refused(project, "autoresearch/demo")
+    assert_refused(project, "autoresearch/demo")
 
 
 def test_a_second_session_on_the_tag_is_refused_by_name(project: Project, wait_for: Callable[[Path], None]) -> None:
@@ -131,7 +131,7 @@ def test_a_second_session_on_the_tag_is_refused_by_name(project: Project, wait_f
     )
     try:
         wait_for(project.root / "results.tsv")
-        refused(project, str(first.pid))
+        assert_refused(project, str(first.pid))
     finally:
         first.terminate()
         assert first.wait(30) == 2
@@ -141,4 +141,4 @@ def test_git_sha256_repositories_work(project: Project) -> None:
     shutil.rmtree(project.root / ".git")
     project.git("init", "-q", "--object-format=sha256", "-b", "main")
     project.commit()
-    works(project)
+    assert_works(project)

@@ -6,6 +6,7 @@ Each errand has a thread of its own, so that a slow network costs no experiment;
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 from pytest_autoresearch.errors import AutoresearchError
@@ -20,7 +21,7 @@ COMMENT_EVERY = 60.0  # s
 COMMENT_PAUSE = 20.0  # s between two comments, however fast the keeps come; a job's token may ask 1000 times an hour
 
 
-class Errand:
+class Errand(ABC):
     """Something that is done soon after it is asked for, and every so often."""
 
     failed = "failed, will be tried again"
@@ -57,9 +58,9 @@ class Errand:
         if self._thread.is_alive():
             self._remark(self.late)
 
+    @abstractmethod
     def _act(self) -> None:
         """Do it; whatever it raises is a remark and a reason to wait longer."""
-        raise NotImplementedError
 
     def _run(self) -> None:
         failures = 0

@@ -121,9 +121,11 @@ def test_a_job_that_is_killed_while_it_writes_leaves_the_old_summary(
 
 
 def test_a_summary_that_can_not_be_written_is_done_without(tmp_path: Path) -> None:
-    job = Job(lambda line: None, tmp_path / "gone/summary.md", WEB)
+    said: list[str] = []
+    job = Job(said.append, tmp_path / "gone/summary.md", WEB)
     job.show(experiment(1), history(3), "one")
     job.summarise(history(3))
+    assert list(tmp_path.iterdir()) == [] and not any("rror" in line for line in said)
 
 
 def test_the_summary_of_a_long_night_is_below_its_limit(tmp_path: Path) -> None:

@@ -144,8 +144,8 @@ def test_tracing_git_does_not_stop_the_helpers(root: Path, monkeypatch: pytest.M
     for name in ("GIT_TRACE", "GIT_TRACE2", "GIT_TRACE_REFS"):
         monkeypatch.setenv(name, "1")
     with Git.discover(root) as repository:
-        for number in range(300):
-            repository.objects.lookup(f"HEAD~{number}^{{tree}}")
+        found = [repository.objects.lookup(f"HEAD~{number}^{{tree}}")[0] for number in range(300)]
+    assert found[0] is not None and not any(found[1:])  # a repository of one commit, asked three hundred times
 
 
 def test_hooks_and_filters_of_the_repository_are_not_run(root: Path) -> None:
