@@ -171,7 +171,7 @@ class Loop:
                 raise session.Interrupted(session.shouldstop)
             if RECORDED not in item.stash:
                 return "the baseline failed" if item.number == 0 else HARNESS_FAILED
-            self.screen.forget()
+            self.screen.forget(STATUS[item.stash[RECORDED].status][0])
             reason = research.reason_to_stop()
             item = following
         return reason

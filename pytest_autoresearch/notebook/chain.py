@@ -156,11 +156,6 @@ def fold(records: Sequence[Record]) -> History:
     return History(session, tuple(experiments), tuple(drops), tuple(verifications), tuple(notes))
 
 
-def slim(experiment: Experiment) -> Experiment:
-    """An experiment without the judge's state."""
-    return replace(experiment, judge={}) if experiment.judge else experiment
-
-
 def dropped(experiments: Sequence[Experiment], drop: Drop) -> list[Experiment]:
     """A dropped keep reads as a discard with its old hash, later keeps have their new commits and parents."""
     result = list(experiments)

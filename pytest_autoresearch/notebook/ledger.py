@@ -296,9 +296,7 @@ class Notebook:
     def _remember(self, recorded: Experiment) -> None:
         self.newest = recorded
         self._stale = False
-        older = self.history.experiments
-        slimmed = (*older[:-1], chains.slim(older[-1])) if older else ()
-        self.history = replace(self.history, experiments=(*slimmed, recorded))
+        self.history = self.history.followed_by(recorded)
 
     @contextlib.contextmanager
     def _derived(self) -> Iterator[None]:

@@ -22,8 +22,9 @@ PINS = (
     *("-c", "core.hooksPath=/dev/null"),
     *("-c", "core.fsmonitor=false"),
     *("-c", "core.quotePath=false"),
-    # Loose objects are synced by us, many at once: see Git.flush.
-    *("-c", "core.fsync=committed,-loose-object,reference"),
+    # Loose objects are synced by us, many at once: see Objects.flush. "committed,-loose-object" would sync them too,
+    # since what a list turns on stays on.
+    *("-c", "core.fsync=pack,pack-metadata,commit-graph,reference"),
     *("-c", "core.filesRefLockTimeout=5000"),
     *("-c", "core.packedRefsTimeout=10000"),
     *("-c", "gc.auto=0"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -89,6 +89,16 @@ class History:
     drops: tuple[Drop, ...] = ()
     verifications: tuple[Verification, ...] = ()
     notes: tuple[Note, ...] = field(default=())
+
+    def followed_by(self, experiment: Experiment) -> History:
+        """The history with one experiment more, which alone has the judge's state."""
+        older = self.experiments
+        if older and older[-1].judge:
+            older = (*older[:-1], replace(older[-1], judge={}))
+        longer = replace(self, experiments=(*older, experiment))
+        # Looked for from the end it would cost more with every experiment that is not kept.
+        vars(longer)["incumbent"] = experiment if experiment.kept else self.incumbent
+        return longer
 
     @property
     def keeps(self) -> tuple[Experiment, ...]:

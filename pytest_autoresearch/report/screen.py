@@ -64,10 +64,14 @@ class Screen:
                 line = live_line(self._name, self._text, elapsed, self._budget, self._width - 1)
                 self._reporter.rewrite(line, erase=True)
 
-    def forget(self) -> None:
-        """Let go of the reports of set-up and tear-down: they say nothing, and a night has thousands of them."""
-        if self._reporter is not None:
-            self._reporter.stats.pop("", None)
+    def forget(self, category: str) -> None:
+        """Let go of reports that have been shown; a night has thousands. The terminal only counts them from here."""
+        if self._reporter is None or self._config.getoption("durations") is not None:
+            return
+        self._reporter.stats.pop("", None)
+        reports = self._reporter.stats.get(category)
+        if reports:
+            reports[-1] = reports[0]
 
     def clear(self) -> None:
         """Take the living line away before something else is written."""

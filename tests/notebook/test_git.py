@@ -349,3 +349,14 @@ def test_an_ancestor_is_one(root: Path) -> None:
         assert repository.is_ancestor(new, new)
         assert not repository.is_ancestor(new, old)
         assert not repository.is_ancestor(new, other)
+
+
+def test_git_syncs_packs_and_leaves_loose_objects_to_us(root: Path, tmp_path: Path) -> None:
+    def synced(*command: str) -> bool:
+        trace = tmp_path / command[0]
+        repository.plumbing.run(*command, stdin=b"some content", env={"GIT_TRACE2_EVENT": str(trace)})
+        return '"key":"fsync/' in trace.read_text("utf-8")
+
+    with Git.discover(root) as repository:
+        assert not synced("hash-object", "-w", "--stdin")
+        assert synced("repack", "-d", "-q")
