@@ -44,7 +44,7 @@ GH = """#!/bin/sh
 echo "$*" >> {calls}
 case "$*" in
   *permission*) echo {permission} ;;
-  *"pr view"*) echo autoresearch/demo ;;
+  *"pr view"*) echo {is_fork} {branch} ;;
 esac
 """
 STORING = {
@@ -89,13 +89,16 @@ class Runner:
             "workflow_dispatch", "autoresearch.yml", *(word for each in inputs for word in ("--input", each))
         )
 
-    def comment(self, text: str, *, permission: str) -> subprocess.CompletedProcess[str]:
-        """Somebody comments on the pull request; ``gh`` only says what permission they have, and notes its calls."""
+    def comment(
+        self, text: str, *, permission: str, is_fork: bool = False, branch: str = BRANCH
+    ) -> subprocess.CompletedProcess[str]:
+        """Somebody comments on the pull request; ``gh`` only says who they are and what it is, and notes its calls."""
         comment = {"id": 7, "body": text, "author_association": "COLLABORATOR", "user": {"login": "reviewer"}}
         event = {"action": "created", "comment": comment, "issue": {"number": 1, "pull_request": {"url": "x"}}}
         (self.place / "event.json").write_text(json.dumps(event))
         gh = self.place / "shim/gh"
-        gh.write_text(GH.format(permission=permission, calls=self.place / "gh.log"))
+        said = {"permission": permission, "is_fork": str(is_fork).lower(), "branch": branch}
+        gh.write_text(GH.format(**said, calls=self.place / "gh.log"))
         gh.chmod(0o755)
         command = self.command("issue_comment", "commands.yml", "-e", str(self.place / "event.json"))
         return self.project.run(*command)
@@ -214,8 +217,36 @@ def test_commands_start_and_stop_workflows_for_people_who_may_write(runner: Runn
     assert runner.comment("/autoresearch verify", permission="admin").returncode == 0
     assert "workflow run verify.yml -f tag=demo" in runner.asked
     before = runner.asked
-    assert runner.comment("/autoresearch stop", permission="read").returncode != 0
+    done = runner.comment("/autoresearch stop", permission="read")
+    assert done.returncode != 0 and "only who may write to this repository is heard" in done.stdout
     assert runner.asked.removeprefix(before).count("\n") == 1, "the permission was asked for, and nothing else"
+
+
+@pytest.mark.parametrize("runner", [False], indirect=True, ids=["one job pushes"])
+def test_a_command_that_can_not_be_carried_out_is_answered(runner: Runner) -> None:
+    for text, is_fork, branch, answer in [
+        ("/autoresearch verify", True, BRANCH, "comes from a fork"),
+        ("/autoresearch verify", False, "feature", "no pull request of a session"),
+        ("/autoresearch drop it", False, BRANCH, "no such command"),
+    ]:
+        done = runner.comment(text, permission="write", is_fork=is_fork, branch=branch)
+        assert done.returncode != 0 and answer in done.stdout
+        last = runner.asked.splitlines()[-1]
+        assert last.startswith("pr comment 1 --repo o/r --body autoresearch: ") and answer in last
+    assert "workflow run" not in runner.asked
+
+
+@pytest.mark.parametrize("runner", [False], indirect=True, ids=["one job pushes"])
+def test_the_pull_request_of_a_fork_is_not_verified_here_and_says_so(runner: Runner) -> None:
+    event = {
+        "action": "labeled",
+        "label": {"name": "autoresearch:verify"},
+        "pull_request": {"head": {"ref": BRANCH, "repo": {"full_name": "somebody/r"}}, "base": {"ref": "main"}},
+    }
+    (runner.place / "event.json").write_text(json.dumps(event))
+    done = runner.project.run(*runner.command("pull_request", "verify.yml", "-e", str(runner.place / "event.json")))
+    assert done.returncode != 0 and "comes from a fork" in done.stdout
+    assert "Verify the gain" not in done.stdout
 
 
 @pytest.mark.parametrize("runner", [False], indirect=True, ids=["one job pushes"])
