@@ -54,7 +54,8 @@ class Site:
 
     ``scratch`` is a directory of this session alone, outside the checkout. ``targets`` and ``readonly`` are the paths
     that the protocol's rules name in the start commit, relative to ``top``; ``outputs`` what the baseline's runs were
-    found to rewrite, from the record of a session that is resumed. ``hidden`` is shown to no run but the holdout's.
+    found to rewrite, from the record of a session that is resumed. ``isolation`` is what was asked for: ``strict``,
+    ``auto`` or ``none``.
     """
 
     top: Path
@@ -66,7 +67,7 @@ class Site:
     targets: frozenset[str] = frozenset()
     readonly: frozenset[str] = frozenset()
     outputs: frozenset[str] = frozenset()
-    hidden: tuple[str, ...] = ()
+    isolation: str = "auto"
 
 
 class Executor(Interface):

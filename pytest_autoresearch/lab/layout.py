@@ -50,7 +50,7 @@ class Layout:
         return cls(
             data=data,
             caches=outside,
-            hidden=tuple(path for text in (*site.hidden, *held_out) for path in _matches(_absolute(text, here))),
+            hidden=tuple(path for text in held_out for path in _matches(_absolute(text, here))),
             kept=tuple(str(path.relative_to(site.top)) for path in caches if path.is_relative_to(site.top)),
             log=str((site.protocol.directory / "run.log").as_posix()),
         )

@@ -15,6 +15,9 @@ from pytest_autoresearch.lab import bwrap, landlock, selftest
 from pytest_autoresearch.lab.plain import PlainSandbox
 from pytest_autoresearch.lab.process import Command
 
+WEAK = ("landlock", "process")
+"""Levels that ``strict`` does not take."""
+
 
 @dataclass(frozen=True, slots=True)
 class View:

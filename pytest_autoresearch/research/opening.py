@@ -21,7 +21,7 @@ from pytest_autoresearch.judge import Judge, JudgeSettings, JudgeState
 from pytest_autoresearch.lab.executors.local import LocalExecutor
 from pytest_autoresearch.lab.job import Executor, Site
 from pytest_autoresearch.lab.removal import remove_tree
-from pytest_autoresearch.lab.sandbox import Choice, choose
+from pytest_autoresearch.lab.sandbox import WEAK, choose
 from pytest_autoresearch.notebook import steering
 from pytest_autoresearch.notebook.chain import read_history
 from pytest_autoresearch.notebook.git import Git
@@ -121,9 +121,9 @@ def equipped(
             targets=frozenset(scope.targets),
             readonly=frozenset(scope.readonly),
             outputs=outputs,
-            hidden=protocol.holdout.files if protocol.holdout is not None else (),
+            isolation=settings.isolation,
         )
-        with _executor(settings, site, choose(settings.isolation, scratch=scratch), hook) as executor:
+        with _executor(settings.executor, site, hook) as executor:
             yield executor
 
 
@@ -276,13 +276,15 @@ def _scratch(git: Git, tag: str) -> Iterator[Path]:
 
 
 @contextmanager
-def _executor(settings: Settings, site: Site, choice: Choice, hook: Any) -> Iterator[Executor]:
-    executor: Executor | None = hook.pytest_autoresearch_executor(name=settings.executor, site=site)
-    if executor is None and settings.executor == "local":
-        executor = LocalExecutor(site, choice)
+def _executor(name: str, site: Site, hook: Any) -> Iterator[Executor]:
+    executor: Executor | None = hook.pytest_autoresearch_executor(name=name, site=site)
+    if executor is None and name == "local":
+        executor = LocalExecutor(site, choose(site.isolation, scratch=site.scratch))
     if executor is None:
-        raise LabError(f"executor {settings.executor!r} is unknown; `local` is built in, others come from plugins")
+        raise LabError(f"executor {name!r} is unknown; `local` is built in, others come from plugins")
     try:
+        if site.isolation == "strict" and executor.isolation in WEAK:
+            raise LabError(f"isolation is strict, and the executor {name!r} gives {executor.isolation}\n  use another")
         yield executor
     finally:
         executor.close()

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).parents[2] / "docs" / "extending.md"
 
 
-def example() -> str:
-    """The first Python block of the page."""
-    code, *_ = re.findall(r"^```python\n(.*?)^```", DOCS.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    return str(code)
+def example(number: int = 0) -> str:
+    """One of the Python blocks of the page."""
+    blocks = re.findall(r"^```python\n(.*?)^```", DOCS.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return str(blocks[number])
 
 
 def test_the_documented_agent_has_twenty_lines() -> None:
@@ -44,6 +44,34 @@ def test_a_conftest_brings_its_agent_too(project: Project) -> None:
     done = project.pytest("--autoresearch", "--autoresearch-agent=halve", "--autoresearch-experiments=1")
     assert done.returncode == 0, done.stdout + done.stderr
     assert project.table()[2][3] == "halve 8.0 to 4.0"
+
+
+def test_the_documented_executor_measures_each_state_on_its_second_run(project: Project) -> None:
+    counter = project.root.parent / "runs"
+    project.write("conftest.py", example(1))
+    config = (project.root / "autoresearch.config.md").read_text("utf-8")
+    project.write("autoresearch.config.md", f"---\ncaches: [{counter}]\n---\n{config}")
+    project.write("train.py", f"open('{counter}/' + 'runs', 'a').write('x')\n{(project.root / 'train.py').read_text()}")
+    project.commit("an executor of our own")
+    done = project.pytest(
+        *("--autoresearch", "--autoresearch-executor=warm", "--autoresearch-judge=classic"),
+        *("--autoresearch-experiments=2", "--autoresearch-isolation=none"),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    runs = len((counter / "runs").read_text())
+    assert runs % 2 == 0 and runs >= 2 * len(project.table()[1:])
+
+
+def test_an_executor_that_isolates_too_little_is_refused(project: Project) -> None:
+    project.write("conftest.py", example(1).replace("site.isolation", '"none"'))
+    project.commit("an executor of our own")
+    done = project.pytest("--autoresearch", "--autoresearch-executor=warm", "--autoresearch-isolation=strict")
+    assert done.returncode == 4 and "the executor 'warm' gives process" in done.stdout + done.stderr
+
+
+def test_an_executor_that_nobody_knows_is_an_error(project: Project) -> None:
+    done = project.pytest("--autoresearch", "--autoresearch-executor=cold")
+    assert done.returncode == 4 and "executor 'cold' is unknown" in done.stdout + done.stderr
 
 
 def test_a_name_that_nobody_knows_is_an_error_that_lists_the_known_ones(project: Project) -> None:
