@@ -77,11 +77,8 @@ def ended(history: History, links: Links) -> str:
 
 def _end(history: History) -> str:
     """Why it does not run any more, as far as the ledger tells."""
-    stop = next((note for note in reversed(history.notes) if note.kind == "stop"), None)
-    last = history.experiments[-1].ended
-    if stop is None or (last is not None and stop.when < last):
-        return "it was killed, or runs elsewhere"
-    return f"it has ended: {stop.text}"
+    ending = history.ending
+    return "it was killed, or runs elsewhere" if ending is None else f"it has ended: {ending.text}"
 
 
 def _text(summary: Summary, newest: Iterable[Experiment], links: Links, state: str) -> str:

@@ -110,8 +110,7 @@ def publish(git: Git, planned: Plan, remote: Remote, api: Api, *, keep_draft: bo
 
 def may_be_ready(history: History) -> bool:
     """Whether the session has ended and its gain was confirmed on fresh runs."""
-    has_ended = any(note.kind == "stop" for note in history.notes[-1:])
-    return has_ended and verdict(history, Links()).conclusion is Conclusion.SUCCESS
+    return history.ending is not None and verdict(history, Links()).conclusion is Conclusion.SUCCESS
 
 
 def verdict(history: History, links: Links) -> Verdict:

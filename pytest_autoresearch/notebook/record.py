@@ -105,6 +105,13 @@ class History:
         """The kept experiments in order, without the baseline."""
         return tuple(e for e in self.experiments if e.kept and e.number > 0)
 
+    @property
+    def ending(self) -> Note | None:
+        """Why the session does not run any more; None where it does, or was killed since."""
+        stop = next((note for note in reversed(self.notes) if note.kind == "stop"), None)
+        last = self.experiments[-1].ended if self.experiments else None
+        return None if stop is None or (last is not None and stop.when < last) else stop
+
     @cached_property
     def incumbent(self) -> Experiment | None:
         """The best kept state: the newest keep, or the baseline."""

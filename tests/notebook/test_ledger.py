@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,18 @@ def test_a_resumed_notebook_knows_everything_and_the_newest_judge_state(root: Pa
         assert newest.judge == {"runs": 4, "window": [1.0] * 20}
         assert all(not experiment.judge for experiment in history.experiments[:-1])
         assert [note.text for note in history.notes] == ["try dropout"]
+
+
+def test_a_stop_is_the_ending_until_the_session_has_gone_on(root: Path) -> None:
+    with Diary(root) as diary:
+        diary.reach(3)
+        assert diary.notebook.history.ending is None
+        diary.notebook.note("stop", "enough")
+        diary.notebook.note("hint", "try dropout")
+        history = diary.notebook.history
+    assert history.ending is not None and history.ending.text == "enough"
+    later = replace(history.experiments[-1], number=3, ended=history.ending.when + timedelta(seconds=1))
+    assert history.followed_by(later).ending is None, "it went on, and was killed"
 
 
 def test_records_yields_what_was_written_in_order(root: Path) -> None:
