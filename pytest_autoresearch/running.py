@@ -30,12 +30,12 @@ from pytest_autoresearch.research.loop import Research
 from pytest_autoresearch.research.opening import opened, opening_of
 from pytest_autoresearch.research.verifying import is_verified, verify
 
-STATUS = {
+OUTCOMES = {
     Status.KEEP: ("kept", "K", "KEEP"),
     Status.DISCARD: ("discarded", "d", "DISCARD"),
     Status.CRASH: ("crashed", "C", "CRASH"),
 }
-
+BASELINE = ("baseline", "B", "KEEP")  # counted for itself: it is no improvement
 
 HARNESS_FAILED = "the harness failed"
 
@@ -90,6 +90,7 @@ class Loop:
 
     def _select(self, seed: pytest.Item, targets: Sequence[str]) -> Selected:
         git = Git.discover(seed.path.parent)
+        self.config.add_cleanup(git.close)
         protocol = protocol_of(seed, git, targets, self.config.invocation_params.dir)
         return Selected(seed, git, protocol, self._settings(protocol.options))
 
@@ -171,7 +172,7 @@ class Loop:
                 raise session.Interrupted(session.shouldstop)
             if RECORDED not in item.stash:
                 return "the baseline failed" if item.number == 0 else HARNESS_FAILED
-            self.screen.forget(STATUS[item.stash[RECORDED].status][0])
+            self.screen.forget(_outcome(item.stash[RECORDED])[0])
             reason = research.reason_to_stop()
             item = following
         return reason
@@ -217,7 +218,7 @@ class Loop:
         experiment = self.latest.get(report.nodeid)
         if experiment is None or report.when != "call":
             return None
-        category, letter, word = STATUS[experiment.status]
+        category, letter, word = _outcome(experiment)
         if self.screen.draws_rows:
             return category, "", ""  # the row says it
         shown = f"{word} {verdict(experiment)}" if experiment.kept else word
@@ -262,6 +263,11 @@ class Loop:
     @pytest.hookimpl(tryfirst=True, optionalhook=True)
     def pytest_timeout_cancel_timer(self, item: pytest.Item) -> bool | None:
         return True if isinstance(item, ExperimentItem) else None
+
+
+def _outcome(experiment: Experiment) -> tuple[str, str, str]:
+    """What pytest counts the experiment as, and its letter and word."""
+    return OUTCOMES[experiment.status] if experiment.number else BASELINE
 
 
 @contextmanager
