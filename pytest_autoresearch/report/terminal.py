@@ -168,7 +168,9 @@ def change(experiment: Experiment) -> str:
         return "-"
     difference = experiment.value - experiment.against
     relative = percent(difference, experiment.against)
-    return f"{difference:+.3g}" if relative is None else f"{relative:+.2f} %"
+    if relative is None:
+        return f"{difference:+.3g}"
+    return f"{relative:+.1g} %" if 0 < abs(relative) < 0.005 else f"{relative:+.2f} %"
 
 
 def number(value: float | None) -> str:
