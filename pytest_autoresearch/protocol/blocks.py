@@ -5,14 +5,14 @@ but the names of sections; what a section says is for others to read.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from pytest_autoresearch.errors import ConfigError
 from pytest_autoresearch.protocol.text import bold_field_of, escape_start, field_of, one_line, span_of
-from pytest_autoresearch.protocol.vocabulary import BUDGET_FIELDS, METRIC_FIELDS, normalise, section_of
+from pytest_autoresearch.protocol.vocabulary import BUDGET_FIELDS, METRIC_FIELDS, Names, normalise, section_of
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
@@ -110,6 +110,19 @@ def read_document(text: str, *, file: str) -> Document:
     for block in blocks:
         walker.take(block)
     return Document(lines, walker.finish())
+
+
+def upright(blocks: Iterable[Block], fields: Names) -> Iterator[Block]:
+    """The same, where tables with a field in every column are turned, so that every row is a field and its value."""
+    head: tuple[str, ...] = ()
+    for block in blocks:
+        if block.kind == "head":
+            meant = {fields.get(normalise(cell)) for cell in block.cells}
+            head = block.cells if len(block.cells) == len(meant) > 1 and None not in meant else ()
+        if head and block.kind == "row":
+            yield from (replace(block, cells=pair) for pair in zip(head, block.cells, strict=False) if pair[1])
+        elif not head or block.kind != "head":
+            yield block
 
 
 def trimmed(text: str) -> str:

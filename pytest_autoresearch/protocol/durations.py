@@ -22,9 +22,16 @@ _ABOUT = r"(?:~|≈|≤|<=?|=|about|approx\.?|around|ca\.?|circa|max\.?|at most|
 _NUMBER = r"(?:\d+[.,]\d+|\d+\.?|\.\d+)(?:[eE][+-]?\d{1,3})?"
 _WORDS, _CHARACTERS = ("|".join(" ".join(table.values()).split()) for table in (_UNITS, _CHINESE_UNITS))
 _UNIT = rf"(?:(?:{_WORDS})(?![^\W\d_])|{_CHARACTERS})"
-_WITH_UNITS = rf"{_ABOUT}({_NUMBER}\s*{_UNIT}(?:[\s,]*{_NUMBER}\s*{_UNIT})*)"
-_BARE = rf"{_ABOUT}({_NUMBER})(?=\s*$|\s*[(,;–—-]|\s+(?:per|pro|je|each|for|total)\b)"
-_RANGE = rf"\s*(?:-|–|—|~|\.\.+|to|or|bis|oder|至|到|或)\s*{_NUMBER}"
+_TIME = rf"{_NUMBER}(?:\s*|-){_UNIT}"
+_WITH_UNITS = rf"{_ABOUT}({_TIME}(?:[\s,]*{_TIME})*)"
+_BARE = rf"{_ABOUT}({_NUMBER})(?=\s*$|\s*[(,;]|\s+[–—-]\s|\s+(?:per|pro|je|each|for|total)\b)"
+_CLOCK = r"(\d{1,3}):([0-5]\d):([0-5]\d)(?![\d:])"
+_RANGE = rf"\s*(?:-|–|—|~|\.\.+|/|to|or|bis|oder|至|到|或)\s*{_NUMBER}"
+_ANDED = r"(?:\s+and|\s+und|,(?![^,;.]*\b(?:each|per|pro|je|kill)))\s+(?=[1-5]?\d\s*"
+_AND_LESS = re.compile(
+    rf"(?<=\d)(\s*(?:h|hrs?|hours?|std|stunden?)){_ANDED}m)|(?<=\d)(\s*(?:m|mins?|minutes?|minuten?)){_ANDED}s)",
+    re.IGNORECASE,
+)
 _NONE = frozenset("none no unlimited never n/a - – — 无 无限 无限制 keine keins kein unbegrenzt".split())
 
 LONGEST = 1e9
@@ -33,18 +40,30 @@ EXAMPLE = "write one number with a unit: `90s`, `5 minutes`, `1h30m`"
 
 def parse_duration(text: str) -> float:
     """Seconds, positive and finite. A bare number is seconds; what follows the duration is an explanation."""
-    plain = plain_text(text)
+    plain = in_one_piece(plain_text(text))
+    if clock := re.match(_CLOCK, plain, re.ASCII):
+        plain = "{}h{}m{}s".format(*clock.groups())
     found = re.match(_WITH_UNITS, plain, re.IGNORECASE | re.ASCII) or re.match(_BARE, plain, re.IGNORECASE)
     rest = plain[found.end() :] if found else ""
     if re.match(_RANGE, rest) or re.match(rf"{_ABOUT}{_NUMBER}{_RANGE}", plain, re.IGNORECASE):
         raise ValueError(f"`{_short(text)}` is a range; {EXAMPLE}")
     if not found or rest.lstrip()[:1].isdigit():
         raise ValueError(f"`{_short(text)}` is not a duration; {EXAMPLE}")
-    pieces = re.findall(rf"({_NUMBER})\s*({_UNIT})?", found[1], re.IGNORECASE)
+    pieces = re.findall(rf"({_NUMBER})(?:-|\s*)({_UNIT})?", found[1], re.IGNORECASE)
     seconds = sum(float(number.replace(",", ".")) * _SECONDS[unit.lower() or "s"] for number, unit in pieces)
     if not 0.0 < seconds <= LONGEST:
         raise ValueError(f"`{_short(text)}` is no usable duration; {EXAMPLE}")
     return seconds
+
+
+def in_one_piece(text: str) -> str:
+    """A text whose ``1 hour and 30 minutes`` are ``1 hour 30 minutes``."""
+    return _AND_LESS.sub(lambda found: f"{found[1] or found[2]} ", text)
+
+
+def has_unit(text: str) -> bool:
+    """Whether a text holds a number with a unit of time."""
+    return re.search(_TIME, plain_text(text), re.IGNORECASE | re.ASCII) is not None
 
 
 def says_none(text: str) -> bool:

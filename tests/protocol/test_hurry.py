@@ -1,0 +1,79 @@
+"""What people write in a hurry: read as they meant it, or refused with their words; never read as something else."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_autoresearch.errors import ConfigError
+from pytest_autoresearch.protocol.markdown import parse
+from pytest_autoresearch.protocol.model import Protocol
+
+SECTIONS = {
+    "Metric": "- Name: val_bpb\n- Direction: lower",
+    "Target Files": "- train.py",
+    "Run Command": "`python train.py`",
+}
+
+
+def read(**sections: str) -> Protocol:
+    """A config with other text in some of its sections, `_` for the space in a title."""
+    given = {**SECTIONS, **{title.replace("_", " "): text for title, text in sections.items()}}
+    return parse("\n\n".join(f"## {title}\n{text}" for title, text in given.items()) + "\n", file="c.md")
+
+
+def refused(**sections: str) -> ConfigError:
+    with pytest.raises(ConfigError) as caught:
+        read(**sections)
+    assert caught.value.line and caught.value.remedy
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("text", "budget", "kill"),
+    [
+        ("`5m`", 300, None),
+        ("**5 minutes**", 300, None),
+        ("300 seconds = 5 minutes", 300, None),
+        ("00:05:00", 300, None),
+        ("5-minute runs", 300, None),
+        ("Fixed 5-minute wall clock", 300, None),
+        ("Per experiment: 5-minute wall clock", 300, None),
+        ("5 minutes (kill at 10m)", 300, 600),
+        ("5 minutes (hard timeout 10 minutes)", 300, 600),
+        ("- 5 minutes\n- kill after 10 minutes", 300, 600),
+        ("5 minutes\n\nKilled after 10 minutes.", 300, 600),
+        ("8h total, 5m per run", 300, None),
+        ("Total 8 hours, 5 minutes each", 300, None),
+        ("20 runs, 5 minutes each", 300, None),
+        ("1 hour and 30 minutes per run", 5400, None),
+        ("1 h, 30 min", 5400, None),
+        ("- Per experiment: 1 hour and 30 minutes", 5400, None),
+        ("5 minutes and killed after 10 minutes", 300, 600),
+        ("- **Duration per experiment**: 5 minutes\n- **Kill timeout**: 10 minutes", 300, 600),
+        ("- Experiment duration: 5 min", 300, None),
+        ("- Per-experiment budget: 5 min", 300, None),
+        ("- Duration: 5 min", 300, None),
+        ("- Max: 5 min", 300, None),
+        ("- Per experiment: 5 minutes\n- Kill timeout: 2x", 300, None),
+        ("- Per experiment: 5 minutes\n- Kill timeout: twice the budget", 300, None),
+        ("| Per experiment | Kill timeout |\n|---|---|\n| 5 min | 10 min |", 300, 600),
+        ("- Total run time: 8 h\n- Per experiment: 5 min", 300, None),
+        ("- Setup per run: 1 min", None, None),
+    ],
+)
+def test_a_time_budget(text: str, budget: float | None, kill: float | None) -> None:
+    protocol = read(Time_Budget=text)
+    assert (protocol.budget, protocol.kill_timeout) == (budget, kill)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("5:00", "`5:00` is not a duration"),
+        ("5m / 10m", "`5m / 10m` is a range"),
+        ("8 hours overnight", "`8 hours overnight` is the time of a whole session"),
+        ("- Per experiment: 5:00", "`5:00` is not a duration"),
+    ],
+)
+def test_a_time_budget_that_may_mean_two_things_is_refused(text: str, said: str) -> None:
+    assert said in refused(Time_Budget=text).message
