@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from pytest_autoresearch.errors import ConfigError
 from pytest_autoresearch.protocol.blocks import Block
-from pytest_autoresearch.protocol.text import is_placeholder, one_line, quoted, spans
+from pytest_autoresearch.protocol.text import field_of, is_placeholder, one_line, quoted, spans, without_emphasis
+from pytest_autoresearch.protocol.vocabulary import section_of
 
 _PROGRAMS = frozenset(
     (
@@ -30,6 +31,9 @@ _SENTENCE_END = re.compile(r"[^\W\d_]{2,}[.!?]$")
 _REMARK_BEHIND = re.compile(r"\s+(?:—|–|→|=>)\s+.*$|\s+\([^()]*\)$|\s*（[^（）]*）$", re.DOTALL)
 _BEFORE_BRACKET = frozenset("then do else elif if while until in".split())
 _ALTERNATIVE = re.compile(r"(?:or|oder|或|或者):?", re.IGNORECASE)
+_BETWEEN_COMMANDS = re.compile(r"(?:[\s,;.&+]|→|->|and|then|or|finally|und|dann|oder|然后|和|或)+", re.IGNORECASE)
+_IN_QUOTES = re.compile(r"([\"'])([^\"'/\s]+\s[^\"']*)\1|“([^”]*)”|„([^“]*)“")
+_PYTHON = re.compile(r"(?:import\s+[a-z_][\w.]*(?:\s+as\s.*|,.*)?|from\s+[\w.]+\s+import\s.*)")
 
 
 def read_command(blocks: Sequence[Block], *, what: str, example: str, file: str, line: int) -> tuple[str, int]:
@@ -46,7 +50,13 @@ def read_command(blocks: Sequence[Block], *, what: str, example: str, file: str,
     if fences:
         command, at = without_prompts(fences[0].text), fences[0].first
     else:
-        command, at = _bare_command(blocks, what, file, line)
+        text, at = _bare_text(blocks, what, file, line)
+        try:
+            command = command_in(text)
+        except ValueError as error:
+            raise ConfigError(
+                f"{what}: {error}", file=file, line=at, remedy="put the whole script into one fenced block"
+            ) from None
     if not command:
         raise ConfigError(f"{what} is empty", file=file, line=at, remedy=remedy)
     complaint = not_a_command(command)
@@ -55,8 +65,11 @@ def read_command(blocks: Sequence[Block], *, what: str, example: str, file: str,
     return command, at
 
 
-def _bare_command(blocks: Sequence[Block], what: str, file: str, line: int) -> tuple[str, int]:
-    written = [block for block in blocks if block.kind in ("text", "item", "quote", "row") and block.text.strip()]
+def _bare_text(blocks: Sequence[Block], what: str, file: str, line: int) -> tuple[str, int]:
+    """The text that holds the command where it is not in a fence, without the label before it."""
+    if any(block.kind == "head" for block in blocks):
+        return _in_table([block for block in blocks if block.kind in ("head", "row")], what, file)
+    written = [block for block in blocks if block.kind in ("text", "item", "quote") and _without_label(block.text)]
     if not written:
         return "", line
     first = written[0]
@@ -72,19 +85,48 @@ def _bare_command(blocks: Sequence[Block], what: str, file: str, line: int) -> t
     for number, text in enumerate(lines):
         if number and _ALTERNATIVE.fullmatch(text.strip()):
             raise ConfigError(f"{what} offers alternatives", file=file, line=first.line + number, remedy="choose one")
-    return command_in(first.text), first.line
+    return _without_label(first.text), first.line
+
+
+def _in_table(table: list[Block], what: str, file: str) -> tuple[str, int]:
+    """The command in a table: below `Command`, beside it, or all there is."""
+    head, rows = table[0], table[1:]
+    column = next((n for n, cell in enumerate(head.cells) if section_of(cell) == "run"), None)
+    beside = [block for block in table if len(block.cells) > 1 and section_of(block.cells[0]) == "run"]
+    if column is not None and len(rows) == 1:
+        return rows[0].cells[column], rows[0].line
+    if len(beside) == 1:
+        return beside[0].cells[1], beside[0].line
+    if len(rows) == 1 and len(head.cells) == 1:
+        return rows[0].cells[0], rows[0].line
+    raise ConfigError(
+        f"{what} is a table", file=file, line=head.line, remedy="put the command, or the whole script, into one fence"
+    )
+
+
+def _without_label(text: str) -> str:
+    """A text without a `Command:` before it; an assignment like ``run=3`` is none."""
+    label = field_of(text)
+    is_label = label is not None and section_of(label[0]) == "run" and not re.match(r"\w+=", text)
+    return label[1] if label and is_label else text.strip()
 
 
 def command_in(text: str) -> str:
-    """A command in inline code, or a bare one without the remark behind it."""
-    first = next(spans(text), None)
+    """A command in inline code, or a bare one without the remark behind it. ValueError for two of them."""
+    first, second = (*spans(text), None, None)[:2]
     if first is not None and _introduces(text[: first.start].split()):
-        return first.code.strip()
-    return without_remark(text)
+        if second is not None and _BETWEEN_COMMANDS.fullmatch(text[first.end : second.start]):
+            raise ValueError(f"{quoted(first.code)} and {quoted(second.code)} are two commands")
+        return without_prompts(first.code)
+    command = without_remark(text)
+    in_quotes = _IN_QUOTES.fullmatch(command)
+    command = next(filter(None, in_quotes.groups()[1:])) if in_quotes else without_emphasis(command)
+    return without_prompts(re.sub(r"(\w\.\w+)\.$", r"\1", command))
 
 
 def _introduces(words: list[str]) -> bool:
     """Whether words before inline code lead up to it (`Run …`), rather than being shell themselves (`echo …`)."""
+    words = [word for word in words if re.search(r"[^*_]", word) and not re.fullmatch(r"[^\w\x00-\x7f]+", word)]
     is_shell = bool(words) and words[0] in _PROGRAMS and words[0] not in _ALSO_VERBS
     return not is_shell and len(words) <= 6 and all(_PLAIN_WORD.fullmatch(word.strip("*")) for word in words)
 
@@ -103,10 +145,11 @@ def without_remark(text: str) -> str:
 
 
 def without_prompts(script: str) -> str:
-    """A fence's script; ``$`` prompts are taken off when every line has one."""
+    """A fence's script; ``$`` prompts are taken off when every line has one, or goes on from one before."""
     lines = script.strip("\n").rstrip().split("\n")
-    if all(line.startswith("$ ") for line in lines if line.strip()) and any(lines):
-        lines = [line[2:] for line in lines]
+    begun = [line for before, line in zip(["", *lines], lines, strict=False) if line.strip() and before[-1:] != "\\"]
+    if all(line.startswith("$ ") for line in begun):
+        lines = [line.removeprefix("$ ") for line in lines]
     return "\n".join(lines).strip()
 
 
@@ -118,6 +161,10 @@ def not_a_command(command: str) -> str:
     first = next((line for line in lines if line and not line.startswith("#")), "")
     if not first:
         return "has only comments"
+    if first.startswith("$ "):
+        return "begins with a prompt: leave `$` and what it printed out"
+    if _PYTHON.fullmatch(first):
+        return "is Python: save it as a file, and run that"
     return "is prose, not a command" if _is_prose(first, is_single=len(lines) == 1) else ""
 
 
@@ -132,7 +179,11 @@ def _is_prose(line: str, *, is_single: bool) -> bool:
     if (_CJK.search(first) and "/" not in first) or (first.lower() in ("the", "der", "die", "das") and len(words) > 1):
         return True
     telling = sum(word.strip(".,:;").lower() in _PROSE_WORDS for word in words[1:])
+    if is_program and re.search(rf"\s(?:or|oder)\s+(?:{'|'.join(_PROGRAMS)})\s", bare):
+        return True
     if is_program and first not in _ALSO_VERBS:
+        if re.search(r"\w,\s+[a-z]+\s+[a-z]+", bare) and not re.search(r"[|&;<>]|\s-", bare):
+            return True
         return telling >= 2 and not re.search(r"[|&;<>]|\s-", bare)
     has_flag = any(word.startswith("-") and len(word) > 1 for word in words)
     if is_program:

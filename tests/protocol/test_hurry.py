@@ -77,3 +77,51 @@ def test_a_time_budget(text: str, budget: float | None, kill: float | None) -> N
 )
 def test_a_time_budget_that_may_mean_two_things_is_refused(text: str, said: str) -> None:
     assert said in refused(Time_Budget=text).message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "$ python train.py",
+        "`$ python train.py`",
+        "```\n$ python train.py\n```",
+        "Command: python train.py",
+        "**Command**: `python train.py`",
+        "- **Run:** python train.py",
+        "Command:\n\npython train.py",
+        "**`python train.py`**",
+        "*python train.py*",
+        "✅ `python train.py`",
+        '"python train.py"',
+        "“python train.py”",
+        "python train.py.",
+        "| Command |\n|---|\n| `python train.py` |",
+        "| Field | Value |\n|---|---|\n| Command | `python train.py` |",
+        "| Run | `python train.py` |\n|---|---|",
+        "| Command | Takes |\n|---|---|\n| `python train.py` | 5m |",
+    ],
+)
+def test_a_run_command(text: str) -> None:
+    assert read(Run_Command=text).run == "python train.py"
+
+
+def test_a_prompt_before_a_command_of_several_lines() -> None:
+    assert read(Run_Command="```\n$ python train.py \\\n    --lr 3\n```").run == "python train.py \\\n    --lr 3"
+    assert read(Run_Command="run=3 python train.py").run == "run=3 python train.py"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("First `make build`, then `python train.py`", "`make build` and `python train.py` are two commands"),
+        ("`make build` then `python train.py`", "are two commands"),
+        ("`./run.sh` or `make run`", "are two commands"),
+        ("python train.py or make train", "is prose"),
+        ("uv run train.py, which takes about 5 minutes", "is prose"),
+        ("```console\n$ python train.py\nloss: 3\n```", "begins with a prompt"),
+        ("```python\nimport train\ntrain.main()\n```", "is Python"),
+        ("| Step | Do |\n|---|---|\n| 1 | `make` |\n| 2 | `python train.py` |", "is a table"),
+    ],
+)
+def test_what_is_not_one_run_command_is_refused(text: str, said: str) -> None:
+    assert said in refused(Run_Command=text).message
