@@ -32,7 +32,7 @@ _AND_LESS = re.compile(
     rf"(?<=\d)(\s*(?:h|hrs?|hours?|std|stunden?)){_ANDED}m)|(?<=\d)(\s*(?:m|mins?|minutes?|minuten?)){_ANDED}s)",
     re.IGNORECASE,
 )
-_NONE = frozenset("none no unlimited never n/a - – — 无 无限 无限制 keine keins kein unbegrenzt".split())
+_NONE = frozenset("none no nothing unlimited never n/a - – — 无 无限 无限制 keine keins kein nichts unbegrenzt".split())
 
 LONGEST = 1e9
 EXAMPLE = "write one number with a unit: `90s`, `5 minutes`, `1h30m`"

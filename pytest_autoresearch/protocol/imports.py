@@ -186,7 +186,7 @@ def _read_prompt(draft: _Draft, document: Document, file: str) -> None:
         elif "how to run" in title or title.startswith(("run", "command", "benchmark")):
             draft.run = next((span.code for span in spans(text)), text.strip("`\n ").partition("\n")[0])
         elif "off limits" in title or "read-only" in title or "read only" in title:
-            draft.readonly += _files(draft, part, file)
+            draft.readonly += _files(draft, part, file, targets=())
         elif "scope" in title or title.startswith("target"):
             draft.targets += _files(draft, part, file)
         elif title.startswith("constraint"):
@@ -207,12 +207,12 @@ def _read_metrics(draft: _Draft, part: Part) -> None:
             draft.direction = _direction(rest)
 
 
-def _files(draft: _Draft, part: Part, file: str) -> list[PathRule]:
+def _files(draft: _Draft, part: Part, file: str, *, targets: tuple[str, ...] | None = None) -> list[PathRule]:
     """The paths of a section; what is prose becomes a constraint."""
     rules = []
     for block in part.blocks:
         try:
-            found = [rule for rule, _ in read_paths([block], what=part.title, file=file)]
+            found = [rule for rule, _ in read_paths([block], what=part.title, file=file, targets=targets)]
         except ConfigError:
             found = []
         paths = [rule for rule in found if _IS_FILE.fullmatch(rule.pattern)]

@@ -5,8 +5,10 @@ Paths go in relative to the protocol's directory and come out relative to the re
 
 from __future__ import annotations
 
+import difflib
 import os
 import posixpath
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -31,6 +33,9 @@ LITTER = ("__pycache__", "*.pyc", ".pytest_cache", ".mypy_cache", ".ruff_cache",
 """What programs leave behind by themselves: no part of a candidate, and no reason to refuse it."""
 
 OUTPUTS = ("run.log", "results.tsv")
+
+SEARCHED = 2_000
+"""Files that a misspelt path is compared with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +173,21 @@ class _Resolver:
             return Rule(top, is_directory=True, is_exact=False)
         if is_glob(top):
             if not any(matches(top, path) for path in self._files):
-                self._fail(f"`{rule.pattern}` matches no file of the start commit", line, _MISSING[field])
+                self._fail(f"`{rule.pattern}` matches no file of the start commit", line, self._remedy(top, field))
             return Rule(top, is_directory=False, is_exact=False)
-        self._fail(f"the {what} `{rule.pattern}` is not in the start commit", line, _MISSING[field])
+        self._fail(f"the {what} `{rule.pattern}` is not in the start commit", line, self._remedy(top, field))
+
+    def _remedy(self, top: str, field: str) -> str:
+        """What to do about a pattern that means no file; names the file that was probably meant."""
+        if re.search(r"\{[^{}]*,[^{}]*\}", top):
+            return "braces are not expanded: write an entry for each"
+        name = posixpath.basename(top.replace("\\", "/").rstrip(".")).rpartition(" ")[2].lower()
+        alike = sorted((path for path in self._files if posixpath.basename(path).lower() == name), key=len)
+        near = alike or difflib.get_close_matches(top, sorted(self._files)[:SEARCHED], n=1, cutoff=0.8)
+        if not near:
+            return _MISSING[field]
+        local = posixpath.relpath(near[0], str(self._protocol.directory))
+        return f"did you mean `{local}`? Else {_MISSING[field]}"
 
     def _admitted(self, rule: Rule, n: int, scope: Scope) -> list[str]:
         """The tracked files that a target lets a candidate change; a target without any is an error."""

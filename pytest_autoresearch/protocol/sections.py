@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Collection
 from typing import Any, NoReturn
 
 from pytest_autoresearch.errors import ConfigError
@@ -62,8 +63,8 @@ class SectionReader:
         fields: dict[str, Any] = {
             "goal": self._text("goal"),
             "metric": self._metric(),
-            "targets": self._paths("targets"),
-            "readonly": self._paths("readonly"),
+            "targets": (targets := self._paths("targets")),
+            "readonly": self._paths("readonly", {rule.pattern for rule in targets}),
             "run": self._run(),
             "constraints": self._constraints(),
             "tag": self._tag(),
@@ -130,8 +131,8 @@ class SectionReader:
             )
         return metric
 
-    def _paths(self, name: str) -> tuple[PathRule, ...]:
-        found = read_paths(self._blocks(name), what=TITLES[name], file=self._file)
+    def _paths(self, name: str, targets: Collection[str] | None = None) -> tuple[PathRule, ...]:
+        found = read_paths(self._blocks(name), what=TITLES[name], file=self._file, targets=targets)
         if found:
             self.origins[name] = self._parts[name][0].line
         self.origins |= {f"{name}[{index}]": line for index, (_, line) in enumerate(found)}

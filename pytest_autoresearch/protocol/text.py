@@ -13,7 +13,7 @@ _EMPHASISED_FIELD = re.compile(
 )
 _COLON_INSIDE = re.compile(r"(\*\*|__|\*|_)(?P<key>[^*`]{1,60}?)[:：]\s*\1\s*(?P<value>.*)", re.DOTALL)
 _PLAIN_FIELD = re.compile(r"(?P<key>[^:：=`*<>\"'$|]{1,60}?)\s*[:：=]\s*(?P<value>.*)", re.DOTALL)
-_REMARK = re.compile(r"\s+(?:-|–|—|→|=>|#)\s+|\s*——+\s*|\s+\(|\s*（")
+_REMARK = re.compile(r"\s+(?:-{1,3}>?|–|—|→|=>|#)\s+|\s*——+\s*|\s+\(|\s*（")
 _BLOCK_START = re.compile(r"(?P<number>\d{0,9})(?=[-+*#>`~=_|<\[\\.)])")
 _ESCAPED_START = re.compile(r"(\d{0,9})\\(?=[-+*#>`~=_|<\[\\.)])")
 _TASK_BOX = re.compile(r"^(?:\[[ xX]\]\s+)+")
@@ -88,7 +88,7 @@ def valued(text: str) -> Valued:
 def remark_of(rest: str) -> str:
     """What stands behind a value, without the separator or the brackets around it."""
     rest = rest.strip()
-    separated = re.match(r"(?:—|–|-|→|=>|:|：|#|——)\s+(.*)", rest)
+    separated = re.match(r"(?:—|–|-{1,3}>?|→|=>|:|：|#|——)\s+(.*)", rest)
     if separated:
         return separated[1].strip()
     if re.fullmatch(r"\([^()]*\)|（[^（）]*）", rest):

@@ -21,8 +21,13 @@ SECTIONS: Names = _names(
     goal="goal, goals, objective, research goal, the goal, ziel, ziele, 目标, 实验目标, 优化目标",
     metric="metric, metrics, primary metric, the metric, metrik, metrik und richtung, 指标, 评价指标, 优化指标, 度量",
     targets="target files, target file, targets, editable files, editable, files to edit, files to modify, scope, "
-    "modifiable files, zieldateien, zieldatei, änderbare dateien, 目标文件, 可修改文件, 可编辑文件, 修改文件",
-    readonly="read only files, read only file, read only, readonly files, readonly, do not modify, protected files, "
+    "files in scope, in scope, modifiable files, modifiable, can modify, may modify, can change, may change, can edit, "
+    "may edit, zieldateien, zieldatei, änderbare dateien, 目标文件, 可修改文件, 可编辑文件, 修改文件",
+    readonly="read only files, read only file, read only, readonly files, readonly, do not modify, do not change, "
+    "do not touch, do not edit, "
+    "cannot modify, can not modify, must not modify, may not modify, cannot change, can not change, must not change, "
+    "may not change, cannot edit, can not edit, must not edit, may not edit, protected files, protected, off limits, "
+    "out of scope, forbidden, frozen, "
     "nur lese dateien, schreibgeschützte dateien, nicht ändern, 只读文件, 只读, 不可修改文件",
     run="run command, run commands, run, command, eval command, benchmark command, how to run, experiment command, "
     "ausführungsbefehl, befehl, startbefehl, 运行命令, 执行命令, 运行",

@@ -125,3 +125,90 @@ def test_a_prompt_before_a_command_of_several_lines() -> None:
 )
 def test_what_is_not_one_run_command_is_refused(text: str, said: str) -> None:
     assert said in refused(Run_Command=text).message
+
+
+@pytest.mark.parametrize(
+    ("text", "patterns"),
+    [
+        ("train.py and model.py", ["train.py", "model.py"]),
+        ("- `a.py`, `b.py`, and `c.py`", ["a.py", "b.py", "c.py"]),
+        ("- **`a.py`**, **`b.py`**", ["a.py", "b.py"]),
+        ("You may edit `a.py` or `b.py`.", ["a.py", "b.py"]),
+        ("- a.py,b.py;c.py", ["a.py", "b.py", "c.py"]),
+        ("train.py，model.py、data.py", ["train.py", "model.py", "data.py"]),
+        ("- configs/train.yaml, learning rate only", ["configs/train.yaml"]),
+        ("- [train.py](train.py)", ["train.py"]),
+        ("- [the model](src/train.py) — all of it", ["src/train.py"]),
+        ("- [`src/train.py`](https://example.org/x)", ["src/train.py"]),
+        ('- "train.py"', ["train.py"]),
+        ("- train.py -- the model", ["train.py"]),
+        ("- train.py -> the model", ["train.py"]),
+        ("- ✅ train.py", ["train.py"]),
+        ("- train.py ✅", ["train.py"]),
+        ("- Source:\n  - train.py\n  - model.py", ["train.py", "model.py"]),
+        ("- src/\n  - train.py (model)\n  - src/data.py", ["src/train.py", "src/data.py"]),
+        ("- src/\n  - the optimiser\n  - train.py", ["src/"]),
+        ("| train.py | model |\n|---|---|\n| data.py | data |", ["train.py", "data.py"]),
+        ("| # | File | Why |\n|---|---|---|\n| 1 | train.py | model |", ["train.py"]),
+        ("- x[ab].py", ["x[ab].py"]),
+        ("- black and white.py", ["black and white.py"]),
+    ],
+)
+def test_target_files(text: str, patterns: list[str]) -> None:
+    assert [rule.pattern for rule in read(Target_Files=text).targets] == patterns
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("### Model\n- train.py\n### It cannot change\n- prepare.py", "`It cannot change` names what must not change"),
+        ("May change:\n- train.py\n\nMust not change:\n- prepare.py", "`Must not change:` names what must not change"),
+        ("- train.py\n- Never touch:\n  - prepare.py", "`Never touch:` names what must not change"),
+        ("- train.py\n- prepare.py (do not modify)", "`prepare.py` is no target: `do not modify`"),
+        ("- train.py\n- prepare.py - read-only", "`prepare.py` is no target: `read-only`"),
+        ("- src/*.py (not src/eval.py)", "`src/*.py` has an exception: `not src/eval.py`"),
+        ("- `src/*.py`, but not `src/eval.py`", "`src/*.py` has an exception"),
+        ("- src/*.py except src/eval.py", "`src/*.py` has an exception"),
+        ("- everything", "`everything` is not a path"),
+    ],
+)  # fmt: skip
+def test_what_must_not_change_is_never_taken_for_a_target(text: str, said: str) -> None:
+    assert said in refused(Target_Files=text).message
+
+
+def test_a_remark_on_what_must_stay_inside_of_a_target_is_a_remark() -> None:
+    assert read(Target_Files="- train.py (do not change the seed)").targets[0].note == "do not change the seed"
+
+
+def test_a_scope_that_has_both_lists() -> None:
+    text = "## Metric\nlower x_y\n## Run\n`make`\n## Scope\n### Can modify\n- a.py\n### Cannot modify\n- b.py\n"
+    protocol = parse(text, file="c.md")
+    assert [rule.pattern for rule in protocol.targets] == ["a.py"]
+    assert [rule.pattern for rule in protocol.readonly] == ["b.py"]
+
+
+@pytest.mark.parametrize(
+    ("text", "patterns"),
+    [
+        ("Nothing", []),
+        ("The rest", []),
+        ("rest of the repo", []),
+        ("all files not listed above", []),
+        ("- anything not in Target Files", []),
+        ("alle übrigen Dateien", []),
+        ("Everything except train.py", []),
+        ("- everything but `train.py`", []),
+        ("- 除 train.py 以外的所有文件", []),
+        ("- never change eval.py", ["never change eval.py"]),  # it is refused by name where files are looked up
+        ("- tests/ and prepare.py", ["tests/", "prepare.py"]),
+        ("Do not touch `prepare.py` or `tests/`.", ["prepare.py", "tests/"]),
+        ("- All tests (`tests/`)", ["tests/"]),
+    ],
+)
+def test_read_only_files(text: str, patterns: list[str]) -> None:
+    assert [rule.pattern for rule in read(**{"Read-Only_Files": text}).readonly] == patterns
+
+
+def test_an_exception_that_is_no_target_is_refused() -> None:
+    error = refused(**{"Read-Only_Files": "Everything except model.py"})
+    assert "`Everything except model.py`" in error.message and "`none`" in error.remedy

@@ -185,3 +185,22 @@ def test_double_stars_match_at_any_depth_and_single_stars_in_one_directory(parts
 @given(st.text(max_size=12), st.text(max_size=12))
 def test_no_pattern_is_an_error(pattern: str, path: str) -> None:
     assert matches(pattern, path) in (True, False)
+
+
+@pytest.mark.parametrize(
+    ("target", "remedy"),
+    [
+        ("trian.py", "did you mean `train.py`? Else commit it first"),
+        ("the file train.py", "did you mean `train.py`?"),
+        ("Train.py", "did you mean `train.py`?"),
+        ("src\\a.py", "did you mean `src/a.py`?"),
+        ("a.py", "did you mean `src/a.py`?"),
+        ("shared.py", "did you mean `../lib/shared.py`?"),
+        ("src/{a,b}.py", "braces are not expanded"),
+        ("quite_new.py", "commit it first"),
+    ],
+)
+def test_a_path_that_is_not_there_is_answered_with_the_one_that_was_meant(target: str, remedy: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        scope(target)
+    assert caught.value.remedy.startswith(remedy)
