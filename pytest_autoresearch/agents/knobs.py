@@ -88,7 +88,8 @@ def make_knob(
     if rank < Rank.NAMED and _IDLE_WORDS & set(re.split(r"[^a-z]+", lowered)):
         rank = Rank.NAMED
     scale = Scale.EXPONENT if prefix else _scale(label, value)
-    return Knob(file, label, start, start + len(text.encode()), text, value, rank, scale, prefix)
+    low = 0.0 if prefix == "1<<" else None  # a negative shift is an error
+    return Knob(file, label, start, start + len(text.encode()), text, value, rank, scale, prefix, low)
 
 
 def _scale(label: str, value: Value) -> Scale:
@@ -148,12 +149,12 @@ def shifted(knob: Knob, factor: float) -> Value | None:
         return None
     if knob.scale is Scale.LOG and isinstance(knob.value, float) and whole:
         exact = float(f"{knob.value * factor:.12g}")  # doubling keeps every digit
-        value: Value | None = _within(knob, exact)
+        value: Value | None = _within(knob, exact) if math.isfinite(exact) else None
     else:
         value = value_at(knob, place + math.log(factor))
     if value == knob.value and isinstance(value, int) and knob.scale in (Scale.LOG, Scale.LINEAR):
         value = _within(knob, value + (1 if (factor > 1) == (value > 0) else -1))
-    if value == knob.value or value == math.inf or (value == 0 and knob.scale is Scale.LOG):
+    if value == knob.value or (value == 0 and knob.scale is Scale.LOG):
         return None
     return value
 
@@ -221,4 +222,4 @@ def value_of(knob: Knob, shown: str) -> Value | None:
     text = shown.removeprefix(knob.prefix)
     if isinstance(knob.value, bool):
         return parse_bool(text)
-    return text.strip("'\"") if isinstance(knob.value, str) else parse_number(text)
+    return text.strip("'\"") if isinstance(knob.value, str) else parse_number(text.replace(" ", ""))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pytest_autoresearch.agents.bench import find_knobs
 from pytest_autoresearch.agents.choosing import choose
-from pytest_autoresearch.agents.knobs import Knob, Rank, Scale, coordinate, relocated, shifted, splice, value_at
+from pytest_autoresearch.agents.knobs import Knob, Rank, Scale, coordinate, relocated, shifted, splice, value_at, value_of
 from pytest_autoresearch.agents.literals import parse_bool, parse_number, render
 from pytest_autoresearch.agents.prospects import steps
 from pytest_autoresearch.errors import AgentError
@@ -185,6 +185,22 @@ def test_probabilities_move_by_their_odds(name: str) -> None:
 
 def test_an_integer_never_becomes_zero() -> None:
     assert [step.knob.value for step in steps(knob_named("A", b"A = 2"))] == [4, 1, 3, 8, 16]
+
+
+@pytest.mark.parametrize("literal", ["-1e308", "1e308", "-1.7976931348623157e308"])
+def test_a_number_at_the_end_of_the_floats_stays_a_number(literal: str) -> None:
+    moved = [step.knob.value for step in steps(knob_named("A", f"A = {literal}".encode()))]
+    assert moved
+    assert all(math.isfinite(float(value)) for value in moved)
+
+
+def test_a_shift_is_never_negative() -> None:
+    assert [step.knob.shown for step in steps(knob_named("A", b"A = 1 << 1"))] == ["1<<2", "1<<0", "1<<3", "1<<4"]
+
+
+def test_a_sign_that_stands_apart_belongs_to_the_value() -> None:
+    knob = knob_named("A", b"A = - 0.5")
+    assert value_of(knob, knob.shown) == -0.5
 
 
 @settings(deadline=None)
