@@ -52,7 +52,7 @@ class Progress:
             verified=None,
             cost=self._cost,
             shares=(),
-            naive=0.0,
+            promised=0.0,
         )
         return _text(summary, self._newest, links, "it runs")
 

@@ -109,9 +109,8 @@ def _opening(summary: Summary, links: Links) -> Iterator[str]:
     if summary.verified is not None:
         facts.append(words(verified_line(summary)))
     else:
-        facts.append(
-            f"not verified yet: `pytest-autoresearch verify`; the naive count claims {words(number(summary.naive))}"
-        )
+        promised = f"the best single run promised {words(number(summary.promised))}"
+        facts.append(f"not verified yet: `pytest-autoresearch verify`; {promised}")
     if summary.cost is not None:
         facts.append(f"cost {summary.cost:.2f} USD")
     if suspicious := [f"{e.number:04d}" for e in summary.keeps if e.suspicious]:

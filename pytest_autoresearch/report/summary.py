@@ -25,8 +25,8 @@ class Summary:
     verified: Verification | None
     cost: float | None
     shares: tuple[Share, ...]
-    naive: float
-    """What "any improvement is a keep" would have claimed: from the first run of the start to the best first run."""
+    promised: float
+    """What the best single run promised: the gain from the first run of the start to the best first run."""
 
     @property
     def gain(self) -> float:
@@ -61,11 +61,11 @@ def summarise(history: History) -> Summary | None:
         verified=next((v for v in reversed(history.verifications) if v.head == incumbent.commit), None),
         cost=sum(costs) if costs else None,
         shares=tuple(who_found_what(history.experiments, Direction(metric["direction"]))),
-        naive=_naive_gain(history.experiments, Direction(metric["direction"])),
+        promised=_best_single_run(history.experiments, Direction(metric["direction"])),
     )
 
 
-def _naive_gain(experiments: Sequence[Experiment], direction: Direction) -> float:
+def _best_single_run(experiments: Sequence[Experiment], direction: Direction) -> float:
     """From single runs, as a person with a table would count; guards and limits are not asked."""
     firsts = []
     for experiment in experiments:

@@ -150,16 +150,15 @@ def share_line(share: Share) -> str:
 
 
 def verified_line(summary: Summary) -> str:
-    """The gain on fresh runs, and beside it what "any improvement is a keep" would have claimed."""
+    """The gain on fresh runs, and beside it what the best single run promised."""
     verified = summary.verified
     if verified is None or verified.gain is None:
         return "verification: a fresh run of start or head gave no metric"
     runs = f"{len(verified.start_runs)} v {len(verified.head_runs)} fresh runs"
     gain = percent(verified.gain, summary.start.value)
     shown = number(verified.gain) if gain is None else f"{number(verified.gain)} ({gain:.2f} %)"
-    return (
-        f"verified gain {shown}{interval(verified.interval)} on {runs}; the naive count claims {number(summary.naive)}"
-    )
+    promised = f"the best single run promised {number(summary.promised)}"
+    return f"verified gain {shown}{interval(verified.interval)} on {runs}; {promised}"
 
 
 def change(experiment: Experiment) -> str:

@@ -20,12 +20,20 @@ LINKS = Links("https://github.com/o/r", "https://github.com/o/r/actions/runs/1")
 NASTY = st.text(st.sampled_from("@ab#1<>&`*_[](){}|!\\:/.-~$\n\r\t\x1b\x00\u202e\U0001f600'\"%"), max_size=60)
 
 
-def test_it_says_start_best_verified_gain_the_naive_claim_and_what_it_cost() -> None:
+def test_it_says_start_best_verified_gain_what_the_best_single_run_promised_and_what_it_cost() -> None:
     found = pull_request(history(9, verified=True), LINKS)
     assert "loss: start 1 → best 0.9991" in found.title and "verified 0.09 %" in found.title
     assert "(3 keeps of 9 experiments)" in found.title
     text = MarkdownIt("gfm-like", {"linkify": False}).render(found.body)
-    for said in ("verified gain", "naive count claims", "0.09 USD", "peak_mb at most 512", "tests/", "bwrap", "claude"):
+    for said in (
+        "verified gain",
+        "best single run promised",
+        "0.09 USD",
+        "peak_mb at most 512",
+        "tests/",
+        "bwrap",
+        "claude",
+    ):
         assert said in text, said
     assert "holdout" in text and "/autoresearch drop 9" in text and "pytest-autoresearch verify --tag demo" in text
 
