@@ -53,6 +53,11 @@ def parse_answer(message: str) -> Answer:
     )
 
 
+def is_labelled(line: str) -> bool:
+    """Whether it is one of the two documented lines."""
+    return _LABELLED.match(line) is not None
+
+
 def clean(text: str) -> str:
     """Text without escape sequences and without control or invisible formatting characters; lines are kept."""
     if text.isascii() and text.isprintable():

@@ -8,7 +8,16 @@ from __future__ import annotations
 
 import shlex
 
-from pytest_autoresearch.agents.answer import LONGEST_DESCRIPTION, LONGEST_FAILURE, clean, last_words, one_line
+from pytest_autoresearch.agents.answer import (
+    LONGEST_DESCRIPTION,
+    LONGEST_FAILURE,
+    Answer,
+    clean,
+    is_labelled,
+    last_words,
+    one_line,
+    parse_answer,
+)
 from pytest_autoresearch.agents.base import AgentSettings, Briefing, Desk, Proposal, Turn
 from pytest_autoresearch.errors import AgentError
 
@@ -39,15 +48,14 @@ class CommandAgent:
             timeout=self._settings.deadline,
             home={_BRIEFING: text},
         )
-        return Proposal(_description(turn.stdout), failure=_failure(turn))
+        answer = _answer(_text(turn.stdout))
+        return Proposal(answer.description, hypothesis=answer.hypothesis, failure=_failure(turn))
 
 
-def _description(stdout: bytes) -> str:
-    """The last line that says something, as one clean line."""
-    for line in reversed(_text(stdout).splitlines()):
-        if line.strip():
-            return one_line(line, LONGEST_DESCRIPTION)
-    return ""
+def _answer(said: str) -> Answer:
+    """The two documented lines where the output ends with one of them, else its last line as it stands."""
+    last = next((line for line in reversed(said.splitlines()) if line.strip()), "")
+    return parse_answer(said) if is_labelled(last) else Answer(one_line(last, LONGEST_DESCRIPTION))
 
 
 def _failure(turn: Turn) -> str | None:

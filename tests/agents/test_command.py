@@ -35,6 +35,11 @@ def test_a_program_edits_the_workspace_and_its_last_line_is_the_description(desk
     assert desk.files["train.py"].startswith("LR = 0.25")
 
 
+def test_a_program_may_answer_with_the_two_lines_of_the_other_agents(desk: LooseDesk) -> None:
+    answered = turn(desk, "echo 'HYPOTHESIS: too hot'; echo 'DESCRIPTION: halve RATE'; echo")
+    assert (answered.description, answered.hypothesis) == ("halve RATE", "too hot")
+
+
 def test_the_briefing_is_on_stdin_and_in_a_file_outside_the_workspace(desk: LooseDesk) -> None:
     text = 'test "$(cat)" = "$(cat "$AUTORESEARCH_BRIEFING")" && grep -c Halve "$AUTORESEARCH_BRIEFING"'
     assert turn(desk, text) == Proposal("1")
