@@ -5,14 +5,14 @@ Files are parsed again only when their bytes changed. A file that does not parse
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from pytest_autoresearch.agents.base import Briefing, Desk
 from pytest_autoresearch.agents.choosing import choose
 from pytest_autoresearch.agents.formats import json_knobs, plain_knobs, toml_knobs, yaml_knobs
-from pytest_autoresearch.agents.knobs import Knob, Scale, relocated, splice
+from pytest_autoresearch.agents.knobs import Knob, Scale, begun_with, relocated, splice
 from pytest_autoresearch.agents.literals import Value
 from pytest_autoresearch.agents.python_knobs import python_knobs
 
@@ -67,10 +67,10 @@ class Bench:
     _turned: dict[tuple[str, bytes], tuple[tuple[Knob, ...], list[tuple[Knob, Knob]]]] = field(default_factory=dict)
     _asked: tuple[object, ...] | None = None
 
-    def look(self, briefing: Briefing, desk: Desk, moved: Collection[str]) -> tuple[Knob, ...]:
-        """The knobs as they stand now, the most likely first. ``moved`` has the names that the history has moved."""
+    def look(self, briefing: Briefing, desk: Desk, origins: Mapping[str, str]) -> tuple[Knob, ...]:
+        """The knobs as they stand now, the most likely first. ``origins`` has the first values of those that moved."""
         contents = {target: desk.read(target) for target in desk.targets}
-        asked = (briefing.protocol.knobs, frozenset(moved))
+        asked = (briefing.protocol.knobs, dict(origins))
         if contents == self._contents and asked == self._asked:
             return self.knobs
         for target, data in contents.items():
@@ -78,11 +78,16 @@ class Bench:
                 self._found[target] = self._find(target, data)
         self._contents, self._asked = contents, asked
         self.several = len(contents) > 1
-        labels = {name.rpartition(": ")[2] for name in moved}
-        knobs = choose([knob for target in contents for knob in self._found[target]], briefing.protocol.knobs, labels)
+        labels = {name.rpartition(": ")[2] for name in origins}
+        found = [self._begun(knob, origins) for target in contents for knob in self._found[target]]
+        knobs = choose(found, briefing.protocol.knobs, labels)
         if knobs != self.knobs:
             self.knobs, self.changes = knobs, self.changes + 1
         return self.knobs
+
+    def _begun(self, knob: Knob, origins: Mapping[str, str]) -> Knob:
+        shown = origins.get(self.name_of(knob))
+        return knob if shown is None else begun_with(knob, shown)
 
     def _find(self, target: str, data: bytes) -> tuple[Knob, ...]:
         """The knobs of a file; what was only turned here, and kept, needs no parser."""

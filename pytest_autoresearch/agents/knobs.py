@@ -40,8 +40,9 @@ class Scale(Enum):
 class Knob:
     """One literal. ``label`` is unique in ``file``; ``start`` and ``end`` are byte offsets of ``text``.
 
-    ``prefix`` is what stands before the literal when it is shown (``2**``). ``low``, ``high`` and ``choices`` come from
-    the protocol's ``knobs``; without them a number has no bounds.
+    ``style`` is the literal whose notation other values take. ``prefix`` is what stands before the literal when it is
+    shown (``2**``). ``low``, ``high`` and ``choices`` come from the protocol's ``knobs``; without them a number has no
+    bounds.
     """
 
     file: str
@@ -52,6 +53,7 @@ class Knob:
     value: Value
     rank: Rank
     scale: Scale
+    style: str
     prefix: str = ""
     low: float | None = None
     high: float | None = None
@@ -63,8 +65,8 @@ class Knob:
         return self.prefix + self.text
 
     def holding(self, value: Value) -> Knob:
-        """The same knob with another value, in the notation of the old one."""
-        text = render(value, self.text)
+        """The same knob with another value, in its style."""
+        text = render(value, self.style)
         return replace(self, text=text, value=value, end=self.start + len(text.encode()))
 
 
@@ -89,7 +91,7 @@ def make_knob(
         rank = Rank.NAMED
     scale = Scale.EXPONENT if prefix else _scale(label, value)
     low = 0.0 if prefix == "1<<" else None  # a negative shift is an error
-    return Knob(file, label, start, start + len(text.encode()), text, value, rank, scale, prefix, low)
+    return Knob(file, label, start, start + len(text.encode()), text, value, rank, scale, text, prefix, low)
 
 
 def _scale(label: str, value: Value) -> Scale:
@@ -101,6 +103,19 @@ def _scale(label: str, value: Value) -> Scale:
         power = value >= _SMALLEST_POWER and value & (value - 1) == 0
         return Scale.POWER_OF_TWO if power else Scale.LOG
     return Scale.LOGIT if 0 < value < 1 and _PROBABILITY.search(label) else Scale.LOG
+
+
+def begun_with(knob: Knob, shown: str) -> Knob:
+    """The knob, told which value the session began with, so that its history does not change what it is.
+
+    All values of a number are written like the first one: then one value has one spelling, and the way back leads to
+    the very state that was there before. What was no power of two when the session began does not become one.
+    """
+    first = value_of(knob, shown)
+    if first is None or isinstance(first, (bool, str)):
+        return knob
+    same = knob.scale is Scale.EXPONENT or _scale(knob.label, first) is knob.scale
+    return replace(knob, style=shown.removeprefix(knob.prefix), scale=knob.scale if same else Scale.LOG)
 
 
 # ── moving ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -44,12 +44,18 @@ def parse_bool(text: str) -> bool | None:
 
 
 def render(value: Value, like: str) -> str:
-    """``value`` in the notation of the literal ``like``; a number reads back as exactly the same number."""
+    """``value`` in the notation of the literal ``like``, which stays as it is where it already means ``value``.
+
+    A number reads back as exactly the same number.
+    """
     if isinstance(value, bool):
         return _render_bool(value, like)
     if isinstance(value, str):
         quote = like[:1] if like[:1] in ("'", '"') else ""
         return f"{quote}{value}{quote}"
+    meant = parse_number(like)
+    if meant == value and type(meant) is type(value):
+        return like
     text = _render_int(value, like) if isinstance(value, int) else _render_float(value, like)
     return f"+{text}" if like.startswith("+") and not text.startswith("-") else text
 

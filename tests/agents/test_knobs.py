@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 
 from pytest_autoresearch.agents.bench import find_knobs
 from pytest_autoresearch.agents.choosing import choose
-from pytest_autoresearch.agents.knobs import Knob, Rank, Scale, coordinate, relocated, shifted, splice, value_at, value_of
+from pytest_autoresearch.agents.knobs import (
+    Knob,
+    Rank,
+    Scale,
+    coordinate,
+    relocated,
+    shifted,
+    splice,
+    value_at,
+    value_of,
+)
 from pytest_autoresearch.agents.literals import parse_bool, parse_number, render
 from pytest_autoresearch.agents.prospects import steps
 from pytest_autoresearch.errors import AgentError
@@ -260,6 +270,11 @@ def test_a_range_with_zero_in_it_moves_evenly() -> None:
 def test_choices_keep_the_quotes() -> None:
     (knob,) = choose(find_knobs("train.py", TRAIN), ["SCHEDULE: cosine|linear|step"])
     assert [step.knob.text for step in steps(knob)] == ['"linear"', '"step"']
+
+
+def test_a_choice_that_means_the_same_is_no_move() -> None:
+    (knob,) = choose(find_knobs("train.py", b"A = 0.10\n"), ["A: 0.1|0.2|1e-1"])
+    assert [step.knob.text for step in steps(knob)] == ["0.2"]
 
 
 @pytest.mark.parametrize(

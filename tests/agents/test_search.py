@@ -191,6 +191,26 @@ def test_no_state_is_proposed_twice(tmp_path: Path, seed: int, make: Callable[[]
     assert len(done.desk.states) == len(done.history) > 60
 
 
+@pytest.mark.parametrize("make", AGENTS)
+@pytest.mark.parametrize("seed", range(3))
+def test_no_values_are_proposed_twice_in_other_words(tmp_path: Path, seed: int, make: Callable[[], Agent]) -> None:
+    source = {"train.py": b"A = 1e-3\nB = 1_000\nC = 0.50\n"}
+
+    def anything(files: Mapping[str, bytes]) -> float:
+        return random.Random(f"{seed}{constants(files['train.py'])}").random()
+
+    done = Session(tmp_path, source, anything).run(make(), 120)
+    values = {tuple(constants(dict(state)["train.py"]).values()) for state in done.desk.states}
+    assert len(values) == len(done.history) > 20
+
+
+def test_a_size_that_grew_to_a_power_of_two_still_moves_finely(tmp_path: Path) -> None:
+    done = Session(
+        tmp_path, {"train.py": b"DEPTH = 4\n"}, lambda files: abs(constants(files["train.py"])["DEPTH"] - 13)
+    )
+    assert done.run(Sweep(), 40).incumbent.value == 0
+
+
 def test_pending_states_of_other_workers_are_not_proposed(tmp_path: Path) -> None:
     done, agent = session(tmp_path), Sweep()
     states = []
