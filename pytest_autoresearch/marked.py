@@ -124,8 +124,6 @@ def _measuring_command(item: pytest.Item, metric: object, directory: PurePosixPa
     words = ["python", "-m", "pytest", "-q", "--color=no", "--autoresearch-measure", str(metric)]
     if config.inipath is not None and config.inipath.resolve().is_relative_to(root):
         words += ["-c", config.inipath.resolve().relative_to(root).as_posix()]
-    if hasattr(config.option, "no_cov"):
-        words.append("--no-cov")  # it slows what is measured
     words += options_of_runs(config)
     words.append(f"{item.path.resolve().relative_to(root).as_posix()}::{node_id(item).partition('::')[2]}")
     command = f"{shlex.join(words)} {PRIVATE_CACHE}"

@@ -13,7 +13,7 @@ import pytest
 from pytest_autoresearch.protocol.options import OPTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
     from pytest_autoresearch.measuring import ExperimentFixture
@@ -72,6 +72,13 @@ def pytest_configure(config: pytest.Config) -> None:
     from pytest_autoresearch.running import Loop
 
     config.pluginmanager.register(Loop(config), "autoresearch-loop")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
+    if early_config.known_args_namespace.autoresearch_measure is not None:
+        early_config.known_args_namespace.no_cov = True  # pytest-cov starts in this hook, and slows what is measured
+    return (yield)
 
 
 @pytest.hookimpl(tryfirst=True)

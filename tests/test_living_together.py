@@ -118,6 +118,14 @@ def test_loss(record_metric):
     assert marked.pytest("test_guard.py").returncode == 1  # by hand it is too little
 
 
+def test_a_session_goes_on_where_pytest_cov_was_installed_meanwhile(marked: Marked) -> None:
+    pytest.importorskip("pytest_cov")
+    assert marked.loop("test_loss.py").returncode == 0
+    marked.env["PYTEST_PLUGINS"] = "pytest_cov.plugin"
+    done = marked.loop("test_loss.py")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_xdist_in_addopts_is_for_ordinary_tests(marked: Marked) -> None:
     marked.use("xdist.plugin")
     marked.write("pytest.ini", "[pytest]\npythonpath = .\naddopts = -n 2\n")
