@@ -71,6 +71,7 @@ class Part:
     inline: str = ""
     blocks: list[Block] = field(default_factory=list)
     is_opening: bool = False
+    opened_by: str = "heading"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +149,10 @@ class _Walker:
             self._paragraph(block)
         elif block.kind == "item" and block.depth == 1 and self._current.is_opening:
             self._item(block)
+        elif block.kind == "row" and len(block.cells) > 1 and self._current.is_opening:
+            self._row(block)
+        elif self._current.opened_by == "item" and block.depth:
+            self._current.blocks.append(replace(block, depth=block.depth - 1))
         else:
             self._current.blocks.append(block)
 
@@ -174,7 +179,9 @@ class _Walker:
         kept: list[str] = []
         begin = block.line
         for number, line in enumerate(block.text.split("\n"), block.line):
-            part = self._run_in(field_of(line) if self._current.is_opening else bold_field_of(line), number)
+            part = _jammed(line, number) or self._run_in(
+                field_of(line) if self._current.is_opening else bold_field_of(line), number
+            )
             if part is None:
                 kept.append(line)
                 continue
@@ -188,6 +195,22 @@ class _Walker:
         if part is None:
             self._current.blocks.append(block)
         else:
+            part.opened_by = "item"
+            self._parts.append(part)
+            self._keep([part.inline], block.line, block.end)
+
+    def _row(self, block: Block) -> None:
+        """A row of a table of sections: ``| Metric | val_bpb |``."""
+        key, value = block.cells[0], " | ".join(filter(None, block.cells[1:]))
+        part = self._run_in((key, value), block.line)
+        is_field = normalise(key) in _FIELDS.get(self._current.name or "", ())
+        if part is None and self._current.opened_by == "row" and not is_field:
+            title = " ".join(re.sub(r"[^\w ]+", " ", key).split()) or "Row"
+            part = Part(None, title, RUN_IN, block.line, block.line + 1, inline=value, is_opening=True)
+        if part is None:
+            self._current.blocks.append(block)
+        else:
+            part.opened_by = "row"
             self._parts.append(part)
             self._keep([part.inline], block.line, block.end)
 
@@ -205,9 +228,16 @@ class _Walker:
         return Part(name, key_value[0], RUN_IN, line, line + 1, inline=key_value[1], is_opening=current.is_opening)
 
     def _keep(self, lines: list[str], begin: int, end: int) -> None:
-        text = "\n".join(lines)
-        if text.strip():
-            self._current.blocks.append(Block("text", text, begin, end))
+        blank = next((n for n, line in enumerate(lines) if line.strip()), None)
+        if blank is not None:
+            self._current.blocks.append(Block("text", "\n".join(lines[blank:]), begin + blank, end))
+
+
+def _jammed(line: str, number: int) -> Part | None:
+    """The section that ``##Metric`` opens, which Markdown takes for text."""
+    found = re.fullmatch(r"(#{1,6})(?=[^\s#])(.*?)#*\s*", line)
+    name, inline = _known(found[2]) if found else (None, "")
+    return Part(name, found[2], len(found[1]), number, number + 1, inline=inline) if found and name else None
 
 
 def _known(title: str) -> tuple[str | None, str]:
@@ -292,7 +322,7 @@ def _blocks(tokens: list[Token]) -> Iterator[Block]:
             case "inline":
                 before = tokens[at - 1]
                 if before.type == "heading_open" and before.level == 0:
-                    title = re.sub(r"(?:\s+#+)+$", "", " ".join(token.content.split()))
+                    title = re.sub(r"(?:\s+#+)+$", "", one_line(token.content))
                     spread = before.map or (line - 1, end - 1)
                     yield Block("heading", title, spread[0] + 1, spread[1] + 1, int(before.tag[1:]))
                 else:

@@ -19,7 +19,7 @@ from pytest_autoresearch.protocol.durations import (
 from pytest_autoresearch.protocol.text import field_of, one_line, quoted
 from pytest_autoresearch.protocol.vocabulary import BUDGET_FIELDS, normalise
 
-_CLAUSE = re.compile(r"[;,.。，；]\s+|\s+(?:and|und)\s+|[，；。]|\s*[(（]")
+_CLAUSE = re.compile(r"[;,.。，；]\s+|\s+(?:and|und)\s+|[，；。]|\s*[(（]|\s+\*\*")
 _KILL = re.compile(r"\b(?:kill\w*|abort\w*|hard|timeout|abbr[ue]ch\w*)\b|终止|超时", re.IGNORECASE)
 _ONE_RUN = re.compile(r"\b(?:experiments?|runs?|iterations?|trials?|training|duration|wall|max|limit|lauf)\b|实验|运行")
 _SOMETHING_ELSE = re.compile(
@@ -112,6 +112,9 @@ def _field(key: str, value: str, line: int) -> Iterator[_Said]:
     words = normalise(key)
     if name := BUDGET_FIELDS.get(words):
         yield _Said(name, value, line)
+        behind = [clause for clause in _CLAUSE.split(value)[1:] if _KILL.search(clause) and has_unit(clause)]
+        if name == "budget" and behind:
+            yield _Said("kill_timeout", _LEADING_WORDS.sub("", behind[0]).rstrip(")）"), line, is_named=False)
     elif has_unit(value) and not _SOMETHING_ELSE.search(words):
         if _KILL.search(words):
             yield _Said("kill_timeout", value, line, is_named=False)

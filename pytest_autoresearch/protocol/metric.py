@@ -10,11 +10,11 @@ from typing import Any
 
 from pytest_autoresearch.errors import ConfigError
 from pytest_autoresearch.protocol.amounts import parse_amount, parse_bounds, parse_target
-from pytest_autoresearch.protocol.blocks import Block
+from pytest_autoresearch.protocol.blocks import Block, upright
 from pytest_autoresearch.protocol.durations import says_none
 from pytest_autoresearch.protocol.model import Amount, Direction, Metric
 from pytest_autoresearch.protocol.shell import command_in, not_a_command, without_prompts
-from pytest_autoresearch.protocol.text import field_of, is_placeholder, one_line, quoted, spans, valued
+from pytest_autoresearch.protocol.text import field_of, is_placeholder, one_line, quoted, spans, unescaped, valued
 from pytest_autoresearch.protocol.vocabulary import (
     METRIC_FIELDS,
     normalise,
@@ -29,10 +29,14 @@ EXAMPLE = "write, for example:\n    ## Metric\n    - **Name**: val_bpb\n    - **
 _CANONICAL = ("name", "direction", "extract command", "target", "min delta", "bounds")
 _IDENTIFIER = re.compile(r"\b[A-Za-z]\w*_\w+\b", re.ASCII)
 _AFTER_VERB = re.compile(
-    r"\W*(?:minimi[sz]\w*|maximi[sz]\w*|optimi[sz]\w*|reduc\w*|lower(?!\s+is)|raise|increase|improve|最小化|最大化|优化|降低|提高)"
+    r"\W*(?:(?:\w+\W+){1,5}to\s+)?(?:minimi[sz]\w*|maximi[sz]\w*|optimi[sz]\w*|reduc\w*|lower(?!\s+is)|raise|increase|improve|最小化|最大化|优化|降低|提高)"
     r"\s*(?:the\s+|our\s+|die\s+|den\s+|das\s+)?(?P<name>[^(（,，;；:：.。—–]+)",
     re.IGNORECASE,
 )
+_FILE = re.compile(r"\S*/|\S+\.(?:py|sh|js|ts|c|cpp|rs|go|md|txt|log|json|csv|tsv|toml|ya?ml)")
+_LINK = re.compile(r"\[([^\[\]]+)\]\([^()]*\)")
+_IN_QUOTES = re.compile(r"([\"'])([^\"']+)\1|“([^“”]+)”")
+_PREPOSITION = re.compile(r"\s+(?:of|in|from|by|on|for|as|with|the)$", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -59,7 +63,7 @@ def read_metric(
         for block in _joined(content):
             _put(draft, name, block.text, block.first, file, is_code=block.kind == "code")
     _refuse_misspelt(draft, file)
-    _read_sentence(draft, blocks)
+    sentence = _read_sentence(draft)
     values: dict[str, Any] = {}
     for name, (text, at) in draft.texts.items():
         try:
@@ -70,7 +74,8 @@ def read_metric(
             raise ConfigError(f"Metric, {title}: {error}", file=file, line=at, remedy=remedy) from None
     for name in ("name", "direction"):
         if values.get(name) is None:
-            raise ConfigError(f"the metric has no {name}", file=file, line=line, remedy=EXAMPLE)
+            why = f": {quoted(sentence)} says neither lower nor higher" if name == "direction" and sentence else ""
+            raise ConfigError(f"the metric has no {name}{why}", file=file, line=line, remedy=EXAMPLE)
     lines = {name: at for name, (_, at) in draft.texts.items() if values[name] is not None}
     given = {name: value for name, value in values.items() if value is not None}
     return Metric(**given), lines, draft.rest
@@ -80,7 +85,7 @@ def _draft(blocks: Sequence[Block], file: str) -> Draft:
     """Sort the lines of the section into known fields, and the rest."""
     draft = Draft()
     waiting: tuple[str, int] | None = None  # a field whose value is the block of code that follows
-    for block in (piece for whole in blocks for piece in _pieces(whole)):
+    for block in (piece for whole in upright(blocks, METRIC_FIELDS) for piece in _pieces(whole)):
         if block.kind == "code" and waiting is not None:
             _put(draft, waiting[0], block.text, block.first, file, is_code=True)
             waiting = None
@@ -105,7 +110,11 @@ def _pieces(block: Block) -> list[Block]:
     lines = block.text.split("\n")
     if block.kind != "text" or len(lines) == 1 or not any(_is_known(field_of(line)) for line in lines):
         return [block]
-    return [replace(block, text=line, line=n, end=n + 1) for n, line in enumerate(lines, block.line) if line.strip()]
+    return [
+        replace(block, text=line.removesuffix("\\"), line=n, end=n + 1)
+        for n, line in enumerate(lines, block.line)
+        if line.strip()
+    ]
 
 
 def _is_known(key_value: tuple[str, str] | None) -> bool:
@@ -138,40 +147,61 @@ def _put(draft: Draft, name: str, text: str, line: int, file: str, *, is_code: b
         draft.code.add(name)
 
 
-def _read_sentence(draft: Draft, blocks: Sequence[Block]) -> None:
-    """Fill in name and direction from `minimise val_bpb (lower is better)` and the like."""
+def _read_sentence(draft: Draft) -> str:
+    """Fill in name and direction from `minimise val_bpb (lower is better)` and the like; the sentence that was read."""
     if "direction" not in draft.texts and "name" in draft.texts:
         text, line = draft.texts["name"]
-        if read_direction(text) is not None:
-            draft.texts["direction"] = (text, line)
-    sentences = [block for block in draft.rest if block.kind in ("text", "item")]
-    for block in sentences[:1]:
+        if read_direction(_beside_name(text, text)) is not None:
+            draft.texts["direction"] = (_beside_name(text, text), line)
+    sentence = ""
+    for block in [block for block in draft.rest if block.kind in ("text", "item")]:
         text = one_line(block.text)
-        if "direction" not in draft.texts and read_direction(text) is not None:
+        text = text if "`" in text else unescaped(text)
+        if "direction" not in draft.texts and not re.search(r"\w", without_directions(text)):
             draft.texts["direction"] = (text, block.line)
-        if "name" not in draft.texts and (name := name_in(text)):
-            draft.texts["name"] = (f"`{name}`" if "`" not in name else name, block.line)
             draft.rest.remove(block)
+        elif not sentence:
+            sentence = text
+            if "name" not in draft.texts and (name := name_in(text)):
+                draft.texts["name"] = (f"`{name}`", block.line)
+                draft.rest.remove(block)
+            beside = _beside_name(text, draft.texts.get("name", ("", 0))[0])
+            if "direction" not in draft.texts and read_direction(beside) is not None:
+                draft.texts["direction"] = (beside, block.line)
+    return sentence
+
+
+def _beside_name(text: str, naming: str) -> str:
+    """A text without the metric's name, whose words are no direction: ``max_latency``."""
+    try:
+        return unescaped(text).replace(_read_name(naming), " ", 1)
+    except ValueError:
+        return text
 
 
 def name_in(sentence: str) -> str:
     """The metric that a sentence is about; empty if it names none."""
-    code = next((span.code for span in spans(sentence) if " " not in span.code.strip()), "")
-    identifier = _IDENTIFIER.search(sentence)
+    codes = (span.code for span in spans(sentence) if " " not in span.code.strip())
+    code = next((code for code in codes if not _FILE.fullmatch(code.strip())), "")
+    identifier = _IDENTIFIER.search(re.sub(r"`[^`]*`", " ", sentence))
     verb = _AFTER_VERB.match(sentence)
     name = code or (identifier[0] if identifier else "") or (verb["name"] if verb else "")
     name = re.sub(r"\s(?:is|are|ist)\s(?:better|besser).*", "", name)
     if not name:
         name = re.split(r"[(（,，;；:：.。—–]|\s-\s|\s(?:is|ist)\s", without_directions(sentence), maxsplit=1)[0]
-    return " ".join(name.split())
+    return _PREPOSITION.sub("", " ".join(name.partition("`")[0].split()))
 
 
 def _read_name(text: str) -> str:
     if "\t" in text.strip():
         raise ValueError(f"{text.strip()[:80]!r} holds a tab, which separates the columns of results.tsv")
     first = next(spans(text), None)
-    name = first.code.strip() if first is not None else valued(text).value.rstrip(" :,;")
-    if first is None and read_direction(name) is not None and (shorter := name_in(name)):
+    if first is not None:
+        return checked_name(first.code.strip())
+    name = valued(_LINK.sub(r"\1", text)).value.rstrip(" :,;")
+    if in_quotes := _IN_QUOTES.fullmatch(name):
+        name = in_quotes[2] or in_quotes[3]
+    elif without_directions(name) != name and (shorter := name_in(name)):
         name = shorter
     return checked_name(name)
 

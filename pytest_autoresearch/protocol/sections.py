@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection
 from typing import Any, NoReturn
 
 from pytest_autoresearch.errors import ConfigError
 from pytest_autoresearch.protocol.blocks import Block, Document, Part
 from pytest_autoresearch.protocol.budget import check_order, read_budget
+from pytest_autoresearch.protocol.durations import says_none
 from pytest_autoresearch.protocol.metric import EXAMPLE as METRIC_EXAMPLE
 from pytest_autoresearch.protocol.metric import EXTRACT_EXAMPLE, read_metric
 from pytest_autoresearch.protocol.model import Metric, PathRule, Section
@@ -16,8 +18,17 @@ from pytest_autoresearch.protocol.paths import EXAMPLE as PATHS_EXAMPLE
 from pytest_autoresearch.protocol.paths import read_paths
 from pytest_autoresearch.protocol.shell import read_command
 from pytest_autoresearch.protocol.tags import EXAMPLE as TAG_EXAMPLE
-from pytest_autoresearch.protocol.tags import parse_tag
-from pytest_autoresearch.protocol.text import one_line, unescape_start, valued, without_box
+from pytest_autoresearch.protocol.tags import PREFIX, parse_tag
+from pytest_autoresearch.protocol.text import (
+    field_of,
+    is_placeholder,
+    one_line,
+    quoted,
+    unescape_start,
+    valued,
+    without_box,
+)
+from pytest_autoresearch.protocol.vocabulary import normalise, section_of
 
 TITLES = {
     "goal": "Goal",
@@ -39,6 +50,7 @@ _REMEDIES = {
     "targets": PATHS_EXAMPLE,
     "run": f"add a section `## Run Command` with a command, for example `{RUN_EXAMPLE}`",
 }
+_BRANCH = re.compile(rf"(?<![\w/.-]){PREFIX}[^\s/`'\"()\[\]<>,;*]+")
 _MERGED = frozenset({"goal", "notes", "constraints", "targets", "readonly"})
 
 
@@ -163,19 +175,23 @@ class SectionReader:
             text = unescape_start(without_box(text))
             if not text or block.kind == "head":
                 continue
-            if block.depth > 1 and constraints:
+            if block.depth > 1 and block.kind != "heading" and constraints:
                 constraints[-1] += ("; " if not constraints[-1].endswith(":") else " ") + text
             else:
                 constraints.append(text)
+        if len(constraints) == 1 and says_none(constraints[0]) and len(constraints[0].split()) == 1:
+            return ()
         if constraints:
             self.origins["constraints"] = self._parts["constraints"][0].line
         return tuple(constraints)
 
     def _tag(self) -> str | None:
         for block in self._blocks("tag"):
-            name = valued(block.text.split("\n")[0]).value
-            if not name:
+            name = _branch_in(block.text.split("\n")[0])
+            if not name or says_none(name):
                 continue
+            if is_placeholder(name):
+                self._fail(f"Branch: {quoted(name)} is still the template's placeholder", block.line, TAG_EXAMPLE)
             try:
                 tag = parse_tag(name)
             except ValueError as error:
@@ -195,3 +211,13 @@ class SectionReader:
 
     def _fail(self, message: str, line: int | None, remedy: str) -> NoReturn:
         raise ConfigError(message, file=self._file, line=line, remedy=remedy)
+
+
+def _branch_in(text: str) -> str:
+    """The branch that a line names: alone, behind a label, or as the one ``autoresearch/…`` in it."""
+    label = field_of(text)
+    if label and (section_of(label[0]) == "tag" or normalise(label[0]) == "name"):
+        text = label[1]
+    name = valued(text).value
+    found = set(_BRANCH.findall(text))
+    return name if name.startswith(PREFIX) or len(found) != 1 else found.pop().rstrip(".")

@@ -17,6 +17,7 @@ _REMARK = re.compile(r"\s+(?:-{1,3}>?|–|—|→|=>|#)\s+|\s*——+\s*|\s+\(|\
 _BLOCK_START = re.compile(r"(?P<number>\d{0,9})(?=[-+*#>`~=_|<\[\\.)])")
 _ESCAPED_START = re.compile(r"(\d{0,9})\\(?=[-+*#>`~=_|<\[\\.)])")
 _TASK_BOX = re.compile(r"^(?:\[[ xX]\]\s+)+")
+_SYMBOLS = re.compile(r"^(?:[^\w\x00-\x7f]+\s+)+")
 _PLACEHOLDER = re.compile(r"<[^<>]*[^<>\W][^<>]*>|\[[A-Z_ ]+\]|…|\.\.\.|TODO|TBD")
 
 
@@ -60,7 +61,8 @@ def span_of(code: str) -> str:
 
 
 def field_of(line: str) -> tuple[str, str] | None:
-    """Key and value of ``**Key**: value``, ``**Key:** value``, ``Key: value`` or ``Key = value``."""
+    """Key and value of ``**Key**: value``, ``**Key:** value``, ``Key: value`` or ``Key = value``, after any emoji."""
+    line = _SYMBOLS.sub("", line)
     for pattern in (_COLON_INSIDE, _EMPHASISED_FIELD, _PLAIN_FIELD):
         found = pattern.match(line)
         if found and found["key"].strip():
@@ -70,7 +72,7 @@ def field_of(line: str) -> tuple[str, str] | None:
 
 def bold_field_of(line: str) -> tuple[str, str] | None:
     """The same, for keys in bold only."""
-    return field_of(line) if line.startswith(("**", "__")) else None
+    return field_of(line) if _SYMBOLS.sub("", line).startswith(("**", "__")) else None
 
 
 def valued(text: str) -> Valued:

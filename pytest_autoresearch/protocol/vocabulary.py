@@ -46,7 +46,8 @@ METRIC_FIELDS: Names = _names(
     name="name, metric, metric name, primary, primary metric, metrik, 名称, 指标, 指标名称",
     direction="direction, optimise, optimize, optimisation direction, optimization direction, richtung, 方向, 优化方向",
     extract="extract command, extraction command, extract, extraction, extract with, extracted with, measure command, "
-    "measured with, measure, how to extract, extraktionsbefehl, extraktion, messbefehl, 提取命令, 提取, 提取方式",
+    "measured with, measure, how to extract, extractor, metric command, "
+    "extraktionsbefehl, extraktion, messbefehl, 提取命令, 提取, 提取方式",
     target="target, target value, goal value, stop at, zielwert, 目标, 目标值",
     min_delta="min delta, minimum delta, minimal delta, minimum improvement, min improvement, mindestverbesserung, "
     "最小改进, 最小提升",
@@ -68,6 +69,9 @@ _HIGHER = (
     r"|höher\w*|größer\w*|mehr|maximier\w*)\b|↑|越高|越大|越多|最大化|更高|更大|提高|提升"
 )
 
+_IS_WORSE = r"(?:\s+values?)?\s*(?:is|are|=|ist|sind)\s*(?:worse|worst|bad|schlecht\w*)\b"
+_IN_NAMES = r"(?:max|min|maximum|minimum|low|less|more|up|down)\b"
+
 
 def normalise(name: str) -> str:
     """A heading or field name without what does not matter: case, emphasis, numbering, remarks in brackets."""
@@ -75,6 +79,7 @@ def normalise(name: str) -> str:
     text = re.sub(r"[\u2010-\u2015_-]+", " ", text)
     text = re.sub(r"\([^()]*\)?|\[[^\[\]]*\]", " ", text)
     text = re.sub(r"^\W*(?:(?:section|step|part)\s+)?\d+(?:\.\d+)*\s*[.):]?\s*(?=\D)", "", text)
+    text = re.sub(r"^\W*(?:[一二三四五六七八九十]+\s*[、.:)]\s*|(?:[a-k]|[ivx]+)[.)]\s+)", "", text)
     return " ".join(re.sub(r"[^\w/ ]+", " ", text).split())
 
 
@@ -86,6 +91,10 @@ def section_of(name: str) -> str | None:
 def directions_in(text: str) -> set[Direction]:
     """The directions that a text speaks of."""
     plain = unicode_normalize("NFKC", text).lower().replace("_", " ")
+    plain = re.sub(rf"\b(?:not|never|nicht|instead of|rather than|statt)\s+(?:{_LOWER}|{_HIGHER})", " ", plain)
+    plain = re.sub(
+        rf"(?:(?P<low>{_LOWER})|{_HIGHER}){_IS_WORSE}", lambda bad: "higher" if bad["low"] else "lower", plain
+    )
     found = {Direction.LOWER} if re.search(_LOWER, plain) else set()
     return found | ({Direction.HIGHER} if re.search(_HIGHER, plain) else set())
 
@@ -101,8 +110,7 @@ def read_direction(text: str) -> Direction | None:
 
 
 def without_directions(text: str) -> str:
-    """A text without the words that only say a direction."""
+    """A text without the words that only say a direction; ``max latency`` is a name."""
     phrase = rf"(?:{_LOWER}|{_HIGHER})"
-    return re.sub(
-        rf"(?i){phrase}(?:\s+(?:values?\s+)?(?:is|are|ist|sind)\s+(?:better|best|besser)|越好|好)?", " ", text
-    )
+    better = r"\s+(?:values?\s+)?(?:is|are|ist|sind)\s+(?:better|best|besser|worse|bad)|越好|好"
+    return re.sub(rf"(?i){phrase}(?:{better})|(?!{_IN_NAMES}){phrase}", " ", text)

@@ -59,6 +59,10 @@ def refused(**sections: str) -> ConfigError:
         ("| Per experiment | Kill timeout |\n|---|---|\n| 5 min | 10 min |", 300, 600),
         ("- Total run time: 8 h\n- Per experiment: 5 min", 300, None),
         ("- Setup per run: 1 min", None, None),
+        ("每次实验：5分钟，超时：10分钟", 300, 600),
+        ("- Per experiment: 5 minutes, kill timeout: 10 minutes", 300, 600),
+        ("- **Per experiment**: 5 minutes **Kill timeout**: 10 minutes", 300, 600),
+        ("- Per experiment: 5 minutes (killed after 10 minutes)\n- Kill timeout: 12 minutes", 300, 720),
     ],
 )
 def test_a_time_budget(text: str, budget: float | None, kill: float | None) -> None:
@@ -212,3 +216,136 @@ def test_read_only_files(text: str, patterns: list[str]) -> None:
 def test_an_exception_that_is_no_target_is_refused() -> None:
     error = refused(**{"Read-Only_Files": "Everything except model.py"})
     assert "`Everything except model.py`" in error.message and "`none`" in error.remedy
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "direction"),
+    [
+        ("We want to maximize throughput (tokens/s).", "throughput", "higher"),
+        ("Our goal is to minimize the validation loss.", "validation loss", "lower"),
+        ("- val_bpb\n- lower is better", "val_bpb", "lower"),
+        ("| Name | Direction |\n|---|---|\n| val_bpb | lower |", "val_bpb", "lower"),
+        ("- 📊 **Name:** val_bpb\n- ⬆️ **Direction:** higher", "val_bpb", "higher"),
+        ("Name: val_bpb\\\nDirection: lower", "val_bpb", "lower"),
+        ("val\\_bpb, lower is better", "val_bpb", "lower"),
+        ("- Name: [val_bpb](docs/m.md)\n- Direction: lower", "val_bpb", "lower"),
+        ('- Name: "val_bpb"\n- Direction: lower', "val_bpb", "lower"),
+        ("- Name: loss\n- Direction: higher is worse", "loss", "lower"),
+        ("- Name: acc\n- Direction: less is bad", "acc", "higher"),
+        ("- Name: loss\n- Direction: not higher, lower", "loss", "lower"),
+        ("reduce max_latency_ms", "max_latency_ms", "lower"),
+        ("- Name: max latency\n- Direction: lower", "max latency", "lower"),
+        ("- Name: minimum margin (higher is better)", "minimum margin", "higher"),
+        ("Minimize max latency (ms)", "max latency", "lower"),
+        ("Reduce the runtime of `bench.py` (seconds)", "runtime", "lower"),
+        ("- Name: val_bpb (min)", "val_bpb", "lower"),
+        ("- Name: lower_bound\n- Higher is better", "lower_bound", "higher"),
+    ],
+)
+def test_a_metric(text: str, name: str, direction: str) -> None:
+    metric = read(Metric=text).metric
+    assert (metric.name, metric.direction.value) == (name, direction)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("- Name: time_up", "the metric has no direction"),
+        ("- Name: max_latency_ms", "the metric has no direction"),
+        ("- Name: max latency", "the metric has no direction"),
+        ("minimizar val_bpb", "the metric has no direction: `minimizar val_bpb` says neither lower nor higher"),
+    ],
+)
+def test_a_name_is_no_direction(text: str, said: str) -> None:
+    assert said in refused(Metric=text).message
+
+
+@pytest.mark.parametrize("label", ["Measure command", "Extractor", "Metric command"])
+def test_an_extract_command(label: str) -> None:
+    text = f"- Name: val_bpb\n- Direction: lower\n- {label}: `cat score.txt`"
+    assert read(Metric=text).metric.extract == "cat score.txt"
+
+
+@pytest.mark.parametrize(
+    ("text", "tag"),
+    [
+        ("none", None),
+        ("None.", None),
+        ("n/a", None),
+        ("Branch: autoresearch/x", "x"),
+        ("Name: `autoresearch/x`", "x"),
+        ("create `autoresearch/x`", "x"),
+        ("Use autoresearch/x.", "x"),
+        ("`git checkout -b autoresearch/x`", "x"),
+        ("[autoresearch/x](https://example.org)", "x"),
+        ('"autoresearch/x"', "x"),
+    ],
+)
+def test_a_branch(text: str, tag: str | None) -> None:
+    assert read(Branch=text).tag == tag
+
+
+@pytest.mark.parametrize("text", ["autoresearch/mar 5", "use autoresearch/<tag>", "origin/autoresearch/x", "TBD"])
+def test_a_branch_that_can_not_be_meant_is_refused(text: str) -> None:
+    assert text in refused(Branch=text).message
+
+
+@pytest.mark.parametrize(
+    ("text", "constraints"),
+    [
+        ("none", ()),
+        ("- None.", ()),
+        ("- no new packages", ("no new packages",)),
+        ("#### Hard\n- a\n#### Soft\n- b", ("Hard", "a", "Soft", "b")),
+    ],
+)
+def test_constraints(text: str, constraints: tuple[str, ...]) -> None:
+    assert read(Constraints=text).constraints == constraints
+
+
+BODIES = ("val_bpb, lower is better", "train.py", "python train.py", "5 min")
+
+
+@pytest.mark.parametrize(
+    "headings",
+    [
+        ("## Metric <!-- one number -->", "## Target Files", "## Run Command", "## Time Budget"),
+        ("##Metric", "##Target files", "##Run", "##Time budget"),
+        ("## 一、指标", "## 二、目标文件", "## 三、运行命令", "## （四）时间预算"),
+        ("## A. Metric", "## B. Target Files", "## C. Run Command", "## IV. Time Budget"),
+        ("## 📊 Metric", "## ✏️ Files in scope:", "## 🚀 RUN", "## ⏱️ BUDGET"),
+        ("## **Metric**", "## `Target Files`", "## _Run Command_", "## __Time Budget__"),
+    ],
+)
+def test_headings(headings: tuple[str, ...]) -> None:
+    protocol = parse("".join(f"{h}\n{body}\n" for h, body in zip(headings, BODIES, strict=True)), file="c.md")
+    assert (protocol.metric.name, protocol.run, protocol.budget) == ("val_bpb", "python train.py", 300)
+    assert [rule.pattern for rule in protocol.targets] == ["train.py"]
+    assert protocol.origins["run"] == 6 and protocol.origins["targets[0]"] == 4
+
+
+def test_a_list_with_lists_in_it() -> None:
+    text = (
+        "# Config\n1. Goal: Fast\n2. Metric: val_bpb (lower is better)\n   - Extraction command: `grep x run.log`\n"
+        "3. Target files:\n   - train.py\n   - model.py\n     - the net\n4. Run command: uv run train.py\n"
+        "5. Constraints:\n   - no new packages\n   - keep the API\n"
+    )
+    protocol = parse(text, file="c.md")
+    assert (protocol.metric.extract, protocol.run) == ("grep x run.log", "uv run train.py")
+    assert [rule.pattern for rule in protocol.targets] == ["train.py", "model.py"]
+    assert protocol.constraints == ("no new packages", "keep the API")
+    assert protocol.origins["targets[1]"] == 7
+
+
+def test_one_table_for_everything() -> None:
+    rows = "".join(
+        f"| {title} | {text} |\n"
+        for title, text in (
+            ("Goal", "Fast"), ("Metric", "val_bpb"), ("Direction", "lower"), ("Target files", "`a.py`, `b.py`"),
+            ("Run command", "`make`"), ("Time budget", "5m"), ("Branch", "x"),
+        )
+    )  # fmt: skip
+    protocol = parse(f"# Autoresearch\n\n| Field | Value |\n|---|---|\n{rows}", file="c.md")
+    assert (protocol.goal, protocol.metric.name, protocol.run) == ("Fast", "val_bpb", "make")
+    assert [rule.pattern for rule in protocol.targets] == ["a.py", "b.py"]
+    assert (protocol.budget, protocol.tag, protocol.origins["run"]) == (300, "x", 9)
