@@ -5,11 +5,12 @@ Nothing is ever written through a parser, so comments, order and layout survive 
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from pytest_autoresearch.agents.knobs import Knob, Rank, make_knob
@@ -24,36 +25,28 @@ _Setting = tuple[str, int, str]
 
 def json_knobs(file: str, data: bytes) -> tuple[Knob, ...]:
     """Raises ValueError when the file does not parse, as do all of these."""
-    text = data.decode()
-    json.loads(text)
-    # JSON is YAML, but for tabs between tokens; raw tabs are not allowed inside its strings, so no string changes.
-    return _knobs(file, text, _yaml_settings(text.replace("\t", " ")))
+    return _knobs(file, data, _json_settings)
 
 
 def yaml_knobs(file: str, data: bytes) -> tuple[Knob, ...]:
-    text = data.decode()
-    return _knobs(file, text, _yaml_settings(text))
+    return _knobs(file, data, _yaml_settings)
 
 
 def toml_knobs(file: str, data: bytes) -> tuple[Knob, ...]:
-    text = data.decode()
-    if sys.version_info >= (3, 11):
-        import tomllib
-
-        tomllib.loads(text)
-    return _knobs(file, text, _toml_settings(text))
+    return _knobs(file, data, _toml_settings)
 
 
 def plain_knobs(file: str, data: bytes) -> tuple[Knob, ...]:
-    text = data.decode()
-    return _knobs(file, text, _plain_settings(text))
+    return _knobs(file, data, _plain_settings)
 
 
-def _knobs(file: str, text: str, settings: Iterator[_Setting]) -> tuple[Knob, ...]:
+def _knobs(file: str, data: bytes, read: Callable[[str], Iterator[_Setting]]) -> tuple[Knob, ...]:
     """Knobs with unique labels and byte offsets; every one is as likely as a named constant."""
+    body = data.removeprefix(codecs.BOM_UTF8)
+    text = body.decode()
     knobs, labels = [], Counter[str]()
-    place = at = 0
-    for label, start, literal in sorted(settings, key=lambda setting: setting[1]):
+    place, at = 0, len(data) - len(body)
+    for label, start, literal in sorted(read(text), key=lambda setting: setting[1]):
         value = _value(literal)
         if value is None:
             continue
@@ -77,6 +70,34 @@ def _value(literal: str) -> Value | None:
         inner = literal[1:-1]
         return inner if "\\" not in inner and literal[0] not in inner else None
     return literal if re.fullmatch(r"[\w./-]+", literal) else None
+
+
+# ── JSON ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+_JSON_STRING = r'"[^"\\]*(?:\\.[^"\\]*)*"'
+_JSON_TOKEN = re.compile(rf'(?P<key>{_JSON_STRING})(?=\s*:)|{_JSON_STRING}|[\[\]{{}},]|[^\s\[\]{{}},:"]+')
+
+
+def _json_settings(text: str) -> Iterator[_Setting]:
+    """Walks the tokens with a stack of open arrays and objects."""
+    json.loads(text)
+    label, frames = "", list[tuple[str, int]]()  # a frame: the name it has, elements so far
+    for match in _JSON_TOKEN.finditer(text):
+        token = match[0]
+        if match["key"] is not None:
+            name, key = frames[-1][0], json.loads(token).encode(errors="replace").decode()
+            label = f"{name}.{key}" if name else key
+        elif token in "[{":
+            frames.append((label, 0))
+            label = f"{label}[0]"
+        elif token in "]}":
+            frames.pop()
+        elif token == ",":
+            name, count = frames[-1]
+            frames[-1] = name, count + 1
+            label = f"{name}[{count + 1}]"  # in an object a key follows
+        else:
+            yield label, match.start(), token
 
 
 # ── YAML ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -110,10 +131,12 @@ def _yaml_node(node: yaml.Node, label: str, text: str, seen: set[int]) -> Iterat
         for index, element in enumerate(node.value):
             yield from _yaml_node(element, f"{label}[{index}]", text, seen)
     elif isinstance(node, yaml.ScalarNode) and node.style in (None, "", "'", '"'):
-        start, end = node.start_mark.index, node.end_mark.index
-        quote = node.style or ""
-        if text[start:end] == f"{quote}{node.value}{quote}":  # no anchor, tag or escape in it
-            yield label, start, text[start:end]
+        literal = f"{node.style or ''}{node.value}{node.style or ''}"
+        end = node.end_mark.index
+        start = end - len(literal)
+        before = text[node.start_mark.index : start]
+        if text[start:end] == literal and re.fullmatch(r"(?:[&!]\S*\s+)*", before):  # an anchor, a tag; no escape in it
+            yield label, start, literal
 
 
 # ── TOML ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -129,6 +152,10 @@ _TOML_TOKEN = re.compile(
 
 def _toml_settings(text: str) -> Iterator[_Setting]:
     """Walks the tokens with a stack of open arrays and inline tables; a header holds until the next one."""
+    if sys.version_info >= (3, 11):
+        import tomllib
+
+        tomllib.loads(text)
     header, key, frames = "", "", list[list[str | int]]()  # a frame: "[" or "{", the name it has, elements so far
     expects_value, in_header = False, False
     for kind, start, token in _toml_tokens(text):

@@ -103,7 +103,7 @@ def _render_float(value: float, like: str) -> str:
 
 
 def _power(exponent: int, like: str) -> str:
-    """An exponent with the sign and zero padding of ``like``."""
+    """An exponent with the sign and zero padding of ``like``. A minus becomes a plus: to YAML, 1.0e0 is a text."""
     width = len(like.lstrip("+-")) if like.lstrip("+-").startswith("0") else 1
-    sign = "-" if exponent < 0 else "+" if like.startswith("+") else ""
+    sign = "-" if exponent < 0 else "+" if like[:1] in ("+", "-") else ""
     return f"{sign}{abs(exponent):0{width}d}"

@@ -161,6 +161,46 @@ def test_one_value_changes_and_nothing_else(file: str, text: str, label: str, li
     assert changed == [line]
 
 
+def test_a_number_of_yaml_stays_one_when_its_exponent_loses_its_minus() -> None:
+    (knob,) = find_knobs("a.yaml", b"lr: 5.0e-1\n")
+    assert steps(knob)[0].knob.text == "1.0e+0"
+    assert all(isinstance(yaml.safe_load(step.knob.text), float) for step in steps(knob))
+
+
+@pytest.mark.parametrize("file", ["a.json", "a.yaml", "a.ini"])
+def test_a_byte_order_mark_stays_and_hides_nothing(file: str) -> None:
+    text = {"a.json": '{"lr": 0.5}', "a.yaml": "lr: 0.5\nn:\n  - é: 7\n", "a.ini": "lr = 0.5\n"}[file]
+    knob = find_knobs(file, text.encode("utf-8-sig"))[0]
+    assert knob.label == "lr"
+    wanted = text.replace("0.5", "1.0").encode("utf-8-sig")
+    assert splice(text.encode("utf-8-sig"), [(knob, steps(knob)[0].knob)]) == wanted
+
+
+def test_an_anchor_or_tag_before_a_value_stays() -> None:
+    text = "a: &lr 0.5\nb: *lr\nc: !!float  7\nd: &x !!str '9'\ne: &n\n  5\n"
+    assert values("a.yaml", text) == {"a": 0.5, "c": 7, "d": "9", "e": 5}
+    knob = find_knobs("a.yaml", text.encode())[0]
+    assert splice(text.encode(), [(knob, steps(knob)[0].knob)]) == text.replace("0.5", "1.0").encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (json.dumps({"🙂": "🙂", "lr": 0.5}), {"lr": 0.5}),
+        ('{"a": "\x7f\ufeff \\/ \\\\", "lr": 0.5}', {"lr": 0.5}),
+        (json.dumps({"k" * 2000: 3, "lr": 0.5}), {"k" * 2000: 3, "lr": 0.5}),
+        (
+            '{"a"\n:\n0.5, "b": [[], {}, [7]], "c": {"d": {"e": -9}}, "<<": {"f": 5}}',
+            {"a": 0.5, "b[2][0]": 7, "c.d.e": -9, "<<.f": 5},
+        ),
+        ("[1.5, 2.5]", {"[0]": 1.5, "[1]": 2.5}),
+        (" 7.5\n", {"": 7.5}),
+    ],
+)
+def test_any_json_is_read(text: str, found: dict[str, object]) -> None:
+    assert {label: value for label, value in values("a.json", text).items() if not isinstance(value, str)} == found
+
+
 @pytest.mark.parametrize(
     ("file", "text"),
     [
