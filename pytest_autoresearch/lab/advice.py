@@ -19,6 +19,7 @@ def baseline_advice(failed: Measurement, protocol: Protocol, ignored: Sequence[s
 
     ``ignored`` are paths relative to the top that git ignores and the checkout has: a run does not see them.
     """
+    is_marked = "::" in protocol.source
     reason = failed.failure.value if failed.failure is not None else "no-metric"
     lines = [f"the baseline failed: {reason}: {failed.detail}", f"  command: {_first_line(protocol.run)}"]
     if failed.log_tail:
@@ -27,9 +28,11 @@ def baseline_advice(failed: Measurement, protocol: Protocol, ignored: Sequence[s
     if missing:
         lines.append("  a run sees committed files only; git ignores these, which the checkout has:")
         lines += [f"    {path}" for path in missing]
-        lines.append(f"  if the run needs one, name it in the front matter: data: [{missing[0]}]")
+        where = f'the marker: data=["{missing[0]}"]' if is_marked else f"the front matter: data: [{missing[0]}]"
+        lines.append(f"  if the run needs one, name it in {where}")
     elif failed.failure is Reason.TIMEOUT:
-        lines.append("  raise the kill timeout under Time Budget, or make the run shorter")
+        where = "with @pytest.mark.timeout" if is_marked else "under Time Budget"
+        lines.append(f"  raise the kill timeout {where}, or make the run shorter")
     return "\n".join(lines)
 
 
@@ -42,7 +45,7 @@ def likely_missing(log: str, protocol: Protocol, ignored: Sequence[str]) -> list
         name = PurePosixPath(path).name
         relative = _relative(path, protocol.directory)
         if (
-            name in _NEVER_DATA
+            not _NEVER_DATA.isdisjoint(PurePosixPath(path).parts)
             or name.endswith((".pyc", ".egg-info"))
             or relative in named
             or name.startswith("results.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from pytest_autoresearch.lab.advice import baseline_advice, likely_missing
@@ -18,6 +19,8 @@ IGNORED = [
     "big/",
     "corpus.txt",
     "x.egg-info/",
+    ".pytest_cache/README.md",
+    "sub/.pytest_cache/v/",
 ]
 
 
@@ -25,6 +28,14 @@ def test_paths_that_the_log_names_come_first() -> None:
     log = "FileNotFoundError: [Errno 2] No such file or directory: 'a/deep/cache.bin'"
     assert likely_missing(log, PROTOCOL, IGNORED) == ["a/deep/cache.bin", "big", "corpus.txt"]
     assert likely_missing("", PROTOCOL, IGNORED) == ["big", "corpus.txt", "a/deep/cache.bin"]
+
+
+def test_a_marked_test_is_told_the_argument_of_its_marker() -> None:
+    marked = replace(PROTOCOL, source="test_a.py::test_a")
+    failed = Measurement(Role.INCUMBENT, failure=Reason.ERROR)
+    assert baseline_advice(failed, marked, ["corpus.txt"]).endswith(
+        'if the run needs one, name it in the marker: data=["corpus.txt"]'
+    )
 
 
 def test_paths_are_written_as_the_front_matter_wants_them() -> None:
