@@ -23,6 +23,7 @@ _CLOSED_CALLS = frozenset(
 )
 _CLOSED_KEYWORDS = frozenset({"dim", "axis", "keepdim", "indent", "file", "flush", "nargs"})
 _OPTION_CALLS = frozenset({"add_argument", "option"})
+_LOOKUPS = frozenset({"get", "getenv"})  # what they look up first is a name
 
 
 def python_knobs(file: str, data: bytes) -> tuple[Knob, ...]:
@@ -43,7 +44,8 @@ def _is_utf8(body: bytes) -> bool:
     for line in body.split(b"\n", 2)[:2]:
         cookie = _COOKIE.match(line)
         if cookie is not None:
-            return cookie[1].lower().replace(b"_", b"-") in (b"utf-8", b"utf8")
+            name = cookie[1].lower().replace(b"_", b"-")
+            return name in (b"utf-8", b"utf8") or name.startswith(b"utf-8-")  # utf-8-unix is an editor's word for it
     return True
 
 
@@ -166,6 +168,9 @@ class _Finder(ast.NodeVisitor):
         self._walk(value, name, rank)
 
     def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        for decorator in node.decorator_list:
+            if isinstance(decorator, ast.Call) and _name_of(decorator.func) in _OPTION_CALLS:
+                self.visit(decorator)
         with self._within(node.name, function=True):
             self._defaults(node.args)
             for statement in node.body:
@@ -197,8 +202,8 @@ class _Finder(ast.NodeVisitor):
         if callee in _OPTION_CALLS:
             self._option(node.args, node.keywords)
             return
-        wraps_value = self.name and callee in ("float", "int", "bool", "field", "get", "min", "max")
-        for argument in node.args:
+        wraps_value = self.name and (callee in _LOOKUPS or callee in ("float", "int", "bool", "field", "min", "max"))
+        for argument in node.args[1:] if callee in _LOOKUPS else node.args:
             self._walk(argument, self.name if wraps_value else callee, self.rank if wraps_value else Rank.LITERAL)
         for keyword in node.keywords:
             if keyword.arg not in _CLOSED_KEYWORDS:

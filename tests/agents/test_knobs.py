@@ -134,6 +134,29 @@ def test_an_option_goes_by_its_name() -> None:
     assert [knob.label for knob in find_knobs("train.py", source)] == ["--lr"]
 
 
+def test_an_option_of_a_decorator_goes_by_its_name() -> None:
+    source = b'@click.command()\n@click.option("--lr", default=0.1, type=float)\n@retry(5)\ndef main(lr): pass\n'
+    assert [(knob.label, knob.rank) for knob in find_knobs("train.py", source)] == [("--lr", Rank.DEFAULT)]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        'LR = float(os.environ.get("LR", 0.5))',
+        'LR = float(os.getenv("LR", 0.5))',
+        'LR = float(os.environ.get("LR") or 0.5)',
+        'LR = config.get("LR", 0.5)',
+        'LR = float(os.environ.get("LR", default=0.5))',
+    ],
+)
+def test_a_default_of_a_lookup_goes_by_the_name_and_the_key_is_no_knob(source: str) -> None:
+    assert [(knob.label, knob.value) for knob in find_knobs("train.py", source.encode())] == [("LR", 0.5)]
+
+
+def test_an_editors_name_for_utf_8_is_understood() -> None:
+    assert find_knobs("train.py", "# -*- coding: utf-8-unix -*-\nLR = 0.5  # ß\n".encode())
+
+
 @pytest.mark.parametrize(
     "data", [b"x = ", b"LR = 0.1\0", b"\xff = 1", b"(" * 5000, b"# coding: latin-1\nA = '\xe9'\nB = 5"]
 )
