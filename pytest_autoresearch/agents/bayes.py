@@ -13,7 +13,7 @@ from pytest_autoresearch.agents.base import Briefing, Desk, Proposal
 from pytest_autoresearch.agents.bench import Bench
 from pytest_autoresearch.agents.knobs import Knob, Scale, coordinate, value_at, value_of
 from pytest_autoresearch.agents.literals import Value
-from pytest_autoresearch.agents.memory import Memory, turns_in
+from pytest_autoresearch.agents.memory import BLOCKED, Memory, turns_in
 from pytest_autoresearch.agents.prospects import steps
 from pytest_autoresearch.agents.search import REACH
 from pytest_autoresearch.agents.sweep import Sweep
@@ -46,18 +46,23 @@ class Bayes:
             ) from error
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._sweep, self._bench = Sweep(), Bench()
-        self._opening, self._memory = Memory(), Memory()
+        self._memory = Memory()
         self._model: _Model | None = None
 
     def propose(self, briefing: Briefing, desk: Desk) -> Proposal:
-        """The sweep's proposal in the opening and where the model only repeats itself, else the model's."""
+        """The sweep's proposal in the opening and where the model only repeats itself, else the model's.
+
+        Where there are more knobs than the model takes, the sweep has every other turn to look at the rest.
+        """
         if len(briefing.history) <= OPENING:
             return self._sweep.propose(briefing, desk)
         direction = briefing.protocol.metric.direction
-        self._opening.read(briefing.history[: OPENING + 1], direction)
         self._memory.read(briefing.history, direction)
         everything = self._bench.look(briefing, desk, self._memory.origins)
-        knobs = self._likely(everything, named=bool(briefing.protocol.knobs))[:_MOST_KNOBS]
+        alive = self._alive(everything, named=bool(briefing.protocol.knobs))
+        if len(alive) > _MOST_KNOBS and briefing.number % 2:
+            return self._sweep.propose(briefing, desk)
+        knobs = self._strongest(alive)
         if self._model is None or not self._model.goes_on(knobs, briefing.history):
             names = [self._bench.name_of(knob) for knob in knobs]
             self._model = _Model(names, knobs, self._memory.origins, direction)
@@ -70,14 +75,25 @@ class Bayes:
                 )
         return self._sweep.propose(briefing, desk)
 
-    def _likely(self, knobs: Sequence[Knob], *, named: bool) -> Sequence[Knob]:
-        """The knobs that the protocol names, else those that made a difference in the opening or were not looked at."""
+    def _alive(self, knobs: Sequence[Knob], *, named: bool) -> Sequence[Knob]:
+        """The knobs that can move and that the protocol names, made a difference or were never turned alone."""
         alive = []
         for knob in knobs:
-            losses = [trial.loss for trial in self._opening.trials.get(self._bench.name_of(knob), ())]
-            if named or not losses or any(losses) or None in losses:
+            losses = [trial.loss for trial in self._memory.trials.get(self._bench.name_of(knob), ())]
+            moves = knob.scale in (Scale.CHOICE, Scale.FLIP) or coordinate(knob, knob.value) is not None
+            if moves and (named or not losses or any(losses) or None in losses):
                 alive.append(knob)
         return alive
+
+    def _strongest(self, knobs: Sequence[Knob]) -> Sequence[Knob]:
+        """As many as the model takes, in the order given: those that made the largest difference."""
+
+        def response(index: int) -> float:
+            trials = self._memory.trials.get(self._bench.name_of(knobs[index]), ())
+            return max((abs(trial.loss or 0.0) for trial in trials), default=0.0)
+
+        strongest = sorted(range(len(knobs)), key=response, reverse=True)[:_MOST_KNOBS]
+        return [knobs[index] for index in sorted(strongest)]
 
 
 class _Model:
@@ -103,20 +119,27 @@ class _Model:
         return same and len(history) >= self._seen and history[self._seen - 1].commit == self._last
 
     def read(self, history: Sequence[Experiment]) -> None:
-        """Tell the study what is new. A crash counts as the worst value so far, so that its surroundings are left."""
+        """Tell the study what is new and says something of its knobs."""
         for experiment in history[self._seen :]:
-            state = {**self._states.get(experiment.parent, self._first)}
-            state.update({turn.name: turn.new for turn in turns_in(experiment.description) if turn.name in state})
+            turns = [turn for turn in turns_in(experiment.description) if turn.name in self._knobs]
+            state = {**self._states.get(experiment.parent, self._first), **{turn.name: turn.new for turn in turns}}
             self._states[experiment.commit] = state
-            value = experiment.value
-            if value is not None:
-                worse = max if self._lower else min
-                self._worst = value if self._worst is None else worse(value, self._worst)
-            if value is not None or self._worst is not None:
-                self._tell(state, self._worst if value is None else value)
+            if turns or experiment.kept:
+                self._learn(state, experiment)
         self._seen, self._last = len(history), history[-1].commit
 
-    def _tell(self, state: Mapping[str, str], value: float | None) -> None:
+    def _learn(self, state: Mapping[str, str], experiment: Experiment) -> None:
+        """What crashed or was not allowed counts as the worst value so far, so that its surroundings are left."""
+        value = experiment.value
+        if experiment.reason in BLOCKED:
+            value = self._worst
+        elif value is not None:
+            worse = max if self._lower else min
+            self._worst = value if self._worst is None else worse(value, self._worst)
+        if value is not None:
+            self._tell(state, value)
+
+    def _tell(self, state: Mapping[str, str], value: float) -> None:
         import optuna
 
         params = {name: self._param(name, shown) for name, shown in state.items()}

@@ -13,7 +13,7 @@ from pytest_autoresearch.protocol.experiment import Experiment, Reason
 from pytest_autoresearch.protocol.model import Direction
 
 _TURN = re.compile(r"(?P<name>(?:[^\s,][^,]*?: )?\S+) (?P<old>\S.*?) -> (?P<new>\S.*)")
-_BLOCKED = frozenset(
+BLOCKED = frozenset(  # what a state itself brings about, and what it measured does not count
     {
         Reason.ERROR,
         Reason.TIMEOUT,
@@ -95,7 +95,7 @@ class Memory:
     def _take_turn(self, turn: Turn, experiment: Experiment, direction: Direction) -> None:
         self.tried.setdefault(experiment.parent, {}).setdefault(turn.name, set()).add(turn.new)
         against = experiment.against if experiment.against is not None else self._level
-        blocked = experiment.reason in _BLOCKED
+        blocked = experiment.reason in BLOCKED
         loss = None
         if experiment.value is not None and against is not None and not blocked:
             loss = direction.gain(experiment.value, against) / (abs(against) or 1.0)

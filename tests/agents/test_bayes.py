@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from pytest_autoresearch.agents.base import Agent, AgentSettings
+from pytest_autoresearch.agents.memory import turns_in
 from pytest_autoresearch.agents.registry import create
 from pytest_autoresearch.agents.sweep import Sweep
 from pytest_autoresearch.errors import AgentError
+from pytest_autoresearch.protocol.experiment import Experiment, Reason
 from tests.agents.greedy import Session, constants
 
 SOURCE = b"LR = 0.04\nWIDTH = 48\nMOMENTUM = 0.5\nBIAS = True\nDEAD = 7.0\nKIND = 'a'\n"
@@ -79,3 +81,64 @@ def test_choices_and_ranges_of_the_protocol_hold(tmp_path: Path) -> None:
     states = [dict(state)["train.py"] for state in done.desk.states]
     assert {state.splitlines()[5] for state in states} <= {b"KIND = 'a'", b"KIND = 'b'", b"KIND = 'c'"}
     assert all(0.02 <= constants(state)["LR"] <= 0.5 and 40 <= constants(state)["WIDTH"] <= 60 for state in states)
+
+
+def after_the_opening(path: Path, reason: Reason, description: str, value: float | None = None) -> Session:
+    """A session whose opening is over, and then twenty experiments of somebody else."""
+    done = session(path).run(Sweep(), 20)
+    parent = done.incumbent.commit
+    for number in range(21, 41):
+        done.history.append(
+            Experiment(number, reason.status, reason, description, f"c{number}", parent, "", "", value, against=1.0)
+        )
+    return done
+
+
+def asked(done: Session) -> list[str]:
+    """What the model asks for next, several times over."""
+    texts = []
+    for _ in range(8):
+        proposal, state = done.propose(bayes())
+        done.desk.states.add(done.desk._state(state))
+        assert "TPE" in proposal.hypothesis
+        texts.append(proposal.description)
+    return texts
+
+
+def test_what_a_guard_refused_is_not_gone_back_to(tmp_path: Path) -> None:
+    done = after_the_opening(tmp_path, Reason.GUARD, "MOMENTUM 0.8 -> 0.6", 0.1)
+    near = [
+        text for text in asked(done) if any(t.name == "MOMENTUM" and 0.5 < float(t.new) < 0.7 for t in turns_in(text))
+    ]
+    assert len(near) < 3
+
+
+@pytest.mark.parametrize("reason", [Reason.NO_CHANGE, Reason.AGENT_ERROR, Reason.INTERRUPTED])
+def test_what_was_not_run_says_nothing_of_its_values(tmp_path: Path, reason: Reason) -> None:
+    one, other = (after_the_opening(tmp_path, reason, f"MOMENTUM 0.8 -> {new}") for new in (0.6, 0.9))
+    assert asked(one) == asked(other)
+
+
+@pytest.mark.parametrize("description", ["a new layer", "OTHER 3 -> 4"])
+def test_what_was_changed_beside_the_knobs_says_nothing_of_their_values(tmp_path: Path, description: str) -> None:
+    one = after_the_opening(tmp_path, Reason.WORSE, description, 1.5)
+    other = after_the_opening(tmp_path, Reason.NOISE, description, 0.1)
+    assert asked(one) == asked(other)
+
+
+def test_a_knob_at_zero_without_a_range_stays(tmp_path: Path) -> None:
+    files = {"train.py": b"LR = 0.04\nZERO = 0.0\n"}
+    done = Session(tmp_path, files, lambda files: 1 / constants(files["train.py"])["LR"], knobs=("LR", "ZERO"))
+    assert {constants(dict(state)["train.py"])["ZERO"] for state in done.run(bayes(), 40).desk.states} == {0}
+
+
+def test_more_knobs_than_the_model_takes_are_all_turned(tmp_path: Path) -> None:
+    source = "".join(f"K{index} = 0.5\n" for index in range(20)).encode()
+
+    def last_matters(files: Mapping[str, bytes]) -> float:
+        found = constants(files["train.py"])
+        return 1 + abs(math.log(found["K19"] / 3)) + 0.01 * sum(abs(math.log(found[f"K{i}"])) for i in range(19))
+
+    done = Session(tmp_path, {"train.py": source}, last_matters).run(bayes(), 80)
+    assert done.incumbent.value is not None
+    assert done.incumbent.value < 1.3
