@@ -149,6 +149,13 @@ class Notebook:
                 self.pending = replace(self.pending, measurements=tuple(measurements), judge=judge)
                 self._running.save(self.pending)
 
+    def put_off(self) -> None:
+        """Let the pending proposal wait for the next session: a person has ended this one, so it is no attempt."""
+        if self.pending is not None:
+            with uninterrupted():
+                self.pending = replace(self.pending, attempts=max(0, self.pending.attempts - 1))
+                self._running.save(self.pending)
+
     def record(self, experiment: Experiment) -> Experiment:
         """Write a finished experiment down, and return it with its commit.
 

@@ -22,7 +22,8 @@ from pytest_autoresearch.protocol.experiment import Measurement, Usage
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A proposal without a verdict. ``commit`` is provisional; ``attempts`` counts the sessions that measured it.
+    """A proposal without a verdict. ``commit`` is provisional; ``attempts`` counts the sessions that measured it
+    and were not ended in order.
 
     ``measurements`` and ``judge`` are as far as it got, for a certification to go on in the middle.
     """

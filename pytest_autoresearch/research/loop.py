@@ -141,7 +141,14 @@ class Research:
         return self._record(candidate, ruling, measurements, began)
 
     def experiment(self) -> Experiment:
-        """One proposal, measured, judged and recorded."""
+        """One proposal, measured, judged and recorded. Ctrl-C puts it off, as often as it is pressed."""
+        try:
+            return self._experiment()
+        except KeyboardInterrupt:
+            self.notebook.put_off()
+            raise
+
+    def _experiment(self) -> Experiment:
         began = _now()
         self._to_beat = self.incumbent.value
         pending = self.notebook.pending

@@ -52,8 +52,8 @@ class Life:
         done = self.project.pytest("--autoresearch", f"--autoresearch-experiments={experiments - self.age}", self.agent)
         assert done.returncode == 0, done.stdout + done.stderr
 
-    def die_when(self, reached: Callable[[], bool]) -> None:
-        """Start it, and kill it and all in its process group as soon as a point is reached."""
+    def die_when(self, reached: Callable[[], bool], by: signal.Signals = signal.SIGKILL) -> None:
+        """Start it, and signal it and all in its process group as soon as a point is reached."""
         with subprocess.Popen(
             [*self.project.pytest_command, "--autoresearch", "--autoresearch-experiments=99", self.agent],
             cwd=self.project.root,
@@ -68,7 +68,7 @@ class Life:
                     assert running.poll() is None and time.monotonic() < deadline, "it never came to that point"
                     time.sleep(0.002)
             finally:
-                os.killpg(running.pid, signal.SIGKILL)
+                os.killpg(running.pid, by)
 
     @property
     def age(self) -> int:
@@ -121,6 +121,17 @@ def test_a_session_that_dies_in_the_middle_of_a_certification_goes_on_there(tmp_
     history = killed.history
     assert history is not None
     assert number == 1 and 3 <= runs < len(history.experiments[1].measurements), "it died in the middle"
+
+
+def test_an_experiment_that_is_interrupted_by_ctrl_c_again_and_again_is_measured_all_the_same(tmp_path: Path) -> None:
+    stopped = Life(tmp_path / "stopped")
+    stopped.die_when(lambda: stopped.pending >= (1, 1), by=signal.SIGINT)
+    stopped.die_when(lambda: stopped.pending >= (1, 2), by=signal.SIGINT)
+    stopped.die_when(lambda: stopped.pending >= (1, 3), by=signal.SIGINT)
+    stopped.live_to(1)
+
+    history = stopped.history
+    assert history is not None and history.experiments[1].reason is not Reason.INTERRUPTED
 
 
 def test_a_session_that_dies_twice_in_a_certification_gives_it_up_and_the_next_candidate_starts_clean(
