@@ -57,7 +57,12 @@ class Finding:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument(
-        "path", metavar="PATH", nargs="?", type=Path, default=Path(), help="config or its directory (default: here)"
+        "path",
+        metavar="PATH",
+        nargs="?",
+        type=Path,
+        default=Path(),
+        help="config or its directory, or a marked test (default: here)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
 
@@ -130,6 +135,7 @@ def _here(path: Path, environ: Mapping[str, str], choice: Choice) -> Iterator[Fi
     """Whether the protocol at ``path``, if there is one, can be run with what there is."""
     from pytest_autoresearch.agents.base import AgentSettings
     from pytest_autoresearch.agents.registry import create, describe
+    from pytest_autoresearch.commands.asking import file_of, ini_options, marked_protocol, names_a_test
     from pytest_autoresearch.notebook.git import Git
     from pytest_autoresearch.protocol.discover import CONFIG
     from pytest_autoresearch.protocol.markdown import load
@@ -137,14 +143,18 @@ def _here(path: Path, environ: Mapping[str, str], choice: Choice) -> Iterator[Fi
     from pytest_autoresearch.protocol.settings import resolve
 
     config = path / CONFIG if path.is_dir() else path
-    if not config.exists():
+    is_test = names_a_test(path)
+    if not is_test and not config.exists():
         yield Finding("protocol", Health.NOTE, f"there is no {config}", "`pytest-autoresearch init` writes one")
         return
     try:
-        with Git.discover(config.absolute().parent) as git:
-            protocol = load(config, top=git.top)
+        with Git.discover(file_of(config).absolute().parent) as git:
+            if is_test:
+                protocol, ini = marked_protocol(path, git.top)
+            else:
+                protocol, ini = load(config, top=git.top), ini_options(path)
             scope = resolve_paths(protocol, git.files("HEAD").keys())
-            settings = resolve({}, environ, protocol.options, {})
+            settings = resolve({}, environ, protocol.options, ini)
         builtin = {name.partition(":")[0] for name in describe()}
         for name in settings.agents:
             if name.partition(":")[0] in builtin:  # of the others only their plugin knows

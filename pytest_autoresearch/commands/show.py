@@ -41,17 +41,29 @@ class Row:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument(
-        "path", metavar="PATH", nargs="?", type=Path, default=Path(), help="config or its directory (default: here)"
+        "path",
+        metavar="PATH",
+        nargs="?",
+        type=Path,
+        default=Path(),
+        help="config or its directory, or a marked test (default: here)",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the protocol. 1: it is understood, but the commit that is checked out does not fit it."""
-    path = find_config(args.path)
-    git, problem = _repository(path)
-    protocol = load(path, top=git.top if git else path.absolute().parent)
-    settings = resolve({}, os.environ, protocol.options, {})
+    from pytest_autoresearch.commands.asking import file_of, ini_options, marked_protocol, names_a_test
+
+    git: Git | None
+    if names_a_test(args.path):
+        git, problem = Git.discover(file_of(args.path).absolute().parent), ""
+        protocol, ini = marked_protocol(args.path, git.top)
+    else:
+        path = find_config(args.path)
+        git, problem = _repository(path)
+        protocol, ini = load(path, top=git.top if git else path.absolute().parent), ini_options(path)
+    settings = resolve({}, os.environ, protocol.options, ini)
     scope: Scope | None = None
     if git is not None:
         with git:
@@ -130,7 +142,7 @@ def protocol_rows(protocol: Protocol) -> Iterator[Row]:
     yield row("metric.bounds", format_bounds(metric.bounds))
     yield row("targets", _rules(protocol.targets))
     yield row("readonly", _rules(protocol.readonly), filled="everything that is no target")
-    yield row("run", protocol.run)
+    yield row("run", protocol.run, filled=protocol.run)  # a marked test's is made for it
     budget = "" if protocol.budget is None else format_duration(protocol.budget)
     yield row("budget", budget, filled="2 x the measured baseline")
     twice = "2 x the budget" + ("" if deadline is None else f", {format_duration(deadline)}")
@@ -153,6 +165,8 @@ def protocol_rows(protocol: Protocol) -> Iterator[Row]:
     yield row("git", "throwaway" if protocol.git_throwaway else "none", origin="git_throwaway")
     yield row("knobs", ", ".join(protocol.knobs), filled="every literal that looks like one")
     yield row("progress", protocol.progress or "")
+    if protocol.aggregate is not None:
+        yield row("aggregate", protocol.aggregate)
 
 
 def setting_rows(protocol: Protocol, settings: Settings) -> Iterator[Row]:

@@ -25,6 +25,8 @@ INSTRUCTIONS = "instructions"
 LOWER_BY_NATURE = ("benchmark.", "duration", "peak_memory", INSTRUCTIONS)
 """Metrics that a marker may name without a direction."""
 
+_OF_METRIC = ("extract", "target", "min_delta", "bounds")
+
 LAYOUT = Amount(0.02, relative=True)
 """By how much a count of instructions may change when code that does the same lies elsewhere in memory."""
 
@@ -58,6 +60,7 @@ def from_marker(
         own = {name: _READERS[name](arguments[name]) for name in _READERS if arguments.get(name) is not None}
         rest = {name: value for name, value in arguments.items() if name not in _READERS}
         fields, options, _ = read_keys(rest)
+        said = [*_said(own), *fields, *options]
     except BadValue as error:
         raise fail(str(error), error.remedy or f"write, for example, {EXAMPLE}") from None
     for name in ("metric", "targets"):
@@ -69,11 +72,12 @@ def from_marker(
     metric = Metric(
         name=metric_name,
         direction=own.pop("direction", None) or _natural_direction(metric_name) or _undirected(fail),
-        **{name: own.pop(name) for name in ("extract", "target", "min_delta", "bounds") if name in own},
+        **{name: own.pop(name) for name in _OF_METRIC if name in own},
     )
     budget, kill = _times(own.pop("budget", None), own.pop("kill_timeout", None), timeout)
     if budget is not None and kill is not None and kill < budget:
         raise fail(f"the budget of {budget:g} s is longer than the timeout of {kill:g} s", "give the run its budget")
+    said += [name for name, seconds in (("budget", budget), ("kill_timeout", kill)) if seconds is not None]
     directory = PurePosixPath(test_file).parent
     return Protocol(
         **{"goal": "", **own},
@@ -85,14 +89,14 @@ def from_marker(
         options=Options(**options),
         source=test_id,
         directory=directory,
-        origins={} if line is None else dict.fromkeys(_said(own), line),
+        origins={} if line is None else dict.fromkeys(said, line),
     )
 
 
 def _said(own: Mapping[str, Any]) -> list[str]:
-    """The names of the fields that the marker fills, each path by itself."""
+    """The names of the fields that the marker fills, each path and each field of the metric by itself."""
     paths = [f"{name}[{n}]" for name in ("targets", "readonly") for n in range(len(own.get(name, ())))]
-    return [*own, "metric", "metric.name", *paths]
+    return [f"metric.{name}" if name in _OF_METRIC else name for name in own] + ["metric", "metric.name", *paths]
 
 
 def _times(budget: float | None, kill: float | None, timeout: float | None) -> tuple[float | None, float | None]:

@@ -1,7 +1,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_autoresearch.notebook.git import Git
+from pytest_autoresearch.notebook.ledger import sessions
 
 if TYPE_CHECKING:
     from tests.conftest import Project
@@ -76,3 +82,72 @@ def test_nothing_in_a_config_reaches_the_terminal_as_a_command(project: Project)
         + "\n## Notes\n\x1b]0;title\x07 \x1b[31mred\n\n## \x1b[2J\nx\n",
     )
     assert "\x1b" not in project.cli("show").stdout
+
+
+SPEED = """\
+import pytest
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.autoresearch(
+    metric="seconds", direction="lower", targets=["train.py"], guard=["-m smoke"], min_delta="1%", experiments=5
+)
+def test_speed(record_metric):
+    record_metric("seconds", 1.0)
+"""
+
+
+def test_show_says_what_a_marker_means(project: Project) -> None:
+    project.write("tests/test_speed.py", SPEED.replace('"train.py"', '"../train.py"'))
+    project.write("pytest.ini", "[pytest]\nautoresearch_patience = 7\n")
+    project.commit("a marked test")
+    done = project.cli("show", "tests/test_speed.py::test_speed", env={"COLUMNS": "90"})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("tests/test_speed.py::test_speed\n")
+    rows = {" ".join(line[:19].split()): line for line in done.stdout.splitlines()}
+    for name, value in {
+        "metric": "seconds, lower is better", "min delta": "1%", "targets": "../train.py", "guard": "-m smoke",
+        "budget": "10s", "kill timeout": "20s", "experiments": "5",
+    }.items():  # fmt: skip
+        assert value in rows[name] and rows[name].endswith("line 4"), rows[name]
+    assert "python -m pytest" in rows["run"] and rows["run"].endswith("default")
+    assert "train.py" in rows["may change"] and "ini option autoresearch_patience" in done.stdout
+
+
+def test_show_of_a_marked_test_is_what_its_session_will_have(project: Project) -> None:
+    project.write("test_speed.py", SPEED.replace(' guard=["-m smoke"],', ""))
+    project.write("pytest.ini", "[pytest]\n")
+    project.commit("a marked test")
+    form = json.loads(project.cli("show", "--json", "test_speed.py").stdout)
+    project.run(sys.executable, "-m", "pytest", "--autoresearch", "--autoresearch-experiments=0", "test_speed.py")
+    with Git.discover(project.root) as git:
+        [session] = sessions(git)
+    assert {name: form[name] for name in session.protocol} == session.protocol
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("nowhere.py::test_x", "nowhere.py: there is no such file"),
+        ("test_speed.py::test_x", "not found"),
+        ("test_plain.py", "no test here is marked"),
+        ("test_two.py", "2 tests here are marked"),
+        ("test_wrong.py", "there is no argument `metrik`"),
+        ("test_broken.py", "No module named 'nothing_of_this_name'"),
+    ],
+)
+def test_show_of_what_is_no_marked_test_says_why(project: Project, path: str, said: str) -> None:
+    project.write("test_speed.py", SPEED)
+    project.write("test_plain.py", "def test_x(): pass\n")
+    project.write("test_two.py", SPEED + SPEED.partition("\n\n\n")[2].replace("test_speed", "test_other"))
+    project.write("test_wrong.py", SPEED.replace("metric=", "metrik="))
+    project.write("test_broken.py", "import nothing_of_this_name\n")
+    for command in ("show", "doctor"):
+        done = project.cli(command, path)
+        assert (done.returncode, "Traceback" in done.stderr) == (1 if command == "doctor" else 4, False)
+        assert said in done.stdout + done.stderr
+
+
+def test_show_reads_the_ini_file_as_the_loop_does(project: Project) -> None:
+    project.write("pytest.ini", "[pytest]\nautoresearch_experiments = 12\naddopts = --no-such-option\n")
+    assert json.loads(project.cli("show", "--json").stdout)["settings"]["experiments"] == 12

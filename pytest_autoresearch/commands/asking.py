@@ -1,0 +1,108 @@
+"""What only pytest can tell a command: the options of the ini file, and what the marker of a test means.
+
+Asks pytest itself, in this process: it collects as it does for ``pytest --autoresearch``, and runs nothing.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_autoresearch.errors import AutoresearchError, ConfigError
+from pytest_autoresearch.marked import is_marked, leads, protocol_of_marked
+from pytest_autoresearch.protocol.model import Protocol
+from pytest_autoresearch.protocol.options import OPTIONS
+
+Ini = Mapping[str, Any]
+
+LONGEST_COMPLAINT = 12  # lines of what pytest says
+
+
+def names_a_test(path: Path) -> bool:
+    """Whether a path on the command line is that of tests: a node id, or a Python file."""
+    return "::" in str(path) or path.suffix == ".py"
+
+
+def file_of(path: Path) -> Path:
+    """The file of a node id; of another path, itself."""
+    return Path(str(path).partition("::")[0])
+
+
+def ini_options(path: Path) -> Ini:
+    """What the ini file that pytest finds for ``path`` says of our options; nothing where pytest can not start."""
+    listener = _Starter()
+    _ask(["--noconftest", "-o", "addopts=", str(path)], listener)
+    return listener.ini
+
+
+def marked_protocol(path: Path, top: Path) -> tuple[Protocol, Ini]:
+    """The protocol of the one marked test at ``path`` in the repository at ``top``, and what the ini file says."""
+    file = file_of(path)
+    if not file.is_file():
+        raise ConfigError("there is no such file", file=file, remedy="name a test: FILE.py::TEST")
+    listener = _Collector(top)
+    code, said = _ask(["--collect-only", "-q", str(path)], listener)
+    if listener.error is not None:
+        raise listener.error
+    if listener.protocols is None or code == pytest.ExitCode.USAGE_ERROR:
+        lines = said.strip().splitlines()
+        telling = [line for line in lines if line.startswith(("E  ", "ERROR:"))] or lines
+        told = "\n".join(f"  {line}" for line in telling[-LONGEST_COMPLAINT:])
+        raise AutoresearchError(f"pytest can not collect {path}\n{told}")
+    if not listener.protocols:
+        raise ConfigError(
+            "no test here is marked", file=path, remedy="mark one with @pytest.mark.autoresearch(…), see docs/pytest.md"
+        )
+    if len(listener.protocols) > 1:
+        known = "\n  ".join(protocol.source for protocol in listener.protocols)
+        raise ConfigError(f"{len(listener.protocols)} tests here are marked", file=path, remedy=f"name one:\n  {known}")
+    return listener.protocols[0], listener.ini
+
+
+def _ask(arguments: list[str], listener: object) -> tuple[int, str]:
+    """Let pytest start with a listener; its exit code and what it said."""
+    said = io.StringIO()
+    with redirect_stdout(said), redirect_stderr(said):
+        code = pytest.main(arguments, plugins=[listener])
+    return code, said.getvalue()
+
+
+def _ini(config: pytest.Config) -> Ini:
+    return {option.name: config.getini(option.ini) for option in OPTIONS}
+
+
+class _Starter:
+    """Reads the ini file, and lets pytest end there."""
+
+    def __init__(self) -> None:
+        self.ini: Ini = {}
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_cmdline_main(self, config: pytest.Config) -> int:
+        self.ini = _ini(config)
+        return 0
+
+
+class _Collector:
+    """Reads the markers of what was collected; ``protocols`` None: that came to no end."""
+
+    def __init__(self, top: Path) -> None:
+        self._top = top
+        self.protocols: list[Protocol] | None = None
+        self.error: AutoresearchError | None = None
+        self.ini: Ini = {}
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        if session.testsfailed:
+            return
+        self.ini = _ini(session.config)
+        marked = leads([item for item in session.items if is_marked(item)])
+        try:
+            self.protocols = [protocol_of_marked(item, self._top) for item in marked]
+        except AutoresearchError as error:
+            self.error = error
