@@ -24,7 +24,7 @@ from pytest_autoresearch.protocol.shell import not_a_command
 from pytest_autoresearch.protocol.suggest import direction_of, suggest
 from pytest_autoresearch.protocol.tags import parse_tag
 from pytest_autoresearch.protocol.template import template
-from pytest_autoresearch.protocol.text import quoted
+from pytest_autoresearch.protocol.text import escape_start, one_line, quoted
 from pytest_autoresearch.protocol.vocabulary import read_direction
 
 LARGEST_FILE = 200_000
@@ -177,14 +177,14 @@ def _ask(args: argparse.Namespace, files: dict[str, str], *, source: str) -> Pro
     suggested = direction_of(name) or guess.direction
     direction = _answer("direction", args.direction, suggested.value if suggested else None, _direction, asks)
     command = _answer("run", args.command_to_run, guess.run, _command, asks)
-    targets = _answer("target", _listed(args.target), ", ".join(guess.targets) or None, _paths, asks)
+    targets = _answer("target", _listed(args.target), ", ".join(guess.targets) or None, _some_paths, asks)
     unsaid = tuple(path for path in guess.readonly if path not in targets)
     readonly = _answer("readonly", _listed(args.readonly), ", ".join(unsaid) or "none", _paths, asks)
     extract = _answer("extract", args.extract, "none", _optional(_command), asks)
     budget = _answer("budget", args.budget, "none", _optional(parse_duration), asks)
     tag = _answer("tag", args.tag, "none", _optional(parse_tag), asks)
     return Protocol(
-        goal=args.goal or GOAL,
+        goal=escape_start(one_line(args.goal or "")) or GOAL,
         metric=Metric(name, direction, extract=extract),
         targets=tuple(PathRule(path) for path in targets),
         readonly=tuple(PathRule(path) for path in readonly),
@@ -246,6 +246,12 @@ def _command(text: str) -> str:
 def _paths(text: str) -> tuple[str, ...]:
     paths = [path.strip() for path in text.split(",")]
     return tuple(path.removeprefix("./") for path in paths if path and path != "none")
+
+
+def _some_paths(text: str) -> tuple[str, ...]:
+    if not (paths := _paths(text)):
+        raise ValueError("no path is named")
+    return paths
 
 
 def _optional(read: Callable[[str], T]) -> Callable[[str], T | None]:

@@ -225,7 +225,7 @@ def _files(draft: _Draft, part: Part, file: str, *, targets: tuple[str, ...] | N
 def _read_config(draft: _Draft, path: Path, name: str) -> None:
     try:
         config = json.loads(_text(path))
-    except ValueError:
+    except (ValueError, RecursionError):
         draft.unmapped.append(f"{name}: is not JSON")
         return
     for key, value in config.items() if isinstance(config, dict) else ():

@@ -6,6 +6,7 @@ import ast
 import json
 import posixpath
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -22,9 +23,9 @@ _LOGGED = re.compile(
 _MAKE_TARGET = re.compile(r"^(bench(?:mark)?|eval(?:uate)?|train)\s*:", re.MULTILINE)
 
 _LOWER = re.compile(
-    r"loss|bpb|perplexity|ppl|err|mae|mse|latency|time|seconds|duration|_ms\b|_s\b|bytes|size|memory|cost|p9\d|regret"
+    r"loss|bpb|perplexity|ppl|err|mae|mse|latency|time|(?<!per_)seconds|duration|(?<!per)_m?s\b|bytes|size|memory|cost|p9\d|regret"
 )
-_HIGHER = re.compile(r"acc|score|f1|auc|recall|precision|throughput|per_s|ops|reward|bleu|psnr|speed|rate\b|r2\b")
+_HIGHER = re.compile(r"acc|score|f1|auc|recall|precision|throughput|per_m?s|ops|reward|bleu|psnr|speed|rate\b|r2\b")
 _LIKELY = re.compile(r"^(?:val|valid|eval|test|final|best)_|^METRIC")
 _UNLIKELY = re.compile(
     r"^(?:usage|error|warning|info|debug|step|epoch|iter|seed|lr|elapsed|device|file|path|url|name|http)", re.I
@@ -102,10 +103,16 @@ def _sightings(files: Mapping[str, str]) -> Iterator[_Sighting]:
 def _command(path: str, files: Mapping[str, str]) -> str:
     """How the file that prints the metric is run."""
     suffix = posixpath.splitext(path)[1]
-    quoted = path if re.fullmatch(r"[\w./+-]+", path) else f"'{path}'"
+    quoted = shlex.quote(path)
     if suffix in _RUNNERS:
-        return f"{_RUNNERS[suffix]} {quoted}"
+        return f"{_import_path(path, files)}{_RUNNERS[suffix]} {quoted}"
     return _build_command(files) or f"./{quoted}"
+
+
+def _import_path(path: str, files: Mapping[str, str]) -> str:
+    """What a script needs before it finds modules of the repository that do not lie beside it."""
+    places = [place for place, found in _imported_from(path, files).items() if found]
+    return "" if posixpath.dirname(path) in places or not places else f"PYTHONPATH={places[0] or '.'} "
 
 
 def _build_command(files: Mapping[str, str]) -> str | None:
@@ -116,19 +123,24 @@ def _build_command(files: Mapping[str, str]) -> str | None:
     try:
         scripts = json.loads(files.get("package.json", "{}")).get("scripts", {})
         script = next((name for name in scripts if re.match(r"bench|eval|perf", name)), None)
-    except (ValueError, AttributeError, TypeError):
+    except (ValueError, AttributeError, TypeError, RecursionError):
         return None
-    return f"npm run {script}" if script else None
+    return f"npm run {shlex.quote(script)}" if script else None
 
 
 def _imported(path: str, files: Mapping[str, str]) -> set[str]:
     """The repository's own modules that a Python file imports."""
+    return {module for found in _imported_from(path, files).values() for module in found}
+
+
+def _imported_from(path: str, files: Mapping[str, str]) -> dict[str, set[str]]:
+    """The same, by the directory that they are imported from."""
     try:
         tree = ast.parse(files[path]) if path.endswith(".py") else None
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         tree = None
     if tree is None:
-        return set()
+        return {}
     names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -136,6 +148,8 @@ def _imported(path: str, files: Mapping[str, str]) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.add(node.module)
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    places = (posixpath.dirname(path), "", "src")
-    candidates = {posixpath.join(place, name.replace(".", "/") + ".py") for place in places for name in names}
-    return {candidate for candidate in candidates if candidate in files and candidate != path}
+    modules = {name.replace(".", "/") + end for name in names for end in (".py", "/__init__.py")}
+    return {
+        place: {posixpath.join(place, module) for module in modules} & files.keys() - {path}
+        for place in (posixpath.dirname(path), "", "src")
+    }

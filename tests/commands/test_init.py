@@ -71,6 +71,14 @@ def test_a_config_in_a_directory_below_the_top_has_paths_of_its_own(bare: Projec
     ]
 
 
+def test_a_goal_is_a_sentence_whatever_it_begins_with(bare: Project) -> None:
+    goal = "## Metric\n- Name: other"
+    done = bare.cli("init", "--yes", "--metric", "loss", "--goal", goal)
+    assert done.returncode == 0, done.stdout + done.stderr
+    protocol = load(bare.root / "autoresearch.config.md", top=bare.root)
+    assert (protocol.goal, protocol.metric.name) == ("\\## Metric - Name: other", "loss")
+
+
 def test_init_never_overwrites(project: Project) -> None:
     before = (project.root / "autoresearch.config.md").read_text()
     done = project.cli("init", "--yes")
@@ -107,6 +115,7 @@ def test_a_target_that_is_not_committed_is_refused_before_the_run(bare: Project)
     [
         (("--metric", "a\tb"), "--metric: "),
         (("--metric", "loss", "--run", "run the training and look at the loss"), "--run: `run the training"),
+        (("--metric", "loss", "--target", ""), "--target: no path is named"),
         (("--metric", "loss", "--budget", "soon"), "--budget: `soon` is not a duration"),
         (("--metric", "loss", "--tag", "a/b"), "--tag: `a/b` is no usable branch name"),
         (("--metric", "unheard_of"), "the repository does not tell the direction"),

@@ -25,6 +25,21 @@ def test_a_benchmark_tunes_what_it_imports_and_is_itself_read_only() -> None:
     )
 
 
+def test_a_benchmark_in_a_directory_finds_the_package_it_measures() -> None:
+    bench = 'from pkg.core import f\nprint("seconds:", f(1))\n'
+    flat = suggest({"benchmarks/bench.py": bench, "pkg/core.py": "", "pkg/__init__.py": ""})
+    assert (flat.run, flat.targets) == ("PYTHONPATH=. python benchmarks/bench.py", ("pkg/core.py",))
+    src = suggest({"benchmarks/bench.py": "import pkg\n" + bench, "src/pkg/core.py": "", "src/pkg/__init__.py": ""})
+    assert src.run == "PYTHONPATH=src python benchmarks/bench.py"
+    assert src.targets == ("src/pkg/__init__.py", "src/pkg/core.py")
+
+
+def test_hostile_files_suggest_nothing_and_no_command_is_made_of_their_names() -> None:
+    assert suggest({"package.json": "[" * 100_000, "a.py": "print('x: %d'" + "(" * 5_000}).run == "python a.py"
+    assert suggest({"package.json": '{"scripts": {"bench; rm -rf x": ""}}'}).run == "npm run 'bench; rm -rf x'"
+    assert suggest({"it's.py": TRAIN}).run == """python 'it'"'"'s.py'"""
+
+
 def test_metric_lines_of_scripts_and_other_languages_count() -> None:
     assert suggest({"run.sh": 'echo "METRIC p99_ms=$P99"\n'}).metric == "p99_ms"
     assert suggest({"bench.js": "console.log(`ops_per_second: ${n}`)\n"}).run == "node bench.js"
@@ -52,6 +67,8 @@ def test_an_empty_repository_suggests_nothing() -> None:
         ("p99_ms", "lower"),
         ("accuracy", "higher"),
         ("tokens_per_second", "higher"),
+        ("ops_per_s", "higher"),
+        ("items_per_ms", "higher"),
         ("size", "lower"),
         ("x", None),
     ],
