@@ -304,6 +304,9 @@ def _resuming(selected: Selected) -> str:
     targets, seed = selected.settings.targets, selected.seed
     words = [_shown(selected.git.top / selected.protocol.source)]
     words += ["--autoresearch-targets", ",".join(targets)] if targets else []
+    for option in OPTIONS:
+        typed = seed.config.getoption(option.dest)
+        words += [option.flag, typed] if typed is not None and option.name != "targets" else []
     words += [] if isinstance(seed, Seed) else options_of_runs(seed.config)
     return f"pytest --autoresearch {shlex.join(words)}"
 

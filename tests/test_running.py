@@ -74,6 +74,17 @@ def test_a_second_run_resumes_with_the_next_number(project: Project) -> None:
     assert len(project.table()) == 8
 
 
+def test_the_line_that_resumes_has_what_was_typed(project: Project) -> None:
+    done = project.pytest(
+        "--autoresearch", "--autoresearch-agent", "command:true; true", "--autoresearch-tag=mine", FEW
+    )
+    said = next(line for line in done.stdout.splitlines() if line.startswith("resume  "))
+    assert said == (
+        "resume  pytest --autoresearch autoresearch.config.md --autoresearch-tag me "
+        "--autoresearch-agent 'command:true; true' --autoresearch-experiments 3"
+    )
+
+
 def test_ctrl_c_kills_the_run_prints_the_summary_and_loses_nothing(
     project: Project, wait_for: Callable[[Path], None]
 ) -> None:
