@@ -18,6 +18,9 @@ MARKUP = {
 }
 
 
+LONGEST_AGENT = 40  # characters; a `command:` may be a script
+
+
 @dataclass(frozen=True, slots=True)
 class Opening:
     """What the header of a session tells."""
@@ -71,7 +74,7 @@ def header_lines(opening: Opening) -> Iterator[str]:
 
 def nothing_lines(deselected: int) -> Iterator[str]:
     """What to do when no session was selected."""
-    yield "autoresearch: nothing to optimise is selected: no autoresearch.config.md, no marked test"
+    yield "autoresearch: nothing to optimise is selected: it takes an autoresearch.config.md or a marked test"
     if deselected:
         yield f"  {count(deselected, 'ordinary test')} deselected: mark one, or name --autoresearch-targets"
     yield "  `pytest-autoresearch init` writes a config"
@@ -146,7 +149,7 @@ def share_line(share: Share) -> str:
     """Who found what."""
     cost = "" if share.cost is None else f", {share.cost:.2f} USD"
     found = f"{count(share.experiments, 'experiment')}, {share.keeps} kept, gain {number(share.gain)}"
-    return f"  {share.agent:<10} {found}{cost}"
+    return f"  {cut(share.agent, LONGEST_AGENT):<10} {found}{cost}"
 
 
 def verified_line(summary: Summary) -> str:
