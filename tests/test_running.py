@@ -75,9 +75,8 @@ def test_a_second_run_resumes_with_the_next_number(project: Project) -> None:
 
 
 def test_the_line_that_resumes_has_what_was_typed(project: Project) -> None:
-    done = project.pytest(
-        "--autoresearch", "--autoresearch-agent", "command:true; true", "--autoresearch-tag=mine", FEW
-    )
+    typed = ("--autoresearch-agent", "command:true; true", "--autoresearch-tag=me", FEW)
+    done = project.pytest("--autoresearch", *typed)
     said = next(line for line in done.stdout.splitlines() if line.startswith("resume  "))
     assert said == (
         "resume  pytest --autoresearch autoresearch.config.md --autoresearch-tag me "
