@@ -53,7 +53,7 @@ def render(value: Value, like: str) -> str:
     if isinstance(value, str):
         quote = like[:1] if like[:1] in ("'", '"') else ""
         return f"{quote}{value}{quote}"
-    meant = parse_number(like)
+    meant = parse_number(like.replace(" ", ""))  # - 0.5
     if meant == value and type(meant) is type(value):
         return like
     text = _render_int(value, like) if isinstance(value, int) else _render_float(value, like)

@@ -194,7 +194,7 @@ def test_no_state_is_proposed_twice(tmp_path: Path, seed: int, make: Callable[[]
 @pytest.mark.parametrize("make", AGENTS)
 @pytest.mark.parametrize("seed", range(3))
 def test_no_values_are_proposed_twice_in_other_words(tmp_path: Path, seed: int, make: Callable[[], Agent]) -> None:
-    source = {"train.py": b"A = 1e-3\nB = 1_000\nC = 0.50\n"}
+    source = {"train.py": b"A = 1e-3\nB = - 1_000\nC = 0.50\n"}
 
     def anything(files: Mapping[str, bytes]) -> float:
         return random.Random(f"{seed}{constants(files['train.py'])}").random()
