@@ -92,6 +92,20 @@ def test_constants_come_before_defaults_and_fields_before_the_rest() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("a.py", "TABLE = {}\nLR = 0.5\nBETAS = (0.9, 0.95)\n"),
+        ("a.json", '{{"TABLE": {}, "LR": 0.5, "BETAS": [0.9, 0.95]}}'),
+    ],
+)
+def test_the_entries_of_a_table_come_last(file: str, text: str) -> None:
+    table = [[index + 0.5, index + 2] for index in range(10)]
+    knobs = choose(find_knobs(file, text.format(table).encode()))
+    assert [knob.label for knob in knobs][:4] == ["LR", "BETAS[0]", "BETAS[1]", "TABLE[0][0]"]
+    assert {knob.rank for knob in knobs[3:]} == {Rank.LITERAL}
+
+
 def test_seeds_are_never_knobs_even_when_they_are_named() -> None:
     assert not [knob.label for knob in find_knobs("train.py", TRAIN) if "seed" in knob.label.lower()]
     with pytest.raises(AgentError, match="no literal is named 'SEED'"):
