@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import pairwise, takewhile
 from typing import NamedTuple, NoReturn
 
@@ -28,7 +28,7 @@ from pytest_autoresearch.protocol.vocabulary import normalise
 _BETWEEN = re.compile(
     r"(?:[\s,;&/+*_、，；]|\b(?:and|or|nor|plus|as well as|und|oder|sowie)\b|和|及|与|或)+", re.IGNORECASE
 )
-_APART = re.compile(r"\s*[,;，、；](?![^{}]*})\s*|\s+(?:and|or|und|oder|[&+/|])\s+|\s*[和及与]\s*")
+_APART = re.compile(r"\s*[,;，、；]\s*|\s+(?:and|or|und|oder|[&+/|])\s+|\s*[和及与]\s*")
 _EVERYTHING_ELSE = re.compile(
     r"(?:all|any|every)\w*\s+(?:\w+\s+)?(?:else|other)|(?:the\s+)?(?:rest|remainder)\b|alle[sn]?\s+(?:ander|übrig)"
     r"|(?:all|any|every)\w*\s+(?:\w+\s+)?(?:(?:that|which)\s+(?:is|are)\s+)?not\s+(?:listed|named|mentioned|above|in|a)\b"
@@ -56,7 +56,7 @@ _LOOKS_LIKE_PATH = re.compile(r"[/*]|\.\w+$|^\.|^\S+$")
 _IS_FILE = re.compile(r"\S*/\S*|\S+\.\w+")
 _LINK = re.compile(r"(?<!!)\[`?([^\[\]`]+)`?\]\(([^()\s]*)\)")
 _QUOTED = re.compile(r"([\"'])([^\"']+)\1|“([^“”]+)”")
-_SYMBOLS = re.compile(r"^[^\w\x00-\x7f]+\s+|\s+[^\w\x00-\x7f]+$")
+_SYMBOLS = re.compile(r"^[^\w\s\x00-\x7f]+\s+|\s+[^\w\s\x00-\x7f]+$")
 _PATH_COLUMNS = frozenset("file files path paths target targets datei dateien pfad 文件 路径".split())
 
 EXAMPLE = "list paths relative to this file, one per line, for example: - `src/train.py` (the model)"
@@ -115,7 +115,7 @@ def _entries(blocks: Sequence[Block]) -> Iterator[_Entry]:
     column = 0
     for at, block in enumerate(blocks):
         if block.kind == "item" and block.depth == 1:
-            yield from _item(block, blocks[at + 1 :])
+            yield from _item(block, (blocks[n] for n in range(at + 1, len(blocks))))
         elif block.kind == "head":
             column = next((n for n, cell in enumerate(block.cells) if normalise(cell) in _PATH_COLUMNS), 0)
             if block.cells and re.fullmatch(r"`?\S+(?:\.\w+|/)`?", block.cells[0]):
@@ -129,7 +129,7 @@ def _entries(blocks: Sequence[Block]) -> Iterator[_Entry]:
                     yield _Entry(one_line(text), number)
 
 
-def _item(block: Block, following: Sequence[Block]) -> Iterator[_Entry]:
+def _item(block: Block, following: Iterable[Block]) -> Iterator[_Entry]:
     """An item; instead of a label, and of a directory whose files are listed below it, what is listed there."""
     text = without_box(one_line(block.text))
     below = [piece for piece in takewhile(lambda piece: piece.depth > 1, following) if piece.kind == "item"]
@@ -189,11 +189,11 @@ def _names(value: str) -> tuple[list[str], str]:
     if in_quotes := _QUOTED.fullmatch(value):
         return [in_quotes[2] or in_quotes[3]], ""
     names = [name for name in _APART.split(value) if name]
-    if all(_IS_FILE.fullmatch(name) for name in names):
+    if "{" not in value and all(_IS_FILE.fullmatch(name) for name in names):
         return names, ""
     names = [name for name in re.split(r"\s*[,，、]\s+", value) if name]
     if all(_LOOKS_LIKE_PATH.search(name) for name in names):
-        if len(names) == 1 and (excepting := re.fullmatch(rf"(\S*[/.*]\S*)\s+({_EXCEPTING})", value, re.I)):
+        if len(names) == 1 and (excepting := re.fullmatch(rf"(?=\S*[/.*])(\S+)\s+({_EXCEPTING})", value, re.I)):
             return [excepting[1]], excepting[2]
         return names, ""
     if _IS_FILE.fullmatch(names[0]) and not _paths_in(" ".join(names[1:])):

@@ -17,7 +17,7 @@ _REMARK = re.compile(r"\s+(?:-{1,3}>?|–|—|→|=>|#)\s+|\s*——+\s*|\s+\(|\
 _BLOCK_START = re.compile(r"(?P<number>\d{0,9})(?=[-+*#>`~=_|<\[\\.)])")
 _ESCAPED_START = re.compile(r"(\d{0,9})\\(?=[-+*#>`~=_|<\[\\.)])")
 _TASK_BOX = re.compile(r"^(?:\[[ xX]\]\s+)+")
-_SYMBOLS = re.compile(r"^(?:[^\w\x00-\x7f]+\s+)+")
+_SYMBOLS = re.compile(r"^(?:[^\w\s\x00-\x7f]+\s+)+")
 _PLACEHOLDER = re.compile(r"<[^<>]*[^<>\W][^<>]*>|\[[A-Z_ ]+\]|…|\.\.\.|TODO|TBD")
 
 

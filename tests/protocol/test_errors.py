@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -242,6 +243,20 @@ def test_any_bytes_give_a_protocol_or_a_config_error(tmp_path_factory: pytest.Te
 def test_hostile_markdown_is_refused_within_seconds(text: str) -> None:
     with pytest.raises(ConfigError):
         parse(text, file="c.md")
+
+
+@pytest.mark.parametrize("title", ["Metric", "Target Files", "Read-Only Files", "Run Command", "Time Budget", "Branch"])
+@pytest.mark.parametrize(
+    "piece", [",", ".", "1", "\xa0x ", "{,", "1h, ", "a.py ", "not ", "- a\n", "| a | b |\n", "`a` "]
+)
+def test_a_section_of_nothing_but_signs_is_read_within_seconds(title: str, piece: str) -> None:
+    text = GOOD.replace(f"## {title}\n", f"## {title}\n{piece * (50_000 // len(piece))}\n", 1)
+    began = time.perf_counter()
+    try:
+        parse(text, file="c.md")
+    except ConfigError as error:
+        assert error.remedy
+    assert time.perf_counter() - began < 10
 
 
 # Where a config lies
