@@ -251,11 +251,14 @@ def failure(args: Sequence[str], stderr: bytes | str, top: Path) -> NotebookErro
     """What git said, in one line, and the remedy where we know one."""
     text = stderr.decode("utf-8", "replace") if isinstance(stderr, bytes) else stderr
     text, locked, _ = text.partition("\n\nAnother git process")
+    text, unreachable, _ = text.partition("\n\nPlease make sure you have the correct access rights")
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("hint:")]
     said = "; ".join(lines[-2:]) or "it ended without a word"
     remedy = ""
     if "No space left" in text or "Disk quota" in text or shutil.disk_usage(top).free < FULL:
         remedy = "\n  the disk is full: free some space and start again; everything recorded so far is safe"
+    elif unreachable:
+        remedy = "\n  see that the remote is there and lets you in: git remote -v"
     elif "Read-only file system" in text or "Permission denied" in text or "insufficient permission" in text:
         remedy = "\n  make the repository's git directory writable for this user"
     elif locked:

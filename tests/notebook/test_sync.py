@@ -132,7 +132,8 @@ def test_pushing_ten_more_records_pushes_only_those(root: Path, remote: Path) ->
 def test_an_unreachable_remote_is_an_error_with_gits_words(root: Path) -> None:
     reach(root, 2)
     with Git.discover(root) as repository:
-        with pytest.raises(NotebookError, match="git ls-remote failed"):
+        words = r"git ls-remote failed: fatal: '/nowhere' does not .*\n.*git remote -v"
+        with pytest.raises(NotebookError, match=words):
             fetch(repository, "/nowhere", "demo")
         assert push(repository, "--upload-pack=touch /tmp/x", "demo").ledger is None
 
