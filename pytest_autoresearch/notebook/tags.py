@@ -27,6 +27,8 @@ class Located:
 
 def locate(path: Path, tag: str | None) -> Located:
     """The session a command means: the tag, else the newest of the config at ``path``, else the newest of all."""
+    if not path.exists():
+        raise NotebookError(f"{path}: there is no such file or directory")
     git = Git.discover(path)
     known = sessions(git)
     if tag is not None:

@@ -38,6 +38,11 @@ def cli(root: Path, capsys: pytest.CaptureFixture[str]) -> Cli:
     return run
 
 
+def test_a_path_that_does_not_exist_is_no_session(cli: Cli) -> None:
+    code, out, err = cli("log", "nowhere.md")
+    assert (code, out) == (4, "") and "nowhere.md: there is no such file or directory" in err
+
+
 def test_log_lists_every_experiment_with_its_reason(cli: Cli) -> None:
     code, out, _ = cli("log")
     lines = [line.split() for line in out.splitlines()]
