@@ -85,7 +85,7 @@ def compared(value: float | None, metric: Metric, level: Certified, *, machine: 
     if level.noisy and level.machine != machine:
         return False, f"{metric.name} {value:.7g}: not compared, {level.words()} is of another machine"
     if metric.direction.better(level.allowed, value):
-        limit = f"; a run of it is not beyond {level.allowed:.7g}" if level.noisy else ""
+        limit = f"; one run may be as bad as {level.allowed:.7g}" if level.noisy else ""
         return True, f"{metric.name} {value:.7g} is worse than {level.words()}{limit}"
     return False, f"{metric.name} {value:.7g} holds {level.words()}"
 

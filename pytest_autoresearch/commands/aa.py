@@ -102,8 +102,9 @@ def _measure(protocol: Protocol, git: Git, settings: Settings, count: int) -> tu
 
 
 def _lines(noise: Noise, metric: str) -> Iterator[str]:
-    share = f" ({100 * noise.spread / abs(noise.level):.2g} % of it)" if noise.level else ""
-    yield f"{metric}: {number(noise.level)} on {noise.runs} runs of the same state, {noise.failed} more failed"
+    share = f" ({100 * noise.spread / abs(noise.level):.2g} % of the metric)" if noise.level else ""
+    failed = f", {noise.failed} more failed" if noise.failed else ""
+    yield f"{metric}: {number(noise.level)} on {noise.runs} runs of the same state{failed}"
     if noise.exact:
         yield "noise   none: every run gave the same number, so one run decides"
     else:
