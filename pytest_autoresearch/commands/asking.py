@@ -29,8 +29,11 @@ def names_a_test(path: Path) -> bool:
 
 
 def file_of(path: Path) -> Path:
-    """The file of a node id; of another path, itself."""
-    return Path(str(path).partition("::")[0])
+    """The file of a node id. ConfigError where there is none."""
+    file = Path(str(path).partition("::")[0])
+    if not file.is_file():
+        raise ConfigError("there is no such file", file=file, remedy="name a test: FILE.py::TEST")
+    return file
 
 
 def ini_options(path: Path) -> Ini:
@@ -42,9 +45,6 @@ def ini_options(path: Path) -> Ini:
 
 def marked_protocol(path: Path, top: Path) -> tuple[Protocol, Ini]:
     """The protocol of the one marked test at ``path`` in the repository at ``top``, and what the ini file says."""
-    file = file_of(path)
-    if not file.is_file():
-        raise ConfigError("there is no such file", file=file, remedy="name a test: FILE.py::TEST")
     listener = _Collector(top)
     code, said = _ask(["--collect-only", "-q", str(path)], listener)
     if listener.error is not None:

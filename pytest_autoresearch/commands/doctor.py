@@ -145,10 +145,11 @@ def _here(path: Path, environ: Mapping[str, str], choice: Choice) -> Iterator[Fi
     config = path / CONFIG if path.is_dir() else path
     is_test = names_a_test(path)
     if not is_test and not config.exists():
-        yield Finding("protocol", Health.NOTE, f"there is no {config}", "`pytest-autoresearch init` writes one")
+        health = Health.NOTE if path.is_dir() else Health.BAD  # a directory may hold marked tests
+        yield Finding("protocol", health, f"there is no {config}", "`pytest-autoresearch init` writes one")
         return
     try:
-        with Git.discover(file_of(config).absolute().parent) as git:
+        with Git.discover((file_of(path) if is_test else config).absolute().parent) as git:
             if is_test:
                 protocol, ini = marked_protocol(path, git.top)
             else:
@@ -283,8 +284,9 @@ def _shown(findings: list[Finding], *, ready: bool) -> Iterator[str]:
         for line in finding.remedy.splitlines():
             yield f"  {'':{width}}  {line}"
     yield ""
-    yield (
-        "pytest --autoresearch would work here"
-        if ready
-        else "pytest --autoresearch would not work: see the lines marked !"
-    )
+    if not ready:
+        yield "pytest --autoresearch would not work: see the lines marked !"
+    elif any(finding.topic == "protocol" and finding.health is Health.NOTE for finding in findings):
+        yield "pytest --autoresearch would work here, given a protocol"
+    else:
+        yield "pytest --autoresearch would work here"

@@ -93,8 +93,14 @@ def _take_over(source: Path, config: Path) -> int:
     print(f"{config} is written from {imported.source}.")
     for line in imported.unmapped:
         print(f"  not mapped: {line}")
-    if imported.protocol.metric.name == PLACEHOLDER:
-        print(f"Name the metric in {config} first: it was not found.")
+    protocol = imported.protocol
+    found = {
+        "metric": protocol.metric.name != PLACEHOLDER,
+        "target files": protocol.targets,
+        "run command": protocol.run,
+    }
+    if missing := [name for name, value in found.items() if not value]:
+        print(f"Fill in the {' and the '.join(missing)} in {config} first: not found.")
         return 1
     print(f"Next: read it through, commit what it names, then run\n    pytest --autoresearch {config}")
     return 0

@@ -229,7 +229,7 @@ def _read_config(draft: _Draft, path: Path, name: str) -> None:
         draft.unmapped.append(f"{name}: is not JSON")
         return
     for key, value in config.items() if isinstance(config, dict) else ():
-        if key == "maxIterations" and isinstance(value, int):
+        if key == "maxIterations" and type(value) is int and value > 0:
             draft.experiments = value
         else:
             draft.unmapped.append(f"{name}: {key} has no counterpart")

@@ -44,6 +44,14 @@ def test_a_committed_project_is_ready(project: Project) -> None:
     assert found["git"]["text"].startswith("git version ")
 
 
+def test_what_is_named_and_is_not_there_would_not_work(project: Project) -> None:
+    answer = doctor(project, "nowhere.md", code=1)
+    assert {"there is no nowhere.md"} == {f["text"] for f in answer["findings"] if f["health"] == "bad"}
+    (project.root / "autoresearch.config.md").unlink()
+    doctor(project, code=0)
+    assert project.cli("doctor").stdout.splitlines()[-1] == "pytest --autoresearch would work here, given a protocol"
+
+
 def test_the_text_says_the_same_for_people(project: Project) -> None:
     done = project.cli("doctor")
     assert done.returncode == 0

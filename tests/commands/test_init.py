@@ -171,6 +171,15 @@ def test_a_session_of_another_tool_is_taken_over_and_what_is_not_mapped_is_said(
     assert project.cli("init", "--from", ".").returncode == 4  # never over what is there
 
 
+def test_what_a_session_of_another_tool_lacks_is_needed_first(bare: Project) -> None:
+    bare.write("autoresearch.md", "# Goal\nMake parsing fast.\n\n## Metrics\n- **Primary**: parse_ms (lower)\n")
+    bare.write("autoresearch.config.json", '{"maxIterations": true}')
+    done = bare.cli("init", "--from", ".")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "Fill in the target files and the run command in autoresearch.config.md first" in done.stdout
+    assert "experiments" not in (bare.root / "autoresearch.config.md").read_text()
+
+
 def test_init_github_writes_the_workflows_for_the_config(project: Project) -> None:
     done = project.cli("init", "--github", "two-jobs")
     assert done.returncode == 0, done.stderr
