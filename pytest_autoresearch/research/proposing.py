@@ -51,18 +51,19 @@ class Proposer:
         self._agents, self._scope, self._git, self._lab, self._workspace = agents, scope, git, lab, workspace
         self._drafts, self._watch, self._deadline = drafts, watch, deadline
         self._session_seed, self._told = session_seed, told
-        self.exhausted = False
+        self._spent: dict[str, str] = {}  # agents with nothing left to propose, by the commit that was to be changed
 
     def propose(self, history: History, seed: int) -> tuple[Candidate, Ruling | None]:
         """The next candidate, and what refuses it without a run."""
         incumbent, number = history.incumbent, len(history.experiments)
         assert incumbent is not None
-        names = [agent.name for agent in self._agents]
-        agent = self._agents[whose_turn(names, history.experiments, self._session_seed)]
+        willing = [agent for agent in self._agents if self._spent.get(agent.name) != incumbent.commit] or self._agents
+        agent = willing[whose_turn([agent.name for agent in willing], history.experiments, self._session_seed)]
         briefing = self._brief(history, seed, reads=getattr(agent, "reads", True))
         self._watch.phase(number, f"{agent.name} proposes", budget=self._deadline)
         turn = self._take_turn(agent, briefing, self._drafts.incumbent)
-        self.exhausted = turn.proposal.exhausted
+        if turn.proposal.exhausted:
+            self._spent[agent.name] = incumbent.commit
         return self._drafts.draft(
             number,
             agent.name,
@@ -72,6 +73,10 @@ class Proposer:
             state=self._drafts.incumbent,
             tree=self._git.tree(incumbent.commit),  # a drop has changed it where it moved the commit
         )
+
+    def is_exhausted(self, incumbent: str) -> bool:
+        """Whether no agent has anything left to propose from this commit."""
+        return all(self._spent.get(agent.name) == incumbent for agent in self._agents)
 
     def mend(self, candidate: Candidate, failed: Measurement, history: History, seed: int) -> Candidate | None:
         """A run that died of a slip goes back to its author once; None if nothing usable came of it."""

@@ -74,6 +74,37 @@ def test_an_executor_that_nobody_knows_is_an_error(project: Project) -> None:
     assert done.returncode == 4 and "executor 'cold' is unknown" in done.stdout + done.stderr
 
 
+TWO = """
+from pytest_autoresearch.agents.base import Proposal
+
+class Done:
+    name = "done"
+    def propose(self, briefing, desk):
+        return Proposal("nothing left to try", exhausted=True)
+
+class Counter:
+    name = "counter"
+    def propose(self, briefing, desk):
+        if briefing.number == 5:
+            return Proposal("nothing left to try", exhausted=True)
+        desk.write("train.py", desk.read("train.py") + b"# %d\\n" % briefing.number)
+        return Proposal(f"count to {briefing.number}")
+
+def pytest_autoresearch_agent(settings):
+    return {"done": Done, "counter": Counter}.get(settings.name, lambda: None)()
+"""
+
+
+def test_a_session_goes_on_until_no_agent_has_anything_left(project: Project) -> None:
+    project.write("conftest.py", TWO)
+    project.commit("two agents")
+    done = project.pytest("--autoresearch", "--autoresearch-agent=done,counter", "--autoresearch-experiments=20")
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = ["nothing left to try", *(f"count to {n}" for n in (2, 3, 4)), "nothing left to try"]
+    assert [row[3] for row in project.table()[2:]] == told
+    assert "the agent has nothing left to propose" in done.stdout
+
+
 def test_a_name_that_nobody_knows_is_an_error_that_lists_the_known_ones(project: Project) -> None:
     done = project.pytest("--autoresearch", "--autoresearch-agent=cluade")
     assert done.returncode == 4
