@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"pytest-autoresearch: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("pytest-autoresearch: interrupted", file=sys.stderr)
+        print("\npytest-autoresearch: interrupted", file=sys.stderr)  # below the ^C of the terminal
         return 2
     except BrokenPipeError:
         sys.stderr.close()
