@@ -143,7 +143,11 @@ class _Walker:
         return self._parts[-1]
 
     def take(self, block: Block) -> None:
-        if block.kind == "heading":
+        if block.depth and block.kind in ("item", "text") and (cut := self._section_in(block)):
+            lines = block.text.split("\n")
+            self.take(replace(block, text="\n".join(lines[:cut]), end=block.line + cut))
+            self._paragraph(Block("text", "\n".join(lines[cut:]), block.line + cut, block.end))
+        elif block.kind == "heading":
             self._heading(block)
         elif block.kind == "text" and block.depth == 0:
             self._paragraph(block)
@@ -155,6 +159,12 @@ class _Walker:
             self._current.blocks.append(replace(block, depth=block.depth - 1))
         else:
             self._current.blocks.append(block)
+
+    def _section_in(self, block: Block) -> int:
+        """Where in an item a section begins: Markdown takes the line after a list for a part of it. 0: nowhere."""
+        fields = field_of if self._current.is_opening else bold_field_of
+        lines = block.text.split("\n")
+        return next((n for n, line in enumerate(lines) if n and self._run_in(fields(line), block.line + n)), 0)
 
     def finish(self) -> list[Part]:
         for part, following in pairwise(self._parts):

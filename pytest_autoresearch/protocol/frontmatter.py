@@ -5,6 +5,7 @@ Scalars stay text: what ``5m``, ``yes`` or ``2%`` mean is decided by the key, ne
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from pytest_autoresearch.errors import ConfigError
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 LONGEST = 64_000
 DEEPEST = 8
 FENCE = "---"
+_KEY = re.compile(r"(?:\s*(?:#.*)?\n)*[\w-]+:(?:\s|$)")
+"""How front matter begins that has blank lines before it; a line between paragraphs does not."""
+
 REMEDY = "front matter is plain YAML: `key: value` lines between two lines of `---`"
 
 
@@ -34,12 +38,15 @@ class Text(str):
 def split(text: str, *, file: str) -> tuple[str, str]:
     """The front matter, and the whole text with the front matter blanked so that lines keep their numbers."""
     lines = text.split("\n")
-    if lines[0].rstrip() != FENCE:
+    begin = next((n for n, line in enumerate(lines) if line.strip()), 0)
+    is_rule = begin > 0 and not _KEY.match("\n".join(lines[begin + 1 : begin + 20]))
+    if lines[begin].rstrip() != FENCE or is_rule:
         return "", text
-    end = next((n for n, line in enumerate(lines[1:], 1) if line.rstrip() in (FENCE, "...")), None)
+    end = next((n for n, line in enumerate(lines[begin + 1 :], begin + 1) if line.rstrip() in (FENCE, "...")), None)
     if end is None:
-        raise ConfigError("the front matter never ends", file=file, line=1, remedy="close it with a line `---`")
-    return "\n".join(lines[1:end]), "\n" * (end + 1) + "\n".join(lines[end + 1 :])
+        raise ConfigError("the front matter never ends", file=file, line=begin + 1, remedy="close it with a line `---`")
+    front, body = lines[begin + 1 : end], lines[end + 1 :]
+    return "\n" * begin + "\n".join(front), "\n" * (end + 1) + "\n".join(body)
 
 
 def read(text: str, *, file: str) -> dict[Text, Any]:

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from pytest_autoresearch.errors import ConfigError
 from pytest_autoresearch.protocol import frontmatter
 from pytest_autoresearch.protocol.blocks import read_document
-from pytest_autoresearch.protocol.fields import BadValue, read_keys
+from pytest_autoresearch.protocol.fields import KEYS, BadValue, read_keys
 from pytest_autoresearch.protocol.model import Options, PathRule, Protocol
 from pytest_autoresearch.protocol.render import render
 from pytest_autoresearch.protocol.scope import localised
@@ -63,12 +63,14 @@ def parse(text: str, *, file: str) -> Protocol:
         raise _too_large(file)
     front, body = frontmatter.split(text, file=file)
     values = frontmatter.read(front, file=file)
+    if misplaced := _misplaced(values, file):
+        raise misplaced
     reader = SectionReader(read_document(body, file=file), file)
     said = reader.fields()
     try:
         fields, options, lines = read_keys(values)
     except BadValue as error:
-        raise _misplaced(values, file) or ConfigError(
+        raise ConfigError(
             str(error), file=file, line=error.line, remedy=error.remedy or "docs/configuration.md describes every key"
         ) from None
     source = PurePosixPath(file)
@@ -85,9 +87,9 @@ def parse(text: str, *, file: str) -> Protocol:
 def _misplaced(values: dict[frontmatter.Text, object], file: str) -> ConfigError | None:
     """A key of the front matter that has a section of its own."""
     for key in values:
-        name = key.lower().replace("_", " ")
+        name = key.lower().replace("_", " ").replace("-", " ")
         title = TITLES.get(section_of(name) or "") or ("Metric" if name in METRIC_FIELDS else None)
-        if title and name != "budget":
+        if title and name.replace(" ", "_") not in KEYS:
             return ConfigError(
                 f"`{key}` does not belong into the front matter",
                 file=file,

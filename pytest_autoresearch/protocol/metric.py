@@ -106,13 +106,15 @@ def _draft(blocks: Sequence[Block], file: str) -> Draft:
 
 
 def _pieces(block: Block) -> list[Block]:
-    """A paragraph of several lines, line by line if one of them is a field."""
+    """A paragraph of several lines, line by line if one of them is a field; a block of code where all are."""
     lines = block.text.split("\n")
-    if block.kind != "text" or len(lines) == 1 or not any(_is_known(field_of(line)) for line in lines):
+    known = [_is_known(field_of(line)) for line in lines if line.strip()]
+    is_listed = block.kind == "text" and len(lines) > 1 and any(known)
+    if not is_listed and not (block.kind == "code" and len(known) > 1 and all(known)):
         return [block]
     return [
-        replace(block, text=line.removesuffix("\\"), line=n, end=n + 1)
-        for n, line in enumerate(lines, block.line)
+        replace(block, kind="text", text=line.removesuffix("\\"), line=n, end=n + 1)
+        for n, line in enumerate(lines, block.first)
         if line.strip()
     ]
 

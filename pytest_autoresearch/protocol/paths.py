@@ -57,6 +57,7 @@ _IS_FILE = re.compile(r"\S*/\S*|\S+\.\w+")
 _LINK = re.compile(r"(?<!!)\[`?([^\[\]`]+)`?\]\(([^()\s]*)\)")
 _QUOTED = re.compile(r"([\"'])([^\"']+)\1|“([^“”]+)”")
 _SYMBOLS = re.compile(r"^[^\w\s\x00-\x7f]+\s+|\s+[^\w\s\x00-\x7f]+$")
+_BULLET = re.compile(r"^\s*(?:[-*+]|\d+[.)])\s+")  # of a list that is indented too far to be one
 _PATH_COLUMNS = frozenset("file files path paths target targets datei dateien pfad 文件 路径".split())
 
 EXAMPLE = "list paths relative to this file, one per line, for example: - `src/train.py` (the model)"
@@ -126,7 +127,7 @@ def _entries(blocks: Sequence[Block]) -> Iterator[_Entry]:
         elif block.kind in ("text", "code") and block.depth == 0 and not has_items:
             for number, text in enumerate(block.text.split("\n"), block.first):
                 if text.strip() and not (block.kind == "code" and text.lstrip().startswith("#")):
-                    yield _Entry(one_line(text), number)
+                    yield _Entry(one_line(_BULLET.sub("", text) if block.kind == "code" else text), number)
 
 
 def _item(block: Block, following: Iterable[Block]) -> Iterator[_Entry]:

@@ -337,6 +337,32 @@ def test_a_list_with_lists_in_it() -> None:
     assert protocol.origins["targets[1]"] == 7
 
 
+def test_a_section_right_after_a_list_is_no_part_of_its_last_entry() -> None:
+    for text in (
+        "**1. Metric**\nval_bpb, lower\n**2. Target Files**\n- a.py\n**3. Read-only**\n- b.py\n"
+        "**4. Run Command**\nmake\n**5. Time budget**\n5m\n",
+        "Metric: val_bpb, lower\nTarget files:\n- a.py\nRead-only:\n- b.py\nRun: make\nTime budget: 5m\n",
+    ):
+        protocol = parse(text, file="c.md")
+        assert [rule.pattern for rule in (*protocol.targets, *protocol.readonly)] == ["a.py", "b.py"]
+        assert (protocol.run, protocol.budget) == ("make", 300)
+
+
+def test_fields_in_a_fence_and_a_list_that_is_indented_too_far() -> None:
+    protocol = read(Metric="```yaml\nname: val_bpb\ndirection: lower\n```", Target_Files="    * a.py\n    * b.py")
+    assert (protocol.metric.name, protocol.origins["metric.direction"]) == ("val_bpb", 4)
+    assert [rule.pattern for rule in protocol.targets] == ["a.py", "b.py"]
+
+
+def test_front_matter_may_have_blank_lines_before_it() -> None:
+    body = "## Metric\nx_y lower\n## Targets\na.py\n## Run\nmake\n"
+    protocol = parse(f"\n\n---\n# how\nagent: claude\n---\n{body}", file="c.md")
+    assert (protocol.options.agents, protocol.origins["agents"], protocol.origins["run"]) == (("claude",), 5, 12)
+    assert parse(f"\n---\n\nSome words.\n\n---\n{body}", file="c.md").options.agents is None
+    with pytest.raises(ConfigError, match=r"c.md:2: `metric` does not belong into the front matter"):
+        parse("---\nmetric: x_y\nrun: make\n---\n", file="c.md")
+
+
 def test_one_table_for_everything() -> None:
     rows = "".join(
         f"| {title} | {text} |\n"
