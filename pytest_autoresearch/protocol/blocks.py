@@ -210,9 +210,9 @@ class _Walker:
             self._keep([part.inline], block.line, block.end)
 
     def _row(self, block: Block) -> None:
-        """A row of a table of sections: ``| Metric | val_bpb |``."""
+        """A row of a table of sections: ``| Metric | val_bpb |``; one that a heading opens is only spoken of."""
         key, value = block.cells[0], " | ".join(filter(None, block.cells[1:]))
-        part = self._run_in((key, value), block.line)
+        part = None if section_of(key) in self._headed else self._run_in((key, value), block.line)
         is_field = normalise(key) in _FIELDS.get(self._current.name or "", ())
         if part is None and self._current.opened_by == "row" and not is_field:
             title = " ".join(re.sub(r"[^\w ]+", " ", key).split()) or "Row"

@@ -363,6 +363,15 @@ def test_front_matter_may_have_blank_lines_before_it() -> None:
         parse("---\nmetric: x_y\nrun: make\n---\n", file="c.md")
 
 
+def test_a_table_that_speaks_of_the_sections_below_opens_none() -> None:
+    body = "## Metric\nx_y lower\n## Targets\na.py\n## Run\nmake\n"
+    protocol = parse(
+        f"# Summary\n\n| What | How |\n|---|---|\n| Metric | y_z |\n| Run | often |\n\n{body}", file="c.md"
+    )
+    assert (protocol.metric.name, protocol.run) == ("x_y", "make")
+    assert "| Metric | y_z |" in protocol.extra_sections[0].text
+
+
 def test_one_table_for_everything() -> None:
     rows = "".join(
         f"| {title} | {text} |\n"
