@@ -13,7 +13,7 @@ from pytest_autoresearch.agents.knobs import Knob, Scale, coordinate, value_at, 
 from pytest_autoresearch.agents.literals import Value
 from pytest_autoresearch.agents.memory import Memory
 from pytest_autoresearch.agents.prospects import steps
-from pytest_autoresearch.agents.sweep import NOTHING_LEFT
+from pytest_autoresearch.agents.sweep import nothing_left
 
 REACH = math.log(8)  # literals have no bounds of their own: lots are drawn between an eighth and eight times
 _GRID_KNOBS = 8
@@ -44,7 +44,7 @@ class Grid:
         for moves in self._points:
             if moves and self._bench.turn(desk, moves):
                 return Proposal(", ".join(map(str, moves)), "The next point of the grid around the first values.")
-        return NOTHING_LEFT
+        return nothing_left(knobs)
 
     def _combinations(self, knobs: Sequence[Knob]) -> Iterator[Sequence[Move]]:
         origins = [self._origin(knob) for knob in knobs]
@@ -82,7 +82,7 @@ class Random:
             moves = _draw(self._bench, knobs, lots)
             if moves and self._bench.turn(desk, moves):
                 return Proposal(", ".join(map(str, moves)), "Drawn at random; nothing speaks for it or against it.")
-        return NOTHING_LEFT
+        return nothing_left(knobs)
 
 
 def _draw(bench: Bench, knobs: Sequence[Knob], lots: random.Random) -> Sequence[Move]:

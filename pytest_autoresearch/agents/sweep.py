@@ -15,7 +15,13 @@ from pytest_autoresearch.agents.memory import Memory, Trial
 from pytest_autoresearch.agents.prospects import BOLD, Profile, Prospect, Tier, profile, prospects, steps
 
 BOLD_TURN = 10
-NOTHING_LEFT = Proposal("nothing left to try", "Every move of every knob was tried.", exhausted=True)
+
+
+def nothing_left(knobs: Sequence[Knob]) -> Proposal:
+    """What a search says at its end."""
+    if knobs:
+        return Proposal("every move of every value was tried", exhausted=True)
+    return Proposal("no value to turn is in the targets; a coding agent can rewrite code", exhausted=True)
 
 
 @dataclass(slots=True)
@@ -71,7 +77,7 @@ class Sweep:
             move = Move(self._bench.name_of(chart.knob), chart.knob, prospect.step.knob)
             if self._bench.turn(desk, [move]):
                 return Proposal(str(move), _hypothesis(chart, prospect, briefing.protocol.metric.name))
-        return NOTHING_LEFT
+        return nothing_left(knobs)
 
     def _draw(self, knobs: Sequence[Knob], incumbent: str) -> None:
         """Charts for all knobs; while the incumbent stays, only those with new trials are drawn anew."""

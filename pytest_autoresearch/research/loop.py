@@ -155,7 +155,8 @@ class Research:
         if pending is None:
             number = self.next_number
             candidate, refusal = self.proposer.propose(self.notebook.history, self._seed(number, -1))
-            self.tally.exhausted = self.proposer.is_exhausted(self.incumbent.commit)
+            if self.proposer.is_exhausted(self.incumbent.commit):
+                self.tally.exhausted = candidate.description
             measurements: list[Measurement] = []
         else:
             candidate, refusal = self.drafts.resumed(pending), None

@@ -10,6 +10,7 @@ from pytest_autoresearch.protocol.model import Metric
 from pytest_autoresearch.protocol.settings import Settings
 
 EMPTY_TURNS = 3  # no-changes or agent errors in a row: an agent that can not propose, and may cost money
+IDLE_TURNS = 20  # in a row with nothing to run, such as states that were tried: they pass in no time, all night
 
 
 @dataclass
@@ -21,10 +22,12 @@ class Tally:
     run_seconds: float = 0.0
     cost: float = 0.0
     tokens: int = 0
-    exhausted: bool = False
+    exhausted: str = ""
+    """The last words of an agent that has nothing left to propose, where no other one has."""
     barren: int = 0
     crashes: int = 0
     empty_turns: int = 0
+    idle_turns: int = 0
     last_words: str = ""
 
     @property
@@ -38,7 +41,8 @@ class Tally:
         self.crashes = self.crashes + 1 if experiment.status is Status.CRASH else 0
         empty = experiment.reason in (Reason.NO_CHANGE, Reason.AGENT_ERROR)
         self.empty_turns = self.empty_turns + 1 if empty else 0
-        self.last_words = experiment.detail if empty else ""
+        self.idle_turns = 0 if experiment.measurements else self.idle_turns + 1
+        self.last_words = experiment.detail
         if experiment.usage is not None:
             self.cost += experiment.usage.cost or 0.0
             self.tokens += experiment.usage.input_tokens + experiment.usage.output_tokens
@@ -49,7 +53,7 @@ class Tally:
         if until is not None and not metric.direction.better(until, best):
             return f"{metric.name} reached {until:g}"
         if self.exhausted:
-            return "the agent has nothing left to propose"
+            return f"the agent has nothing left to propose: {self.exhausted}"
         if settings.experiments is not None and self.experiments >= settings.experiments:
             asked = settings.experiments
             return "1 experiment was asked for" if asked == 1 else f"{asked} experiments were asked for"
@@ -63,6 +67,8 @@ class Tally:
             return (
                 f"{self.empty_turns} turns in a row without a usable change; the agent's last words: {self.last_words}"
             )
+        if self.idle_turns >= IDLE_TURNS:
+            return f"{self.idle_turns} turns in a row gave nothing to run; the last one: {self.last_words}"
         if settings.max_cost is not None and self.cost >= settings.max_cost:
             return f"the cost reached {self.cost:.2f} of {settings.max_cost:.2f} USD"
         if settings.max_tokens is not None and self.tokens >= settings.max_tokens:

@@ -102,7 +102,7 @@ def test_a_session_goes_on_until_no_agent_has_anything_left(project: Project) ->
     assert done.returncode == 0, done.stdout + done.stderr
     told = ["nothing left to try", *(f"count to {n}" for n in (2, 3, 4)), "nothing left to try"]
     assert [row[3] for row in project.table()[2:]] == told
-    assert "the agent has nothing left to propose" in done.stdout
+    assert "the agent has nothing left to propose: nothing left to try" in done.stdout
 
 
 def test_a_name_that_nobody_knows_is_an_error_that_lists_the_known_ones(project: Project) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pytest_autoresearch.protocol.experiment import Experiment, Reason, Usage
+from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Reason, Role, Usage
 from pytest_autoresearch.protocol.model import Direction, Metric, Options
 from pytest_autoresearch.protocol.settings import Settings, resolve
 from pytest_autoresearch.research.stopping import Tally
@@ -19,7 +19,12 @@ def settings(**said: Any) -> Settings:
     return resolve({name: str(value) for name, value in said.items()}, {}, Options(), {})
 
 
-def experiment(reason: Reason = Reason.WORSE, usage: Usage | None = None, detail: str = "") -> Experiment:
+RUN = Measurement(Role.CANDIDATE, value=1.0)
+
+
+def experiment(
+    reason: Reason = Reason.WORSE, usage: Usage | None = None, detail: str = "", runs: tuple[Measurement, ...] = (RUN,)
+) -> Experiment:
     id = "0" * 40
     return Experiment(
         number=1,
@@ -32,6 +37,7 @@ def experiment(reason: Reason = Reason.WORSE, usage: Usage | None = None, detail
         fingerprint=id,
         usage=usage,
         detail=detail,
+        measurements=runs,
     )
 
 
@@ -82,6 +88,15 @@ def test_three_turns_without_a_usable_change_end_it_with_the_agents_words() -> N
     ]
     stopped = why(Tally(), *turns)
     assert stopped is not None and stopped.startswith("3 turns in a row") and stopped.endswith("no quota")
+
+
+def test_twenty_turns_with_nothing_to_run_end_it() -> None:
+    again = experiment(Reason.DUPLICATE, detail="the same state as experiment 0001", runs=())
+    tally = Tally()
+    assert why(tally, *[again] * 19, experiment(), *[again] * 19) is None
+    assert why(tally, again) == (
+        "20 turns in a row gave nothing to run; the last one: the same state as experiment 0001"
+    )
 
 
 @pytest.mark.parametrize(
