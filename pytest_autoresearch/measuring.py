@@ -108,7 +108,7 @@ class Measuring:
                 report.longrepr = None
                 values[ASSERTED] = 0.0
         if report.failed and call.excinfo is not None:
-            self._failure = call.excinfo.exconly(tryshort=False).partition("\n")[0]
+            self._failure = _told(call.excinfo)
         return report
 
     @pytest.hookimpl(tryfirst=True, optionalhook=True)
@@ -151,6 +151,14 @@ def recorded_by(item: pytest.Item, call: pytest.CallInfo[None]) -> dict[str, flo
 def _said(name: str) -> str:
     """A variable of the harness, empty when it is not set."""
     return os.environ.get(name, "").strip()
+
+
+def _told(failed: pytest.ExceptionInfo[BaseException]) -> str:
+    """One line about a body that failed."""
+    if isinstance(failed.value, pytest.FixtureLookupError):
+        name = failed.value.argname
+        return f"there is no fixture {name}" + (": pip install pytest-benchmark" if name == "benchmark" else "")
+    return failed.exconly(tryshort=False).partition("\n")[0]
 
 
 def _is_about_best(failed: pytest.ExceptionInfo[BaseException]) -> bool:

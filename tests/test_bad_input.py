@@ -141,11 +141,26 @@ def test_a_run_command_that_does_not_exist_is_named(project: Project) -> None:
     assert done.returncode == 1 and "no_such_program" in done.stdout, done.stdout + done.stderr
 
 
+def test_a_script_that_no_turn_would_see_is_named_before_the_first_one(project: Project) -> None:
+    project.write("tools/agent.sh", "echo '# more' >> train.py; echo more")
+    said = "a turn does not see"
+    assert_refused(project, "--autoresearch-agent=command:bash tools/agent.sh", mentions=f"{said} tools/agent.sh")
+    script = project.root / "tools/agent.sh"
+    assert_refused(project, f"--autoresearch-agent=command:bash '{script}' 1", mentions=f"{said} {script}")
+    project.commit("the agent")
+    for command in ("bash tools/agent.sh", "no 'quote ends here"):
+        done = project.pytest(
+            "--autoresearch", "--autoresearch-experiments=1", f"--autoresearch-agent=command:{command}"
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert [row[2] for row in project.table()[2:]] == ["discard", "crash"]
+
+
 def test_a_change_of_what_is_measured_needs_a_new_tag(project: Project) -> None:
     project.pytest("--autoresearch", "--autoresearch-experiments=1")
     config = project.root / "autoresearch.config.md"
     config.write_text(config.read_text().replace("Direction: lower", "Direction: higher"))
 
-    assert_refused(project, mentions="direction")
+    assert_refused(project, mentions="direction was:    lower\n    direction is now: higher\n")
     done = project.pytest("--autoresearch", "--autoresearch-experiments=1", "--autoresearch-tag=other")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -103,6 +103,12 @@ def test_a_body_that_records_no_metric_is_told_what_it_did_record(marked: Marked
     assert marked.outcomes() == {}
 
 
+def test_a_fixture_that_is_not_there_is_named(marked: Marked) -> None:
+    marked.test("\n@MARK\ndef test_loss(benchmark):\n    benchmark(model.loss)\n")
+    done = marked.loop("test_loss.py")
+    assert done.returncode == 1 and "there is no fixture benchmark: pip install pytest-benchmark" in done.stdout
+
+
 def test_a_command_that_the_body_runs_gives_the_metric(marked: Marked) -> None:
     marked.test(
         """

@@ -52,6 +52,14 @@ class CommandAgent:
         return Proposal(answer.description, hypothesis=answer.hypothesis, failure=_failure(turn))
 
 
+def words_of(name: str) -> list[str]:
+    """The words of ``command:PROGRAM …``; none for another agent, or what no shell would take."""
+    try:
+        return shlex.split(name.removeprefix(PREFIX)) if name.startswith(PREFIX) else []
+    except ValueError:
+        return []
+
+
 def _answer(said: str) -> Answer:
     """The two documented lines where the output ends with one of them, else its last line as it stands."""
     last = next((line for line in reversed(said.splitlines()) if line.strip()), "")

@@ -86,10 +86,10 @@ def from_json(form: Mapping[str, Any]) -> Protocol:
     )
 
 
-def digests(protocol: Protocol) -> dict[str, str]:
-    """What must not change within a session, each as a short digest."""
+def fixed(protocol: Protocol) -> dict[str, Any]:
+    """What must not change within a session, by name."""
     metric = protocol.metric
-    values: dict[str, Any] = {
+    return {
         "metric": metric.name,
         "direction": metric.direction.value,
         "run": protocol.run,
@@ -100,7 +100,11 @@ def digests(protocol: Protocol) -> dict[str, str]:
         "data": sorted(protocol.data),
         "env": dict(sorted(protocol.env.items())),
     }
-    return {name: _digest(value) for name, value in values.items()}
+
+
+def digests(protocol: Protocol) -> dict[str, str]:
+    """What must not change within a session, each as a short digest."""
+    return {name: _digest(value) for name, value in fixed(protocol).items()}
 
 
 def _digest(value: Any) -> str:

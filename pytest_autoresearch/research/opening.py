@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import platform
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -15,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from pytest_autoresearch.agents.base import Agent, AgentSettings
+from pytest_autoresearch.agents.command import words_of
 from pytest_autoresearch.agents.registry import create
-from pytest_autoresearch.errors import ConfigError, LabError
+from pytest_autoresearch.errors import AgentError, ConfigError, LabError
 from pytest_autoresearch.judge import Judge, JudgeSettings, JudgeState
 from pytest_autoresearch.lab.executors.local import LocalExecutor
 from pytest_autoresearch.lab.job import Executor, Site
@@ -33,12 +35,13 @@ from pytest_autoresearch.protocol.experiment import Experiment
 from pytest_autoresearch.protocol.markdown import load
 from pytest_autoresearch.protocol.model import Protocol
 from pytest_autoresearch.protocol.scope import Scope, resolve_paths
-from pytest_autoresearch.protocol.serialise import digests, from_json, to_json
+from pytest_autoresearch.protocol.serialise import digests, fixed, from_json, to_json
 from pytest_autoresearch.protocol.settings import Settings, resolve
 from pytest_autoresearch.report.terminal import Opening
 from pytest_autoresearch.research.loop import Parts, Research
 from pytest_autoresearch.research.watch import Watch
 
+LONGEST_SHOWN = 300  # characters of a setting that has changed
 FRESH = timedelta(hours=1)  # levels measured longer ago are not compared with; the machine may have changed its mind
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
@@ -54,7 +57,9 @@ def opened(protocol: Protocol, git: Git, settings: Settings, *, hook: Any, watch
         begun = next((session for session in known if session.tag == tag), None)
         session = begun or _new_session(git, protocol, settings, tag)
         _refuse_changes(session, protocol)
-        scope = resolve_paths(protocol, git.files(session.start).keys())
+        tracked = git.files(session.start).keys()
+        scope = resolve_paths(protocol, tracked)
+        _refuse_unseen_scripts(settings.agents, protocol, git.top, tracked)
         notebook = stack.enter_context(
             Notebook.open(
                 git,
@@ -248,12 +253,37 @@ def _refuse_changes(session: Session, protocol: Protocol) -> None:
     now = digests(protocol)
     changed = [name for name in now if now[name] != session.digests.get(name, now[name])]
     if changed:
+        was, became = (_shown(fixed(each)[changed[0]]) for each in (from_json(session.protocol), protocol))
         raise ConfigError(
-            f"{', '.join(changed)} changed since the session {session.tag} began, so its numbers do not compare",
+            f"{', '.join(changed)} changed since the session {session.tag} began, so its numbers do not compare\n"
+            f"    {changed[0]} was:    {was}\n"
+            f"    {changed[0]} is now: {became}",
             file=protocol.source,
             line=protocol.origins.get(changed[0]),
             remedy="undo the change, or begin another session: --autoresearch-tag NAME",
         )
+
+
+def _refuse_unseen_scripts(agents: Sequence[str], protocol: Protocol, top: Path, tracked: Collection[str]) -> None:
+    """A turn sees the session's commit and nothing else of the repository, so a script of an agent must be in it."""
+    here = top / protocol.directory
+    shown = [Path(os.path.normpath(here / os.path.expanduser(path))) for path in (*protocol.data, *protocol.caches)]
+    for name in agents:
+        for word in words_of(name):
+            path = Path(os.path.normpath(here / word))
+            if not path.is_file() or not path.is_relative_to(top) or any(path.is_relative_to(p) for p in shown):
+                continue
+            if path.relative_to(top).as_posix() not in tracked:
+                raise AgentError(
+                    f"agent {name}: a turn does not see {word}, which the commit that the session starts from lacks\n"
+                    "  commit it and begin another session, or keep it outside of the repository"
+                )
+
+
+def _shown(value: object) -> str:
+    """A setting in one line."""
+    text = " ".join(value.split()) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…"
 
 
 @contextmanager
