@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
 
+from pytest_autoresearch import __version__
+
 DESCRIPTION = "Everything around the loop; `pytest --autoresearch` runs it."
 
 COMMANDS = {
@@ -41,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(prog="pytest-autoresearch", description=DESCRIPTION, allow_abbrev=False)
     parser.exit_on_error = False
+    parser.add_argument("--version", action="version", version=f"pytest-autoresearch {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, summary in COMMANDS.items():
         sub = subparsers.add_parser(name, help=summary, description=summary, allow_abbrev=False)

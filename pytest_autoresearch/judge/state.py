@@ -67,12 +67,12 @@ class Progress:
     threshold: float | None = None
 
     def __str__(self) -> str:
-        """As in ``3 v 4 runs, evidence 12 of 95``."""
+        """As in ``3 against 4 runs, evidence 12 of 95 needed``."""
         if self.evidence is None or self.threshold is None:
             return self.activity
-        runs = f"{self.candidate_runs} v {self.incumbent_runs} runs"
+        runs = f"{self.candidate_runs} against {self.incumbent_runs} runs"
         reached = f"{self.evidence:.0f}" if self.evidence >= 10 else f"{self.evidence:.2g}"
-        return f"{runs}, evidence {reached} of {self.threshold:.0f}"
+        return f"{runs}, evidence {reached} of {self.threshold:.0f} needed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,7 +157,7 @@ def verified_line(summary: Summary) -> str:
     verified = summary.verified
     if verified is None or verified.gain is None:
         return "verification: a fresh run of start or head gave no metric"
-    runs = f"{len(verified.start_runs)} v {len(verified.head_runs)} fresh runs"
+    runs = f"{count(len(verified.head_runs), 'fresh run')} each"  # with a gain start has as many
     gain = percent(verified.gain, summary.start.value)
     shown = number(verified.gain) if gain is None else f"{number(verified.gain)} ({gain:.2f} %)"
     promised = f"the best single run promised {number(summary.promised)}"

@@ -179,7 +179,7 @@ def test_the_live_line_tells_runs_and_evidence() -> None:
         lines.append(str(judge.progress()))
         answer = judge.tell(rng.gauss(-3 if answer is CANDIDATE else 0, 1))
     assert lines[0] == "first look"
-    assert lines[1].startswith("1 v 6 runs, evidence 1 of ")
+    assert lines[1].startswith("1 against 6 runs, evidence 1 of ")
     assert lines[-3:] == ["kept, level 1 of 3", "kept, level 2 of 3", "kept, level 3 of 3"]
     assert judge.progress() is None
 

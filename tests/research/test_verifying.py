@@ -37,7 +37,7 @@ def test_a_session_ends_with_the_verified_gain_its_interval_and_what_the_best_si
     done = project.pytest("--autoresearch", "--autoresearch-experiments=2", scripted(project, BETTER, NOTHING))
 
     line = re.search(
-        r"^verified gain (\S+) \(.* %\) \(95 %: (\S+) to (\S+)\) on 5 v 5 fresh runs;"
+        r"^verified gain (\S+) \(.* %\) \(95 %: (\S+) to (\S+)\) on 5 fresh runs each;"
         r" the best single run promised (\S+)$",
         done.stdout,
         re.MULTILINE,
@@ -66,7 +66,7 @@ def test_an_exact_metric_takes_one_pair_of_runs_and_has_no_interval(project: Pro
     done = project.pytest(
         "--autoresearch", "--autoresearch-experiments=1", scripted(project, ("slower", "RATE = 8.0", "RATE = 4.0"))
     )
-    assert "verified gain 32 (85.74 %) on 1 v 1 fresh runs; the best single run promised 32" in done.stdout, done.stdout
+    assert "verified gain 32 (85.74 %) on 1 fresh run each; the best single run promised 32" in done.stdout, done.stdout
 
 
 def test_a_session_without_a_keep_has_nothing_to_verify(project: Project) -> None:
