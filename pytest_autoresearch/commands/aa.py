@@ -9,14 +9,13 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from pytest_autoresearch.errors import ConfigError, LabError
+from pytest_autoresearch.commands.asking import file_of, ini_options, marked_protocol, names_a_test
+from pytest_autoresearch.errors import LabError
 from pytest_autoresearch.notebook.git import Git
-from pytest_autoresearch.notebook.ledger import sessions
 from pytest_autoresearch.protocol.discover import find_config
 from pytest_autoresearch.protocol.markdown import load
 from pytest_autoresearch.protocol.model import Protocol
 from pytest_autoresearch.protocol.scope import resolve_paths
-from pytest_autoresearch.protocol.serialise import from_json
 from pytest_autoresearch.protocol.settings import Settings, resolve
 from pytest_autoresearch.protocol.values import parse_positive_count
 from pytest_autoresearch.report.screen import PlainScreen
@@ -37,11 +36,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, and say it; 1 where the session's policy would keep noise (more than one false keep in 20 sessions)."""
-    file, marked, test = str(args.path).partition("::")
-    config = Path(file) if marked else find_config(args.path)
-    with Git.discover(config.resolve().parent) as git:
-        protocol = _marked(git, config, test) if marked else load(config, top=git.top)
-        settings = resolve({}, os.environ, protocol.options, {})
+    is_test = names_a_test(args.path)
+    file = file_of(args.path) if is_test else find_config(args.path)
+    with Git.discover(file.absolute().parent) as git:
+        if is_test:
+            protocol, ini = marked_protocol(args.path, git.top)
+        else:
+            protocol, ini = load(file, top=git.top), ini_options(file)
+        settings = resolve({}, os.environ, protocol.options, ini)
         values, failed = _measure(protocol, git, settings, args.n)
     if len(values) < 2:
         raise LabError(
@@ -55,18 +57,6 @@ def run(args: argparse.Namespace) -> int:
         print("\n".join(_lines(noise, protocol.metric.name)))
     policy = next(p for p in noise.false_keeps if p.value == settings.judge)
     return 1 if noise.false_keeps[policy] > 0.05 else 0
-
-
-def _marked(git: Git, file: Path, test: str) -> Protocol:
-    """The protocol of a marked test, which only pytest can read: as its newest session has it."""
-    source = f"{Path(os.path.relpath(file.resolve(), git.top)).as_posix()}::{test}"
-    known = [session for session in sessions(git) if session.source == source]
-    if not known:
-        raise ConfigError(
-            f"{source} has no session yet, and a test's marker is read by pytest alone",
-            remedy=f"begin one: pytest --autoresearch --autoresearch-experiments=0 {file}::{test}",
-        )
-    return from_json(max(known, key=lambda session: session.started).protocol)
 
 
 def _measure(protocol: Protocol, git: Git, settings: Settings, count: int) -> tuple[list[float], int]:

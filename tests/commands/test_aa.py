@@ -60,7 +60,7 @@ def test_failing_runs_are_counted_and_a_protocol_that_only_fails_is_one_line(pro
     assert done.returncode == 4 and "0 of 2 runs gave a metric" in done.stderr and "Traceback" not in done.stderr
 
 
-def test_a_marked_test_is_measured_as_its_session_has_it(project: Project) -> None:
+def test_a_marked_test_is_measured_before_it_has_a_session(project: Project) -> None:
     project.write("setting.py", "LEVEL = 3.0\n")
     project.write(
         "test_level.py",
@@ -74,11 +74,6 @@ def test_level(record_metric):
 """,
     )
     project.commit("marked")
-    done = project.cli("aa", "-n", "2", "test_level.py::test_level")
-    assert done.returncode == 4 and "pytest --autoresearch --autoresearch-experiments=0 test_level" in done.stderr
-
-    begun = project.pytest("--autoresearch", "--autoresearch-experiments=0", "test_level.py::test_level")
-    assert begun.returncode == 0, begun.stdout + begun.stderr
     done = project.cli("aa", "-n", "2", "test_level.py::test_level")
     assert done.returncode == 0 and "level: 3 on 2 runs" in done.stdout, done.stdout + done.stderr
 
