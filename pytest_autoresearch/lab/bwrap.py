@@ -170,8 +170,10 @@ def _machine(shown: Path, reach: Reach) -> Table:
     table = Table()
     for path in reach.system:
         table[path] = Mount("--symlink", Path(os.readlink(path))) if path.is_symlink() else _read(path)
-    table[Path("/proc")] = Mount("--proc")
-    table |= {path: _read(path) for path in reach.kernel}
+    # Root can change the machine through /proc without any capability, and everybody his place before the oom killer.
+    table[Path("/proc")] = Mount("--proc", closed=True)
+    # Pid 1 is bubblewrap: its exe is the machine's file, by a way on which no mount of ours is read-only.
+    table[Path("/proc/1")] = Mount("--tmpfs", closed=True)
     table[Path("/dev")] = Mount("--dev", closed=True)
     table[Path("/dev/shm")] = Mount("--tmpfs")
     # Every mount costs a run a quarter of a millisecond, so what needs none gets none.

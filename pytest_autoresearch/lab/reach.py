@@ -26,18 +26,6 @@ SYSTEM = (
 MACHINE = ("/sys/devices/system",)
 """How many processors there are and how they are laid out: BLAS and OpenMP ask."""
 
-KERNEL = (
-    "/proc/acpi",
-    "/proc/bus",
-    "/proc/fs",
-    "/proc/irq",
-    "/proc/mtrr",
-    "/proc/scsi",
-    "/proc/sys",
-    "/proc/sysrq-trigger",
-)
-"""Writable for root even without any capability, and bubblewrap leaves them so."""
-
 _TOO_BROAD = ("/", "/home", "/root", "/var", "/srv", "/mnt", "/media", "/run", "/tmp", "/dev", "/proc", "/sys")
 
 
@@ -46,14 +34,13 @@ class Reach:
     """Existing absolute paths a run may read.
 
     ``interpreter`` are the prefixes and links of the interpreter, which must stay visible even inside the repository;
-    ``libraries`` are directories it imports from, which inside the repository are the workspace's; ``kernel`` are parts
-    of /proc through which root changes the machine. ``masked`` are paths that are not to be read.
+    ``libraries`` are directories it imports from, which inside the repository are the workspace's. ``masked`` are paths
+    that are not to be read.
     """
 
     system: tuple[Path, ...]
     interpreter: tuple[Path, ...]
     libraries: tuple[Path, ...]
-    kernel: tuple[Path, ...]
     masked: tuple[Path, ...]
 
     def interpreter_beside(self, repository: Path) -> Iterator[Path]:
@@ -80,7 +67,6 @@ def reach() -> Reach:
         system=tuple(path for path in map(Path, (*SYSTEM, *MACHINE)) if path.exists()),
         interpreter=tuple(_unique(_interpreter())),
         libraries=libraries,
-        kernel=tuple(path for path in map(Path, KERNEL) if path.exists() and not os.getuid()),
         masked=tuple(_unique([*_secrets(Path("/etc")), *(root / ".git" for root in libraries)])),
     )
 

@@ -1,4 +1,5 @@
-"""A small system call filter that closes what namespaces and Landlock leave open: key rings, vsock, io_uring, TIOCSTI.
+"""A small system call filter that closes what namespaces and Landlock leave open: key rings, vsock, io_uring, TIOCSTI,
+the kernel's log, and pid 1, which is bubblewrap.
 
 It is no allow-list: capabilities and namespaces already stop the rest. Knows no run; only makes bytes for the kernel.
 """
@@ -28,11 +29,32 @@ class _Machine:
     socket: int
     keys: tuple[int, int, int]
     userfaultfd: int
+    syslog: int
+    ptrace: int
+    process_vm_writev: int
 
 
 _MACHINES = {
-    "x86_64": _Machine(audit=0xC000003E, ioctl=16, socket=41, keys=(248, 249, 250), userfaultfd=323),
-    "aarch64": _Machine(audit=0xC00000B7, ioctl=29, socket=198, keys=(217, 218, 219), userfaultfd=282),
+    "x86_64": _Machine(
+        audit=0xC000003E,
+        ioctl=16,
+        socket=41,
+        keys=(248, 249, 250),
+        userfaultfd=323,
+        syslog=103,
+        ptrace=101,
+        process_vm_writev=311,
+    ),
+    "aarch64": _Machine(
+        audit=0xC00000B7,
+        ioctl=29,
+        socket=198,
+        keys=(217, 218, 219),
+        userfaultfd=282,
+        syslog=116,
+        ptrace=117,
+        process_vm_writev=271,
+    ),
 }
 _IO_URING_SETUP = 425
 
@@ -55,9 +77,12 @@ def program(*, internet: bool, machine: str | None = None) -> bytes:
         _refuse(errno.ENOSYS),
         *_without(_IO_URING_SETUP, errno.ENOSYS),  # its socket operation passes no filter; programs do without it
         *_without(numbers.userfaultfd, errno.ENOSYS),
+        *_without(numbers.syslog, errno.EPERM),  # where kernel.dmesg_restrict is 0 everybody reads it
         *(step for number in numbers.keys for step in _without(number, errno.ENOSYS)),
         *_only(numbers.socket, families, errno.EAFNOSUPPORT),
         *_except(numbers.ioctl, 1, [_TIOCSTI, _TIOCLINUX], errno.EPERM),
+        *_except(numbers.ptrace, 1, [1], errno.EPERM),
+        *_except(numbers.process_vm_writev, 0, [1], errno.EPERM),
         _step(_RETURN, _ALLOW),
     ]
     return b"".join(code)

@@ -351,7 +351,7 @@ class TestBwrap:
 class TestTable:
     """The mount table, which is made without running anything."""
 
-    MACHINE = reach.Reach(system=(Path("/usr"),), interpreter=(), libraries=(), kernel=(), masked=())
+    MACHINE = reach.Reach(system=(Path("/usr"),), interpreter=(), libraries=(), masked=())
 
     def test_the_repositorys_own_packages_are_the_workspaces(self, view: View) -> None:
         machine = replace(self.MACHINE, libraries=(view.shown_at, view.shown_at / "src"))
@@ -455,7 +455,7 @@ def test_the_rights_of_a_path_with_secrets_are_given_around_them(view: View, tmp
     (tmp_path / "system/deep").mkdir(parents=True)
     for name in ("open", "deep/open", "deep/secret"):
         (tmp_path / "system" / name).touch()
-    machine = reach.Reach((tmp_path / "system",), (), (), (), masked=(tmp_path / "system/deep/secret",))
+    machine = reach.Reach((tmp_path / "system",), (), (), masked=(tmp_path / "system/deep/secret",))
     rules = landlock.rules(view, machine, own=())
     assert rules[tmp_path / "system"] == rules[tmp_path / "system/deep"] == landlock.LIST
     assert rules[tmp_path / "system/open"] == rules[tmp_path / "system/deep/open"] == landlock.READ
