@@ -69,6 +69,9 @@ class Tree:
 
         A fork bomb grows while it is counted, so no more than about ``most`` are looked for.
         """
+        return {pid: process for pid, process in self._found(most).items() if not process.zombie}
+
+    def _found(self, most: int) -> dict[int, Process]:
         found: dict[int, Process] = {}
         # Known ones first and adoption last: a process whose parent dies between the two steps is then our own child.
         for pid, start in [*self._known.items()]:
@@ -80,7 +83,7 @@ class Tree:
         self._walk(self._known, found, most)
         adopted = (pid for pid in _children(os.getpid()) if pid not in self._known and self._is_ours(pid))
         self._walk(adopted, found, most)
-        return {pid: process for pid, process in found.items() if not process.zombie}
+        return found
 
     def _walk(self, seeds: Iterable[int], found: dict[int, Process], most: int) -> None:
         pending = [*seeds]
@@ -120,12 +123,13 @@ class Tree:
     def usage(self, most: int) -> Usage:
         """What the members use; only their number, and that of their threads, if there are more than ``most``.
 
-        Shared pages are counted once, at the size of the largest sharer.
+        Shared pages are counted once, at the size of the largest sharer. Zombies count as processes: they take up pids,
+        and the living could hide behind them.
         """
         self._reap()
-        members = self.members(most)
-        usage, shared = Usage(len(members), sum(process.threads for process in members.values())), 0
-        for pid in members if len(members) <= most else ():
+        found = self._found(most)
+        usage, shared = Usage(len(found), sum(process.threads for process in found.values())), 0
+        for pid in found if len(found) <= most else ():
             own, common, peak = _memory(pid)
             usage.memory += own
             usage.peak = max(usage.peak, peak)

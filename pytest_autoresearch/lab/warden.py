@@ -82,14 +82,20 @@ def _end_children() -> None:
     while True:
         with open(f"/proc/self/task/{os.getpid()}/children") as file:
             children = [int(pid) for pid in file.read().split()]
+        groups = set()
         for pid in children:
             with suppress(OSError):
-                if (group := os.getpgid(pid)) != own:
-                    os.killpg(group, signal.SIGKILL)
+                groups.add(os.getpgid(pid))
+        for group in groups - {own}:
+            with suppress(OSError):
+                os.killpg(group, signal.SIGKILL)
+        for pid in children:
             with suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
         try:
             os.wait()
+            while os.waitpid(-1, os.WNOHANG)[0]:  # hundreds may have died at once
+                pass
         except ChildProcessError:
             return
 
