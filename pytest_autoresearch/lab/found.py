@@ -11,9 +11,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from pytest_autoresearch.lab.expected import Leaf, Made, Stamp
-from pytest_autoresearch.lab.removal import open_directory
+from pytest_autoresearch.lab.removal import clear_flags, open_directory, reset_version
 from pytest_autoresearch.protocol.experiment import Change, FileEntry
 
+_FLAGS = 0x2003C0FF  # of a directory, those that its owner or root sets (chattr); the rest is the file system's own
 DEEPEST = 64  # directories below an unexpected one; what is deeper is reported as a directory
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -111,7 +112,13 @@ def opened(root: int, path: str, *, create: bool = False) -> Iterator[tuple[int,
 
 
 def clear_notes(directory: int) -> None:
-    """Take from an open directory what could tell the next run something: its rights, its times, its attributes."""
+    """Take from an open directory what could tell the next run something: owner, rights, times, attributes, flags."""
+    clear_flags(directory, _FLAGS)
+    reset_version(directory)
+    status = os.fstat(directory)
+    if (status.st_uid, status.st_gid) != (os.geteuid(), os.getegid()):
+        with suppress(OSError):
+            os.fchown(directory, os.geteuid(), os.getegid())
     os.fchmod(directory, 0o755)
     os.utime(directory)
     if sys.platform == "linux":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+import sys
 from array import array
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +17,8 @@ from pathlib import Path
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 _GET_FLAGS, _SET_FLAGS = 0x80086601, 0x40086602  # FS_IOC_GETFLAGS, FS_IOC_SETFLAGS of linux/fs.h, 64-bit
-_IMMUTABLE_OR_APPEND = 0x10 | 0x20
+_SET_VERSION = 0x40087602  # FS_IOC_SETVERSION
+IMMUTABLE_OR_APPEND = 0x10 | 0x20
 _SHALLOW = 16
 
 
@@ -66,10 +68,34 @@ def open_directory(parent: int, name: str) -> int:
             raise NotADirectoryError(name) from None
         os.chmod(name, 0o755, dir_fd=parent)
         fd = os.open(name, DIRECTORY, dir_fd=parent)
+    if not os.getuid():
+        clear_flags(fd, IMMUTABLE_OR_APPEND)  # only root can set them, and they bind root too
     if os.fstat(fd).st_mode & 0o700 != 0o700:
         with suppress(PermissionError):
             os.fchmod(fd, 0o755)
     return fd
+
+
+def clear_flags(fd: int, unwanted: int) -> None:
+    """Take these flags (chattr) from an open file or directory, where its file system has any."""
+    if sys.platform != "linux":
+        return
+    from fcntl import ioctl
+
+    with suppress(OSError):
+        flags = array("l", [0])
+        ioctl(fd, _GET_FLAGS, flags)
+        if flags[0] & unwanted:
+            ioctl(fd, _SET_FLAGS, array("l", [flags[0] & ~unwanted]))
+
+
+def reset_version(fd: int) -> None:
+    """Set the number that some file systems keep for whoever owns a file or directory (chattr -v)."""
+    if sys.platform == "linux":
+        from fcntl import ioctl
+
+        with suppress(OSError):
+            ioctl(fd, _SET_VERSION, array("l", [0]))
 
 
 def _remove_shallow(directory: int, name: str, depth: int) -> bool:
@@ -123,17 +149,13 @@ def _unlink(directory: int, name: str) -> None:
 
 def _unlock(directory: int, name: str) -> None:
     """Take the immutable and append-only flags (which a run as root can set) from an entry and its directory."""
-    from fcntl import ioctl
-
-    entry = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
-    try:
-        for fd in (directory, entry):
-            with suppress(OSError):
-                flags = array("l", [0])
-                ioctl(fd, _GET_FLAGS, flags)
-                ioctl(fd, _SET_FLAGS, array("l", [flags[0] & ~_IMMUTABLE_OR_APPEND]))
-    finally:
-        os.close(entry)
+    clear_flags(directory, IMMUTABLE_OR_APPEND)
+    with suppress(OSError):  # a link or socket can not be opened, and has no flags
+        entry = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=directory)
+        try:
+            clear_flags(entry, IMMUTABLE_OR_APPEND)
+        finally:
+            os.close(entry)
 
 
 def _is_directory(directory: int, name: str) -> bool:

@@ -19,7 +19,14 @@ from pytest_autoresearch.lab.expected import Directory, Leaf, Made, entries_belo
 from pytest_autoresearch.lab.found import Found, clear_notes, describe, holds, opened, stamp_of, walk
 from pytest_autoresearch.lab.job import ReadBlobs
 from pytest_autoresearch.lab.lfs import copy_content, parse_pointer
-from pytest_autoresearch.lab.removal import DIRECTORY, open_directory, remove, remove_tree
+from pytest_autoresearch.lab.removal import (
+    DIRECTORY,
+    IMMUTABLE_OR_APPEND,
+    clear_flags,
+    open_directory,
+    remove,
+    remove_tree,
+)
 from pytest_autoresearch.protocol.experiment import Change, FileEntry
 
 LARGEST_READ = 5_000_000  # bytes of new content that changes() reads in all; more is out of scope by its size
@@ -215,6 +222,8 @@ class Workspace:
             remove_tree(self.root)
             self.root.mkdir(mode=0o755, parents=True)
             root = os.open(self.root, DIRECTORY)
+        if not os.getuid():
+            clear_flags(root, IMMUTABLE_OR_APPEND)
         try:
             yield root
         finally:
