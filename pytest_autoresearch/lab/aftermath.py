@@ -12,18 +12,23 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from pytest_autoresearch.lab.found import Found
-from pytest_autoresearch.lab.workspace import Workspace
+from pytest_autoresearch.lab.metrics import one_line
+from pytest_autoresearch.lab.workspace import LITTER, Workspace
 
 _CODE = re.compile(r"\.(?:py|pyw|so(?:\.\d+)*|pyd|dylib|egg-link)$")
 _BYTECODE = re.compile(r"\.(?:pyc|pyo|pth)$")
 _STEERING = frozenset(
     """
     pytest.ini .pytest.ini pytest.toml .pytest.toml tox.ini setup.cfg pyproject.toml .coveragerc
-    .gitattributes .gitmodules .gitignore Makefile makefile GNUmakefile package.json .npmrc .Rprofile .env .envrc
-    .python-version .tool-versions go.work
+    mypy.ini .mypy.ini ruff.toml .ruff.toml .flake8 .pylintrc pylintrc
+    .gitattributes .gitmodules .gitignore Makefile makefile GNUmakefile package.json .npmrc .Rprofile .Renviron .rspec
+    .env .envrc .python-version .tool-versions go.mod go.work Cargo.toml
     """.split()
 )
 """Names that change what an extract command does although nobody names them."""
+
+_TRUSTED_BY_TOOLS = LITTER | {".cargo"}
+"""Directories whose settings and cached verdicts a tool takes for its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,7 @@ def settle(
     if not forbidden:
         return Aftermath(outputs=frozenset(granted))
     more = f" and {len(forbidden) - 1} more" if len(forbidden) > 1 else ""
-    return Aftermath(f"the run changed {forbidden[0]}{more}, which is no target")
+    return Aftermath(f"the run changed {one_line(forbidden[0])}{more}, which is no target")
 
 
 def _misleads(found: Found) -> bool:
@@ -82,7 +87,7 @@ def _misleads(found: Found) -> bool:
     return (
         bool(_CODE.search(found.name) or _BYTECODE.search(found.name))
         or _steers(found.path)
-        or not {".git", "__pycache__"}.isdisjoint(parts)
+        or not _TRUSTED_BY_TOOLS.isdisjoint(parts)
     )
 
 
@@ -91,12 +96,10 @@ def _steers(path: str) -> bool:
 
 
 def _leaves(path: str, target: str) -> bool:
-    """Whether a symbolic link's text leads out of the workspace. Links over links are not followed."""
-    depth = path.count("/")
-    for part in PurePosixPath(target).parts:
-        if part == "/":
-            return True
-        depth += -1 if part == ".." else 1
-        if depth < 0:
-            return True
-    return False
+    """Whether a symbolic link's text leads out of the workspace. Links over links are not followed.
+
+    A step up behind a name counts too: that name may be a link itself, and then up is somewhere else.
+    """
+    parts = PurePosixPath(target).parts
+    steps_up = next((n for n, part in enumerate(parts) if part != ".."), len(parts))
+    return parts[:1] == ("/",) or ".." in parts[steps_up:] or steps_up > path.count("/")

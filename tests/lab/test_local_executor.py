@@ -294,16 +294,19 @@ def test_code_that_a_run_leaves_does_not_reach_the_extract_command(bench: Bench)
     poison = "print(0.001); import os; os._exit(0)"
     lab = bench.executor(
         f"""
-        for name in json.py sitecustomize.py lib.so x.pth conftest.py pytest.ini out/pkg/__init__.py; do
+        for name in json.py sitecustomize.py lib.so x.pth conftest.py pytest.ini out/pkg/__init__.py \
+            mypy.ini ruff.toml .mypy_cache/x.json .ruff_cache/x .cargo/config.toml; do
             mkdir -p "$(dirname $name)"; echo '{poison}' > $name
         done
         mkdir -p __pycache__; echo x > __pycache__/prepare.cpython-311.pyc
         ln -s /etc/passwd leak; ln -s out/result latest; mkfifo pipe; echo 4 > out/result
+        ln -s .. out/up; ln -s out/up/../../etc far
         """,
         extract="python -c 'import json, os; print(sum(len(d + f) for _, d, f in os.walk(\".\")))'; cat latest 1>&2",
     )
     measured = measure(lab, bench.state())
-    names = {*FILES, "run.log", "out", "pkg", "result", "latest", "__pycache__"}
+    directories = {"out", "pkg", "__pycache__", ".mypy_cache", ".ruff_cache", ".cargo"}
+    names = {*FILES, *directories, "run.log", "result", "latest", "up"}
     assert measured.value == len(names)
 
 
