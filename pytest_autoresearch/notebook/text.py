@@ -16,6 +16,9 @@ _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[
 # Marks that reorder the text around them: a reviewer would read something else than what stands there.
 _REORDERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
+_SKIPS_CI = re.compile(r"\[(skip[ -]ci|ci[ -]skip|no[ -]ci|skip[ -]actions|actions[ -]skip)\]", re.IGNORECASE)
+_CLOSES = re.compile(r"\b(close[sd]?|fix(?:e[sd])?|resolve[sd]?):?\s+(?=https?://)", re.IGNORECASE)
+
 
 def clean(text: str, *, lines: bool = False) -> str:
     """Text without escape sequences, control characters and what is no character; one line unless ``lines``."""
@@ -28,6 +31,14 @@ def subject(description: str) -> str:
     """The first line of a commit message."""
     line = clean(description).lstrip("-").strip() or "no description"
     return line if len(line) <= SUBJECT_LENGTH else line[: SUBJECT_LENGTH - 1].rstrip() + "…"
+
+
+def powerless(message: str) -> str:
+    """A commit message whose words a code host reads as words: they skip no checks, and close and mention no issue."""
+    message = _SKIPS_CI.sub(r"(\1)", message)
+    message = re.sub(r"(\w?)#(?=\d)", lambda found: f"{found[1]} no. " if found[1] else "no. ", message)
+    message = re.sub(r"\bGH-(?=\d)", "GH ", message, flags=re.IGNORECASE)
+    return _CLOSES.sub(r"\1 at ", message)
 
 
 def number(value: float | None) -> str:
@@ -99,6 +110,7 @@ def candidate_message(experiment: Experiment, metric: str, baseline: float | Non
     if experiment.hypothesis:
         paragraphs.append(clean(experiment.hypothesis, lines=True))
     paragraphs.append("\n".join(_numbers(experiment, metric)))
+    paragraphs = [powerless(paragraph) for paragraph in paragraphs]
     samples = sum(1 for m in experiment.measurements if m.role is Role.CANDIDATE and m.value is not None)
     trailers = [
         f"Autoresearch-Metric: {metric}={number(experiment.value)}",

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_autoresearch.notebook.text import clean, escape, number, percent, subject, unescape
+from pytest_autoresearch.notebook.text import clean, escape, number, percent, powerless, subject, unescape
 
 
 @pytest.mark.parametrize(
@@ -82,3 +82,18 @@ def test_clean_text_can_not_steer_a_terminal(text: str, lines: bool) -> None:
     assert "\x1b" not in kept
     assert ("\n" in kept) <= lines
     kept.encode()
+
+
+@pytest.mark.parametrize(
+    ("said", "written"),
+    [
+        ("halve the rate [skip ci]", "halve the rate (skip ci)"),
+        ("[CI Skip] x [no ci]", "(CI Skip) x (no ci)"),
+        ("Fixes #12 and closes: o/r#3", "Fixes no. 12 and closes: o/r no. 3"),
+        ("resolves GH-7", "resolves GH 7"),
+        ("fixes https://github.com/o/r/issues/1", "fixes at https://github.com/o/r/issues/1"),
+        ("use @torch.compile, # of heads 4 -> 8 [x]", "use @torch.compile, # of heads 4 -> 8 [x]"),
+    ],
+)
+def test_a_commit_message_gives_a_code_host_no_orders(said: str, written: str) -> None:
+    assert powerless(said) == written
