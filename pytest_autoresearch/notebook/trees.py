@@ -10,7 +10,22 @@ from typing import Any, TypeVar
 from pytest_autoresearch.protocol.experiment import Change, FileEntry
 
 TREE = "40000"
+_GITS_OWN = frozenset((".git", "git~1"))
+_SPECIAL = frozenset((".gitattributes", ".gitignore", ".gitmodules"))
+_UNSEEN = dict.fromkeys([*range(0x200C, 0x2010), *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF])
 Value = TypeVar("Value")
+
+
+def is_gits_own(path: str) -> bool:
+    """Whether a name on the path is git's own, or becomes that of one of its files on macOS or Windows.
+
+    Their file systems ignore case, trailing dots and spaces, or unseen characters. Servers refuse such a tree.
+    """
+    for part in path.split("/"):
+        plain = part.translate(_UNSEEN).partition(":")[0].rstrip(". ").lower()
+        if plain in _GITS_OWN or (plain in _SPECIAL and plain != part):
+            return True
+    return False
 
 
 def nested(leaves: Iterable[tuple[str, FileEntry | None]]) -> dict[str, Any]:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from pytest_autoresearch.agents.base import Proposal
 from pytest_autoresearch.judge import Verdict
+from pytest_autoresearch.lab.metrics import one_line
 from pytest_autoresearch.lab.seeds import only_moves_seeds
+from pytest_autoresearch.notebook.trees import is_gits_own
 from pytest_autoresearch.protocol.experiment import Change, Experiment, FileEntry, Reason, Usage, fingerprint
 
 if TYPE_CHECKING:
@@ -154,9 +156,15 @@ class Drafts:
             return Ruling(Reason.NO_CHANGE, "the agent changed nothing"), ()
         if sum(change.size for change in changes) > LARGEST_CHANGE:
             return Ruling(Reason.OUT_OF_SCOPE, f"more than {LARGEST_CHANGE // 1_000_000} MB changed"), ()
-        outside = {change.path: why for change in changes if (why := self._scope.refusal(change.path, change.kind))}
+        outside = {change.path: why for change in changes if (why := self._refuse_path(change))}
         within = [change for change in changes if change.path not in outside]
-        return (Ruling(Reason.OUT_OF_SCOPE, next(iter(outside.values()))) if outside else None), within
+        # A file's name is the agent's words: it may hold anything but a slash.
+        return (Ruling(Reason.OUT_OF_SCOPE, one_line(next(iter(outside.values())))) if outside else None), within
+
+    def _refuse_path(self, change: Change) -> str | None:
+        if is_gits_own(change.path):
+            return f"{change.path} is a name of git's own"
+        return self._scope.refusal(change.path, change.kind)
 
     def _refuse_state(self, candidate: Candidate, changes: Sequence[Change]) -> Ruling | None:
         known = self._tried.get(self.fingerprint(candidate.edits))
