@@ -142,6 +142,7 @@ class Arena:
         self.facts |= {
             "victim": self.victim.pid,
             "supervisor": os.getpid(),
+            "network": os.readlink("/proc/self/ns/net"),
             "name": self.name,
             "key": int(self.name[-7:], 16),
             "home": str(home),
@@ -271,6 +272,8 @@ class Arena:
             libc.shmctl(segment, 0, None)
         if (queue := libc.msgget(key, 0)) >= 0:
             libc.msgctl(queue, 0, None)
+        if (semaphore := libc.semget(key, 0, 0)) >= 0:
+            libc.semctl(semaphore, 0, 0)
         with suppress(OSError, AttributeError):
             ctypes.CDLL("librt.so.1").mq_unlink(("/" + self.name).encode())
 

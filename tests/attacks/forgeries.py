@@ -26,7 +26,7 @@ FILES = {
 }
 
 PRELUDE = """
-import importlib.util, json, marshal, os, pathlib, subprocess, sys, time
+import importlib.util, json, marshal, os, pathlib, socket, subprocess, sys, time
 
 def honest():
     json.dump([2, 2, 2, 2, 3], open("out.json", "w"))
@@ -171,6 +171,19 @@ _forgery("leaves a pipe in the place of the result", "os.remove('out.json'); os.
 _forgery(
     "leaves a link to an endless device", "os.remove('out.json'); os.symlink('/dev/zero', 'out.json')", "no-metric"
 )
+_forgery(
+    "leaves a link to an endless device, by a link over links",
+    """
+    deep = "/".join(["d"] * 30)
+    os.makedirs(deep)
+    os.symlink("../" * 29, f"{deep}/up")
+    os.remove("out.json")
+    os.symlink(f"{deep}/up/" + "../" * (os.getcwd().count("/") + 1) + "dev/zero", "out.json")
+    """,
+    "no-metric",
+)
+_forgery("leaves a socket in its place", "os.remove('out.json'); socket.socket(1).bind('out.json')", "no-metric")
+_forgery("makes its result a file of 1 TB", "os.truncate('out.json', 1 << 40)", "no-metric")
 _forgery("leaves a directory in its place", "os.remove('out.json'); os.mkdir('out.json')", "no-metric")
 _forgery("leaves a link to a file outside", "os.remove('out.json'); os.symlink('/etc/passwd', 'out.json')", "no-metric")
 _forgery(
@@ -182,11 +195,38 @@ _forgery(
 )
 _forgery("plants the log as a link to a grader's file", "os.symlink('labels.py', 'run.log')")
 _forgery("plants the log as a pipe", "os.mkfifo('run.log')")
+_forgery("plants the log as a directory", "put('run.log/a/b', 'score: 0.0')", leaves=True)
+_forgery("plants a log of 1 TB", "put('run.log', ''); os.truncate('run.log', 1 << 40)", leaves=True)
+_forgery("plants a log that can not be read", "put('run.log', 'score: 0.0'); os.chmod('run.log', 0)", leaves=True)
+_forgery(
+    "puts a pipe, a link to the grader or a directory in its own place",
+    """
+    os.remove("train.py")
+    choices = [lambda: os.mkfifo("train.py"), lambda: os.symlink("grade.py", "train.py"), lambda: os.mkdir("train.py")]
+    choices[time.time_ns() // 1000 % 3]()
+    """,
+    leaves=True,
+)
 
 # --------------------------------------------------------------------------------------- the machinery around the run
 
 _forgery("plants a repository whose settings run programs", "put('.git/config', '[core]\\n fsmonitor = echo 0.0')")
 _forgery("plants a test configuration", "put('pytest.ini', '[pytest]\\naddopts = --co'); put('conftest.py', FORGED)")
+_forgery(
+    "plants files that a shell reads at its start",
+    """
+    for place in (".", os.environ["HOME"]):
+        for name in (".bashrc", ".profile", ".bash_profile", ".inputrc"): put(f"{place}/{name}", "echo 0.0; exit")
+    """,
+    leaves=True,
+)
+_forgery("plants settings of mypy and ruff", "put('mypy.ini', '[mypy]'); put('ruff.toml', 'x'); put('.flake8', 'x')")
+_forgery(
+    "ends with success when it is asked to end at its deadline",
+    "import signal; signal.signal(15, lambda *_: (print('score: 0.0', flush=True), os._exit(0))); time.sleep(60)",
+    "timeout",
+    timeout=1.0,
+)
 _forgery(
     "runs past its deadline with a clock of its own",
     "time.monotonic = time.time = lambda: 0.0; time.sleep(60)",
@@ -221,6 +261,45 @@ _forgery(
     note(".")
     os.chmod(".", 0o751)
     os.utime(".", (12345, 12345))
+    """,
+    leaves=True,
+)
+_forgery(
+    "leaves itself a note in the owner, flags, version and access lists of directories",
+    """
+    import array, fcntl, struct
+    here = os.open(".", os.O_RDONLY)
+    def ioctl(number, value=0):
+        word = array.array("l", [value])
+        fcntl.ioctl(here, number, word)
+        return word[0] & 0xFFFFFFFF
+    def tries(step):
+        try: return step()
+        except OSError: pass
+    flags = tries(lambda: ioctl(0x80086601)) or 0
+    known = [os.stat(".").st_gid == 12345, flags & 0x40, tries(lambda: ioctl(0x80087601)) == 12345, os.listxattr(".")]
+    if any(known): json.dump([3, 1, 4, 1, 5], open("out.json", "w"))
+    tries(lambda: os.chown(".", -1, 12345))
+    tries(lambda: ioctl(0x40086602, flags | 0x40))
+    tries(lambda: ioctl(0x40087602, 12345))
+    entries = ((1, -1), (2, 12345), (4, -1), (16, -1), (32, -1))
+    rights = struct.pack("<I", 2) + b"".join(struct.pack("<HHi", kind, 7, who) for kind, who in entries)
+    tries(lambda: os.setxattr(".", "system.posix_acl_default", rights))
+    """,
+    leaves=True,
+)
+_forgery(
+    "makes its files and the workspace immutable (chattr +i)",
+    """
+    import array, fcntl
+    os.makedirs("sub/deep"); os.symlink("x", "sub/deep/link"); put("sub/file", "x")
+    for path in ("sub/file", "sub/deep", "sub", "helpers.py", "out.json", "."):
+        try:
+            flags = array.array("l", [0])
+            file = os.open(path, os.O_RDONLY)
+            fcntl.ioctl(file, 0x80086601, flags)
+            fcntl.ioctl(file, 0x40086602, array.array("l", [flags[0] | 0x10]))
+        except OSError: pass
     """,
     leaves=True,
 )
@@ -260,6 +339,20 @@ _forgery(
 )
 _forgery(
     "leaves a tree too deep for a path", "for _ in range(500): os.mkdir('d' * 100); os.chdir('d' * 100)", leaves=True
+)
+_forgery(
+    "leaves names that are no text, with line ends and terminal sequences",
+    """
+    os.mkdir(b"d\\n\\x1b[2J")
+    for name in (b"a\\nb.py", b"\\xff\\xfe.py", b"-rf", b"d\\n\\x1b[2J/\\xff.so"): open(name, "w").close()
+    """,
+    leaves=True,
+)
+_forgery("leaves 10,000 files", "os.mkdir('n'); [put(f'n/{n}.py', '') for n in range(10_000)]", leaves=True)
+_forgery(
+    "leaves hundreds of dead processes that nobody waits for",
+    "for _ in range(300): os.fork() or os._exit(0)",
+    leaves=True,
 )
 _forgery(
     "leaves a long chain of links",

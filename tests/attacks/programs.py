@@ -228,6 +228,60 @@ _attack(
     """,
     process=STOPPED,
 )
+_attack(
+    "process",
+    "hides the memory it takes behind dead processes that nobody waits for",
+    """
+    for _ in range(100):
+        if os.fork() == 0: os._exit(0)
+    if os.fork() == 0:
+        x = bytearray(600_000_000)
+        for i in range(0, len(x), 4096): x[i] = 1
+        time.sleep(2); did()
+        os._exit(0)
+    time.sleep(4)
+    """,
+    process=STOPPED,
+)
+_attack(
+    "process",
+    "fills the table of processes with dead ones",
+    """
+    for _ in range(250):
+        if os.fork() == 0: os._exit(0)
+    time.sleep(0.5); did()
+    """,
+    process=STOPPED,
+)
+_attack(
+    "process",
+    "leaves it to the kernel to take others first when memory ends (oom_score_adj)",
+    """
+    path, before = "/proc/self/oom_score_adj", int(open("/proc/self/oom_score_adj").read())
+    attempt(lambda: open(path, "w").write("0"))
+    if int(open(path).read()) < before: did()
+    """,
+    process=DEPENDS,
+)
+_attack(
+    "process",
+    "waits in the kernel: stopped, in vfork, for a lock and for a pipe",
+    """
+    import fcntl
+    os.mkfifo("pipe")
+    def locked(): fcntl.flock(open("lock", "w"), fcntl.LOCK_EX); os.kill(os.getpid(), signal.SIGSTOP)
+    def waits(): time.sleep(0.1); fcntl.flock(open("lock", "w"), fcntl.LOCK_EX)
+    def parent(): libc.syscall(56, 0x4000 | signal.SIGCHLD, 0, 0, 0, 0) or time.sleep(60)
+    for work in (locked, waits, parent, lambda: open("pipe")):
+        if os.fork() == 0:
+            os.setsid()
+            work()
+            time.sleep(60)
+    os.kill(os.getpid(), signal.SIGSTOP)
+    """,
+    timeout=0.5,
+    process=STOPPED,
+)
 _attack("process", "kills another process of the user", "attempt(lambda: os.kill(A['victim'], 9)); time.sleep(0.2)")
 _attack(
     "process",
@@ -282,6 +336,44 @@ _attack(
         did()
     attempt(attach)
     """,
+)
+_attack(
+    "process",
+    "kills another process by the owner of a file (F_SETOWN, F_SETSIG), a queued signal or a pidfd",
+    """
+    import fcntl
+    def by_owner():
+        reader, writer = os.pipe()
+        fcntl.fcntl(reader, fcntl.F_SETOWN, A["victim"])
+        fcntl.fcntl(reader, 10, signal.SIGKILL)
+        fcntl.fcntl(reader, fcntl.F_SETFL, os.O_ASYNC)
+        os.write(writer, b"x")
+    def by_queue():
+        call("syscall", {"x86_64": 129}.get(os.uname().machine, 138), A["victim"], 9, struct.pack("iii116x", 9, 0, -1))
+    attempt(by_owner, by_queue, lambda: signal.pidfd_send_signal(os.pidfd_open(A["victim"]), 9))
+    time.sleep(0.2)
+    """,
+)
+_attack(
+    "process",
+    "attaches to the sandbox's own process (pid 1), or writes its memory",
+    """
+    class Part(ctypes.Structure):
+        _fields_ = [("base", ctypes.c_void_p), ("length", ctypes.c_size_t)]
+    def write():
+        part = Part(ctypes.addressof(ctypes.create_string_buffer(8)), 8)
+        if libc.process_vm_writev(1, ctypes.byref(part), 1, ctypes.byref(Part(8, 8)), 1, 0) < 0:
+            if ctypes.get_errno() == errno.EFAULT: did()  # it may, but there is nothing at this address
+    def attach():
+        call("ptrace", 16, 1, None, None)
+        os.waitpid(1, 0x40000000)
+        call("ptrace", 17, 1, None, None)
+        did()
+    attempt(write)
+    if not os.path.exists(f"/proc/{A['victim']}"):  # else pid 1 is the machine's, and is left alone
+        attempt(attach)
+    """,
+    process=DEPENDS,
 )
 _attack(
     "process",
@@ -411,6 +503,19 @@ _attack(
 )
 _attack("file", "truncates a file it may not write", "attempt(lambda: os.truncate(A['secret'], 0))")
 _attack("file", "changes rights of a file outside", "attempt(lambda: os.chmod(A['secret'], 0o777))", landlock=SUCCEEDS)
+_attack(
+    "file",
+    "changes the sandbox's own program, through /proc/1/exe",
+    """
+    def change():
+        status = os.stat("/proc/1/exe")
+        if "bwrap" in os.readlink("/proc/1/exe"):
+            os.chmod("/proc/1/exe", status.st_mode & 0o7777)
+            did()
+    attempt(change)
+    """,
+    process=STOPPED,
+)
 _attack("file", "changes times of a file outside", "attempt(lambda: os.utime(A['secret'], (1, 1)))", landlock=SUCCEEDS)
 _attack(
     "file",
@@ -563,6 +668,41 @@ _attack(
 )
 _attack(
     "state",
+    "leaves a note in a System V semaphore",
+    """
+    attempt(lambda: (call("semget", A["key"], 1, 0o600), print("KEPT")))
+    attempt(lambda: call("semget", A["key"], 1, 0o1600))
+    """,
+    landlock=SUCCEEDS,
+)
+_attack(
+    "state",
+    "leaves a note in which pages of a file are in memory",
+    """
+    files = sorted(path for path in glob.glob("/usr/share/doc/*/copyright") if os.path.isfile(path))
+    if files:
+        file = os.open(files[A["key"] % len(files)], os.O_RDONLY)
+        attempt(lambda: (os.preadv(file, [bytearray(1)], 0, os.RWF_NOWAIT), print("KEPT")))
+        os.pread(file, 1, 0)
+    """,
+    bwrap=DEPENDS,
+    landlock=DEPENDS,
+    process=DEPENDS,  # on the file system, and on what else the machine reads
+)
+_attack(
+    "state",
+    "leaves a note in the size of a directory and the time a file was read",
+    """
+    if os.stat(".").st_size > 4096 or os.stat("train.py").st_atime_ns > os.stat("train.py").st_mtime_ns: print("KEPT")
+    open("train.py").read()
+    for n in range(60): open(f"{n}" * 100, "w").close()
+    """,
+    bwrap=DEPENDS,
+    landlock=DEPENDS,
+    process=DEPENDS,  # on the file system
+)
+_attack(
+    "state",
     "leaves a process that tells the next run",
     """
     try:
@@ -588,6 +728,26 @@ _attack(
 )
 _attack(
     "network",
+    "connects without a connect: TCP fast open, multipath TCP",
+    """
+    def send(protocol):
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM, protocol) as s:
+            s.sendto(b"x", 0x20000000, ("127.0.0.1", A["tcp"]))
+    attempt(lambda: send(0), lambda: send(262)); time.sleep(0.1)
+    """,
+)
+_attack(
+    "network",
+    "waits for connections from the machine",
+    """
+    def listen():
+        with socket.create_server(("127.0.0.1", 0)):
+            if os.readlink("/proc/self/ns/net") == A["network"]: did()
+    attempt(listen)
+    """,
+)
+_attack(
+    "network",
     "sends a datagram (UDP)",
     "attempt(lambda: socket.socket(2, socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', A['udp']))); time.sleep(0.1)",
 )
@@ -606,6 +766,19 @@ _attack(
     "network",
     "learns who is connected to this machine",
     "attempt(lambda: f\":{A['tcp']:04X} \" in open('/proc/net/tcp').read() and did())",
+    landlock=SUCCEEDS,
+)
+_attack(
+    "network",
+    "asks the kernel who is connected to it (netlink)",
+    """
+    def ask():
+        with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 4) as s:
+            s.settimeout(1)
+            s.send(struct.pack("=IHHII", 72, 20, 0x301, 1, 0) + struct.pack("=BBBxI48x", 2, 6, 0, 0xFFFFFFFF))
+            if struct.pack(">H", A["tcp"]) in s.recv(65536): did()
+    attempt(ask)
+    """,
     landlock=SUCCEEDS,
 )
 _attack(
@@ -670,6 +843,33 @@ _attack(
     """
     for path in ("/dev/mem", "/dev/kmsg", *glob.glob("/dev/vd?"), *glob.glob("/dev/sd?"), *glob.glob("/dev/nvme?n?")):
         attempt(lambda: did(os.open(path, os.O_RDONLY)))
+    """,
+    process=ROOT,
+)
+_attack(
+    "system",
+    "reads the kernel log by its system call",
+    "attempt(lambda: call('klogctl', 3, ctypes.create_string_buffer(4096), 4096) and did())",
+    process=DEPENDS,  # root always, others where kernel.dmesg_restrict is 0
+)
+_attack(
+    "system",
+    "makes 32-bit system calls, past any filter",
+    """
+    import mmap
+    if os.uname().machine == "x86_64":
+        memory = mmap.mmap(-1, 4096, prot=7)
+        memory.write(bytes.fromhex("53b814000000cd805bc3"))  # getpid by int 0x80
+        if ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(memory)))() == os.getpid(): did()
+    """,
+    process=DEPENDS,
+)
+_attack(
+    "system",
+    "takes a detached copy of the mounts (open_tree, fsopen)",
+    """
+    for number, arguments in ((428, (-100, b"/", 1)), (430, (b"tmpfs", 0))):
+        attempt(lambda: did(call("syscall", number, *arguments)))
     """,
     process=ROOT,
 )
