@@ -6,7 +6,7 @@ word, and decides alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol as Interface
@@ -116,6 +116,3 @@ class AgentSettings:
     network: bool = True
     deadline: float = 600.0
     prices: Mapping[str, float] = field(default_factory=dict)
-
-
-AgentFactory = Callable[[AgentSettings], Agent]

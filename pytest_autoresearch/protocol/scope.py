@@ -29,7 +29,6 @@ PROTECTED = (
 
 _IMPORTED_AT_START = ("sitecustomize", "usercustomize", "pytest")  # as packages and extension modules too
 
-LITTER = ("__pycache__", "*.pyc", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".DS_Store")
 """What programs leave behind by themselves: no part of a candidate, and no reason to refuse it."""
 
 OUTPUTS = ("run.log", "results.tsv")
@@ -87,10 +86,6 @@ class Scope:
         if any(rule.covers(path) for rule in self.target_rules):
             return None
         return f"{path} is no target file"
-
-    def is_litter(self, path: str) -> bool:
-        """Whether programs leave such a file behind by themselves (caches, bytecode), unless it is a target."""
-        return path not in self.targets and any(_name_matches(part, LITTER) for part in path.split("/"))
 
 
 _KINDS = {"symlink": "a symbolic link", "directory": "a directory", "special": "a device, pipe or socket"}

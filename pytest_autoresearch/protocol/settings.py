@@ -25,8 +25,8 @@ class Settings:
     """How a session is driven. Seconds for times, US dollars for ``max_cost``; None: no limit, or the agent's own.
 
     ``until`` None: the metric's target, if it has one. ``tag`` None: the protocol's, else the session names itself.
-    ``targets`` replace the protocol's when given; relative to the directory of the invocation. ``publish_results`` is
-    ``commit``, ``artifact`` or ``none``. ``sources`` says of every option where its value came from.
+    ``targets`` replace the protocol's when given; relative to the directory of the invocation. ``sources`` says of
+    every option where its value came from.
     """
 
     tag: str | None
@@ -52,7 +52,6 @@ class Settings:
     agent_deadline: float = AGENT_DEADLINE
     prices: Mapping[str, float] = field(default_factory=dict)
     guard_workers: int | None = None
-    publish_results: str = "commit"
     crashes: int = CRASHES_IN_A_ROW
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
 
@@ -68,8 +67,6 @@ def resolve(cli: Mapping[str, Any], env: Mapping[str, str], options: Options, in
         value, source = _first_said(option, cli, env, options, ini)
         values["agents" if option.name == "agent" else option.name] = value
         sources[option.name] = source
-    publish = options.publish
-    results = publish.get("results") if isinstance(publish, Mapping) else None
     return Settings(
         **values,
         agent_args=options.agent_args or (),
@@ -78,7 +75,6 @@ def resolve(cli: Mapping[str, Any], env: Mapping[str, str], options: Options, in
         agent_deadline=options.agent_deadline or AGENT_DEADLINE,
         prices=options.prices or {},
         guard_workers=options.guard_workers,
-        publish_results=results or "commit",
         sources=sources,
     )
 

@@ -123,12 +123,6 @@ def test_a_candidate_holds_regular_files_only() -> None:
     assert found.refusal("ex/prepare.py", "deleted") == "ex/prepare.py is no target file"
 
 
-def test_litter_is_told_from_edits() -> None:
-    found = scope("src")
-    assert found.is_litter("ex/src/__pycache__/a.cpython-311.pyc") and found.is_litter("ex/.pytest_cache/v/x")
-    assert not found.is_litter("ex/src/new.py")
-
-
 @pytest.mark.parametrize(
     ("targets", "readonly", "line", "message", "remedy"),
     [

@@ -26,7 +26,7 @@ def test_every_setting_is_filled_in() -> None:
         False,
         (),
     )
-    assert (settings.crashes, settings.agent_deadline, settings.publish_results) == (10, 900, "commit")
+    assert (settings.crashes, settings.agent_deadline) == (10, 900)
     unlimited = ("tag", "experiments", "duration", "patience", "until", "max_cost", "max_tokens", "model")
     assert [getattr(settings, name) for name in unlimited] == [None] * len(unlimited)
 
@@ -136,9 +136,8 @@ def test_what_only_the_protocol_can_say_is_passed_on() -> None:
     assert (settings.agent_deadline, settings.prices, settings.guard_workers) == (60, {"input": 3}, 2)
 
 
-def test_publishing_may_say_where_the_table_goes() -> None:
-    settings = resolve({}, {}, Options(publish={"results": "artifact"}), {})
-    assert (settings.publish, settings.publish_results) == (True, "artifact")
+def test_publishing_is_wanted_by_saying_how_and_can_be_switched_off() -> None:
+    assert resolve({}, {}, Options(publish={"results": "artifact"}), {}).publish is True
     assert resolve({"publish": "no"}, {}, Options(publish=True), {}).publish is False
 
 
