@@ -29,8 +29,6 @@ PROTECTED = (
 
 _IMPORTED_AT_START = ("sitecustomize", "usercustomize", "pytest")  # as packages and extension modules too
 
-"""What programs leave behind by themselves: no part of a candidate, and no reason to refuse it."""
-
 OUTPUTS = ("run.log", "results.tsv")
 
 SEARCHED = 2_000
