@@ -35,7 +35,7 @@ def verify(research: Research, pairs: int | None = None) -> Verification:
     whatever the judge took it for. A run that fails is the last one, and makes the gain None.
     """
     noise = research.judge.state()
-    number = research.incumbent.number
+    number = research.next_number  # a state that does well under the number it was kept with, and no other, is seen
     states = {"start": research.drafts.start, "head": research.drafts.incumbent}
     runs: dict[str, list[Measurement]] = {"start": [], "head": []}
     for index in range(2 * (pairs or PAIRS)):

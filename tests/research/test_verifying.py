@@ -69,6 +69,13 @@ def test_an_exact_metric_takes_one_pair_of_runs_and_has_no_interval(project: Pro
     assert "verified gain 32 (85.74 %) on 1 fresh run each; the best single run promised 32" in done.stdout, done.stdout
 
 
+def test_a_gain_that_is_there_under_its_own_number_only_is_not_confirmed(project: Project) -> None:
+    own = "(8.0 if os.environ['AUTORESEARCH_EXPERIMENT'] != 'NUMBER' else 2.0)"
+    agent = scripted(project, ("cheat", "RATE = 8.0", f"import os\nRATE = {own}"))
+    done = project.pytest("--autoresearch", "--autoresearch-experiments=1", agent)
+    assert "-96.46 %" in done.stdout and "verified gain 0 (0.00 %)" in done.stdout, done.stdout
+
+
 def test_a_session_without_a_keep_has_nothing_to_verify(project: Project) -> None:
     done = project.pytest("--autoresearch", "--autoresearch-experiments=1", scripted(project, NOTHING))
     assert "no keep yet" in done.stdout and "verified" not in done.stdout, done.stdout
