@@ -54,7 +54,10 @@ def as_json(history: History) -> str:
 
 
 def as_csv(history: History) -> str:
-    """One line per experiment, drops applied; seconds, bytes and US dollars."""
+    """One line per experiment, drops applied; seconds, bytes and US dollars.
+
+    Foreign words that a spreadsheet would take for a formula begin with an apostrophe.
+    """
     out = io.StringIO()
     writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -96,6 +99,10 @@ def _flat(experiment: Experiment) -> dict[str, Any]:
         "cost": experiment.usage.cost if experiment.usage else None,
         "suspicious": experiment.suspicious,
         "agent_seconds": experiment.agent_seconds,
-        "description": clean(experiment.description),
-        "detail": clean(experiment.detail),
+        "description": _inert(clean(experiment.description)),
+        "detail": _inert(clean(experiment.detail)),
     }
+
+
+def _inert(text: str) -> str:
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text

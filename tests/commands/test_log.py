@@ -6,11 +6,15 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pytest_autoresearch.cli import main
+from pytest_autoresearch.notebook.chain import read_history
+from pytest_autoresearch.notebook.export import as_csv
+from pytest_autoresearch.notebook.git import Git
 from tests.notebook.diary import Diary, assert_sound, git, new_repository
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -110,6 +114,15 @@ def test_report_as_csv_has_one_row_per_experiment(cli: Cli) -> None:
     assert rows[3]["status"] == "keep"
     assert rows[3]["run_seconds"] == "1.5"
     assert rows[3]["description"] == "set RATE to 3"
+
+
+def test_no_cell_of_a_report_is_a_formula(root: Path) -> None:
+    with Git.discover(root) as git:
+        history = read_history(git, "demo")
+    for said, written in [("=HYPERLINK(1)", "'=HYPERLINK(1)"), ("@sum", "'@sum"), ("a=b", "a=b")]:
+        changed = replace(history, experiments=(replace(history.experiments[0], description=said),))
+        (row,) = csv.DictReader(io.StringIO(as_csv(changed)))
+        assert row["description"] == written
 
 
 def test_report_as_json_is_the_log_and_goes_to_a_file(cli: Cli, root: Path) -> None:
