@@ -91,7 +91,7 @@ _KINDS = {"symlink": "a symbolic link", "directory": "a directory", "special": "
 
 def is_protected(path: str) -> bool:
     """Whether a path is only a target when named exactly, whatever glob or directory it falls under."""
-    parts = path.split("/")
+    parts = path.lower().split("/")  # there are file systems that do not tell CONFTEST.PY from conftest.py
     return (
         ".git" in parts
         or parts[0] == ".github"

@@ -91,6 +91,8 @@ def test_read_only_files_are_cut_out_of_a_directory_target() -> None:
         ("ex/src/pytest.toml", False),
         ("ex/src/.pytest.ini", False),
         ("ex/src/.git/config", False),
+        ("ex/src/CONFTEST.PY", False),
+        ("ex/src/.GIT/config", False),
     ],
 )
 def test_a_directory_target_admits_new_files_except_protected_names(path: str, admitted: bool) -> None:
