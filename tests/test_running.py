@@ -90,7 +90,7 @@ def test_ctrl_c_kills_the_run_prints_the_summary_and_loses_nothing(
     project.pytest("--autoresearch", FEW)
     before = len(project.table())
     agent = project.home / "agent.py"
-    agent.write_text("open('train.py','a').write('import time; time.sleep(50)\\n'); print('wait')\n")
+    agent.write_text("open('train.py','a').write('import time; time.sleep(5)\\n'); print('wait')\n")
     with subprocess.Popen(
         [sys.executable, "-m", "pytest", "--autoresearch", f"--autoresearch-agent=command:{sys.executable} {agent}"],
         cwd=project.root,

@@ -6,7 +6,11 @@ import json
 import os
 import sys
 
+import pytest
+
 from tests.conftest import Project
+
+pytestmark = pytest.mark.slow  # the second session measures its noise, and every run is a pytest
 
 TEST = """\
 import sys
