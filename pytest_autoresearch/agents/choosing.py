@@ -35,7 +35,11 @@ def choose(knobs: Iterable[Knob], wanted: Iterable[str] = (), moved: Collection[
             close = get_close_matches(rule.name, [knob.label for knob in found], 3, 0.5)
             hint = f"did you mean {' or '.join(close)}?" if close else "name a constant, a default or a setting"
             raise AgentError(f"knobs: no literal is named {rule.name!r} in the target files; {hint}")
-        for knob in matches:
+        movable = [knob for knob in matches if knob.scale is not Scale.CHOICE or rule.says_more]
+        if not movable:
+            said = f"{rule.name} is the text {matches[0].text}"
+            raise AgentError(f"knobs: {said}; say what it may be: `{rule.name}: a|b|c`")
+        for knob in movable:
             bound.setdefault((knob.file, knob.label), replace(rule.bind(knob), rank=Rank.CONSTANT))
     return tuple(bound.values())
 
@@ -62,6 +66,11 @@ class _Rule:
     high: float | None = None
     choices: tuple[str, ...] = ()
 
+    @property
+    def says_more(self) -> bool:
+        """Whether it is more than a name."""
+        return self.low is not None or bool(self.choices)
+
     def bind(self, knob: Knob) -> Knob:
         """The knob under this rule."""
         number = isinstance(knob.value, (int, float)) and not isinstance(knob.value, bool)
@@ -76,6 +85,11 @@ class _Rule:
         if self.low < 0 < self.high or (knob.value == 0 and self.low <= 0 <= self.high):
             return replace(knob, low=self.low, high=self.high, scale=Scale.LINEAR)
         low, high = _bounds(knob, self.low, self.high)
+        if low > high and knob.scale is Scale.POWER_OF_TWO:  # a range without one is about whole numbers
+            knob = replace(knob, scale=Scale.LOG)
+            low, high = _bounds(knob, self.low, self.high)
+        if low > high:
+            raise AgentError(f"knobs: {knob.label} is a whole number, and none is in {self.low:g}..{self.high:g}")
         return replace(knob, low=low, high=high)
 
 

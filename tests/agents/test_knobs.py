@@ -415,3 +415,18 @@ def test_our_own_source_is_read_without_a_mistake() -> None:
         assert all(math.isfinite(float(knob.value)) for knob in knobs if not isinstance(knob.value, str))
         changes = [(knob, options[0].knob) for knob in knobs if (options := steps(knob))]
         ast.parse(splice(data, changes))
+
+
+def test_a_range_without_a_power_of_two_is_about_whole_numbers() -> None:
+    (knob,) = choose(find_knobs("a.py", b"WIDTH = 32"), ["WIDTH: 20..30"])
+    assert (knob.low, knob.high) == (20.0, 30.0)
+    assert all(20 <= float(step.knob.value) <= 30 for step in steps(knob))
+    with pytest.raises(AgentError, match=r"DEPTH is a whole number, and none is in 0\.2\.\.0\.8"):
+        choose(find_knobs("a.py", b"DEPTH = 3"), ["DEPTH: 0.2..0.8"])
+
+
+def test_a_text_is_turned_only_where_its_choices_are_said() -> None:
+    source = b"SCHEDULE = 'cosine'\nRATE = 0.5\n"
+    with pytest.raises(AgentError, match=r"SCHEDULE is the text 'cosine'; say what it may be: `SCHEDULE: a\|b\|c`"):
+        choose(find_knobs("a.py", source), ["SCHEDULE"])
+    assert [knob.label for knob in choose(find_knobs("a.py", source), ["*"])] == ["RATE"]
