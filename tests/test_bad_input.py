@@ -148,7 +148,8 @@ def test_a_script_that_no_turn_would_see_is_named_before_the_first_one(project: 
     script = project.root / "tools/agent.sh"
     assert_refused(project, f"--autoresearch-agent=command:bash '{script}' 1", mentions=f"{said} {script}")
     project.commit("the agent")
-    for command in ("bash tools/agent.sh", "no 'quote ends here"):
+    project.write("mine.txt", "not committed, and none of its business")
+    for command in ("bash tools/agent.sh mine.txt", "no 'quote ends here"):
         done = project.pytest(
             "--autoresearch", "--autoresearch-experiments=1", f"--autoresearch-agent=command:{command}"
         )

@@ -269,15 +269,16 @@ def _refuse_unseen_scripts(agents: Sequence[str], protocol: Protocol, top: Path,
     here = top / protocol.directory
     shown = [Path(os.path.normpath(here / os.path.expanduser(path))) for path in (*protocol.data, *protocol.caches)]
     for name in agents:
-        for word in words_of(name):
-            path = Path(os.path.normpath(here / word))
-            if not path.is_file() or not path.is_relative_to(top) or any(path.is_relative_to(p) for p in shown):
-                continue
-            if path.relative_to(top).as_posix() not in tracked:
-                raise AgentError(
-                    f"agent {name}: a turn does not see {word}, which the commit that the session starts from lacks\n"
-                    "  commit it and begin another session, or keep it outside of the repository"
-                )
+        scripts = [word for word in words_of(name) if (here / word).is_file()]
+        if not scripts:
+            continue
+        script = Path(os.path.normpath(here / scripts[0]))
+        is_elsewhere = not script.is_relative_to(top) or any(script.is_relative_to(path) for path in shown)
+        if not is_elsewhere and script.relative_to(top).as_posix() not in tracked:
+            raise AgentError(
+                f"agent {name}: a turn does not see {scripts[0]}: it is not in the commit that the session began from\n"
+                "  commit it and begin another session, or keep it outside of the repository"
+            )
 
 
 def _shown(value: object) -> str:
