@@ -8,7 +8,9 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from subprocess import PIPE
@@ -16,6 +18,8 @@ from typing import IO, Any
 
 from pytest_autoresearch.errors import NotebookError
 
+PATIENCE = 5.0
+"""Seconds that a git without pipes gets to end by itself."""
 FULL = 64_000
 """Bytes free on a disk that is full: git does not always say that this is why."""
 PINS = (
@@ -98,7 +102,6 @@ class Plumbing:
                 if len(out) == limit:
                     return bytes(out)
                 err = process.stderr.read()
-                process.proc.wait()
         finally:
             _stop(process.proc)
         if check and process.proc.returncode:
@@ -183,7 +186,7 @@ class Helper:
     @property
     def alive(self) -> bool:
         """Whether the process can be asked."""
-        return self._process.proc.poll() is None and not self._in.closed
+        return not _has_ended(self._process.proc) and not self._in.closed
 
     @contextlib.contextmanager
     def conversation(self) -> Iterator[None]:
@@ -272,11 +275,29 @@ def _stop(process: Any) -> None:
         if stream is not None and not stream.closed:
             with contextlib.suppress(OSError):
                 stream.close()
-    try:
-        process.wait(timeout=5)
-    except Exception:
-        process.kill()
-        process.wait()
+    deadline = time.monotonic() + PATIENCE
+    pause = 0.0005
+    while not _has_ended(process):
+        if time.monotonic() > deadline:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
+        time.sleep(pause)
+        pause = min(2 * pause, 0.05)
+
+
+def _has_ended(process: Any) -> bool:
+    """Whether a process is gone; it is reaped here, and never by Popen.
+
+    A Ctrl-C between two steps of ``Popen.poll`` leaves its lock taken, and ``Popen.wait`` then waits for ever.
+    """
+    if process.returncode is None:
+        try:
+            pid, status = os.waitpid(process.pid, os.WNOHANG)
+        except ChildProcessError:  # reaped, and a Ctrl-C came before that was noted
+            pid, status = process.pid, 0
+        if pid:
+            process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode is not None
 
 
 def discover_places(path: Path) -> tuple[Path, Path, Path, str]:

@@ -351,6 +351,15 @@ def test_an_ancestor_is_one(root: Path) -> None:
         assert not repository.is_ancestor(new, other)
 
 
+@pytest.mark.timeout(30)
+def test_git_processes_end_where_a_ctrl_c_has_left_one_locked(root: Path) -> None:
+    with Git.discover(root) as repository:
+        process = repository.plumbing.helper("cat-file", "--batch")._process.proc
+        process._waitpid_lock.acquire()  # as a KeyboardInterrupt between two steps of Popen.poll does
+        assert repository.resolve("HEAD")
+    assert process.returncode is not None
+
+
 def test_git_syncs_packs_and_leaves_loose_objects_to_us(root: Path, tmp_path: Path) -> None:
     def synced(*command: str) -> bool:
         trace = tmp_path / command[0]
