@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from pytest_autoresearch.commands.asking import file_of, ini_options, marked_protocol, names_a_test
+from pytest_autoresearch.commands.asking import file_of, names_a_test, protocol_at
 from pytest_autoresearch.errors import LabError
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.protocol.discover import find_config
-from pytest_autoresearch.protocol.markdown import load
 from pytest_autoresearch.protocol.model import Protocol
 from pytest_autoresearch.protocol.scope import resolve_paths
 from pytest_autoresearch.protocol.settings import Settings, resolve
@@ -36,13 +35,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, and say it; 1 where the session's policy would keep noise (more than one false keep in 20 sessions)."""
-    is_test = names_a_test(args.path)
-    file = file_of(args.path) if is_test else find_config(args.path)
-    with Git.discover(file.absolute().parent) as git:
-        if is_test:
-            protocol, ini = marked_protocol(args.path, git.top)
-        else:
-            protocol, ini = load(file, top=git.top), ini_options(file)
+    path = args.path if names_a_test(args.path) else find_config(args.path)
+    with Git.discover(file_of(path).absolute().parent) as git:
+        protocol, ini = protocol_at(path, git.top)
         settings = resolve({}, os.environ, protocol.options, ini)
         values, failed = _measure(protocol, git, settings, args.n)
     if len(values) < 2:

@@ -15,6 +15,7 @@ import pytest
 
 from pytest_autoresearch.errors import AutoresearchError, ConfigError
 from pytest_autoresearch.marked import is_marked, leads, protocol_of_marked
+from pytest_autoresearch.protocol.markdown import load
 from pytest_autoresearch.protocol.model import Protocol
 from pytest_autoresearch.protocol.options import OPTIONS
 
@@ -34,6 +35,11 @@ def file_of(path: Path) -> Path:
     if not file.is_file():
         raise ConfigError("there is no such file", file=file, remedy="name a test: FILE.py::TEST")
     return file
+
+
+def protocol_at(path: Path, top: Path) -> tuple[Protocol, Ini]:
+    """The protocol of a config or of a marked test in the repository at ``top``, and what the ini file says."""
+    return marked_protocol(path, top) if names_a_test(path) else (load(path, top=top), ini_options(path))
 
 
 def ini_options(path: Path) -> Ini:

@@ -135,10 +135,9 @@ def _here(path: Path, environ: Mapping[str, str], choice: Choice) -> Iterator[Fi
     """Whether the protocol at ``path``, if there is one, can be run with what there is."""
     from pytest_autoresearch.agents.base import AgentSettings
     from pytest_autoresearch.agents.registry import create, describe
-    from pytest_autoresearch.commands.asking import file_of, ini_options, marked_protocol, names_a_test
+    from pytest_autoresearch.commands.asking import file_of, names_a_test, protocol_at
     from pytest_autoresearch.notebook.git import Git
     from pytest_autoresearch.protocol.discover import CONFIG
-    from pytest_autoresearch.protocol.markdown import load
     from pytest_autoresearch.protocol.scope import resolve_paths
     from pytest_autoresearch.protocol.settings import resolve
 
@@ -150,10 +149,7 @@ def _here(path: Path, environ: Mapping[str, str], choice: Choice) -> Iterator[Fi
         return
     try:
         with Git.discover((file_of(path) if is_test else config).absolute().parent) as git:
-            if is_test:
-                protocol, ini = marked_protocol(path, git.top)
-            else:
-                protocol, ini = load(config, top=git.top), ini_options(path)
+            protocol, ini = protocol_at(path if is_test else config, git.top)
             scope = resolve_paths(protocol, git.files("HEAD").keys())
             settings = resolve({}, environ, protocol.options, ini)
         builtin = {name.partition(":")[0] for name in describe()}
