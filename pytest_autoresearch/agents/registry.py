@@ -45,15 +45,19 @@ def _embedded(settings: AgentSettings) -> Agent | None:
 
         return CommandAgent(settings)
     if settings.name == "sweep":
-        from pytest_autoresearch.agents.sweep import Sweep
+        from pytest_autoresearch.agents.search.strategies.sweep import Sweep
 
         return Sweep()
-    if settings.name in ("grid", "random"):
-        from pytest_autoresearch.agents.search import Grid, Random
+    if settings.name == "grid":
+        from pytest_autoresearch.agents.search.strategies.grid import Grid
 
-        return Grid() if settings.name == "grid" else Random()
+        return Grid()
+    if settings.name == "random":
+        from pytest_autoresearch.agents.search.strategies.random import Random
+
+        return Random()
     if settings.name == "bayes":
-        from pytest_autoresearch.agents.bayes import Bayes
+        from pytest_autoresearch.agents.search.strategies.bayes import Bayes
 
         return Bayes()
     return None

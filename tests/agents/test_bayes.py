@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from pytest_autoresearch.agents.base import Agent, AgentSettings
-from pytest_autoresearch.agents.memory import turns_in
 from pytest_autoresearch.agents.registry import create
-from pytest_autoresearch.agents.sweep import Sweep
+from pytest_autoresearch.agents.search.strategies.sweep import Sweep
+from pytest_autoresearch.agents.search.trials import turns_in
 from pytest_autoresearch.errors import AgentError
 from pytest_autoresearch.protocol.experiment import Experiment, Reason
 from tests.agents.greedy import Session, constants

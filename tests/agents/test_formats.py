@@ -11,10 +11,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_autoresearch.agents.bench import find_knobs
-from pytest_autoresearch.agents.choosing import choose
-from pytest_autoresearch.agents.knobs import Rank, shifted, splice
-from pytest_autoresearch.agents.prospects import steps
+from pytest_autoresearch.agents.search.finders import find_knobs
+from pytest_autoresearch.agents.search.finders.choosing import choose
+from pytest_autoresearch.agents.search.knob import Rank, shifted, splice
+from pytest_autoresearch.agents.search.strategies.prospects import steps
 
 YAML = """\
 # Größe → Lernrate

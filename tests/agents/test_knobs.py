@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_autoresearch.agents.bench import find_knobs
-from pytest_autoresearch.agents.choosing import choose
-from pytest_autoresearch.agents.knobs import (
+from pytest_autoresearch.agents.search.finders import find_knobs
+from pytest_autoresearch.agents.search.finders.choosing import choose
+from pytest_autoresearch.agents.search.knob import (
     Knob,
     Rank,
     Scale,
@@ -23,8 +23,8 @@ from pytest_autoresearch.agents.knobs import (
     value_at,
     value_of,
 )
-from pytest_autoresearch.agents.literals import parse_bool, parse_number, render
-from pytest_autoresearch.agents.prospects import steps
+from pytest_autoresearch.agents.search.literals import parse_bool, parse_number, render
+from pytest_autoresearch.agents.search.strategies.prospects import steps
 from pytest_autoresearch.errors import AgentError
 
 TRAIN = b'''"""A docstring with 42 in it."""

@@ -14,9 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_autoresearch.agents.base import Agent
-from pytest_autoresearch.agents.memory import Memory, Turn, turns_in
-from pytest_autoresearch.agents.search import Grid, Random
-from pytest_autoresearch.agents.sweep import Sweep
+from pytest_autoresearch.agents.search.strategies.grid import Grid
+from pytest_autoresearch.agents.search.strategies.random import Random
+from pytest_autoresearch.agents.search.strategies.sweep import Sweep
+from pytest_autoresearch.agents.search.trials import Memory, Turn, turns_in
 from pytest_autoresearch.errors import AgentError
 from pytest_autoresearch.protocol.experiment import Experiment, Reason
 from pytest_autoresearch.protocol.model import Direction

@@ -13,8 +13,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from pytest_autoresearch.agents.knobs import Knob, Rank, make_knob
-from pytest_autoresearch.agents.literals import Value, parse_bool, parse_number
+from pytest_autoresearch.agents.search.knob import Knob, Rank, make_knob
+from pytest_autoresearch.agents.search.literals import Value, parse_bool, parse_number
 
 if TYPE_CHECKING:
     import yaml

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
-from pytest_autoresearch.agents.knobs import Knob, Rank, Scale
-from pytest_autoresearch.agents.literals import parse_number
+from pytest_autoresearch.agents.search.knob import Knob, Rank, Scale
+from pytest_autoresearch.agents.search.literals import parse_number
 from pytest_autoresearch.errors import AgentError
 
 _ENTRY = re.compile(r"(?P<name>.+?)(?:\s*:\s*(?P<rest>[^:]*(?:\.\.|\|)[^:]*))?", re.DOTALL)

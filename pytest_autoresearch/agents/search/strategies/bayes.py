@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_autoresearch.agents.base import Briefing, Desk, Proposal
-from pytest_autoresearch.agents.bench import Bench
-from pytest_autoresearch.agents.knobs import Knob, Scale, coordinate, value_at, value_of
-from pytest_autoresearch.agents.literals import Value
-from pytest_autoresearch.agents.memory import BLOCKED, Memory, turns_in
-from pytest_autoresearch.agents.prospects import steps
-from pytest_autoresearch.agents.search import REACH
-from pytest_autoresearch.agents.sweep import Sweep
+from pytest_autoresearch.agents.search.knob import Knob, Scale, coordinate, value_at, value_of
+from pytest_autoresearch.agents.search.literals import Value
+from pytest_autoresearch.agents.search.space import Bench
+from pytest_autoresearch.agents.search.strategies.prospects import steps
+from pytest_autoresearch.agents.search.strategies.random import REACH
+from pytest_autoresearch.agents.search.strategies.sweep import Sweep
+from pytest_autoresearch.agents.search.trials import BLOCKED, Memory, turns_in
 from pytest_autoresearch.errors import AgentError
 from pytest_autoresearch.protocol.experiment import Experiment
 from pytest_autoresearch.protocol.model import Direction

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import NamedTuple
 
-from pytest_autoresearch.agents.knobs import Knob, Rank, Scale, coordinate, shifted, value_of
-from pytest_autoresearch.agents.literals import Value
-from pytest_autoresearch.agents.memory import Trial
+from pytest_autoresearch.agents.search.knob import Knob, Rank, Scale, coordinate, shifted, value_of
+from pytest_autoresearch.agents.search.literals import Value
+from pytest_autoresearch.agents.search.trials import Trial
 
 COARSE = (2.0, 0.5)
 FINE = (1.5, 1 / 1.5, 1.25, 0.8, 1.1, 1 / 1.1, 1.05, 1 / 1.05)

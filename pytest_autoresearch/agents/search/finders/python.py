@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from pytest_autoresearch.agents.knobs import Knob, Rank, make_knob
-from pytest_autoresearch.agents.literals import Value, parse_number
+from pytest_autoresearch.agents.search.knob import Knob, Rank, make_knob
+from pytest_autoresearch.agents.search.literals import Value, parse_number
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _BOM = b"\xef\xbb\xbf"

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import Enum, IntEnum
 
-from pytest_autoresearch.agents.literals import Value, parse_bool, parse_number, render
+from pytest_autoresearch.agents.search.literals import Value, parse_bool, parse_number, render
 
 
 class Rank(IntEnum):

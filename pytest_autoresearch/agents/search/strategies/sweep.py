@@ -9,10 +9,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_autoresearch.agents.base import Briefing, Desk, Proposal
-from pytest_autoresearch.agents.bench import Bench, Move
-from pytest_autoresearch.agents.knobs import Knob, Rank
-from pytest_autoresearch.agents.memory import Memory, Trial
-from pytest_autoresearch.agents.prospects import BOLD, Profile, Prospect, Tier, profile, prospects, steps
+from pytest_autoresearch.agents.search.knob import Knob, Rank
+from pytest_autoresearch.agents.search.space import Bench, Move
+from pytest_autoresearch.agents.search.strategies.prospects import (
+    BOLD,
+    Profile,
+    Prospect,
+    Tier,
+    profile,
+    prospects,
+    steps,
+)
+from pytest_autoresearch.agents.search.trials import Memory, Trial
 
 BOLD_TURN = 10
 
