@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol as Interface
 
-from pytest_autoresearch.protocol.experiment import Experiment, Usage
+from pytest_autoresearch.protocol.experiment import Experiment, Move, Usage
 from pytest_autoresearch.protocol.model import Protocol
 
 
@@ -82,13 +82,19 @@ class Desk(Interface):
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """An agent's answer. ``failure`` set: the agent could not propose (its own last words); nothing is measured."""
+    """An agent's answer. ``failure`` set: the agent could not propose (its own last words); nothing is measured.
+
+    ``moves`` are the knobs that were turned, of an agent that does nothing else. A ``probe`` is measured once and never
+    kept, whatever it measures: what a search learns from a point that turns several knobs.
+    """
 
     description: str
     hypothesis: str = ""
     usage: Usage | None = None
     failure: str | None = None
     exhausted: bool = False
+    moves: tuple[Move, ...] = ()
+    probe: bool = False
 
 
 class Agent(Interface):

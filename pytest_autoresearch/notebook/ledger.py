@@ -34,7 +34,7 @@ from pytest_autoresearch.notebook.pending import Pending, Running, remove_stale
 from pytest_autoresearch.notebook.record import Drop, History, Level, Note, Record, Session, Verification
 from pytest_autoresearch.notebook.results import Table, header, render, row, table_path
 from pytest_autoresearch.notebook.text import candidate_message
-from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Usage
+from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Move, Usage
 
 __all__ = ["Notebook", "Pending", "sessions"]
 
@@ -126,6 +126,8 @@ class Notebook:
         agent: str = "",
         usage: Usage | None = None,
         agent_seconds: float = 0.0,
+        moves: tuple[Move, ...] = (),
+        probe: bool = False,
     ) -> Pending:
         """Keep a proposal before it is measured. Called again for a pending one, it counts one attempt more."""
         with uninterrupted():
@@ -136,7 +138,18 @@ class Notebook:
                 now = datetime.now(timezone.utc)
                 commit = self.git.commit(tree, [parent], f"experiment {number} is being measured", now)
                 pending = Pending(
-                    number, tree, commit, parent, description, hypothesis, agent, usage, agent_seconds, started=now
+                    number,
+                    tree,
+                    commit,
+                    parent,
+                    description,
+                    hypothesis,
+                    agent,
+                    usage,
+                    agent_seconds,
+                    moves,
+                    probe,
+                    started=now,
                 )
             self._running.start(pending)
             self.pending = pending

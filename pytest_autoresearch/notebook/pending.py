@@ -17,7 +17,7 @@ from pytest_autoresearch.notebook.chain import running_ref
 from pytest_autoresearch.notebook.codec import from_plain, to_plain
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.results import draft_of, replace
-from pytest_autoresearch.protocol.experiment import Measurement, Usage
+from pytest_autoresearch.protocol.experiment import Measurement, Move, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,8 @@ class Pending:
     agent: str = ""
     usage: Usage | None = None
     agent_seconds: float = 0.0
+    moves: tuple[Move, ...] = ()
+    probe: bool = False
     attempts: int = 1
     measurements: tuple[Measurement, ...] = ()
     judge: Mapping[str, Any] = field(default_factory=dict)

@@ -32,6 +32,7 @@ class Reason(str, Enum):
     LIMIT = "limit"
     HOLDOUT = "holdout"
     SEED_ONLY = "seed-only"
+    PROBE = "probe"
     ERROR = "error"
     TIMEOUT = "timeout"
     MEMORY = "memory"
@@ -105,12 +106,25 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Move:
+    """One knob turned: its name, and its value before and after as the file has it."""
+
+    name: str
+    old: str
+    new: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.old} -> {self.new}"
+
+
+@dataclass(frozen=True, slots=True)
 class Experiment:
     """One finished experiment, the baseline being number 0. Commits are full hashes; ``value`` None: not measured.
 
     ``value`` is the mean of the state's runs that stands in results.tsv, ``interval`` its 95 % interval,
     ``against`` the incumbent's level it was judged against. ``fingerprint`` names the target files' contents, see
-    :func:`fingerprint`. ``judge`` is the judge's state after the verdict. Times are UTC.
+    :func:`fingerprint`. ``judge`` is the judge's state after the verdict. Times are UTC. ``moves`` are the knobs that
+    an embedded agent turned from ``parent``; None in records that are older than the field.
     """
 
     number: int
@@ -133,6 +147,7 @@ class Experiment:
     agent: str = ""
     usage: Usage | None = None
     agent_seconds: float = 0.0
+    moves: tuple[Move, ...] | None = None
     isolation: str = "process"
     device: str = ""
     machine: str = ""

@@ -11,7 +11,16 @@ from pytest_autoresearch.judge import Verdict
 from pytest_autoresearch.lab.metrics import one_line
 from pytest_autoresearch.lab.seeds import only_moves_seeds
 from pytest_autoresearch.notebook.trees import is_gits_own
-from pytest_autoresearch.protocol.experiment import Change, Experiment, FileEntry, Reason, Usage, fingerprint
+from pytest_autoresearch.protocol.experiment import (
+    Change,
+    Experiment,
+    FileEntry,
+    Measurement,
+    Move,
+    Reason,
+    Usage,
+    fingerprint,
+)
 
 if TYPE_CHECKING:
     from pytest_autoresearch.notebook.git import Git
@@ -38,6 +47,8 @@ class Candidate:
     usage: Usage | None = None
     agent_seconds: float = 0.0
     complexity: int = 0
+    moves: tuple[Move, ...] = ()
+    probe: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +73,13 @@ class Ruling:
             threshold=verdict.threshold,
             suspicious=verdict.suspicious,
         )
+
+    @classmethod
+    def of_probe(cls, measured: Measurement) -> Ruling:
+        """Its one run, as evidence for the search that asked for it."""
+        if measured.failure is not None:
+            return cls(measured.failure, measured.detail)
+        return cls(Reason.PROBE, value=measured.value)
 
 
 class Drafts:
@@ -98,6 +116,8 @@ class Drafts:
             usage=pending.usage,
             agent_seconds=pending.agent_seconds,
             complexity=self.lines_gained(state),
+            moves=pending.moves,
+            probe=pending.probe,
         )
 
     def draft(
@@ -130,6 +150,8 @@ class Drafts:
             usage=proposal.usage,
             agent_seconds=seconds,
             complexity=self.lines_gained(state),
+            moves=proposal.moves,
+            probe=proposal.probe,
         )
         return candidate, refusal or self._refuse_state(candidate, stored)
 
@@ -184,7 +206,13 @@ class Drafts:
 
 
 def _says_something_of_its_state(experiment: Experiment) -> bool:
-    """Not where something beside the targets was changed: the state without that is recorded, and was never run."""
+    """Whether the state had its verdict.
+
+    Not where something beside the targets was changed: the state without that is recorded, and was never run. And not
+    where it was only probed: the steps that lead to it may end there.
+    """
+    if experiment.reason is Reason.PROBE:
+        return False
     return bool(experiment.measurements) or experiment.reason is not Reason.OUT_OF_SCOPE
 
 

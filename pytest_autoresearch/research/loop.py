@@ -260,7 +260,10 @@ class Research:
     # Judge
 
     def _judge(self, candidate: Candidate, measurements: list[Measurement]) -> Ruling:
-        """Measure what the judge asks for until it has a verdict."""
+        """Measure what the judge asks for until it has a verdict. It has no say in a probe, which can not be kept."""
+        if candidate.probe:
+            measurements.append(self._measure(candidate.state, Role.CANDIDATE, candidate.number, len(measurements)))
+            return Ruling.of_probe(measurements[-1])
         step: Step | Verdict | None = self.judge.pending or self.judge.start(complexity_change=candidate.complexity)
         while isinstance(step, Step):
             role = Role.CANDIDATE if step is Step.CANDIDATE else Role.INCUMBENT
@@ -323,6 +326,8 @@ class Research:
             agent=candidate.agent,
             usage=candidate.usage,
             agent_seconds=candidate.agent_seconds,
+            moves=candidate.moves,
+            probe=candidate.probe,
         )
 
     def _record(
@@ -354,6 +359,7 @@ class Research:
                 agent=candidate.agent,
                 usage=candidate.usage,
                 agent_seconds=candidate.agent_seconds,
+                moves=candidate.moves,
                 isolation=self.lab.isolation,
                 device=self.lab.device,
                 machine=self.parts.machine,
