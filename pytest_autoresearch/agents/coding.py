@@ -14,11 +14,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from pytest_autoresearch.agents.adapters import ADAPTERS, HOME, PROMPT, Adapter, Order
-from pytest_autoresearch.agents.answer import clean, last_words, parse_answer
+from pytest_autoresearch.agents.answer import LONGEST_FAILURE, parse_answer
 from pytest_autoresearch.agents.base import Agent, AgentSettings, Briefing, Desk, Proposal, Turn
 from pytest_autoresearch.agents.transcripts import Said
 from pytest_autoresearch.errors import AgentError
 from pytest_autoresearch.protocol.experiment import Usage
+from pytest_autoresearch.text import clean, last_words
 
 
 def create(settings: AgentSettings) -> Agent | None:
@@ -65,7 +66,7 @@ class CodingAgent:
             timeout=settings.deadline,
             home=adapter.home(order),
         )
-        stdout, stderr = (clean(data.decode("utf-8", "replace")) for data in (turn.stdout, turn.stderr))
+        stdout, stderr = (clean(data) for data in (turn.stdout, turn.stderr))
         said = adapter.read(stdout, stderr)
         answer = parse_answer(said.message)
         return Proposal(
@@ -134,11 +135,11 @@ def _quoted(argument: str) -> str:
 
 def _failure(said: Said, turn: Turn, stdout: str, stderr: str) -> str | None:
     """Why a turn gave nothing, in the agent's own words where it has some."""
-    words = last_words(said.message or stderr.strip() or stdout)
+    words = last_words(said.message or stderr.strip() or stdout, LONGEST_FAILURE)
     if turn.timed_out:
         return f"no answer within {turn.duration:.0f} s; its last words: {words or 'none'}"
     if said.failure is not None:
-        return last_words(said.failure)
+        return last_words(said.failure, LONGEST_FAILURE)
     if turn.exit_code != 0:
         return f"exit status {turn.exit_code}: {words or 'no words'}"
     return None

@@ -8,18 +8,10 @@ from __future__ import annotations
 
 import shlex
 
-from pytest_autoresearch.agents.answer import (
-    LONGEST_DESCRIPTION,
-    LONGEST_FAILURE,
-    Answer,
-    clean,
-    is_labelled,
-    last_words,
-    one_line,
-    parse_answer,
-)
+from pytest_autoresearch.agents.answer import LONGEST_DESCRIPTION, LONGEST_FAILURE, Answer, is_labelled, parse_answer
 from pytest_autoresearch.agents.base import AgentSettings, Briefing, Desk, Proposal, Turn
 from pytest_autoresearch.errors import AgentError
+from pytest_autoresearch.text import clean, last_words, one_line
 
 PREFIX = "command:"
 _BRIEFING = "briefing.md"
@@ -78,4 +70,4 @@ def _failure(turn: Turn) -> str | None:
 
 
 def _text(output: bytes) -> str:
-    return clean(output[-_LONGEST_OUTPUT:].decode("utf-8", "replace"))
+    return clean(output[-_LONGEST_OUTPUT:])

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from pytest_autoresearch.agents.answer import one_line
 from pytest_autoresearch.protocol.experiment import Experiment, Reason, Role
 from pytest_autoresearch.protocol.model import Direction
+from pytest_autoresearch.text import one_line
 
 STUCK = 5  # experiments without a keep after which more of the same is not asked for
 VERY_STUCK = 15

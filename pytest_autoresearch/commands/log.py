@@ -11,9 +11,10 @@ from pytest_autoresearch.notebook.codec import to_plain
 from pytest_autoresearch.notebook.export import as_json, experiment_diff, find
 from pytest_autoresearch.notebook.record import History
 from pytest_autoresearch.notebook.tags import locate
-from pytest_autoresearch.notebook.text import clean, percent
+from pytest_autoresearch.notebook.text import percent
 from pytest_autoresearch.protocol.experiment import Experiment, Measurement
 from pytest_autoresearch.report.terminal import number
+from pytest_autoresearch.text import clean, one_line
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +54,7 @@ def _all(history: History) -> list[str]:
             "" if e.value is None or e.against is None else percent(e.against, e.value),
             e.status.value,
             e.reason.value if e.number else "baseline",
-            clean(e.description),
+            one_line(e.description, None),
         )
         for e in history.experiments
     ]
@@ -69,7 +70,7 @@ def _one(experiment: Experiment, history: History) -> list[str]:
         "commit": e.commit,
         "parent": e.parent,
         "status": f"{e.status.value}, {e.reason.value}" + (", suspicious" if e.suspicious else ""),
-        "detail": clean(e.detail),
+        "detail": one_line(e.detail, None),
         metric: number(e.value) if e.value is not None else "not measured",
         "interval": f"{low:.6g} to {high:.6g}" if low < high else "",
         "incumbent": number(e.against) if e.against is not None else "",
@@ -82,14 +83,14 @@ def _one(experiment: Experiment, history: History) -> list[str]:
     }
     width = max(map(len, facts))
     lines = [f"{name.ljust(width)}  {value}" for name, value in facts.items() if value]
-    lines += ["", clean(e.description)]
+    lines += ["", one_line(e.description, None)]
     if e.hypothesis:
-        lines += ["", clean(e.hypothesis, lines=True)]
+        lines += ["", clean(e.hypothesis).strip()]
     if e.measurements:
         lines += ["", *(_run(measurement) for measurement in e.measurements)]
     tails = [m.log_tail for m in e.measurements if m.log_tail]
     if tails:
-        lines += ["", "the log ends:", clean(tails[-1], lines=True)]
+        lines += ["", "the log ends:", clean(tails[-1]).strip()]
     return lines
 
 

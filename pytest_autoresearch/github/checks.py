@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 
 from pytest_autoresearch.errors import PublishError
 from pytest_autoresearch.notebook.chain import Chain, branch_ref
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.record import Session
+from pytest_autoresearch.notebook.text import trailers
 from pytest_autoresearch.protocol.experiment import Experiment
 from pytest_autoresearch.protocol.markdown import parse
 from pytest_autoresearch.protocol.scope import Scope, resolve_paths
 from pytest_autoresearch.protocol.serialise import digests, from_json
 
 _KINDS = {"100644": "file", "100755": "file", "000000": "deleted", "120000": "symlink"}
-_NUMBER = re.compile(r"^Autoresearch-Experiment: (\d+)$", re.MULTILINE)
 
 
 def check(git: Git, chain: Chain, ledger: str, tag: str) -> None:
@@ -83,7 +82,8 @@ def _check_keep(git: Git, keep: Experiment, before: str, scope: Scope) -> None:
     name = f"keep {keep.number:04d} ({keep.commit[:12]})"
     if git.resolve(keep.commit) is None or git.parents(keep.commit) != [before]:
         raise PublishError(f"{name} does not follow on {before[:12]}\n  nothing was published")
-    if _NUMBER.findall(git.message(keep.commit)) != [str(keep.number)]:
+    named = [value for key, value in trailers(git.message(keep.commit)) if key == "Autoresearch-Experiment"]
+    if named != [str(keep.number)]:
         raise PublishError(f"{name} is not the commit of that experiment\n  nothing was published")
     for path, kind in _changes(git, before, keep.commit):
         refusal = scope.refusal(path, kind)

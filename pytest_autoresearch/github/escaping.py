@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from pytest_autoresearch.notebook.text import clean
+from pytest_autoresearch.text import clean, one_line
 
 _HARMLESS = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", **{c: "\\" + c for c in "\\`*_[]#-!|~$"}})
 _BREAK = "\u200b"
@@ -17,27 +17,17 @@ _ALIVE = re.compile(r"@|#|(?<=\w)(?=-\d)|(?<=:)(?=//)|(?<=www)(?=\.)", re.IGNORE
 
 def words(text: str, most: int = 200) -> str:
     """One line of Markdown, fit for a table's cell, that renders as ``text`` and as nothing else."""
-    line = " ".join(text.split()) if text.isprintable() else clean(text)  # the same, but fast for the usual
-    line = line if len(line) <= most else line[: most - 1].rstrip() + "…"
-    return _ALIVE.sub(lambda found: found[0] + _BREAK, line).translate(_HARMLESS)
-
-
-def fenced(text: str, language: str = "") -> str:
-    """A block of code that ends where ``text`` ends; mentions and HTML mean nothing inside."""
-    body = clean(text, lines=True)
-    longest = max((len(ticks) for ticks in re.findall(r"`+", body)), default=0)
-    fence = "`" * max(3, longest + 1)
-    return f"{fence}{language}\n{body}\n{fence}"
+    return _ALIVE.sub(lambda found: found[0] + _BREAK, one_line(text, most)).translate(_HARMLESS)
 
 
 def label(text: str) -> str:
     """A title inside of a mermaid chart: letters, digits and little else."""
-    return re.sub(r"[^\w .%/-]+", " ", clean(text))[:60].strip() or "metric"
+    return re.sub(r"[^\w .%/-]+", " ", one_line(text))[:60].strip() or "metric"
 
 
 def command_data(text: str) -> str:
     """The text of a workflow command such as ``::notice::``."""
-    return clean(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return one_line(text, None).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def command_property(text: str) -> str:
@@ -47,4 +37,4 @@ def command_property(text: str) -> str:
 
 def log_lines(text: str, most: int) -> list[str]:
     """The last lines of a foreign log, fit for a job's log: none begins as a command does, in its old form either."""
-    return [f"| {line[:500].replace('##[', '# #[')}" for line in clean(text, lines=True).split("\n")[-most:] if line]
+    return [f"| {line[:500].replace('##[', '# #[')}" for line in clean(text).strip().split("\n")[-most:] if line]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_autoresearch.github.chart import chart
-from pytest_autoresearch.github.escaping import fenced, words
+from pytest_autoresearch.github.escaping import words
 from pytest_autoresearch.notebook.record import History
 from pytest_autoresearch.notebook.shares import who_found_what
 from pytest_autoresearch.protocol.experiment import Experiment, Status
@@ -15,6 +15,7 @@ from pytest_autoresearch.protocol.model import Limit, Protocol
 from pytest_autoresearch.protocol.serialise import from_json
 from pytest_autoresearch.report.summary import Summary, percent, summarise
 from pytest_autoresearch.report.terminal import change, count, headline, interval, number, seconds, verified_line
+from pytest_autoresearch.text import fenced
 
 BODY_LIMIT = 65_536
 """Characters of a pull request's body that GitHub takes; it counts UTF-16 units."""

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from pytest_autoresearch.lab.found import Found
-from pytest_autoresearch.lab.metrics import one_line
 from pytest_autoresearch.lab.workspace import LITTER, Workspace
+from pytest_autoresearch.text import one_line
 
 _CODE = re.compile(r"\.(?:py|pyw|so(?:\.\d+)*|pyd|dylib|egg-link)$")
 _BYTECODE = re.compile(r"\.(?:pyc|pyo|pth)$")

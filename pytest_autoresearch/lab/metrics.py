@@ -12,15 +12,14 @@ from dataclasses import dataclass
 
 from pytest_autoresearch.protocol.experiment import Reason
 from pytest_autoresearch.protocol.model import Metric
+from pytest_autoresearch.text import clean, one_line
 
-LONGEST_DETAIL = 200
 MOST_SECONDARY = 32
 
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?", re.ASCII)
 _ZERO = re.compile(r"[+-]?[0.]+(?:[eE].*)?", re.ASCII)
 _REPORTED = re.compile(rb"(?:METRIC[ \t]+)?([A-Za-z_][\w./@%-]{0,63})[ \t]*[:=][ \t]*(\S+)")
 _LINE_END = re.compile(rb"[\r\n]+")
-_SEQUENCE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?")
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Warning|Failed)\b(?::.*)?")
 
 
@@ -85,29 +84,15 @@ def read_secondary(log: bytes, names: Iterable[str], *, metric: str) -> dict[str
 
 def telling_line(log: bytes) -> str:
     """The line of a failed run's log that tells most: its last Python exception, else its last words."""
-    lines = [clean for text in _LINE_END.split(log[-65536:]) if (clean := one_line(text))]
+    lines = [line for text in _LINE_END.split(log[-65536:]) if (line := one_line(text))]
     exception = next((line for line in reversed(lines) if _EXCEPTION.fullmatch(line)), None)
     return exception or (lines[-1] if lines else "")
 
 
-def one_line(text: bytes | str) -> str:
-    """Foreign text made safe to show: one line, no control characters or terminal sequences, not too long."""
-    clean = " ".join(_printable(text).split())
-    return clean if len(clean) <= LONGEST_DETAIL else clean[: LONGEST_DETAIL - 1] + "…"
-
-
 def tail(log: bytes, lines: int = 20) -> str:
     """The end of a log for people, without terminal sequences."""
-    last = [_printable(text).rstrip() for text in _LINE_END.split(log[-16384:])]
+    last = [line.expandtabs().rstrip() for line in clean(log[-16384:]).split("\n")]
     return "\n".join(line[:500] for line in [line for line in last if line][-lines:])
-
-
-def _printable(text: bytes | str) -> str:
-    """Without terminal sequences, control, direction and other invisible characters."""
-    if isinstance(text, bytes):
-        text = text.decode("utf-8", "replace")
-    text = _SEQUENCE.sub(" ", text)
-    return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
 
 
 def _judge_number(text: bytes, metric: Metric) -> Reading:

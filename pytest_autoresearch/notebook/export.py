@@ -16,8 +16,8 @@ from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.record import History, Record
 from pytest_autoresearch.notebook.results import Row, parse, row
 from pytest_autoresearch.notebook.tags import locate
-from pytest_autoresearch.notebook.text import clean
 from pytest_autoresearch.protocol.experiment import Experiment, Role
+from pytest_autoresearch.text import one_line
 
 COLUMNS = (
     *("number", "commit", "parent", "status", "reason", "value", "low", "high", "against", "runs", "run_seconds"),
@@ -99,8 +99,8 @@ def _flat(experiment: Experiment) -> dict[str, Any]:
         "cost": experiment.usage.cost if experiment.usage else None,
         "suspicious": experiment.suspicious,
         "agent_seconds": experiment.agent_seconds,
-        "description": _inert(clean(experiment.description)),
-        "detail": _inert(clean(experiment.detail)),
+        "description": _inert(one_line(experiment.description, None)),
+        "detail": _inert(one_line(experiment.detail, None)),
     }
 
 

@@ -3,38 +3,36 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from decimal import Decimal
 
 from pytest_autoresearch.protocol.experiment import Experiment, Role, Status
+from pytest_autoresearch.text import clean, one_line
 
 SUBJECT_LENGTH = 200
 """Characters of a commit's subject, and of the description column in results.tsv."""
 
-_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
-# Marks that reorder the text around them: a reviewer would read something else than what stands there.
-_REORDERING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-
+# `Word-word:` begins a trailer (git-interpret-trailers(1): blanks may stand before the colon); in one word it is prose.
+_TRAILER = re.compile(r"^[ \t]*[A-Za-z0-9]+(?:-[A-Za-z0-9]*)+(?=[ \t]*[:：])", re.MULTILINE)
+# git-mailinfo(1) and git-interpret-trailers(1) take the text after such a line for a patch, or for no text.
+_DIVIDER = re.compile(r"^(?:---|diff -|Index: |From .*\d:\d\d|# -+ >8 -+)", re.MULTILINE)
 _SKIPS_CI = re.compile(r"\[(skip[ -]ci|ci[ -]skip|no[ -]ci|skip[ -]actions|actions[ -]skip)\]", re.IGNORECASE)
 _CLOSES = re.compile(r"\b(close[sd]?|fix(?:e[sd])?|resolve[sd]?):?\s+(?=https?://)", re.IGNORECASE)
 
 
-def clean(text: str, *, lines: bool = False) -> str:
-    """Text without escape sequences, control characters and what is no character; one line unless ``lines``."""
-    text = _ANSI.sub("", text.replace("\r\n", "\n"))
-    kept = "".join(c if not _is_unprintable(c) else "\n" if c in "\r\n" else " " if c in "\t\v\f" else "" for c in text)
-    return kept.strip() if lines else " ".join(kept.split())
-
-
 def subject(description: str) -> str:
     """The first line of a commit message."""
-    line = clean(description).lstrip("-").strip() or "no description"
+    line = one_line(description, None).lstrip("-").strip() or "no description"
     return line if len(line) <= SUBJECT_LENGTH else line[: SUBJECT_LENGTH - 1].rstrip() + "…"
 
 
 def powerless(message: str) -> str:
-    """A commit message whose words a code host reads as words: they skip no checks, and close and mention no issue."""
+    """A commit message whose words git and a code host read as words.
+
+    They skip no checks, close and mention no issue, sign nothing off, and are no trailer and no end of the message.
+    """
+    message = _TRAILER.sub(lambda found: found[0].replace("-", " "), message)
+    message = _DIVIDER.sub(lambda found: "> " + found[0], message)
     message = _SKIPS_CI.sub(r"(\1)", message)
     message = re.sub(r"(\w?)#(?=\d)", lambda found: f"{found[1]} no. " if found[1] else "no. ", message)
     message = re.sub(r"\bGH-(?=\d)", "GH ", message, flags=re.IGNORECASE)
@@ -76,43 +74,40 @@ def escape(description: str) -> str:
 
 def unescape(field: str) -> str:
     """What :func:`escape` was given, as far as it was not cut."""
-    return re.sub(r'\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|([\\tn"]))', _unescaped, field)
+    return re.sub(r'\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8})|([\\tn"]))', _unescaped, field)
 
 
 def _escaped(c: str) -> str:
     if c in _ESCAPES:
         return _ESCAPES[c]
-    if _is_unprintable(c):
-        return f"\\x{ord(c):02x}" if ord(c) < 256 else f"\\u{ord(c):04x}"
-    return c
+    if c.isprintable():
+        return c
+    code = ord(c)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 _ESCAPES: Mapping[str, str] = {"\\": "\\\\", "\t": "\\t", "\n": "\\n"}
 
 
 def _unescaped(found: re.Match[str]) -> str:
-    code, long_code, short = found.groups()
+    short = found[4]
     if short is not None:
         return {"t": "\t", "n": "\n"}.get(short, short)
-    return chr(int(code or long_code, 16))
-
-
-def _is_unprintable(c: str) -> bool:
-    return c in _REORDERING or unicodedata.category(c) in ("Cc", "Cs", "Zl", "Zp")
+    return chr(int(found[1] or found[2] or found[3], 16))
 
 
 def candidate_message(experiment: Experiment, metric: str, baseline: float | None, nonce: int = 0) -> str:
     """The message of a candidate commit: the description, why, the numbers, and trailers for programs."""
     paragraphs = [subject(experiment.description)]
-    full = clean(experiment.description, lines=True)
+    full = clean(experiment.description).strip()
     if full != paragraphs[0]:
         paragraphs.append(full)
     if experiment.hypothesis:
-        paragraphs.append(clean(experiment.hypothesis, lines=True))
+        paragraphs.append(clean(experiment.hypothesis).strip())
     paragraphs.append("\n".join(_numbers(experiment, metric)))
     paragraphs = [powerless(paragraph) for paragraph in paragraphs]
     samples = sum(1 for m in experiment.measurements if m.role is Role.CANDIDATE and m.value is not None)
-    trailers = [
+    facts = [
         f"Autoresearch-Metric: {metric}={number(experiment.value)}",
         f"Autoresearch-Baseline: {number(baseline)}",
         f"Autoresearch-Experiment: {experiment.number}",
@@ -120,8 +115,14 @@ def candidate_message(experiment: Experiment, metric: str, baseline: float | Non
         f"Autoresearch-Isolation: {experiment.isolation}",
     ]
     if nonce:
-        trailers.append(f"Autoresearch-Nonce: {nonce}")
-    return "\n\n".join([*paragraphs, "\n".join(trailers)])
+        facts.append(f"Autoresearch-Nonce: {nonce}")
+    return "\n\n".join([*paragraphs, "\n".join(facts)])
+
+
+def trailers(message: str) -> list[tuple[str, str]]:
+    """Key and value of each line in the last paragraph of a commit's message; other paragraphs are anybody's words."""
+    lines = message.strip("\n").rpartition("\n\n")[2].split("\n")
+    return [(key, value) for key, found, value in (line.partition(": ") for line in lines) if found]
 
 
 def _numbers(experiment: Experiment, metric: str) -> list[str]:
@@ -138,5 +139,5 @@ def _numbers(experiment: Experiment, metric: str) -> list[str]:
         if low < high:  # equal where one run decides
             lines.append(f"95 % interval {low:.6g} to {high:.6g}")
     if experiment.detail:
-        lines.append(clean(experiment.detail))
+        lines.append(one_line(experiment.detail, None))
     return lines

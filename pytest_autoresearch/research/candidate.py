@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from pytest_autoresearch.agents.answer import LONGEST_FAILURE
 from pytest_autoresearch.agents.base import Proposal
 from pytest_autoresearch.judge import Verdict
-from pytest_autoresearch.lab.metrics import one_line
 from pytest_autoresearch.lab.seeds import only_moves_seeds
 from pytest_autoresearch.notebook.trees import is_gits_own
 from pytest_autoresearch.protocol.experiment import (
@@ -21,12 +21,14 @@ from pytest_autoresearch.protocol.experiment import (
     Usage,
     fingerprint,
 )
+from pytest_autoresearch.text import clean, last_words, one_line
 
 if TYPE_CHECKING:
     from pytest_autoresearch.notebook.git import Git
     from pytest_autoresearch.notebook.ledger import Pending
     from pytest_autoresearch.protocol.scope import Scope
 
+LONGEST_WORDS = 10_000  # characters of a description or a hypothesis; an agent of ours says far less
 LARGEST_CHANGE = 5_000_000  # bytes; more is not stored in anybody's repository
 
 
@@ -144,10 +146,10 @@ class Drafts:
             tree=self._git.write_tree(tree, stored) if stored else tree,
             state=state,
             edits=self._edits_of(state),
-            description=proposal.description or "(no description)",
-            hypothesis=proposal.hypothesis,
+            description=one_line(proposal.description, LONGEST_WORDS) or "(no description)",
+            hypothesis=clean(proposal.hypothesis[:LONGEST_WORDS]).strip(),
             agent=agent,
-            usage=proposal.usage,
+            usage=_with_clean_name(proposal.usage),
             agent_seconds=seconds,
             complexity=self.lines_gained(state),
             moves=proposal.moves,
@@ -173,7 +175,7 @@ class Drafts:
     def _refuse(self, proposal: Proposal, changes: Sequence[Change]) -> tuple[Ruling | None, Sequence[Change]]:
         """What the changes themselves decide without a run, and the part of them that may be stored."""
         if proposal.failure is not None:
-            return Ruling(Reason.AGENT_ERROR, proposal.failure), ()
+            return Ruling(Reason.AGENT_ERROR, last_words(proposal.failure, LONGEST_FAILURE)), ()
         if not changes:
             return Ruling(Reason.NO_CHANGE, "the agent changed nothing"), ()
         if sum(change.size for change in changes) > LARGEST_CHANGE:
@@ -214,6 +216,11 @@ def _says_something_of_its_state(experiment: Experiment) -> bool:
     if experiment.reason is Reason.PROBE:
         return False
     return bool(experiment.measurements) or experiment.reason is not Reason.OUT_OF_SCOPE
+
+
+def _with_clean_name(usage: Usage | None) -> Usage | None:
+    """The model's name is whatever a program printed."""
+    return usage and replace(usage, model=usage.model and one_line(usage.model))
 
 
 def _lines(data: bytes | None) -> int:

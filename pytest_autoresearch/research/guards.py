@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from pytest_autoresearch.lab.metrics import one_line
+from pytest_autoresearch.text import one_line
 
 AFFECTED = "affected"
 PRIVATE_CACHE = '-o cache_dir="$(mktemp -d)"'
@@ -121,4 +121,4 @@ def start_fails(guard: str, output: str, *, timed_out: bool) -> str:
 
 
 def _lines(output: str) -> list[str]:
-    return [clean for line in output.splitlines() if (clean := one_line(line))]
+    return [words for line in output.splitlines() if (words := one_line(line))]

@@ -32,6 +32,7 @@ from pytest_autoresearch.research.proposing import Proposer
 from pytest_autoresearch.research.referee import Referee, suite_of
 from pytest_autoresearch.research.stopping import Tally
 from pytest_autoresearch.research.watch import Watch
+from pytest_autoresearch.text import clean, one_line
 
 BASELINE_DEADLINE = 3600.0  # s; a baseline without a budget has to end some time
 PAUSE = 0.5  # s between two looks at whether a paused session may go on
@@ -233,6 +234,8 @@ class Research:
 
     def _run(self, job: Job) -> Measurement:
         measured = self.lab.measure(job, self.watch.tick)
+        # An executor may be a plugin's, and what it tells of a run is the run's words.
+        measured = replace(measured, detail=one_line(measured.detail), log_tail=clean(measured.log_tail))
         self.tally.run_seconds += measured.duration
         return measured
 

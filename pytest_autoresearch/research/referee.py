@@ -10,13 +10,13 @@ from pathlib import Path
 from pytest_autoresearch.errors import LabError
 from pytest_autoresearch.lab.job import Executor, Finished, Tick
 from pytest_autoresearch.lab.limits import broken_limit, over_budget
-from pytest_autoresearch.lab.metrics import one_line
 from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Reason, Role
 from pytest_autoresearch.protocol.model import Protocol
 from pytest_autoresearch.research.candidate import Candidate, Ruling
 from pytest_autoresearch.research.contexts import touching_tests
 from pytest_autoresearch.research.guards import AFFECTED, Suite, blamed, failure_words, has_summary, start_fails
 from pytest_autoresearch.research.verifying import compared
+from pytest_autoresearch.text import one_line
 
 LOST = 0.05  # how likely a candidate that is as good as the incumbent loses a noisy holdout
 SHORTEST_GUARD = 600.0  # s; a test suite may well take longer than one run

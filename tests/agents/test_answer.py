@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_autoresearch.agents.answer import LONGEST_DESCRIPTION, Answer, clean, last_words, one_line, parse_answer
+from pytest_autoresearch.agents.answer import LONGEST_DESCRIPTION, Answer, parse_answer
 
 
 def test_the_documented_two_lines_are_read() -> None:
@@ -64,16 +64,6 @@ def test_any_message_gives_one_bounded_printable_line(message: str) -> None:
     assert len(answer.description) <= LONGEST_DESCRIPTION
     for said in (answer.description, answer.hypothesis):
         assert not any(unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp", "Cs") for c in said)
-
-
-@given(st.text())
-def test_cleaning_twice_changes_nothing(text: str) -> None:
-    assert clean(clean(text)) == clean(text)
-
-
-def test_lines_are_cut_at_the_end_and_last_words_at_the_start() -> None:
-    assert one_line("a\tb\n" * 10, 8) == "a b a b…"
-    assert last_words("first\n" * 100 + "the real reason", 16) == "…the real reason"
 
 
 def test_a_huge_message_costs_no_time() -> None:

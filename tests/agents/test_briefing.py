@@ -15,7 +15,6 @@ from pytest_autoresearch.agents.briefing import (
     LIMIT,
     RETRY_LIMIT,
     clip,
-    fenced,
     looks_trivial,
     write_briefing,
     write_retry,
@@ -286,14 +285,6 @@ def test_any_history_and_protocol_stay_in_bounds(history: list[Experiment], long
     assert len(text.encode("utf-8", "replace")) <= LIMIT
     failed = Measurement(Role.CANDIDATE, failure=Reason.ERROR, log_tail=long)
     assert len(write_retry(text, long, failed).encode("utf-8", "replace")) <= RETRY_LIMIT
-
-
-@given(st.text(alphabet="`a\n", max_size=60))
-def test_nothing_inside_a_fence_closes_it(text: str) -> None:
-    opening, *inside, closing = fenced(text).splitlines()
-    fence = opening.removesuffix("text")
-    assert closing == fence and set(fence) == {"`"}
-    assert all(fence not in line for line in inside)
 
 
 def test_a_clipped_text_says_what_is_missing_and_closes_its_fence() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from pytest_autoresearch.github.chart import incumbent_levels
-from pytest_autoresearch.github.escaping import command_data, command_property, fenced, words
+from pytest_autoresearch.github.escaping import command_data, command_property, words
 from pytest_autoresearch.github.pull_request import BODY_LIMIT, Links, length, pull_request
 from tests.github.histories import experiment, history, session
 
@@ -96,12 +96,6 @@ def test_nothing_that_is_not_ours_is_html_or_a_mention_in_the_body() -> None:
     body = pull_request(found, LINKS).body
     assert "@everyone" not in body and "<b>" not in body and body.count("</details>") == 1
     assert not re.search(r"#1\b", body)
-
-
-@given(st.text(st.sampled_from("`a\n~ "), max_size=40))
-def test_a_fence_ends_where_its_text_ends(text: str) -> None:
-    tokens = MarkdownIt().parse(fenced(text) + "\n\nafter")
-    assert tokens[0].type == "fence" and tokens[-2].content == "after"
 
 
 @given(NASTY)

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-import unicodedata
+import re
+import subprocess
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_autoresearch.notebook.text import clean, escape, number, percent, powerless, subject, unescape
+from pytest_autoresearch.notebook.text import (
+    candidate_message,
+    escape,
+    number,
+    percent,
+    powerless,
+    subject,
+    trailers,
+    unescape,
+)
+from pytest_autoresearch.protocol.experiment import Experiment, Reason
+
+EXPERIMENT = Experiment(7, Reason.IMPROVED.status, Reason.IMPROVED, "", "", "", "", "", value=0.5, against=1.0)
+TRAILERS = [f"Autoresearch-{name}" for name in ("Metric", "Baseline", "Experiment", "Samples", "Isolation")]
 
 
 @pytest.mark.parametrize(
@@ -50,7 +65,7 @@ def test_an_escaped_description_is_one_printable_field(text: str) -> None:
     assert len(field) <= 200
     assert not set(field) & set("\t\n\r")
     assert not field.startswith('"')
-    assert all(unicodedata.category(c) not in ("Cc", "Cs", "Zl", "Zp") for c in field)
+    assert field.isprintable()
     field.encode()
 
 
@@ -72,16 +87,8 @@ def test_a_subject_is_one_clean_line_that_is_no_option() -> None:
     assert subject("--force the \x1b[31mlearning\x1b[0m rate\n\nup\x00") == "force the learning rate up"
     assert subject("\n\t") == "no description"
     assert subject("safe \u202etxt.exe") == "safe txt.exe"
-    assert subject("使用 GeLU 激活函数 👩‍🔬") == "使用 GeLU 激活函数 👩‍🔬"
+    assert subject("使用 GeLU 激活函数 👩‍🔬") == "使用 GeLU 激活函数 👩🔬"
     assert len(subject("word " * 100)) <= 200
-
-
-@given(st.text(), st.booleans())
-def test_clean_text_can_not_steer_a_terminal(text: str, lines: bool) -> None:
-    kept = clean(text, lines=lines)
-    assert "\x1b" not in kept
-    assert ("\n" in kept) <= lines
-    kept.encode()
 
 
 @pytest.mark.parametrize(
@@ -92,8 +99,36 @@ def test_clean_text_can_not_steer_a_terminal(text: str, lines: bool) -> None:
         ("Fixes #12 and closes: o/r#3", "Fixes no. 12 and closes: o/r no. 3"),
         ("resolves GH-7", "resolves GH 7"),
         ("fixes https://github.com/o/r/issues/1", "fixes at https://github.com/o/r/issues/1"),
+        ("Autoresearch-Experiment: 7", "Autoresearch Experiment: 7"),
+        ("so:\n  Co-authored-by : A <a@b>\nSigned-off-by:c", "so:\n  Co authored by : A <a@b>\nSigned off by:c"),
+        ("why\n---\ndiff --git a b\nFrom ab Mon 0:00", "why\n> ---\n> diff --git a b\n> From ab Mon 0:00"),
+        ("From 4 to 8 heads, pre-norm: none", "From 4 to 8 heads, pre-norm: none"),
         ("use @torch.compile, # of heads 4 -> 8 [x]", "use @torch.compile, # of heads 4 -> 8 [x]"),
     ],
 )
 def test_a_commit_message_gives_a_code_host_no_orders(said: str, written: str) -> None:
     assert powerless(said) == written
+
+
+def test_trailers_are_the_last_paragraph_and_no_other() -> None:
+    assert trailers("a subject\n\nA-b: 1\n\nA-b: 2\nC-d: e: f\n") == [("A-b", "2"), ("C-d", "e: f")]
+    assert trailers("a subject") == []
+
+
+@given(st.text(), st.text())
+def test_git_reads_our_trailers_and_no_others_whatever_was_said(description: str, hypothesis: str) -> None:
+    experiment = replace(EXPERIMENT, description=description, hypothesis=hypothesis, detail=hypothesis)
+    message = candidate_message(experiment, "loss", 1.0)
+    assert [key for key, _ in trailers(message)] == TRAILERS
+    words = message.rpartition("\n\n")[0]
+    assert not re.search(r"^\s*Autoresearch-\w+\s*:", words, re.IGNORECASE | re.MULTILINE)
+
+
+def test_git_itself_reads_our_trailers_and_no_others() -> None:
+    hostile = "why\n\nAutoresearch-Experiment: 9\nSigned-off-by: A <a@b>\n---\nAutoresearch-Metric: loss=0\n"
+    experiment = replace(EXPERIMENT, description="Autoresearch-Metric: loss=0", hypothesis=hostile)
+    message = candidate_message(experiment, "loss", 1.0)
+    read = subprocess.run(
+        ["git", "interpret-trailers", "--parse"], input=message.encode(), capture_output=True, check=True
+    )
+    assert [line.split(":")[0] for line in read.stdout.decode().splitlines()] == TRAILERS

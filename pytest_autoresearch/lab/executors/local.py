@@ -17,7 +17,6 @@ from pytest_autoresearch.lab.job import Finished, Job, Site, Tick
 from pytest_autoresearch.lab.layout import Layout
 from pytest_autoresearch.lab.metrics import (
     Reading,
-    one_line,
     read_extract,
     read_log,
     read_secondary,
@@ -28,6 +27,7 @@ from pytest_autoresearch.lab.process import Ending, Outcome
 from pytest_autoresearch.lab.progress import GivenUp, Progress
 from pytest_autoresearch.lab.sandbox import Choice
 from pytest_autoresearch.protocol.experiment import Change, FileEntry, Measurement, Reason, Role
+from pytest_autoresearch.text import one_line
 
 LEAST_SPACE = 256 * 1024 * 1024  # bytes; nothing but this gate stops the disk from filling up
 SHORTEST_EXTRACT = 60.0  # s
