@@ -15,8 +15,10 @@ from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
 from pytest_autoresearch.errors import ConfigError
+from pytest_autoresearch.protocol.discover import CONFIG
 from pytest_autoresearch.protocol.globs import is_glob, matches
 from pytest_autoresearch.protocol.model import PathRule, Protocol
+from pytest_autoresearch.protocol.scripts import scripts_of
 
 PROTECTED = (
     *(".gitattributes", ".gitmodules", ".gitignore"),
@@ -28,6 +30,20 @@ PROTECTED = (
 """Names that change how a run or its tests are carried out; targets only when they are named exactly."""
 
 _IMPORTED_AT_START = ("sitecustomize", "usercustomize", "pytest")  # as packages and extension modules too
+
+LOCKS = (
+    "uv.lock",
+    "poetry.lock",
+    "pdm.lock",
+    "Pipfile.lock",
+    "pylock.toml",
+    "pylock.*.toml",
+    "pixi.lock",
+    "conda-lock.yml",
+)
+"""What pins the packages that the harness itself runs with."""
+
+_LOCKS_FOLDED = tuple(name.casefold() for name in LOCKS)
 
 OUTPUTS = ("run.log", "results.tsv")
 
@@ -55,6 +71,7 @@ class Rule:
 class Scope:
     """``targets``: tracked files that a candidate may change, sorted; ``readonly``: tracked files that are named so.
 
+    ``scripts``: the tracked files that the extract commands execute.
     All paths are POSIX and relative to the repository's top.
     """
 
@@ -64,6 +81,7 @@ class Scope:
     directory: str
     target_rules: tuple[Rule, ...]
     readonly_rules: tuple[Rule, ...]
+    scripts: frozenset[str] = frozenset()
 
     def admits(self, path: str) -> bool:
         """Whether a candidate may change, add or delete this file."""
@@ -75,15 +93,31 @@ class Scope:
             return f"{path} is {_KINDS.get(kind, 'no regular file')}"
         if any(rule.covers(path) for rule in self.readonly_rules):
             return f"{path} is read-only"
+        if part := self.part_of_protocol(path):
+            return f"{path} is {part}, which is never a target"
         if any(rule.is_exact and rule.covers(path) for rule in self.target_rules):
             return None
-        if path == self.config or is_protected(path):
+        if is_protected(path):
             return f"{path} is protected: it counts as a target only when it is named exactly"
         if posixpath.dirname(path) == self.directory and posixpath.basename(path) in OUTPUTS:
             return f"{path} is written by the harness"
         if any(rule.covers(path) for rule in self.target_rules):
             return None
         return f"{path} is no target file"
+
+    def part_of_protocol(self, path: str) -> str | None:
+        """As what a file says how candidates are measured and judged; None for one that does not."""
+        folded = path.casefold()
+        parts = folded.split("/")
+        if folded == self.config.casefold():
+            return "the protocol itself"
+        if parts[-1] == CONFIG:
+            return "a session's protocol"
+        if any(folded == script.casefold() for script in self.scripts):
+            return "the extract command's script"
+        if parts[:2] in ([".github", "workflows"], [".github", "actions"]):
+            return "a workflow"
+        return "the harness's lock file" if _name_matches(parts[-1], _LOCKS_FOLDED) else None
 
 
 _KINDS = {"symlink": "a symbolic link", "directory": "a directory", "special": "a device, pipe or socket"}
@@ -144,9 +178,16 @@ class _Resolver:
             directory="" if directory == "." else directory,
             target_rules=tuple(targets),
             readonly_rules=tuple(readonly),
+            scripts=self._scripts(),
         )
         admitted = {path for n, rule in enumerate(targets) for path in self._admitted(rule, n, scope)}
         return replace(scope, targets=tuple(sorted(admitted)))
+
+    def _scripts(self) -> frozenset[str]:
+        protocol = self._protocol
+        extracts = (protocol.metric.extract, protocol.holdout.extract if protocol.holdout is not None else None)
+        found = (scripts_of(extract, self._files, str(protocol.directory)) for extract in extracts if extract)
+        return frozenset().union(*found)
 
     def _covered(self, rule: Rule) -> list[str]:
         return [rule.pattern] if rule.is_exact else [path for path in self._files if rule.covers(path)]
@@ -188,8 +229,13 @@ class _Resolver:
         admitted = [path for path in covered if scope.admits(path)]
         if not admitted:
             line, pattern = self._protocol.origins.get(f"targets[{n}]"), self._protocol.targets[n].pattern
+            part = scope.part_of_protocol(covered[0]) if rule.is_exact and covered else None
+            if part is not None:
+                self._fail(f"`{pattern}` is {part}, which is never a target", line, _LEAVE_OUT)
             if scope.readonly.issuperset(covered):
                 self._fail(f"`{pattern}` is a target and read-only", line, "remove it from one of the two lists")
+            if all(scope.part_of_protocol(path) for path in covered):
+                self._fail(f"`{pattern}` covers only what is never a target", line, _LEAVE_OUT)
             self._fail(
                 f"`{pattern}` covers only protected files", line, "name each of them exactly to make it a target"
             )
@@ -198,6 +244,8 @@ class _Resolver:
     def _fail(self, message: str, line: int | None, remedy: str) -> NoReturn:
         raise ConfigError(message, file=self._file, line=line, remedy=remedy)
 
+
+_LEAVE_OUT = "take it off the list: a candidate must not say how it is measured"
 
 _MISSING = {
     "targets": "commit it first; sessions start from the commit that is checked out",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pytest_autoresearch.errors import ConfigError
 from pytest_autoresearch.protocol.globs import matches
-from pytest_autoresearch.protocol.model import Direction, Metric, PathRule, Protocol
+from pytest_autoresearch.protocol.model import Direction, Holdout, Metric, PathRule, Protocol
 from pytest_autoresearch.protocol.scope import Scope, localised, resolve_paths, retargeted
 
 TRACKED = (
@@ -54,7 +54,6 @@ def scope(*targets: str, readonly: tuple[str, ...] = ()) -> Scope:
         ("../lib/shared.py", {"lib/shared.py"}),
         ("conftest.py", {"ex/conftest.py"}),
         ("../pyproject.toml", {"pyproject.toml"}),
-        ("autoresearch.config.md", {"ex/autoresearch.config.md"}),
     ],
 )
 def test_targets_are_looked_up_in_the_start_commit(target: str, expected: set[str]) -> None:
@@ -200,3 +199,48 @@ def test_a_path_that_is_not_there_is_answered_with_the_one_that_was_meant(target
     with pytest.raises(ConfigError) as caught:
         scope(target)
     assert caught.value.remedy.startswith(remedy)
+
+
+PROTOCOL_FILES = {
+    "ex/autoresearch.config.md": "the protocol itself",
+    "other/autoresearch.config.md": "a session's protocol",
+    "ex/score.py": "the extract command's script",
+    "ex/tools/held_out.sh": "the extract command's script",
+    ".github/workflows/ci.yml": "a workflow",
+    ".github/actions/run/action.yml": "a workflow",
+    "uv.lock": "the harness's lock file",
+    "ex/Poetry.lock": "the harness's lock file",
+}
+
+
+def judged(*targets: str) -> Scope:
+    """A scope of a protocol that reads its metric with scripts."""
+    measured = replace(
+        protocol(*targets),
+        metric=Metric("x", Direction.LOWER, extract="FOO=1 python -I score.py | tail -1"),
+        holdout=Holdout("python train.py", "cd tools && ./held_out.sh"),
+    )
+    return resolve_paths(measured, (*TRACKED, *PROTOCOL_FILES))
+
+
+@pytest.mark.parametrize("path", PROTOCOL_FILES)
+def test_a_file_of_the_protocol_named_as_a_target_is_an_error(path: str) -> None:
+    name = PurePosixPath(path).relative_to("ex").as_posix() if path.startswith("ex/") else f"../{path}"
+    with pytest.raises(ConfigError) as caught:
+        judged(name, "train.py")
+    assert caught.value.message == f"`{name}` is {PROTOCOL_FILES[path]}, which is never a target"
+    assert (caught.value.line, caught.value.exit_code) == (7, 4) and "take it off the list" in caught.value.remedy
+
+
+@pytest.mark.parametrize("path", PROTOCOL_FILES)
+@pytest.mark.parametrize("target", ["../**", ".."])
+def test_no_glob_or_directory_admits_a_file_of_the_protocol(target: str, path: str) -> None:
+    found = judged(target)
+    assert path not in found.targets and "ex/train.py" in found.targets
+    assert found.refusal(path, "file") == f"{path} is {PROTOCOL_FILES[path]}, which is never a target"
+    assert not found.admits(path.upper()), "there are file systems that do not tell the two apart"
+
+
+def test_a_glob_that_covers_nothing_but_the_protocol_is_an_error() -> None:
+    with pytest.raises(ConfigError, match=r"`\*\.md` covers only what is never a target"):
+        judged("*.md")

@@ -1,0 +1,148 @@
+"""Which tracked files a shell command executes: the program itself, what an interpreter is given, a makefile. Pure.
+
+What a command only reads (``wc -c main.py``) is data: a metric may well be the size of a target.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import shlex
+from collections.abc import Collection, Iterator, Sequence
+
+_INTERPRETERS = re.compile(
+    r"(?:python|pypy)[\d.]*|(?:ba|da|z|k|fi)?sh|node(?:js)?|deno|bun|tsx|perl[\d.]*|ruby[\d.]*|php[\d.]*|lua[\d.]*|luajit"
+    r"|julia|Rscript|java|groovy|swift|elixir|escript|tclsh|octave|guile|osascript|pwsh|torchrun|streamlit"
+)
+_LAUNCHERS = frozenset(
+    (
+        "env time timeout nice nohup exec command eval builtin sudo stdbuf setsid ionice taskset numactl chrt xargs "
+        "parallel uv uvx poetry pdm pipenv hatch rye pixi conda mamba run run-script tool accelerate launch then do "
+        "else ! if while until valgrind strace coverage kernprof"
+    ).split()
+)
+_BUILT_BY = {
+    "make": ("Makefile", "makefile", "GNUmakefile"),
+    "just": ("justfile", "Justfile", ".justfile"),
+    "task": ("Taskfile.yml", "Taskfile.yaml"),
+    **dict.fromkeys(("npm", "pnpm", "yarn"), ("package.json",)),
+    "tox": ("tox.ini",),
+    "nox": ("noxfile.py",),
+}
+_FILE_OPTIONS = {"awk": "f", "gawk": "f", "mawk": "f", "sed": "f", "jq": "f", "make": "f", "bc": "", "sqlite3": ""}
+_OPENING = re.compile(r"\$\(|`|[<>]\(")
+_ENDS = frozenset("; & && | || |& ( ) { } ;;".split())
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*\+?=")
+
+
+def scripts_of(command: str, files: Collection[str], directory: str) -> frozenset[str]:
+    """Those of ``files`` (relative to the top) that ``command`` executes when it starts in ``directory``."""
+    return frozenset(_executed(command, files, directory, depth=0))
+
+
+def _executed(command: str, files: Collection[str], directory: str, *, depth: int) -> Iterator[str]:
+    if depth > 4:
+        return
+    here, before = directory, [""]
+    for words in _simple_commands(command):
+        if words[0] in ("cd", "pushd") and len(words) > 1:
+            here = posixpath.normpath(posixpath.join(here, words[1]))
+            continue
+        piped = before[1:] if before[0] == "cat" and _reads_its_script(words) else []
+        before = words
+        for word in (*_scripts_in(words), *piped):
+            if " " in word.strip() or "\n" in word:  # the text of `bash -c`
+                yield from _executed(word, files, here, depth=depth + 1)
+                continue
+            yield from (path for path in _candidates(word, here) if path in files)
+    for inner in _OPENING.finditer(command):
+        yield from _executed(command[inner.end() :], files, directory, depth=depth + 1)
+
+
+def _reads_its_script(words: Sequence[str]) -> bool:
+    """Whether it is an interpreter that is given its script through a pipe."""
+    name = words[0].rpartition("/")[2]
+    return _INTERPRETERS.fullmatch(name) is not None and all(word in ("-", "-s", "/dev/stdin") for word in words[1:])
+
+
+def _candidates(word: str, directory: str) -> Iterator[str]:
+    """What a word may mean; a variable such as ``$PWD`` or ``${ROOT}`` before the first slash is where we are."""
+    word = re.sub(r"^(?:\$\{?\w+\}?|\$\([^)]*\))/", "", word)
+    path = posixpath.normpath(posixpath.join(directory, word.rstrip("`")))
+    yield from (path, f"{path}/__main__.py", f"{path}/__init__.py")
+
+
+def _simple_commands(command: str) -> Iterator[list[str]]:
+    """The words of each simple command, redirections among them."""
+    text = command.replace("\\\n", " ").replace("\n", " ; ")
+    lexer = shlex.shlex(text, posix=True, punctuation_chars=True)
+    lexer.whitespace_split, lexer.commenters = True, ""
+    words: list[str] = []
+    try:
+        for word in lexer:
+            if word in _ENDS or set(word) <= set(";&|()"):
+                if words:
+                    yield words
+                words = []
+            else:
+                words.append(word)
+    except ValueError:  # a quote without its end: what was read so far has to do
+        pass
+    if words:
+        yield words
+
+
+def _scripts_in(words: Sequence[str]) -> Iterator[str]:
+    """The words of a simple command that name what it executes."""
+    while words and (_ASSIGNMENT.match(words[0]) or words[0].rpartition("/")[2] in _LAUNCHERS):
+        words = words[1:]
+        while words and (words[0].startswith("-") or re.fullmatch(r"[\d.]+[smhd]?", words[0])):
+            if words[0] == "-m" and len(words) > 1:
+                yield from _module(words[1])
+            words = words[1:]
+    if not words:
+        return
+    program, rest = words[0], words[1:]
+    name = program.rpartition("/")[2]
+    yield program
+    if name in (".", "source"):
+        yield from rest[:1]
+    elif _INTERPRETERS.fullmatch(name):
+        yield from _interpreted(rest)
+    elif letter := _FILE_OPTIONS.get(name):
+        yield from _after_option(rest, letter)
+    for built in _BUILT_BY.get(name, ()):
+        folder = next((rest[n + 1] for n, word in enumerate(rest[:-1]) if word in ("-C", "--prefix")), ".")
+        yield posixpath.join(folder, built)
+    if (name == "pytest" or name.startswith("pytest.")) and rest:
+        yield from (word.partition("::")[0] for word in rest if not word.startswith("-"))
+
+
+def _interpreted(words: Sequence[str]) -> Iterator[str]:
+    """The script, module or text that an interpreter is given, by name or on its standard input."""
+    for n, word in enumerate(words):
+        if word in ("<", "0<"):
+            yield from words[n + 1 : n + 2]
+            return
+        if word in ("-m", "--module") or (word.startswith("-m") and len(word) > 2 and word[2] != "-"):
+            yield from _module(words[n + 1] if word in ("-m", "--module") and n + 1 < len(words) else word[2:])
+            return
+        if re.fullmatch(r"-[a-zA-Z]*[ce]", word):
+            yield from words[n + 1 : n + 2]
+            return
+        if not word.startswith("-") and ("." in word or "/" in word or n + 1 == len(words)):
+            yield word
+            return
+
+
+def _module(name: str) -> Iterator[str]:
+    path = name.replace(".", "/")
+    yield from (path, f"{path}.py", f"src/{path}.py", f"src/{path}")
+
+
+def _after_option(words: Sequence[str], letter: str) -> Iterator[str]:
+    for n, word in enumerate(words):
+        if re.fullmatch(rf"-[a-zA-Z]*{letter}", word):
+            yield from words[n + 1 : n + 2]
+        elif word.startswith((f"-{letter}", "--file=")):
+            yield word.partition("=")[2] or word[2:]
