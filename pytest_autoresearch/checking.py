@@ -57,8 +57,9 @@ def certified(history: History, direction: Direction) -> Certified | None:
     mine = Role.CANDIDATE if incumbent.number else Role.INCUMBENT
     runs = sum(1 for m in incumbent.measurements if m.role is mine and m.value is not None)
     slack = 0.0
-    if noise.noisy and noise.freedom:
-        slack = t_quantile(CONFIDENCE, noise.freedom) * noise.noise * math.sqrt(1 + 1 / max(runs, 1))
+    if noise.noisy and noise.spread.freedom:
+        deviation = noise.spread.deviation(incumbent.value)
+        slack = t_quantile(CONFIDENCE, noise.spread.freedom) * deviation * math.sqrt(1 + 1 / max(runs, 1))
     worst = slack if direction is Direction.LOWER else -slack
     return Certified(
         label=f"experiment {incumbent.number:04d} on autoresearch/{history.session.tag}",

@@ -10,12 +10,13 @@ import pytest
 
 from pytest_autoresearch.checking import certified, compared
 from pytest_autoresearch.judge import JudgeState
+from pytest_autoresearch.judge.spread import Spread
 from pytest_autoresearch.notebook.record import History, Session
 from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Reason, Role, Status
 from pytest_autoresearch.protocol.model import Direction, Metric
 from tests.marked_project import marked_project
 
-NOISY = JudgeState(calibrated=True, noisy=True, squares=9.0, freedom=9)
+NOISY = JudgeState(calibrated=True, noisy=True, spread=Spread().pooled(9.0, 9, 100.0))
 BASELINE = Experiment(
     number=0,
     status=Status.KEEP,

@@ -13,7 +13,7 @@ from pytest_autoresearch.notebook.shares import who_found_what
 from pytest_autoresearch.protocol.experiment import Experiment, Status
 from pytest_autoresearch.protocol.model import Limit, Protocol
 from pytest_autoresearch.protocol.serialise import from_json
-from pytest_autoresearch.report.summary import Summary, percent, summarise
+from pytest_autoresearch.report.summary import Summary, summarise
 from pytest_autoresearch.report.terminal import change, count, headline, interval, number, seconds, verified_line
 from pytest_autoresearch.text import fenced
 
@@ -259,7 +259,7 @@ def _trust(summary: Summary) -> str:
     verified = summary.verified
     if verified is None or verified.gain is None:
         return "not verified"
-    relative = percent(verified.gain, summary.start.value)
+    relative = verified.percent
     return f"verified {number(verified.gain)}" if relative is None else f"verified {relative:.2f} %"
 
 

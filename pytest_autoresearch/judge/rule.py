@@ -7,12 +7,14 @@ beside the incumbent until the evidence has reached the threshold that the sessi
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
 from pytest_autoresearch.judge import statistics, weighing
 from pytest_autoresearch.judge.settings import JudgeError, JudgeSettings
 from pytest_autoresearch.judge.spending import Spending
+from pytest_autoresearch.judge.spread import Spread
 from pytest_autoresearch.judge.state import (
     Incumbent,
     JudgeState,
@@ -102,8 +104,7 @@ class Judge:
         self._state = replace(
             self._state,
             calibrated=False,
-            squares=0.0,
-            freedom=0,
+            spread=Spread(),
             agreements=0,
             incumbent=Incumbent(debt=self._state.incumbent.debt),
             trial=None,
@@ -170,8 +171,9 @@ class Judge:
     def _add_incumbent(self, run: Run) -> None:
         state, trial, window = self._state, self._state.trial, self._state.incumbent.window
         if state.calibrated and state.noisy and window:
-            distance = run.value - statistics.mean([before.value for before in window])
-            self._pool(distance * distance * len(window) / (len(window) + 1), 1)
+            center = statistics.mean([before.value for before in window])
+            distance = run.value - center
+            self._pool(distance * distance * len(window) / (len(window) + 1), 1, center, (run.value,))
         if trial is not None and trial.runs:
             trial = replace(trial, fresh=trial.fresh + 1)
         self._state = replace(
@@ -190,16 +192,17 @@ class Judge:
             trial = replace(trial, kept_runs=(*trial.kept_runs, run))
         self._state = replace(self._state, trial=trial)
 
-    def _pool(self, squares: float, freedom: int) -> None:
-        """Add to the pooled variance; a single outlier counts as one at WINSOR."""
-        limit = freedom * weighing.largest_square(self._state)
-        squares = min(squares, limit)
-        self._state = replace(self._state, squares=self._state.squares + squares, freedom=self._state.freedom + freedom)
+    def _pool(self, squares: float, freedom: int, level: float, values: Sequence[float]) -> None:
+        """Add to the session's noise; a single outlier counts as one at WINSOR."""
+        squares = min(squares, freedom * weighing.largest_square(self._state, level))
+        self._state = replace(self._state, spread=self._state.spread.pooled(squares, freedom, level, values))
 
     def _pool_residuals(self, runs: tuple[Run, ...]) -> None:
         if len(runs) > 1:
             values = [run.value for run in runs]
-            self._pool(statistics.squared_residuals(values, weighing.largest_square(self._state)), len(values) - 1)
+            center = statistics.mean(values)
+            squares = statistics.squared_residuals(values, weighing.largest_square(self._state, center))
+            self._pool(squares, len(values) - 1, center, values)
 
     def _watch_for_noise(self, run: Run) -> None:
         """Leave exact mode as soon as one state has given two values; the incumbent is then calibrated."""
@@ -246,7 +249,8 @@ class Judge:
             return False
         noisy = not self.settings.classic and (state.noisy or len(set(values)) > 1)
         if noisy:
-            state = replace(state, squares=statistics.squared_residuals(values), freedom=len(values) - 1)
+            squares, center = statistics.squared_residuals(values), statistics.mean(values)
+            state = replace(state, spread=Spread().pooled(squares, len(values) - 1, center, values))
         self._state = replace(state, calibrated=True, noisy=noisy, agreements=0 if noisy else 1)
         level = weighing.level(self.settings, self._state, state.incumbent.window)
         self._state = replace(self._state, incumbent=replace(state.incumbent, level=level))
@@ -268,7 +272,7 @@ class Judge:
         if not self.settings.classic:
             if len(trial.runs) < 2:
                 return Step.CANDIDATE
-            if self._state.agreements < EXACT or weighing.is_suspicious(self._state, gain):
+            if self._state.agreements < EXACT or weighing.is_suspicious(self._state, gain, level):
                 if trial.fresh < 1:
                     return Step.INCUMBENT
                 if len(trial.runs) < 3:
@@ -363,7 +367,7 @@ class Judge:
             evidence=weighing.evidence(before.trial),
             threshold=before.trial.threshold,
             against=against,
-            suspicious=weighing.is_suspicious(before, self.settings.gain(against, level.estimate)),
+            suspicious=weighing.is_suspicious(before, self.settings.gain(against, level.estimate), against),
         )
 
     def _crashed(self, step: Step, reason: Reason) -> Answer:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple
 
 from pytest_autoresearch.judge.settings import JudgeError
+from pytest_autoresearch.judge.spread import Spread
 from pytest_autoresearch.protocol.experiment import Reason, Status
 
 FORMAT = 1
@@ -113,7 +113,7 @@ class Trial:
 class JudgeState:
     """All of a judge's memory; a judge made from it goes on as if it had never stopped.
 
-    ``squares`` and ``freedom`` are the pooled variance, ``tests`` and ``keeps`` the error spent so far: the number of
+    ``spread`` is the noise of a run, ``tests`` and ``keeps`` the error spent so far: the number of
     tests, and which of them were keeps. In exact mode ``agreements`` counts runs that repeated a value of their state,
     ``unchecked`` the experiments since the incumbent was run, and ``differences`` are the sizes of the last ones.
     ``replaced`` is the incumbent before the last keep, until the next experiment starts.
@@ -122,8 +122,7 @@ class JudgeState:
     calibrated: bool = False
     noisy: bool = False
     clock: int = 0
-    squares: float = 0.0
-    freedom: int = 0
+    spread: Spread = field(default_factory=Spread)
     tests: int = 0
     keeps: tuple[int, ...] = ()
     incumbent: Incumbent = Incumbent()
@@ -138,8 +137,9 @@ class JudgeState:
 
     @property
     def noise(self) -> float:
-        """The standard deviation of one run, 0 for an exact metric."""
-        return math.sqrt(self.squares / self.freedom) if self.freedom else 0.0
+        """The standard deviation of one run of the incumbent, 0 for an exact metric."""
+        level = self.incumbent.level
+        return 0.0 if level is None else self.spread.deviation(level.estimate)
 
     def to_json(self) -> dict[str, Any]:
         """Plain lists, numbers and words that ``json`` writes and :meth:`from_json` reads without loss."""
@@ -153,6 +153,7 @@ class JudgeState:
             raise JudgeError("the judge's state in the ledger is not one this version can read; begin a new tag")
         try:
             fields["keeps"], fields["differences"] = tuple(fields["keeps"]), tuple(fields["differences"])
+            fields["spread"] = Spread(**{**fields["spread"], "squares": tuple(fields["spread"]["squares"])})
             fields["incumbent"] = _incumbent(fields["incumbent"])
             fields["replaced"] = None if fields["replaced"] is None else _incumbent(fields["replaced"])
             fields["trial"] = None if fields["trial"] is None else _trial(fields["trial"])

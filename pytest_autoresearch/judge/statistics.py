@@ -124,6 +124,12 @@ def mean(values: Sequence[float]) -> float:
     return math.fsum(values) / len(values)
 
 
+def scaled(level: float, logs: float) -> tuple[float, float]:
+    """``level`` less and more by ``logs`` on the logarithm; as wide as floats are where that is wider."""
+    factor = math.exp(min(logs, 300.0))
+    return level / factor, level * factor
+
+
 def median(values: Sequence[float]) -> float:
     """The middle value, or the mean of the middle two."""
     ordered = sorted(values)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from pytest_autoresearch.judge import statistics
 from pytest_autoresearch.judge.settings import JudgeSettings
+from pytest_autoresearch.judge.spread import Spread
 from pytest_autoresearch.judge.state import JudgeState, Level, Run, Trial
 
 WINSOR = 3.0  # standard deviations; what lies further out counts as lying there
@@ -25,14 +26,15 @@ def log_evidence(settings: JudgeSettings, state: JudgeState, shift: float) -> fl
     center = statistics.median(window)
     before = [settings.gain(center, value) for value in window]
     after = [settings.gain(center, run.value) + shift for run in state.trial.runs]
-    if state.noise > 0:
-        before = statistics.winsorised(before, WINSOR * state.noise)
-        after = statistics.winsorised(after, WINSOR * state.noise)
+    deviation = state.spread.deviation(center)
+    if deviation > 0:
+        before = statistics.winsorised(before, WINSOR * deviation)
+        after = statistics.winsorised(after, WINSOR * deviation)
     return statistics.log_evidence(
         gain=statistics.mean(after) - statistics.mean(before),
         scale=1 / math.sqrt(1 / len(before) + 1 / len(after)),
-        squares=state.squares + statistics.squared_residuals(after),
-        freedom=state.freedom + len(after) - 1,
+        squares=state.spread.freedom * deviation**2 + statistics.squared_residuals(after),
+        freedom=state.spread.freedom + len(after) - 1,
     )
 
 
@@ -60,21 +62,30 @@ def level(settings: JudgeSettings, state: JudgeState, runs: Sequence[Run]) -> Le
         return Level(center)
     if not state.noisy:
         return Level(center, (center, center))
-    reach = statistics.t_quantile(0.975, state.freedom) * state.noise / math.sqrt(len(runs))
-    return Level(center, (center - reach, center + reach))
+    reach = statistics.t_quantile(0.975, state.spread.freedom) * state.spread.deviation(center) / math.sqrt(len(runs))
+    return Level(center, around(center, reach, state.spread))
 
 
-def is_suspicious(state: JudgeState, gain: float) -> bool:
+def around(center: float, reach: float, spread: Spread) -> tuple[float, float]:
+    """The interval, on the logarithm where it would cross zero and the metric never has."""
+    if spread.flat or reach < abs(center):
+        return (center - reach, center + reach)
+    bounds = sorted(statistics.scaled(center, reach / abs(center)))
+    return (bounds[0], bounds[1])
+
+
+def is_suspicious(state: JudgeState, gain: float, level: float) -> bool:
     """Whether a gain is beyond what noise, or in exact mode the differences seen so far, make believable."""
     if state.noisy:
-        return gain > SUSPICIOUS * state.noise
+        return gain > SUSPICIOUS * state.spread.deviation(level)
     seen = state.differences
     return len(seen) >= FEWEST_DIFFERENCES and gain > SUSPICIOUS * MAD * statistics.median(seen)
 
 
-def largest_square(state: JudgeState) -> float:
-    """What one run may add to the pooled variance; anything while the noise is not known."""
-    return (WINSOR * state.noise) ** 2 if state.noise > 0 else math.inf
+def largest_square(state: JudgeState, level: float) -> float:
+    """What one run at this level may add to the session's noise; anything while that is not known."""
+    variance = state.spread.variance(level)
+    return WINSOR**2 * variance if variance > 0 else math.inf
 
 
 def evidence(trial: Trial) -> float | None:

@@ -43,7 +43,11 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """Start against head, interleaved on fresh runs. ``gain`` and ``interval`` in metric units, positive is better."""
+    """Start against head, interleaved on fresh runs. ``gain`` and ``interval`` in metric units, positive is better.
+
+    ``percent_interval`` is of the gain in percent of the start, from the logarithm of the ratio; None where a mean is
+    not above zero.
+    """
 
     start: str
     head: str
@@ -53,6 +57,14 @@ class Verification:
     interval: tuple[float, float] | None
     when: datetime
     isolation: str = "process"
+    percent_interval: tuple[float, float] | None = None
+
+    @property
+    def percent(self) -> float | None:
+        """The gain in percent of the start as it was measured here; None without a gain, or where that is zero."""
+        values = [m.value for m in self.start_runs if m.value is not None]
+        start = sum(values) / len(values) if values else 0.0
+        return None if self.gain is None or start == 0 else 100 * self.gain / abs(start)
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,8 +158,11 @@ def verified_line(summary: Summary) -> str:
     if verified is None or verified.gain is None:
         return "verification: a fresh run of start or head gave no metric"
     runs = f"{count(len(verified.head_runs), 'fresh run')} each"  # with a gain start has as many
-    gain = percent(verified.gain, summary.start.value)
-    shown = number(verified.gain) if gain is None else f"{number(verified.gain)} ({gain:.2f} %)"
+    shown = number(verified.gain)
+    if verified.percent is not None:
+        low, high = verified.percent_interval or (None, None)
+        bounds = "" if low is None or low == high else f", {low:.2f} to {high:.2f} %"
+        shown += f" ({verified.percent:.2f} %{bounds})"
     promised = f"the best single run promised {number(summary.promised)}"
     return f"verified gain {shown}{interval(verified.interval)} on {runs}; {promised}"
 

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from pytest_autoresearch.errors import LabError
+from pytest_autoresearch.judge.comparing import compared
 from pytest_autoresearch.lab.job import Executor, Finished, Tick
 from pytest_autoresearch.lab.limits import broken_limit, over_budget
 from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Reason, Role
@@ -15,7 +16,6 @@ from pytest_autoresearch.protocol.model import Protocol
 from pytest_autoresearch.research.candidate import Candidate, Ruling
 from pytest_autoresearch.research.contexts import touching_tests
 from pytest_autoresearch.research.guards import AFFECTED, Suite, blamed, failure_words, has_summary, start_fails
-from pytest_autoresearch.research.verifying import compared
 from pytest_autoresearch.text import one_line
 
 LOST = 0.05  # how likely a candidate that is as good as the incumbent loses a noisy holdout
@@ -111,10 +111,11 @@ class Referee:
         before, after = [m.value for m in incumbent], [m.value for m in candidate]
         if None in after:
             return Ruling(Reason.HOLDOUT, "the hidden measurement failed")
-        gain, interval = compared(self._protocol.metric.direction, before, after, tail=LOST)
-        at_best = gain if interval is None else interval[1]
-        lost = at_best is not None and at_best < 0
-        return Ruling(Reason.HOLDOUT, "worse in the hidden measurement") if lost else None
+        if None in before:
+            return None
+        found = compared(self._protocol.metric.direction, _known(before), _known(after), tail=LOST)
+        at_best = found.gain if found.interval is None else found.interval[1]
+        return Ruling(Reason.HOLDOUT, "worse in the hidden measurement") if at_best < 0 else None
 
 
 def suite_of(protocol: Protocol, files: Collection[str], workers: int | None) -> Suite:
@@ -128,6 +129,10 @@ def suite_of(protocol: Protocol, files: Collection[str], workers: int | None) ->
             raise LabError("guard_workers needs pytest-xdist\n  install it, or leave guard_workers out")
         options += ["-n", str(workers)]
     return Suite(protocol.directory.as_posix(), files, tuple(options))
+
+
+def _known(values: Sequence[float | None]) -> list[float]:
+    return [value for value in values if value is not None]
 
 
 def _text(done: Finished) -> str:

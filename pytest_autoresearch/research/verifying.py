@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
-from pytest_autoresearch.judge.statistics import t_quantile
+from pytest_autoresearch.judge.comparing import Compared, Residuals, compared
 from pytest_autoresearch.notebook.record import Verification
-from pytest_autoresearch.protocol.experiment import FileEntry, Measurement, Role
-from pytest_autoresearch.protocol.model import Direction
+from pytest_autoresearch.protocol.experiment import Experiment, FileEntry, Measurement, Role
 
 if TYPE_CHECKING:
     from pytest_autoresearch.research.loop import Research
 
 VERIFY_SEEDS = 1_000_000  # where the seeds of these runs begin, far from those of the experiments
-PAIRS = 5  # of runs on a noisy metric; with the session's pooled variance more narrow the interval little
+PAIRS = 5  # of runs on a noisy metric; with the earlier runs of either commit more narrow the interval little
 ROUNDING = 1e-12  # relative; a recorded level is a mean
 
 
@@ -46,15 +44,15 @@ def verify(research: Research, pairs: int | None = None) -> Verification:
         runs[name].append(_fresh_run(research, states[name], number, index))
         if runs[name][-1].value is None:
             break
-    start, head = ([measured.value for measured in runs[name]] for name in states)
-    gain, interval = compared(research.protocol.metric.direction, start, head, (noise.squares, noise.freedom))
+    found = _found(research, runs)
     verification = Verification(
         start=research.parts.session.start,
         head=research.incumbent.commit,
         start_runs=tuple(runs["start"]),
         head_runs=tuple(runs["head"]),
-        gain=gain,
-        interval=interval,
+        gain=None if found is None else found.gain,
+        interval=None if found is None else found.interval,
+        percent_interval=None if found is None else found.percent_interval,
         when=datetime.now(timezone.utc),
         isolation=research.lab.isolation,
     )
@@ -62,42 +60,40 @@ def verify(research: Research, pairs: int | None = None) -> Verification:
     return verification
 
 
-def compared(
-    direction: Direction,
-    start: Sequence[float | None],
-    head: Sequence[float | None],
-    pooled: tuple[float, int] = (0.0, 0),
-    tail: float = 0.025,
-) -> tuple[float | None, tuple[float, float] | None]:
-    """The gain of the means in metric units, positive is better, and its interval (None on one pair of runs).
+def _found(research: Research, runs: Mapping[str, Sequence[Measurement]]) -> Compared | None:
+    """What the runs say, with each commit's own earlier runs for its noise; None where one of them failed."""
+    start, head = ([m.value for m in runs[name] if m.value is not None] for name in ("start", "head"))
+    if len(start) + len(head) < sum(map(len, runs.values())) or not head:
+        return None
+    machine = research.parts.machine
+    first, last = (Residuals.of(own_runs(research.history, end, machine)) for end in _ends(research))
+    return compared(research.protocol.metric.direction, start, head, first, last)
 
-    The two-sample t interval with the variance pooled over these runs and the session's (``pooled``: sum of squared
-    residuals, degrees of freedom). It leaves out ``tail`` on either side.
+
+def own_runs(history: Sequence[Experiment], state: Experiment, machine: str) -> list[float]:
+    """Runs of a recorded state on this machine that selected nothing.
+
+    Of the start its calibration; of a keep those that certified it but for the first, and what it was measured with
+    since, as the incumbent of later experiments.
     """
-    before = [value for value in start if value is not None]
-    after = [value for value in head if value is not None]
-    if len(before) < len(start) or len(after) < len(head):
-        return None, None
-    gain = direction.gain(statistics.fmean(before), statistics.fmean(after))
-    freedom = pooled[1] + len(before) + len(after) - 2
-    squares = pooled[0] + sum(_squares(values) for values in (before, after))
-    if freedom < 1 or len(before) < 2:
-        return gain, None
-    half = t_quantile(1 - tail, freedom) * math.sqrt(squares / freedom * (1 / len(before) + 1 / len(after)))
-    return gain, (gain - half, gain + half)
+    here = [e for e in history if e.machine == machine]
+    if state.number == 0:
+        return [m.value for e in here[:1] for m in e.measurements if e is state and m.value is not None]
+    mine = [m.value for m in state.measurements if m.role is Role.CANDIDATE and m.value is not None and state in here]
+    later = [m for e in here if e.number > state.number and e.parent == state.commit for m in e.measurements]
+    return mine[1:] + [m.value for m in later if m.role is Role.INCUMBENT and m.value is not None]
+
+
+def _ends(research: Research) -> tuple[Experiment, Experiment]:
+    return research.history[0], research.incumbent
 
 
 def _repeats(research: Research, runs: Mapping[str, Sequence[Measurement]]) -> bool:
     """Whether the first run of start and head gave the numbers that the session has recorded for them."""
-    recorded = {"start": research.history[0].value, "head": research.incumbent.value}
+    recorded = {name: end.value for name, end in zip(("start", "head"), _ends(research), strict=True)}
     pairs = [(runs[name][0].value, recorded[name]) for name in recorded]
     return all(a is not None and b is not None and math.isclose(a, b, rel_tol=ROUNDING) for a, b in pairs)
 
 
 def _fresh_run(research: Research, state: Mapping[str, FileEntry], number: int, index: int) -> Measurement:
     return research.measure(state, Role.INCUMBENT, number, VERIFY_SEEDS + index)
-
-
-def _squares(values: Sequence[float]) -> float:
-    mean = statistics.fmean(values)
-    return sum((value - mean) ** 2 for value in values)

@@ -116,10 +116,10 @@ def test_what_is_known_of_the_noise_grows_with_every_repeated_run() -> None:
     rng = random.Random(1)
     bench = noisy(rng)
     for level in (-6.0, 0.5, 0.0, 3.0):
-        before = bench.judge.state().freedom
+        before = bench.judge.state().spread.freedom
         verdict = bench.experiment(noise(rng, level), noise(rng, 0.0))
         groups = 2 if verdict.status is Status.KEEP else 1  # the runs that decided, and those for the level
-        assert bench.judge.state().freedom == before + len(bench.asked) - groups
+        assert bench.judge.state().spread.freedom == before + len(bench.asked) - groups
 
 
 def test_the_threshold_is_what_the_session_can_still_afford() -> None:

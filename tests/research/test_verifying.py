@@ -7,12 +7,9 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from scipy import stats
 
 from pytest_autoresearch.notebook.chain import read_history
 from pytest_autoresearch.notebook.git import Git
-from pytest_autoresearch.protocol.model import Direction
-from pytest_autoresearch.research.verifying import compared
 from tests.research.noisy import interrupt_at, make_noisy, scripted
 
 if TYPE_CHECKING:
@@ -140,19 +137,3 @@ def test_the_command_takes_more_pairs_prints_json_and_finds_a_failing_run_wantin
 def test_verify_without_a_session_is_one_line(project: Project) -> None:
     done = project.cli("verify")
     assert done.returncode == 4 and len(done.stderr.splitlines()) <= 2 and "Traceback" not in done.stderr
-
-
-def test_the_interval_is_students_for_two_samples() -> None:
-    start, head = [3.0, 4.5, 3.2, 4.1], [1.0, 2.5, 2.2, 1.4]
-    gain, interval = compared(Direction.LOWER, start, head, (0.0, 0))
-    expected = stats.ttest_ind(start, head).confidence_interval()
-    assert gain == pytest.approx(1.925) and interval == pytest.approx((expected.low, expected.high))
-    gain, interval = compared(Direction.HIGHER, start, head, (0.0, 0))
-    assert gain == pytest.approx(-1.925) and interval == pytest.approx((-expected.high, -expected.low))
-
-
-def test_what_the_session_knows_of_the_noise_narrows_the_interval() -> None:
-    start, head = [3.0, 4.5], [1.0, 2.5]
-    alone, pooled = (compared(Direction.LOWER, start, head, known)[1] for known in ((0.0, 0), (20.0, 20)))
-    assert alone is not None and pooled is not None
-    assert pooled[1] - pooled[0] < (alone[1] - alone[0]) / 1.5
