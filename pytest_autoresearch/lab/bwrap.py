@@ -79,7 +79,7 @@ class BwrapSandbox:
                 if table[target].option == "--tmpfs" and "--size" in known:
                     options += ["--size", str(command.memory or _share_of_memory())]
                 options += table[target].arguments(target)
-            for name, content in view.home.items():
+            for name, content in {**reach().notes, **view.home}.items():
                 handles.append(stack.enter_context(sealed(content)))
                 options += ["--perms", "0600", "--file", str(handles[-1]), str(home() / name)]
             for target in (Path("/"), *(path for path, mount in table.items() if mount.closed)):
@@ -179,6 +179,8 @@ def _machine(shown: Path, reach: Reach) -> Table:
     # Every mount costs a run a quarter of a millisecond, so what needs none gets none.
     table |= {Path("/tmp"): Mount("--tmpfs"), home(): Mount("--tmpfs"), Path("/run"): Mount("--dir")}
     table[Path("/var/tmp")] = Mount("--symlink", Path("/tmp"))
+    table |= {path: Mount("--tmpfs") for path in reach.roots if _source(path, table) is None}
+    table |= {path: _read(path) for path in reach.toolchains_beside(shown)}
     # A library inside the repository is what the candidate may have changed; the interpreter is not.
     table |= {path: _read(path) for path in reach.libraries_beside(shown)}
     for path in reach.interpreter_beside(shown):

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_autoresearch.lab import seccomp
-from pytest_autoresearch.lab.places import fresh_directories, sealed
-from pytest_autoresearch.lab.plain import guarded, inside, settled, stand_ins, supervisor_concealed
+from pytest_autoresearch.lab.places import sealed
+from pytest_autoresearch.lab.plain import fresh_home, guarded, inside, settled, stand_ins, supervisor_concealed
 from pytest_autoresearch.lab.process import Command
 from pytest_autoresearch.lab.reach import Reach, reach
 
@@ -54,7 +54,7 @@ class LandlockSandbox:
     @contextmanager
     def wrap(self, command: Command, view: View) -> Iterator[Command]:
         with ExitStack() as stack:
-            own = stack.enter_context(fresh_directories(view.scratch, view.home))
+            own = stack.enter_context(fresh_home(view))
             stack.enter_context(stand_ins(view))
             stack.enter_context(supervisor_concealed())
             ruleset = stack.enter_context(_ruleset(rules(view, reach(), own), internet=view.network))
@@ -96,7 +96,7 @@ def rules(view: View, reach: Reach, own: Iterable[Path]) -> Rules:
 @lru_cache(maxsize=8)
 def _machine(reach: Reach, shown: Path, hidden: tuple[Path, ...]) -> Rules:
     """The part that is the same for every run of a session."""
-    paths = (*reach.system, *reach.interpreter_beside(shown), *reach.libraries_beside(shown))
+    paths = (*reach.system, *reach.interpreter_beside(shown), *reach.libraries_beside(shown), *reach.toolchains_beside(shown))
     masked = (*(path.resolve() for path in reach.masked), *hidden)
     return {part: access for path in paths for part, access in _around(path.resolve(), masked)}
 

@@ -11,7 +11,7 @@ import site
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING
 
 from pytest_autoresearch.lab.places import borrowed, fresh_directories
 from pytest_autoresearch.lab.process import Command
+from pytest_autoresearch.lab.reach import home as real_home
 from pytest_autoresearch.lab.reach import reach
+from pytest_autoresearch.lab.toolchains import VARIABLES
 
 if TYPE_CHECKING:
     from pytest_autoresearch.lab.sandbox import View
@@ -36,7 +38,7 @@ class PlainSandbox:
     @contextmanager
     def wrap(self, command: Command, view: View) -> Iterator[Command]:
         with (
-            fresh_directories(view.scratch, view.home) as (home, temporary),
+            fresh_home(view) as (home, temporary),
             stand_ins(view),
             supervisor_concealed(),
         ):
@@ -69,7 +71,13 @@ def guarded(command: Command, scratch: Path, *, ruleset: int = -1, filter_handle
 def settled(environment: Mapping[str, str], home: Path, temporary: Path) -> dict[str, str]:
     """The environment in a HOME of its own, where Python still finds what ``pip install --user`` gave the user."""
     user = {"PYTHONUSERBASE": site.getuserbase()} if site.ENABLE_USER_SITE else {}
-    return {**user, **environment, "HOME": str(home), "TMPDIR": str(temporary)}
+    # A toolchain below HOME is found through the links of fresh_home, and takes its notes beside them.
+    kept = {
+        name: value
+        for name, value in environment.items()
+        if name not in VARIABLES or not Path(value).is_relative_to(real_home())
+    }
+    return {**user, **kept, "HOME": str(home), "TMPDIR": str(temporary)}
 
 
 def inside(path: Path, view: View) -> Path:
@@ -77,6 +85,22 @@ def inside(path: Path, view: View) -> Path:
     if path.is_relative_to(view.shown_at) and not path.is_relative_to(view.workspace):
         return view.workspace / path.relative_to(view.shown_at)
     return path
+
+
+@contextmanager
+def fresh_home(view: View) -> Iterator[tuple[Path, Path]]:
+    """A HOME and a directory for temporary files of the run's own.
+
+    Links lead to what a level with mounts would show below HOME: toolchains, data, caches.
+    """
+    with fresh_directories(view.scratch, {**reach().notes, **view.home}) as (home, temporary):
+        for path in (*reach().toolchains_beside(view.shown_at), *view.data, *view.caches):
+            place = home / path.relative_to(real_home()) if path.is_relative_to(real_home()) else None
+            if place is not None and not path.is_relative_to(view.shown_at) and not os.path.lexists(place):
+                with suppress(OSError):  # below a link already, which shows it
+                    place.parent.mkdir(parents=True, exist_ok=True)
+                    place.symlink_to(path)
+        yield home, temporary
 
 
 @contextmanager

@@ -10,14 +10,15 @@ import os
 import site
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest_autoresearch
+from pytest_autoresearch.lab.toolchains import Installed
 
 SYSTEM = (
     *("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/etc"),
@@ -35,13 +36,17 @@ class Reach:
 
     ``interpreter`` are the prefixes and links of the interpreter, which must stay visible even inside the repository;
     ``libraries`` are directories it imports from, which inside the repository are the workspace's. ``masked`` are paths
-    that are not to be read.
+    that are not to be read. ``toolchains`` are the parts of other tools on our list, ``roots`` where those outside of
+    HOME want to take notes, ``notes`` files for a run's HOME by their path in it.
     """
 
     system: tuple[Path, ...]
     interpreter: tuple[Path, ...]
     libraries: tuple[Path, ...]
     masked: tuple[Path, ...]
+    toolchains: tuple[Path, ...] = ()
+    roots: tuple[Path, ...] = ()
+    notes: Mapping[str, bytes] = field(default_factory=dict, hash=False)
 
     def interpreter_beside(self, repository: Path) -> Iterator[Path]:
         """The interpreter, without the rest of a repository whose top is its virtual environment."""
@@ -58,16 +63,23 @@ class Reach:
             if not path.is_relative_to(repository) and not repository.is_relative_to(path):
                 yield path
 
+    def toolchains_beside(self, repository: Path) -> Iterator[Path]:
+        """The parts of toolchains that do not contain the repository."""
+        yield from (path for path in self.toolchains if not repository.is_relative_to(path))
+
 
 @cache
 def reach() -> Reach:
     """The reach of a run on the machine with this interpreter. Looked up once: it walks /etc."""
-    libraries = tuple(_unique(_libraries()))
+    libraries, tools = tuple(_unique(_libraries())), Installed(Path(os.path.expanduser("~")), os.environ)
     return Reach(
         system=tuple(path for path in map(Path, (*SYSTEM, *MACHINE)) if path.exists()),
         interpreter=tuple(_unique(_interpreter())),
         libraries=libraries,
-        masked=tuple(_unique([*_secrets(Path("/etc")), *(root / ".git" for root in libraries)])),
+        masked=tuple(_unique([*_secrets(Path("/etc")), *(root / ".git" for root in libraries), *tools.secrets])),
+        toolchains=tools.parts,
+        roots=tools.roots,
+        notes=tools.notes,
     )
 
 
