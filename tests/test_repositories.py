@@ -73,6 +73,16 @@ def test_a_submodule_works(project: Project, tmp_path: Path) -> None:
     assert_works(outer)
 
 
+def test_a_run_finds_what_lies_in_a_submodule(project: Project, tmp_path: Path) -> None:
+    library = Project(tmp_path / "library", project.home)
+    library.write("offset.txt", "1.0\n")
+    library.commit()
+    project.git("-c", "protocol.file.allow=always", "submodule", "add", "-q", str(library.root), "library")
+    project.write("prepare.py", "offset = float(open('library/offset.txt').read())\n")
+    project.commit()
+    assert_works(project)
+
+
 def test_spaces_and_other_scripts_in_paths_work(tmp_path: Path) -> None:
     project = Project(tmp_path / "mein Projekt 研究 'quoted'", tmp_path / "home")
     folder = "données d'été"

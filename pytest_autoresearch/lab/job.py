@@ -48,6 +48,11 @@ class Finished:
     duration: float
 
 
+def as_it_is(state: Mapping[str, FileEntry]) -> Mapping[str, FileEntry]:
+    """The state of a repository without submodules."""
+    return state
+
+
 @dataclass(frozen=True, slots=True)
 class Site:
     """What the lab needs to know of the place: the checkout's top (where the workspace is shown), and where to work.
@@ -55,7 +60,7 @@ class Site:
     ``scratch`` is a directory of this session alone, outside the checkout. ``targets`` and ``readonly`` are the paths
     that the protocol's rules name in the start commit, relative to ``top``; ``outputs`` what the baseline's runs were
     found to rewrite, from the record of a session that is resumed. ``isolation`` is what was asked for: ``strict``,
-    ``auto`` or ``none``.
+    ``auto`` or ``none``. ``expand`` gives a state with what it only names: the files of submodules.
     """
 
     top: Path
@@ -68,6 +73,7 @@ class Site:
     readonly: frozenset[str] = frozenset()
     outputs: frozenset[str] = frozenset()
     isolation: str = "auto"
+    expand: Callable[[Mapping[str, FileEntry]], Mapping[str, FileEntry]] = as_it_is
 
 
 class Executor(Interface):

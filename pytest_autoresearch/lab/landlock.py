@@ -96,7 +96,8 @@ def rules(view: View, reach: Reach, own: Iterable[Path]) -> Rules:
 @lru_cache(maxsize=8)
 def _machine(reach: Reach, shown: Path, hidden: tuple[Path, ...]) -> Rules:
     """The part that is the same for every run of a session."""
-    paths = (*reach.system, *reach.interpreter_beside(shown), *reach.libraries_beside(shown), *reach.toolchains_beside(shown))
+    beside = (*reach.interpreter_beside(shown), *reach.libraries_beside(shown), *reach.toolchains_beside(shown))
+    paths = (*reach.system, *beside)
     masked = (*(path.resolve() for path in reach.masked), *hidden)
     return {part: access for path in paths for part, access in _around(path.resolve(), masked)}
 

@@ -8,7 +8,7 @@ import os
 import platform
 import sys
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from importlib.metadata import version
@@ -39,6 +39,7 @@ from pytest_autoresearch.protocol.serialise import digests, fixed, from_json, to
 from pytest_autoresearch.protocol.settings import Settings, resolve
 from pytest_autoresearch.report.terminal import Opening
 from pytest_autoresearch.research.loop import Parts, Research
+from pytest_autoresearch.research.submodules import Submodules
 from pytest_autoresearch.research.watch import Watch
 
 LONGEST_SHOWN = 300  # characters of a setting that has changed
@@ -115,13 +116,14 @@ def equipped(
     outputs: frozenset[str] = frozenset(),
 ) -> Iterator[Executor]:
     """The lab for one protocol: a scratch directory, the best sandbox there is, and the executor."""
-    with _scratch(git, tag) as scratch:
+    with _scratch(git, tag) as scratch, closing(Submodules(git)) as submodules:
         site = Site(
             top=git.top,
             scratch=scratch,
             tag=tag,
             protocol=protocol,
-            read_blobs=git.read,
+            read_blobs=submodules.read,
+            expand=submodules.expanded,
             interpreter_bin=Path(sys.executable).parent,
             targets=frozenset(scope.targets),
             readonly=frozenset(scope.readonly),

@@ -38,7 +38,7 @@ class Bench:
 
     def fill(self, state: Mapping[str, FileEntry], *, hides: bool = True) -> bool:
         """Make the workspace hold ``state``, without the hidden files; returns whether a build is still good."""
-        top = self._site.top
+        top, state = self._site.top, self._site.expand(state)
         self._hides = hides
         visible = self._layout.visible(state, top) if hides else state
         if self._layout.data and visible.keys() != self._state.keys():
