@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from pytest_autoresearch.errors import ConfigError
+from pytest_autoresearch.protocol.keynames import is_loose, key_of, opens_within_a_line
 from pytest_autoresearch.protocol.text import bold_field_of, escape_start, field_of, one_line, span_of
 from pytest_autoresearch.protocol.vocabulary import BUDGET_FIELDS, METRIC_FIELDS, Names, normalise, section_of
 
@@ -60,13 +61,17 @@ class Block:
 
 @dataclass(slots=True)
 class Part:
-    """A section; ``name`` None: it has no meaning here. Its content is ``inline`` and the lines from ``start``."""
+    """A section; its content is ``inline`` and the lines from ``start``.
+
+    ``name`` None: it has no meaning here, unless ``key`` names the key of the front matter that it stands for.
+    """
 
     name: str | None
     title: str
     level: int
     line: int
     start: int
+    key: str | None = None
     end: int = 0
     inline: str = ""
     blocks: list[Block] = field(default_factory=list)
@@ -175,10 +180,15 @@ class _Walker:
     def _heading(self, block: Block) -> None:
         level, title = block.depth, block.text
         name, inline = _known(title)
-        if name is not None:
-            self._parts.append(Part(name, title, level, block.line, block.end, inline=inline))
+        key, key_inline = (None, "") if name else _keyed(title)
+        is_nested = bool(self._current.level) and level > self._current.level and not self._current.is_opening
+        if key is not None and is_nested and is_loose(title.partition(":")[0]):
+            key = None  # `### Data` among the target files is a label there
+        if name is not None or key is not None:
+            inline = inline or key_inline
+            self._parts.append(Part(name, title, level, block.line, block.end, key, inline=inline))
             self._keep([inline], block.line, block.end)
-        elif self._current.level and level > self._current.level and not self._current.is_opening:
+        elif is_nested:
             self._current.blocks.append(block)
         else:
             is_title = level == 1 and self._current.level == 0
@@ -229,6 +239,12 @@ class _Walker:
         if key_value is None or normalise(key_value[0]) in _FIELDS.get(self._current.name or "", ()):
             return None
         name, current = section_of(key_value[0]), self._current
+        key = key_of(key_value[0]) if name is None else None
+        if key is not None and opens_within_a_line(
+            key, key_value[0], is_opening=current.is_opening or current.level == RUN_IN
+        ):
+            title, value = key_value
+            return Part(None, title, RUN_IN, line, line + 1, key, inline=value, is_opening=current.is_opening)
         if name is None:
             return None
         if not current.is_opening and current.level != RUN_IN:
@@ -247,7 +263,10 @@ def _jammed(line: str, number: int) -> Part | None:
     """The section that ``##Metric`` opens, which Markdown takes for text."""
     found = re.fullmatch(r"(#{1,6})(?=[^\s#])(.*?)#*\s*", line)
     name, inline = _known(found[2]) if found else (None, "")
-    return Part(name, found[2], len(found[1]), number, number + 1, inline=inline) if found and name else None
+    key, key_inline = _keyed(found[2]) if found and name is None else (None, "")
+    if found is None or (name is None and key is None):
+        return None
+    return Part(name, found[2], len(found[1]), number, number + 1, key, inline=inline or key_inline)
 
 
 def _known(title: str) -> tuple[str | None, str]:
@@ -258,6 +277,13 @@ def _known(title: str) -> tuple[str | None, str]:
     head, separator, rest = title.replace("：", ":").partition(":")
     name = section_of(head) if separator else None
     return name, rest.strip(" *_") if name else ""
+
+
+def _keyed(title: str) -> tuple[str | None, str]:
+    """The same for a key of the front matter: ``Guard: pytest -q``."""
+    head, separator, rest = title.replace("：", ":").partition(":")
+    key = key_of(title) or (key_of(head) if separator else None)
+    return key, rest.strip(" *_") if separator and key else ""
 
 
 def _tokens(lines: list[str], file: str) -> list[Token]:

@@ -9,6 +9,7 @@ import os
 import stat
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from pytest_autoresearch.errors import ConfigError
 from pytest_autoresearch.protocol import frontmatter
@@ -67,6 +68,7 @@ def parse(text: str, *, file: str) -> Protocol:
         raise misplaced
     reader = SectionReader(read_document(body, file=file), file)
     said = reader.fields()
+    values = _merged(values, reader.values, file)
     try:
         fields, options, lines = read_keys(values)
     except BadValue as error:
@@ -82,6 +84,23 @@ def parse(text: str, *, file: str) -> Protocol:
         directory=source.parent,
         origins={**reader.origins, **lines},
     )
+
+
+def _merged(
+    front: dict[frontmatter.Text, Any], sections: list[tuple[frontmatter.Text, Any]], file: str
+) -> dict[frontmatter.Text, Any]:
+    """The keys of both places. Lists of two sections are joined; anything else that is said twice is an error."""
+    found = dict(front)
+    for key, value in sections:
+        before = found.get(key)
+        if key in found and key not in front and isinstance(before, list) and isinstance(value, list):
+            found[key] = before + value
+        elif key in found and before is not None and value is not None:
+            where = "in the front matter and in a section" if key in front else "in two sections"
+            raise ConfigError(f"`{key}` stands twice, {where}", file=file, line=key.line, remedy="keep one of the two")
+        elif key not in found or value is not None:
+            found[key] = value
+    return found
 
 
 def _misplaced(values: dict[frontmatter.Text, object], file: str) -> ConfigError | None:

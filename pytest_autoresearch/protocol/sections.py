@@ -8,9 +8,12 @@ from collections.abc import Collection
 from typing import Any, NoReturn
 
 from pytest_autoresearch.errors import ConfigError
-from pytest_autoresearch.protocol.blocks import Block, Document, Part
+from pytest_autoresearch.protocol.blocks import RUN_IN, Block, Document, Part
 from pytest_autoresearch.protocol.budget import check_order, read_budget
 from pytest_autoresearch.protocol.durations import says_none
+from pytest_autoresearch.protocol.frontmatter import Text
+from pytest_autoresearch.protocol.keyed import guarding_lines, read_keyed
+from pytest_autoresearch.protocol.keynames import key_of, nearly
 from pytest_autoresearch.protocol.metric import EXAMPLE as METRIC_EXAMPLE
 from pytest_autoresearch.protocol.metric import EXTRACT_EXAMPLE, read_metric
 from pytest_autoresearch.protocol.model import Metric, PathRule, Section
@@ -62,11 +65,42 @@ class SectionReader:
         self._parts: dict[str, list[Part]] = {}
         self._extra: list[tuple[int, Section]] = []
         self.origins: dict[str, int] = {}
+        self._keyed: list[tuple[Text, Any]] = []
         for part in document.parts:
+            if part.key is not None and self._take_key(part.key, part):
+                continue
             if part.name is not None:
                 self._parts.setdefault(part.name, []).append(part)
             elif text := document.raw(part):
+                if part.key is None and (near := nearly(part.title)):
+                    self._fail(
+                        f"the section `{part.title}` has no meaning here", part.line, f"did you mean `{near.title()}`?"
+                    )
                 self._extra.append((part.line, Section(part.title, text)))
+
+    @property
+    def values(self) -> list[tuple[Text, Any]]:
+        """What the sections say that are keys of the front matter, in its form; read after :meth:`fields`."""
+        return self._keyed
+
+    def _take_key(self, key: str, part: Part) -> bool:
+        """Read a section that is a key; False where it is a note for the agent."""
+        found = read_keyed(key, part.title.partition(":")[0], part.line, part.blocks, file=self._file)
+        if found is not None:
+            self._keyed.append(found)
+        elif part.level != RUN_IN:
+            part.inline = ""  # the title says it
+        return found is not None or not any(block.text.strip() for block in part.blocks)
+
+    def _take_guarding(self, blocks: list[Block]) -> list[Block]:
+        """Read `Guard: …` among what a section says beside its own; the rest."""
+        taken = []
+        for title, block, value in guarding_lines(blocks):
+            found = read_keyed(key_of(title) or "", title, block.line, [value], file=self._file)
+            if found is not None:
+                self._keyed.append(found)
+                taken.append(block)
+        return [block for block in blocks if block not in taken]
 
     def fields(self) -> dict[str, Any]:
         """Everything the sections say; ConfigError for the first thing that makes no sense."""
@@ -170,7 +204,7 @@ class SectionReader:
 
     def _constraints(self) -> tuple[str, ...]:
         constraints: list[str] = []
-        for block in self._blocks("constraints"):
+        for block in self._take_guarding(self._blocks("constraints")):
             text = one_line(" | ".join(block.cells) if block.cells else block.text)
             text = unescape_start(without_box(text))
             if not text or block.kind == "head":
@@ -205,7 +239,7 @@ class SectionReader:
 
     def _keep_rest(self, title: str, part: Part, rest: list[Block]) -> None:
         """What a section says beyond its fields is still for the agent to read."""
-        text = self._document.raw_of(part, rest)
+        text = self._document.raw_of(part, self._take_guarding(rest))
         if text:
             self._extra.append((part.line, Section(title, text)))
 

@@ -168,6 +168,12 @@ def not_a_command(command: str) -> str:
     return "is prose, not a command" if _is_prose(first, is_single=len(lines) == 1) else ""
 
 
+def names_a_program(command: str) -> bool:
+    """Whether a text can be a command or a path of tests by its first word: a program, a file, a node id."""
+    first = (command.split() or [""])[0]
+    return first in _PROGRAMS or first == "affected" or re.search(r"/|::|\.\w+$|=", first) is not None
+
+
 def _is_prose(line: str, *, is_single: bool) -> bool:
     """Whether a line is a sentence. Words that only sentences have decide, never the length."""
     bare = one_line(_QUOTES.sub(" ", line))
