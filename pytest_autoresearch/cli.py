@@ -27,6 +27,7 @@ COMMANDS = {
     "note": "hand the agent a hint for its next turn",
     "pause": "let a running session wait after its current experiment, or go on",
     "stop": "let a running session stop after its current experiment",
+    "fetch": "bring a session here that was pushed from another clone or machine",
     "publish": "push the branch and the ledger, open or update the one pull request",
 }
 

@@ -10,19 +10,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from pytest_autoresearch.errors import NotebookError, PublishError
+from pytest_autoresearch.commands.fetch import fetched
+from pytest_autoresearch.errors import PublishError
 from pytest_autoresearch.github.publish import Plan, Published, plan, publish, read_checked
 from pytest_autoresearch.github.remote import TOKENS, Remote, open_remote, take_token
 from pytest_autoresearch.notebook.git import Git
-from pytest_autoresearch.notebook.sync import Relation, diverged, fetch
 from pytest_autoresearch.notebook.tags import locate
-
-_FETCHED = {
-    Relation.NONE: "no session of that name was pushed yet",
-    Relation.SAME: "nothing new",
-    Relation.BEHIND: "nothing new, this clone knows more",
-    Relation.AHEAD: "fetched",
-}
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -39,11 +32,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="SOURCE",
         help="take the session of --tag from a remote or a git bundle first",
     )
-    parser.add_argument(
-        "--only-fetch",
-        action="store_true",
-        help="take the session from SOURCE and stop; one that is not there is no error",
-    )
     parser.add_argument("--draft", action="store_true", help="leave the pull request a draft, verified or not")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done; needs no token, no network")
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
@@ -53,12 +41,11 @@ def run(args: argparse.Namespace) -> int:
     """Publish a session, or say what that would do."""
     token = take_token(os.environ)
     if args.source is not None:
-        relation = _fetch(args, token)
-        if args.only_fetch:
-            print(f"{args.tag}: {_FETCHED[relation]}")
-            return 0
-    elif args.only_fetch:
-        raise PublishError("--only-fetch needs to know from where\n  name it with --from")
+        if args.tag is None:
+            raise PublishError("--from needs to know the session\n  name it with --tag")
+        parted = fetched(args.path, args.source, args.tag).parted
+        if parted is not None:
+            print(f"pytest-autoresearch: what this clone had recorded is {parted} now", file=sys.stderr)
     located = locate(args.path, args.tag)
     # A bundle was handed over by a machine that ran foreign code.
     is_trusted = args.source is None or not Path(args.source).is_file()
@@ -79,21 +66,6 @@ def run(args: argparse.Namespace) -> int:
 
         api = GitHubApi(remote.repository, token, url=api_url())
         return _say_published(planned, publish(git, planned, remote, api, keep_draft=args.draft), args)
-
-
-def _fetch(args: argparse.Namespace, token: str | None) -> Relation:
-    if args.tag is None:
-        raise PublishError("--from needs to know the session\n  name it with --tag")
-    with Git.discover(args.path) as git:
-        source = str(Path(args.source).resolve()) if Path(args.source).is_file() else args.source
-        env = open_remote(git, source, token).env
-        try:
-            relation = fetch(git, source, args.tag, env=env)
-        except NotebookError as error:
-            raise PublishError(f"{error}\n  check --from, the token and the network, then try again") from None
-        if relation is Relation.DIVERGED:
-            raise diverged(git, source, args.tag)
-        return relation
 
 
 def _remote_if_any(git: Git, name: str) -> Remote:

@@ -19,7 +19,7 @@ from pytest_autoresearch.github.remote import TOKENS, Remote, open_remote, take_
 from pytest_autoresearch.notebook.chain import read_history
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.record import History
-from pytest_autoresearch.notebook.sync import Relation, diverged, fetch
+from pytest_autoresearch.notebook.sync import fetch
 from pytest_autoresearch.protocol.experiment import Experiment
 from pytest_autoresearch.protocol.model import Protocol
 from pytest_autoresearch.protocol.settings import Settings
@@ -154,12 +154,12 @@ def _remote(git: Git, protocol: Protocol, settings: Settings, token: str | None,
     tag = settings.tag or protocol.tag
     if tag is not None:
         try:
-            relation = fetch(git, REMOTE, tag, env=remote.env)
+            parted = fetch(git, REMOTE, tag, env=remote.env).parted
         except NotebookError as error:
             say(f"what was pushed before is not known: {error}")
         else:
-            if relation is Relation.DIVERGED:
-                raise diverged(git, REMOTE, tag)
+            if parted is not None:
+                say(f"{tag} went on elsewhere: what this clone had recorded is {parted} now")
     return remote
 
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from pytest_autoresearch.errors import PublishError
 from pytest_autoresearch.github.checks import check, check_scope, check_start
 from pytest_autoresearch.github.progress import MARKER, ended
-from pytest_autoresearch.github.pull_request import Links, PullRequest, opening, pull_request
+from pytest_autoresearch.github.pull_request import UNVERIFIED, Links, PullRequest, opening, pull_request
 from pytest_autoresearch.github.remote import Remote, Sent, default_branch, send, tip
 from pytest_autoresearch.github.verdict import Conclusion, Verdict
 from pytest_autoresearch.notebook.chain import Chain, branch_ref, ledger_ref, read_chain
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.record import History
+from pytest_autoresearch.notebook.sync import Overtaken, parted_from, remote_has
 from pytest_autoresearch.protocol.serialise import from_json
 from pytest_autoresearch.report.summary import summarise
 from pytest_autoresearch.report.terminal import verified_line
@@ -71,8 +72,10 @@ def plan(git: Git, chain: Chain, remote: Remote, *, base: str = "", is_trusted: 
     A session from a machine that is not trusted must keep to the config in the repository.
     """
     history = chain.history
+    remarks = _circumstances(history)
     remark = None if is_trusted else check_scope(git, history.session)
-    remarks = () if remark is None else (remark,)
+    if remark is not None:
+        remarks = (*remarks, remark)
     publish = from_json(history.session.protocol).options.publish
     results = publish.get("results", "commit") if isinstance(publish, dict) else "commit"
     text = pull_request(history, replace(links(remote), remarks=remarks))
@@ -82,7 +85,8 @@ def plan(git: Git, chain: Chain, remote: Remote, *, base: str = "", is_trusted: 
 def publish(git: Git, planned: Plan, remote: Remote, api: Api, *, keep_draft: bool = False) -> Published:
     """Do it. Safe to repeat: the same session gives the same branch and the same pull request.
 
-    Raises PublishError, with nothing pushed, when the pull request of the branch was merged or closed.
+    Raises PublishError, with nothing pushed, when the pull request of the branch was merged or closed, and Overtaken,
+    with nothing written, when the remote's ledger is not what this clone has.
     """
     pull = api.find(planned.branch)
     if pull is not None and pull.state != "open":
@@ -99,6 +103,8 @@ def publish(git: Git, planned: Plan, remote: Remote, api: Api, *, keep_draft: bo
     sent = send(git, remote, planned.chain, with_results=planned.with_results)
     if pull is None and (not planned.history.keeps or sent.branch is None):
         return Published(sent, None, remarks=sent.remarks)
+    if sent.ledger is not None and not remote_has(git, remote.name, sent.ledger, env=remote.env):
+        raise Overtaken(remote.address, planned.history.session.tag)  # what it would say is out of date already
     places = replace(links(remote), remarks=(*planned.remarks, *sent.remarks))
     text = pull_request(planned.history, places)
     if pull is None:
@@ -106,6 +112,12 @@ def publish(git: Git, planned: Plan, remote: Remote, api: Api, *, keep_draft: bo
     pull = api.update(pull.number, title=text.title, body=text.body)
     done = Published(sent, pull, remarks=sent.remarks)
     return _finished(planned.history, done, places, api, keep_draft=keep_draft)
+
+
+def _circumstances(history: History) -> tuple[str, ...]:
+    """What the ledger itself tells a reviewer to know beforehand."""
+    other = parted_from(history)
+    return () if other is None else (f"this session went its own way from {other}, which went on elsewhere",)
 
 
 def may_be_ready(history: History) -> bool:
@@ -120,7 +132,7 @@ def verdict(history: History, links: Links) -> Verdict:
         return Verdict(Conclusion.NEUTRAL, "nothing was kept", text, links.run)
     verified = summary.verified
     if verified is None:
-        return Verdict(Conclusion.NEUTRAL, "not verified yet: `pytest-autoresearch verify`", text, links.run)
+        return Verdict(Conclusion.NEUTRAL, UNVERIFIED, text, links.run)
     low = verified.gain if verified.interval is None else verified.interval[0]
     conclusion = Conclusion.SUCCESS if low is not None and low > 0 else Conclusion.FAILURE
     return Verdict(conclusion, verified_line(summary), text, links.run)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from pytest_autoresearch.github.chart import chart
 from pytest_autoresearch.github.escaping import words
+from pytest_autoresearch.github.typed import dropping, reproducing
 from pytest_autoresearch.notebook.record import History
 from pytest_autoresearch.notebook.shares import who_found_what
 from pytest_autoresearch.protocol.experiment import Experiment, Status
@@ -20,6 +21,7 @@ from pytest_autoresearch.text import fenced
 BODY_LIMIT = 65_536
 """Characters of a pull request's body that GitHub takes; it counts UTF-16 units."""
 TITLE_LENGTH = 160
+UNVERIFIED = "not verified yet: comment `/autoresearch verify`"
 NO_BASELINE = "The baseline has not been measured yet."
 
 
@@ -65,7 +67,7 @@ def body(history: History, links: Links, *, limit: int = BODY_LIMIT) -> str:
     if summary is None:
         return NO_BASELINE
     protocol = from_json(history.session.protocol)
-    pointer = _pointer(history, links)
+    pointer = _pointer(links)
     head = _joined([*_opening(summary, links), chart(history.experiments, summary.metric)])
     middle = _joined(
         [
@@ -111,7 +113,7 @@ def _opening(summary: Summary, links: Links) -> Iterator[str]:
         facts.append(words(verified_line(summary)))
     else:
         promised = f"the best single run promised {words(number(summary.promised))}"
-        facts.append(f"not verified yet: `pytest-autoresearch verify`; {promised}")
+        facts.append(f"{UNVERIFIED}; {promised}")
     if summary.cost is not None:
         facts.append(f"cost {summary.cost:.2f} USD")
     if suspicious := [f"{e.number:04d}" for e in summary.keeps if e.suspicious]:
@@ -155,29 +157,21 @@ def _shares(history: History, summary: Summary) -> Iterator[str]:
 
 
 def _reproduction(history: History, protocol: Protocol, summary: Summary) -> str:
-    tag, ref = history.session.tag, f"refs/autoresearch/{history.session.tag}/log"
-    script = "\n".join(
-        [
-            f"git fetch origin 'refs/heads/autoresearch/{tag}:refs/heads/autoresearch/{tag}' '{ref}:{ref}'",
-            f"pytest-autoresearch verify --tag {tag}      # start against head, fresh runs, interleaved",
-            f"pytest-autoresearch log --tag {tag}         # every experiment; --diff N shows discarded ones too",
-            f"git diff {history.session.start[:12]} {summary.best.commit[:12]}",
-        ]
-    )
+    session = history.session
+    script = reproducing(session.tag, session.start, summary.best.commit)
     place = "" if str(protocol.directory) == "." else f", in `{protocol.directory}`"
     run = protocol.run if len(protocol.run) <= 2000 else protocol.run[:2000] + "\n…"
-    return f"## Reproduce\n\n{fenced(script, 'console')}\n\nOne run{place}:\n\n{fenced(run, 'bash')}"
+    return f"## Reproduce\n\n{script}\n\nOne run{place}:\n\n{fenced(run, 'bash')}"
 
 
 def _dropping(history: History) -> str:
     if not history.keeps:
         return ""
-    tag, newest = history.session.tag, history.keeps[-1].number
-    script = f"pytest-autoresearch drop {newest} --tag {tag}\npytest-autoresearch publish --tag {tag}"
+    newest = history.keeps[-1].number
     return (
         "## Take a keep out\n\n"
         "Every keep is one commit, so it can go alone; later keeps are applied again without it. "
-        f"Comment `/autoresearch drop {newest}` here, or:\n\n{fenced(script, 'console')}"
+        f"Comment `/autoresearch drop {newest}` here, or:\n\n{dropping(history.session.tag, newest)}"
     )
 
 
@@ -186,9 +180,9 @@ def _footer(links: Links) -> str:
     return f"Written by pytest-autoresearch from the session's ledger{run}"
 
 
-def _pointer(history: History, links: Links) -> str:
+def _pointer(links: Links) -> str:
     where = f"the artifact of the [workflow run]({links.run}), or " if links.run else ""
-    return f"the whole table: {where}`pytest-autoresearch log --tag {history.session.tag}`"
+    return f"the whole table: {where}`pytest-autoresearch log`, see Reproduce"
 
 
 # Tables

@@ -10,20 +10,19 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from pytest_autoresearch.errors import NotebookError, PublishError
+from pytest_autoresearch.notebook.branch import is_sessions
 from pytest_autoresearch.notebook.chain import Chain, branch_ref, ledger_ref, metric_name
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.record import History
 from pytest_autoresearch.notebook.results import render
-from pytest_autoresearch.notebook.sync import host_ref
+from pytest_autoresearch.notebook.sync import push_ledger
 from pytest_autoresearch.protocol.experiment import Change
 
 TOKENS = ("GITHUB_TOKEN", "GH_TOKEN")
 _SLOW = {"http.lowSpeedLimit": "1000", "http.lowSpeedTime": "30"}  # a connection that hangs ends
-_RESULTS = re.compile(r"autoresearch/[^/]+/results\.tsv")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +104,28 @@ def tip(git: Git, remote: Remote, branch: str) -> str | None:
 
 
 def send(git: Git, remote: Remote, chain: Chain, *, with_results: bool) -> Sent:
-    """Push ledger and branch, each for itself. PublishError where the remote has taken neither."""
+    """Push the ledger, then the branch. Overtaken, with nothing pushed, where the remote holds records that we lack.
+
+    PublishError where the remote has taken neither.
+    """
     history = chain.history
     tag, remarks = history.session.tag, list[str]()
-    ledger = _send_ledger(git, remote, chain.head, tag, remarks)
-    branch = _send_branch(git, remote, chain, remarks, with_results=with_results) if history.keeps else None
-    if ledger is None and branch is None:
+    name = branch_ref(tag)[11:]
+    at = tip(git, remote, name)  # before the ledger: whoever pushes after that has our records, and moves the branch
+    refused = push_ledger(git, remote.name, tag, chain.head, env=remote.env)
+    if refused is not None:
+        remarks.append(f"the ledger was not taken: {_failure(remote, 'push', refused)}".split("\n")[0])
+    branch = None
+    if history.keeps and at is not None and not is_sessions(git, chain, at):
+        remarks.append(f"{name} holds commits of others on the remote: it was left alone, only the ledger was pushed")
+    elif history.keeps:
+        branch = head_of(git, history, with_results=with_results)
+        if branch != at:
+            lease = f"--force-with-lease=refs/heads/{name}:{at or ''}"
+            _run(git, remote, "push", "-q", lease, "--", remote.name, f"{branch}:refs/heads/{name}")
+    elif refused is not None:
         raise PublishError("\n  ".join(remarks))
-    return Sent(branch, ledger, tuple(remarks))
+    return Sent(branch, None if refused else ledger_ref(tag), tuple(remarks))
 
 
 def head_of(git: Git, history: History, *, with_results: bool) -> str:
@@ -138,50 +151,17 @@ def results_path(tag: str) -> str:
     return f"autoresearch/{tag}/results.tsv"
 
 
-def _send_ledger(git: Git, remote: Remote, head: str, tag: str, remarks: list[str]) -> str | None:
-    """The ledger is never forced: one that the remote has moved on from goes under this machine's name."""
-    for ref in (ledger_ref(tag), host_ref(tag)):
-        try:
-            _run(git, remote, "push", "-q", "--", remote.name, f"{head}:{ref}")
-            return ref
-        except PublishError as error:
-            refusal = error
-    remarks.append(f"the ledger was not taken: {refusal}".split("\n")[0])
-    return None
-
-
-def _send_branch(git: Git, remote: Remote, chain: Chain, remarks: list[str], *, with_results: bool) -> str | None:
-    """The branch may be rewritten (a drop does), but only over what this product has put there."""
-    name = branch_ref(chain.history.session.tag)[11:]
-    at = tip(git, remote, name)
-    if at is not None and not _is_ours(git, chain, at):
-        remarks.append(f"{name} holds commits of others on the remote: it was left alone, only the ledger was pushed")
-        return None
-    head = head_of(git, chain.history, with_results=with_results)
-    if head != at:
-        lease = f"--force-with-lease=refs/heads/{name}:{at or ''}"
-        _run(git, remote, "push", "-q", lease, "--", remote.name, f"{head}:refs/heads/{name}")
-    return head
-
-
-def _is_ours(git: Git, chain: Chain, at: str) -> bool:
-    """Whether a commit has been the branch's head, with or without the table on top."""
-    own = chain.own_commits()
-    if at in own:
-        return True
-    parents = git.parents(at)
-    if len(parents) != 1 or parents[0] not in own:
-        return False
-    out = git.plumbing.run("diff-tree", "-r", "-z", "--name-only", "--no-renames", "--end-of-options", parents[0], at)
-    return all(_RESULTS.fullmatch(str(PurePosixPath(os.fsdecode(path)))) for path in out.split(b"\0") if path)
-
-
 def _run(git: Git, remote: Remote, *args: str) -> str:
     try:
         return git.plumbing.run(*args, users_config=True, env=remote.env).decode("utf-8", "replace")
     except NotebookError as error:
-        said = re.sub(r"(?<=//)[^/@\s]*@", "", str(error).partition(" failed: ")[2] or str(error))
-        raise PublishError(f"{remote.address}: git {args[0]} failed: {said}\n  {_remedy(said)}") from None
+        raise _failure(remote, args[0], error) from None
+
+
+def _failure(remote: Remote, command: str, error: NotebookError) -> PublishError:
+    """What git said, without credentials, and what to do."""
+    said = re.sub(r"(?<=//)[^/@\s]*@", "", str(error).partition(" failed: ")[2] or str(error))
+    return PublishError(f"{remote.address}: git {command} failed: {said}\n  {_remedy(said)}")
 
 
 def _remedy(said: str) -> str:

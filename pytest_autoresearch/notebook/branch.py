@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from pytest_autoresearch.notebook.chain import BRANCHES, LEDGERS, Chain, branch_
 from pytest_autoresearch.notebook.git import Git
 
 TAG_LENGTH = 60
+_PUBLISHED = re.compile(r"autoresearch/[^/]+/(results\.tsv|progress-(light|dark)\.svg)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,19 @@ def read_refs(git: Git, tag: str) -> Refs:
     return Refs(at.get(branch), at.get(ledger_ref(tag)), at.get(running_ref(tag)), checkout)
 
 
-def refuse_branch(refs: Refs, chain: Chain | None, tag: str) -> None:
+def is_sessions(git: Git, chain: Chain, at: str) -> bool:
+    """Whether a commit has been the branch's head, with or without what publishing puts on top of it."""
+    own = chain.own_commits()
+    if at in own:
+        return True
+    parents = git.parents(at)
+    if len(parents) != 1 or parents[0] not in own:
+        return False
+    out = git.plumbing.run("diff-tree", "-r", "-z", "--name-only", "--no-renames", "--end-of-options", parents[0], at)
+    return all(_PUBLISHED.fullmatch(os.fsdecode(path)) for path in out.split(b"\0") if path)
+
+
+def refuse_branch(git: Git, refs: Refs, chain: Chain | None, tag: str) -> None:
     """NotebookError where deriving the branch would take something from the user."""
     name = branch_ref(tag)[11:]
     another = "or choose another --autoresearch-tag"
@@ -61,9 +75,9 @@ def refuse_branch(refs: Refs, chain: Chain | None, tag: str) -> None:
     if chain is None:
         raise NotebookError(
             f"the branch {name} exists, but has no ledger\n"
-            f"  git fetch origin '{LEDGERS}/{tag}/*:{LEDGERS}/{tag}/*', git branch -m {name} mine, {another}"
+            f"  pytest-autoresearch fetch --tag {tag}, git branch -m {name} mine, {another}"
         )
-    if refs.branch not in chain.own_commits():
+    if not is_sessions(git, chain, refs.branch):
         raise NotebookError(f"{name} holds commits that are not the session's\n  git branch -m {name} mine, {another}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -15,6 +14,8 @@ from pytest_autoresearch.protocol.experiment import Experiment, Reason, Status
 
 BRANCHES = "refs/heads/autoresearch"
 LEDGERS = "refs/autoresearch"
+PARTED = "parted"
+"""The kind of the note with which a ledger that went another way than the remote's goes on under a tag of its own."""
 _LOG = ("log", "-z", "--first-parent", "--encoding=UTF-8", "--no-show-signature", "--no-color")
 
 
@@ -76,15 +77,19 @@ def read_chain(git: Git, ref: str) -> Chain | None:
 
     Only the newest experiment keeps the judge's state: a night's worth of them is megabytes.
     """
-    head, records, judged = "", [], False
+    head, judged = "", False
+    records: list[Record] = []
     for commit, message in _messages(git, ref):
         head = head or commit
         records.append(decode(message, slim=judged))
         judged = judged or isinstance(records[-1], Experiment)
     if not records:
         return None
-    if not isinstance(records[-1], Session):
+    began = records[-1]
+    if not isinstance(began, Session):
         raise NotebookError(f"{ref}: its first record is no session\n  fetch the ref again, or delete it")
+    if ref.startswith(f"{LEDGERS}/") and any(isinstance(each, Note) and each.kind == PARTED for each in records):
+        records[-1] = replace(began, tag=ref.split("/")[2])
     return Chain(head, tuple(reversed(records)))
 
 
@@ -120,15 +125,18 @@ def metric_name(history: History) -> str:
 
 def sessions(git: Git) -> list[Session]:
     """Record 0 of every tag of this repository, in the order they began."""
-    refs = [ref for ref in git.refs(LEDGERS) if ref.endswith("/log") and ref.count("/") == 3]
+    refs = {ref.split("/")[2]: ref for ref in git.refs(LEDGERS) if ref.endswith("/log") and ref.count("/") == 3}
     if not refs:
         return []
     # Along first parents a ledger's only root is its first record; candidates are second parents.
-    roots = git.plumbing.run(*_LOG, "--max-parents=0", "--format=%B", *refs, "--")
+    roots = git.plumbing.run(*_LOG, "--max-parents=0", "--format=%B", *refs.values(), "--")
     found = [decode(message.decode("utf-8", "replace")) for message in roots.split(b"\0") if message.strip()]
-    named = {os.path.basename(os.path.dirname(ref)) for ref in refs}
-    begun = [each for each in found if isinstance(each, Session) and each.tag in named]
-    return sorted(begun, key=lambda session: session.started)
+    begun = {each.tag: each for each in found if isinstance(each, Session) and each.tag in refs}
+    for tag in refs.keys() - begun.keys():  # it parted from another, whose first record it shares
+        chain = read_chain(git, refs[tag])
+        if chain is not None and chain.history.session.tag == tag:
+            begun[tag] = chain.history.session
+    return sorted(begun.values(), key=lambda session: session.started)
 
 
 def fold(records: Sequence[Record]) -> History:

@@ -264,7 +264,7 @@ class Notebook:
         _remove_stale_locks(self.git, self.tag)
         refs = read_refs(self.git, self.tag)
         chain = read_chain(self.git, ledger_ref(self.tag))
-        refuse_branch(refs, chain, self.tag)
+        refuse_branch(self.git, refs, chain, self.tag)
         self._results.refuse_odd()
         if chain is None:
             self._running.recover(refs.running, -1)

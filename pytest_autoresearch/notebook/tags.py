@@ -51,7 +51,7 @@ def archive(git: Git, tag: str, remote: str, *, env: Mapping[str, str] | None = 
     with _locked(git, tag):
         pushed = push(git, remote, tag, env=env)
         has_branch = git.resolve(branch_ref(tag)) is None or remote_has(git, remote, branch_ref(tag), env=env)
-        if pushed.ledger != ledger_ref(tag) or not has_branch:
+        if not pushed.ledger or not has_branch:
             said = "; ".join(pushed.refusals).split("\n")[0]
             raise NotebookError(f"{remote} does not have all of {tag}: {said}\n  nothing was deleted here")
         _prune(git, tag)
@@ -67,7 +67,7 @@ def delete(git: Git, tag: str) -> None:
 def _locked(git: Git, tag: str) -> Iterator[None]:
     lock = tag_lock(git, tag)
     try:
-        refuse_branch(read_refs(git, tag), read_chain(git, ledger_ref(tag)), tag)
+        refuse_branch(git, read_refs(git, tag), read_chain(git, ledger_ref(tag)), tag)
         yield
     finally:
         lock.release(remove=True)

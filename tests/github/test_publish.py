@@ -12,6 +12,7 @@ import pytest
 
 from pytest_autoresearch.cli import main
 from pytest_autoresearch.errors import PublishError
+from pytest_autoresearch.github import publish as publishing
 from pytest_autoresearch.github.api import GitHubApi
 from pytest_autoresearch.github.progress import MARKER
 from pytest_autoresearch.github.publish import Published, plan, publish, read_checked
@@ -19,6 +20,7 @@ from pytest_autoresearch.github.remote import open_remote, send
 from pytest_autoresearch.notebook.chain import Chain, read_history
 from pytest_autoresearch.notebook.drop import drop_keep
 from pytest_autoresearch.notebook.git import Git
+from pytest_autoresearch.notebook.sync import Overtaken
 from tests.github.conftest import Work, verify
 from tests.github.fake_github import TOKEN, FakeGitHub, Fault
 from tests.notebook.diary import git
@@ -363,12 +365,65 @@ def test_a_bundle_of_another_machine_is_checked_and_published(
     assert git(origin, "rev-list", "--count", f"main..{BRANCH}") == "3"
 
 
-def test_a_session_that_was_not_pushed_yet_is_no_error(
-    command: Callable[..., tuple[int, str, str]], repository: Git
+def test_a_session_that_was_not_pushed_yet_is_no_error(repository: Git, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fetch", str(repository.top), "--tag", "new"]) == 0
+    assert "no session of that name was pushed yet" in capsys.readouterr().out
+
+
+@pytest.fixture
+def overtaken(repository: Git, github: FakeGitHub, origin: Path) -> Path:
+    """Another clone has published an experiment more than the session's, which then went on too."""
+    published(repository, github)
+    git(origin.parent, "clone", "-q", str(origin), "other")
+    other = origin.parent / "other"
+    assert main(["fetch", str(other), "--tag", "demo"]) == 0
+    with Work(other) as work:
+        work.reach(10)
+    with Git.discover(other) as theirs:
+        published(theirs, github)
+    with Work(repository.top) as work:
+        work.reach(9)
+    return other
+
+
+def test_a_clone_that_lacks_records_of_the_remote_publishes_nothing(
+    repository: Git, github: FakeGitHub, origin: Path, overtaken: Path
 ) -> None:
-    assert command("--tag", "new", "--from", "origin", "--only-fetch")[0] == 0
-    code, _, err = command("--only-fetch")
-    assert code == 4 and "--from" in err
+    before, said = git(origin, "for-each-ref"), json.dumps([github.pulls, github.comments, github.checks])
+    with pytest.raises(Overtaken, match=r"records that are not here[\s\S]*fetch --tag demo"):
+        published(repository, github)
+    assert git(origin, "for-each-ref") == before
+    assert json.dumps([github.pulls, github.comments, github.checks]) == said
+
+
+def test_what_it_has_recorded_is_published_under_a_tag_of_its_own(
+    command: Callable[..., tuple[int, str, str]], repository: Git, github: FakeGitHub, origin: Path, overtaken: Path
+) -> None:
+    code, _, err = command("--tag", "demo", "--from", "origin")
+    assert code == 0 and "is demo-2 now" in err
+    assert command("--tag", "demo-2")[0] == 0
+    assert [pull["head"]["ref"] for pull in github.pulls] == [BRANCH, f"{BRANCH}-2"]
+    assert "9 experiments" in github.pulls[0]["title"] and "8 experiments" in github.pulls[1]["title"]
+    assert "went its own way" in github.pulls[1]["body"]
+
+
+def test_a_body_is_not_written_over_what_somebody_has_published_since(
+    repository: Git, github: FakeGitHub, origin: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published(repository, github)
+    body = github.pulls[0]["body"]
+    with Work(repository.top) as work:
+        work.reach(9)
+
+    def then_somebody_pushes(*args: Any, **options: Any) -> Any:
+        sent = send(*args, **options)
+        git(origin, "update-ref", "refs/autoresearch/demo/log", "main")
+        return sent
+
+    monkeypatch.setattr(publishing, "send", then_somebody_pushes)
+    with pytest.raises(Overtaken):
+        published(repository, github)
+    assert github.pulls[0]["body"] == body
 
 
 def test_a_session_that_allows_itself_more_than_the_config_is_not_trusted(repository: Git, github: FakeGitHub) -> None:

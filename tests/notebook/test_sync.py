@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from pytest_autoresearch.errors import NotebookError
+from pytest_autoresearch.notebook import sync
+from pytest_autoresearch.notebook.chain import read_history, sessions
 from pytest_autoresearch.notebook.git import Git
-from pytest_autoresearch.notebook.sync import Relation, diverged, fetch, host_ref, push
+from pytest_autoresearch.notebook.sync import Fetched, Overtaken, Relation, fetch, parted_from, push
 from pytest_autoresearch.notebook.tags import archive, delete, locate
 from tests.notebook.diary import Diary, assert_sound, git
 
@@ -44,18 +46,18 @@ def test_ledger_and_branch_are_pushed_and_go_on_in_another_clone(root: Path, rem
     reach(root, 4)
     with Git.discover(root) as repository:
         pushed = push(repository, "origin", "demo")
-        assert (pushed.branch, pushed.ledger, pushed.refusals) == (True, "refs/autoresearch/demo/log", ())
-        assert fetch(repository, "origin", "demo") is Relation.SAME
+        assert (pushed.branch, pushed.ledger, pushed.refusals) == (True, True, ())
+        assert fetch(repository, "origin", "demo") == Fetched(Relation.SAME)
     other = clone(remote, "other")
     with Git.discover(other) as repository:
-        assert fetch(repository, "origin", "demo") is Relation.AHEAD
+        assert fetch(repository, "origin", "demo") == Fetched(Relation.AHEAD)
     reach(other, 7)
     assert_sound(other)
     with Git.discover(other) as repository:
-        assert fetch(repository, "origin", "demo") is Relation.BEHIND
+        assert fetch(repository, "origin", "demo") == Fetched(Relation.BEHIND)
         assert push(repository, "origin", "demo").branch
     with Git.discover(root) as repository:
-        assert fetch(repository, "origin", "demo") is Relation.AHEAD
+        assert fetch(repository, "origin", "demo") == Fetched(Relation.AHEAD)
     reach(root, 8)
     assert_sound(root)
 
@@ -78,10 +80,12 @@ def test_the_ledger_of_a_running_session_does_not_move(root: Path, remote: Path)
 
 def test_a_remote_without_the_tag_says_so(root: Path, remote: Path) -> None:
     with Git.discover(root) as repository:
-        assert fetch(repository, "origin", "demo") is Relation.NONE
+        assert fetch(repository, "origin", "demo") == Fetched(Relation.NONE)
 
 
-def test_a_diverged_ledger_is_kept_beside_and_never_forced(root: Path, remote: Path) -> None:
+@pytest.fixture
+def diverged(root: Path, remote: Path) -> Path:
+    """A clone that went another way than what ``root`` has pushed: both have an experiment 0004 of their own."""
     reach(root, 4)
     with Git.discover(root) as repository:
         push(repository, "origin", "demo")
@@ -92,21 +96,69 @@ def test_a_diverged_ledger_is_kept_beside_and_never_forced(root: Path, remote: P
     with Diary(other) as diary:
         diary.notebook.note("hint", "from the other machine")
         diary.reach(6)
+        diary.notebook.begin(
+            6, tree=diary.git.tree("HEAD"), parent=diary.experiments[3].commit, description="x", hypothesis=""
+        )
     with Git.discover(root) as repository:
         push(repository, "origin", "demo")
-    at = git(remote, "rev-parse", "refs/autoresearch/demo/log")
-    with Git.discover(other) as repository:
-        assert fetch(repository, "origin", "demo") is Relation.DIVERGED
-        assert git(other, "rev-parse", host_ref("demo", "origin")) == at
-        assert "--autoresearch-tag demo-2" in str(diverged(repository, "origin", "demo"))
-        pushed = push(repository, "origin", "demo")
-    assert pushed.ledger == host_ref("demo")
-    assert not pushed.branch
-    assert len(pushed.refusals) == 2
-    assert git(remote, "rev-parse", "autoresearch/demo") == git(root, "rev-parse", "autoresearch/demo")
-    assert git(remote, "rev-parse", "refs/autoresearch/demo/log") == at
-    assert git(remote, "rev-parse", host_ref("demo")) == git(other, "rev-parse", "refs/autoresearch/demo/log")
-    assert_sound(other)
+    return other
+
+
+def test_a_push_that_was_overtaken_pushes_nothing(root: Path, remote: Path, diverged: Path) -> None:
+    before = git(remote, "for-each-ref")
+    with Git.discover(diverged) as repository, pytest.raises(Overtaken, match=r"autoresearch fetch --tag demo"):
+        push(repository, "origin", "demo")
+    assert git(remote, "for-each-ref") == before
+
+
+def test_what_went_another_way_parts_under_a_tag_of_its_own_and_nothing_is_lost(
+    root: Path, remote: Path, diverged: Path
+) -> None:
+    records = git(diverged, "rev-list", "--first-parent", "refs/autoresearch/demo/log").split()
+    branch = git(diverged, "rev-parse", "autoresearch/demo")
+    with Git.discover(diverged) as repository:
+        assert fetch(repository, "origin", "demo") == Fetched(Relation.DIVERGED, "demo-2")
+        assert [session.tag for session in sessions(repository)] == ["demo", "demo-2"]
+        parted = read_history(repository, "demo-2")
+        assert (parted.session.tag, parted_from(parted), len(parted.experiments)) == ("demo-2", "demo", 6)
+        assert fetch(repository, "origin", "demo") == Fetched(Relation.SAME)
+    assert git(diverged, "rev-list", "--first-parent", "refs/autoresearch/demo-2/log").split()[1:] == records
+    assert git(diverged, "rev-parse", "autoresearch/demo-2") == branch
+    for name in ("refs/autoresearch/demo/log", "autoresearch/demo"):
+        assert git(diverged, "rev-parse", name) == git(remote, "rev-parse", name)
+    with Diary(diverged) as diary:  # the remote's rows, and none of ours
+        assert diary.notebook.pending is None and len(diary.experiments) == 7
+    assert (diverged / "results.demo-2.tsv").read_text().count("\n") == 7
+    assert not list(diverged.glob("*edited*"))
+    with Diary(diverged, tag="demo-2") as diary:  # and ours go on under their own name, the pending one too
+        assert diary.notebook.pending is not None and diary.notebook.pending.number == 6
+        diary.reach(8)
+    with Git.discover(diverged) as repository:
+        assert push(repository, "origin", "demo-2").ledger
+
+
+def test_parting_again_takes_the_next_name(root: Path, remote: Path, diverged: Path) -> None:
+    git(remote, "update-ref", "refs/autoresearch/demo-2/log", "refs/autoresearch/demo/log")
+    git(diverged, "branch", "autoresearch/demo-3")
+    with Git.discover(diverged) as repository:
+        assert fetch(repository, "origin", "demo").parted == "demo-4"
+
+
+def test_a_parting_that_was_cut_short_is_finished_by_the_next_one(
+    root: Path, remote: Path, diverged: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for step in ("_hand_on", "table_lock", "_follow"):
+        with Git.discover(diverged) as repository, monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+            patched.setattr(sync, step, interrupted)
+            fetch(repository, "origin", "demo")
+    with Git.discover(diverged) as repository:
+        fetch(repository, "origin", "demo")
+        assert [session.tag for session in sessions(repository)] == ["demo", "demo-2"]
+        assert len(read_history(repository, "demo-2").experiments) == 6
+
+
+def interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def test_a_refused_ledger_does_not_hold_back_the_branch(root: Path, remote: Path) -> None:
@@ -114,7 +166,7 @@ def test_a_refused_ledger_does_not_hold_back_the_branch(root: Path, remote: Path
     refuse_ledgers(remote)
     with Git.discover(root) as repository:
         pushed = push(repository, "origin", "demo")
-    assert (pushed.branch, pushed.ledger) == (True, None)
+    assert (pushed.branch, pushed.ledger) == (True, False)
     assert git(remote, "rev-parse", "autoresearch/demo") == git(root, "rev-parse", "autoresearch/demo")
 
 
@@ -135,7 +187,8 @@ def test_an_unreachable_remote_is_an_error_with_gits_words(root: Path) -> None:
         words = r"git ls-remote failed: fatal: '/nowhere' does not .*\n.*git remote -v"
         with pytest.raises(NotebookError, match=words):
             fetch(repository, "/nowhere", "demo")
-        assert push(repository, "--upload-pack=touch /tmp/x", "demo").ledger is None
+        with pytest.raises(NotebookError):
+            push(repository, "--upload-pack=touch /tmp/x", "demo")
 
 
 # Tags
@@ -150,7 +203,7 @@ def test_an_archived_tag_is_on_the_remote_and_no_longer_here(root: Path, remote:
     assert not (root / ".git/autoresearch/demo").exists()
     assert git(remote, "rev-parse", "autoresearch/demo") == head
     with Git.discover(root) as repository:
-        assert fetch(repository, "origin", "demo") is Relation.AHEAD
+        assert fetch(repository, "origin", "demo") == Fetched(Relation.AHEAD)
     reach(root, 5)
     assert_sound(root)
 
