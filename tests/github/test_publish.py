@@ -266,7 +266,7 @@ def forged(work: Work, path: str, data: bytes, kind: str = "100644") -> None:
 @pytest.mark.parametrize(
     ("path", "mode", "why"),
     [
-        (".github/workflows/ci.yml", "100644", "protected"),
+        (".github/workflows/ci.yml", "100644", "never a target"),
         ("prepare.py", "100644", "read-only"),
         ("other.py", "100644", "no target"),
         ("train.py", "120000", "symbolic link"),

@@ -191,7 +191,7 @@ def test_a_branch_called_autoresearch_is_named_with_the_remedy(root: Path) -> No
 
 def test_a_branch_without_a_ledger_is_not_taken_over(root: Path) -> None:
     git(root, "branch", "autoresearch/demo")
-    with pytest.raises(NotebookError, match=r"exists, but has no ledger\n  git fetch origin"):
+    with pytest.raises(NotebookError, match=r"exists, but has no ledger\n  pytest-autoresearch fetch --tag demo"):
         Diary(root)
 
 
