@@ -378,6 +378,7 @@ def overtaken(repository: Git, github: FakeGitHub, origin: Path) -> Path:
     other = origin.parent / "other"
     assert main(["fetch", str(other), "--tag", "demo"]) == 0
     with Work(other) as work:
+        work.notebook.note("hint", "from the other machine")  # or both would write the same records in one second
         work.reach(10)
     with Git.discover(other) as theirs:
         published(theirs, github)
