@@ -304,7 +304,7 @@ def clip(text: str, limit: int, *, end: bool = False) -> str:
         part = part.partition("\n")[2] or part
         return f"[… the first {len(data) - _size(part)} bytes are left out]\n{part}"
     part = part.rpartition("\n")[0] or part
-    if len(re.findall(r"^\s*```", part, re.MULTILINE)) % 2:
+    if len(re.findall(r"^[ \t]*```", part, re.MULTILINE)) % 2:
         part += "\n```"
     return f"{part}\n[… {len(data) - _size(part)} more bytes are left out]"
 

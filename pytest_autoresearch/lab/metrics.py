@@ -16,7 +16,7 @@ from pytest_autoresearch.text import clean, one_line
 
 MOST_SECONDARY = 32
 
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,4})?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,4})?", re.ASCII)
 _ZERO = re.compile(r"[+-]?[0.]+(?:[eE].*)?", re.ASCII)
 _REPORTED = re.compile(rb"(?:METRIC[ \t]+)?([A-Za-z_][\w./@%-]{0,63})[ \t]*[:=][ \t]*(\S+)")
 _LINE_END = re.compile(rb"[\r\n]+")

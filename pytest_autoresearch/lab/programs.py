@@ -14,15 +14,17 @@ from pathlib import Path
 
 _ABSOLUTE = re.compile(r"""(?<![\w./~$}])~?(?:/[\w.@%+,:=-]+)+""")
 _QUOTED = re.compile(r"""(["'])(~?/[^"'\n]+)\1""")
-_PROGRAM = re.compile(r"(?:^|[;&|(\n])\s*(?:\w+=\S*\s+)*([\w./~+-]+)")
+_PROGRAM = re.compile(r"(?:^|[;&|(\n])[^\S\n]*(?:\w+=\S*[^\S\n]+)*([\w./~+-]+)")
 _TOO_BROAD = frozenset("/ /home /root /etc /proc /sys /dev /run /var /tmp /mnt /media /srv /usr /opt /Users".split())
 _DECIDED = ("/usr", "/bin", "/sbin", "/lib", "/opt", "/dev", "/proc", "/sys")  # the sandbox alone says what is shown
+_LONGEST_COMMAND = 5_000  # characters; more is no command that a person wrote
 _MOST_STEPS = 6  # a program, its interpreter, that one's environment …
 
 
 @lru_cache(maxsize=64)
 def named_in(command: str, *, search: str, top: Path) -> tuple[Path, ...]:
     """Existing paths outside the repository that a shell command names: absolute ones, and its programs."""
+    command = command[:_LONGEST_COMMAND]
     words = dict.fromkeys(_PROGRAM.findall(command))
     programs = [path for word in words for path in _needed_by(word, search, _MOST_STEPS)]
     quoted = (text for _, text in _QUOTED.findall(command))

@@ -36,7 +36,7 @@ class Progress:
 
     def __init__(self, name: str, direction: Direction) -> None:
         self._name, self._direction = name, direction
-        self._line = re.compile(rb"(?<![\w.])" + re.escape(name.encode()) + rb"[ \t]*[:= \t][ \t]*([^\s,;|]+)")
+        self._line = re.compile(rb"(?<![\w.])" + re.escape(name.encode()) + rb"(?:[ \t]*[:=][ \t]*|[ \t]+)([^\s,;|]+)")
         self._curves: deque[list[float]] = deque(maxlen=MOST_CURVES)
 
     def follow(self) -> Course:

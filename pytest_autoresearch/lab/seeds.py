@@ -9,9 +9,10 @@ _SEED_WORD = re.compile(r"(?:^|_)seeds?(?:$|_)|(?:^|_)random_state(?:$|_)")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SEEDING_CALLS = frozenset({"seed", "default_rng", "RandomState", "PRNGKey", "SeedSequence"})
 _BINDING = re.compile(
-    r"""(?P<head>["']?(?P<key>[A-Za-z_][\w.-]*)["']?[ \t]*[:=][ \t]*)["']?[-+]?[\w.]+["']?(?P<remark>[ \t]+[#;].*)?"""
+    r"""(?<![\w.-])(?P<head>["']?(?P<key>[A-Za-z_][\w.-]*)["']?[ \t]*[:=][ \t]*)"""
+    r"""["']?[-+]?[\w.]+["']?(?P<remark>(?<![ \t])[ \t]+[#;].*)?"""
 )
-_FLAG = re.compile(r"(?P<head>--(?P<key>[\w.-]+)[ =]+)[-+]?[\w.]+(?P<remark>)")
+_FLAG = re.compile(r"(?P<head>(?<![\w.-])--(?P<key>[\w.-]+)[ =]+)[-+]?[\w.]+(?P<remark>)")
 
 
 def only_moves_seeds(path: str, before: bytes, after: bytes) -> bool:

@@ -13,7 +13,8 @@ from pytest_autoresearch.protocol.model import Amount, Limit
 
 Bounds = tuple[float | None, float | None]
 
-_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?"
+_NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?"
+_BOUND = rf"({_NUMBER}|[+-]?inf)"
 _AT_LEAST, _AT_MOST = (">", ">=", "≥"), ("<", "<=", "≤")
 _MEGABYTES = {"": 1.0, "b": 1e-6, "k": 1e-3, "m": 1.0, "g": 1e3, "t": 1e6}
 _MEBIBYTES = {"k": 2**10 / 1e6, "m": 2**20 / 1e6, "g": 2**30 / 1e6, "t": 2**40 / 1e6}
@@ -55,12 +56,11 @@ def parse_target(text: str) -> float:
 def parse_bounds(text: str) -> Bounds:
     """The lowest and highest believable value: ``0 to 1``, ``0..1``, ``[0, 1]``, ``>= 0``, ``0 <= x <= 1``."""
     plain = plain_text(text).replace("−", "-")
-    number = rf"({_NUMBER}|[+-]?inf)"
     pair = re.match(
-        rf"(?:between\s+)?[\[(]?\s*{number}\s*(?:,|;|\.\.+|…|to|and|bis|und|至|到|–|—|-|~)\s*{number}\s*[\])]?(?![\w.])",
+        rf"(?:between(?=\s))?\s*(?:[\[(]\s*)?{_BOUND}\s*(?:,|;|\.\.+|…|to|and|bis|und|至|到|–|—|-|~)\s*{_BOUND}\s*[\])]?(?![\w.])",
         plain,
     )
-    chain = re.match(rf"{number}\s*(?:<=?|≤)\s*[A-Za-z_]\w*\s*(?:<=?|≤)\s*{number}", plain)
+    chain = re.match(rf"{_BOUND}\s*(?:<=?|≤)\s*[A-Za-z_]\w*\s*(?:<=?|≤)\s*{_BOUND}", plain)
     single = re.match(rf"(?:[A-Za-z_]\w*\s*)?(>=|<=|[<>≥≤])\s*({_NUMBER})", plain)
     if pair or chain:
         low, high = (pair or chain).groups()  # type: ignore[union-attr]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pytest_autoresearch.errors import ConfigError
 from pytest_autoresearch.protocol.keynames import is_loose, key_of, opens_within_a_line
-from pytest_autoresearch.protocol.text import bold_field_of, escape_start, field_of, one_line, span_of
+from pytest_autoresearch.protocol.text import bold_field_of, escape_start, field_of, one_line, replace_comments, span_of
 from pytest_autoresearch.protocol.vocabulary import BUDGET_FIELDS, METRIC_FIELDS, Names, normalise, section_of
 
 if TYPE_CHECKING:
@@ -325,9 +325,14 @@ def _refuse_unclosed(token: Token, lines: list[str], file: str) -> None:
 
 def _blank_comments(lines: list[str], begin: int, end: int) -> None:
     text = "\n".join(lines[begin:end])
-    lines[begin:end] = re.sub(r"<!--.*?-->", lambda found: "\n" * found[0].count("\n"), text, flags=re.DOTALL).split(
-        "\n"
-    )
+    lines[begin:end] = replace_comments(text, lambda comment: "\n" * comment.count("\n")).split("\n")
+
+
+def _without_closing(title: str) -> str:
+    """A heading of one line without the `` ##`` that may close it."""
+    while (shorter := title.rstrip("#")) != title and shorter[-1:].isspace():
+        title = shorter.rstrip()
+    return title
 
 
 def _blocks(tokens: list[Token]) -> Iterator[Block]:
@@ -358,7 +363,7 @@ def _blocks(tokens: list[Token]) -> Iterator[Block]:
             case "inline":
                 before = tokens[at - 1]
                 if before.type == "heading_open" and before.level == 0:
-                    title = re.sub(r"(?:\s+#+)+$", "", one_line(token.content))
+                    title = _without_closing(one_line(token.content))
                     spread = before.map or (line - 1, end - 1)
                     yield Block("heading", title, spread[0] + 1, spread[1] + 1, int(before.tag[1:]))
                 else:

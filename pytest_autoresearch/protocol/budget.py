@@ -19,7 +19,7 @@ from pytest_autoresearch.protocol.durations import (
 from pytest_autoresearch.protocol.text import field_of, one_line, quoted
 from pytest_autoresearch.protocol.vocabulary import BUDGET_FIELDS, normalise
 
-_CLAUSE = re.compile(r"[;,.。，；]\s+|\s+(?:and|und)\s+|[，；。]|\s*[(（]|\s+\*\*")
+_CLAUSE = re.compile(r"[;,.。，；]\s+|(?<!\s)\s+(?:(?:and|und)\s+|\*\*)|[，；。]|(?:(?<!\s)\s+)?[(（]")
 _KILL = re.compile(r"\b(?:kill\w*|abort\w*|hard|timeout|abbr[ue]ch\w*)\b|终止|超时", re.IGNORECASE)
 _ONE_RUN = re.compile(r"\b(?:experiments?|runs?|iterations?|trials?|training|duration|wall|max|limit|lauf)\b|实验|运行")
 _SOMETHING_ELSE = re.compile(

@@ -64,7 +64,7 @@ def in_one_piece(text: str) -> str:
 
 def has_unit(text: str) -> bool:
     """Whether a text holds a number with a unit of time."""
-    return re.search(_TIME, plain_text(text[:LONGEST_TEXT]), re.IGNORECASE | re.ASCII) is not None
+    return re.search(rf"(?<!\d){_TIME}", plain_text(text[:LONGEST_TEXT]), re.IGNORECASE | re.ASCII) is not None
 
 
 def says_none(text: str) -> bool:
@@ -88,7 +88,7 @@ def format_duration(seconds: float) -> str:
 def parse_float(text: str) -> float:
     """A finite number in plain notation."""
     plain = plain_text(text)
-    if not re.fullmatch(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", plain, re.ASCII):
+    if not re.fullmatch(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?", plain, re.ASCII):
         raise ValueError(f"`{_short(text)}` is not a number")
     value = float(plain)
     if not math.isfinite(value):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LONGEST = 64_000
 DEEPEST = 8
 FENCE = "---"
-_KEY = re.compile(r"(?:\s*(?:#.*)?\n)*[\w-]+:(?:\s|$)")
+_KEY = re.compile(r"(?:[^\S\n]*(?:#.*)?\n)*[\w-]+:(?:\s|$)")
 """How front matter begins that has blank lines before it; a line between paragraphs does not."""
 
 REMEDY = "front matter is plain YAML: `key: value` lines between two lines of `---`"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 MAGIC = frozenset("*?[")
@@ -15,40 +16,68 @@ def is_glob(pattern: str) -> bool:
 
 def matches(pattern: str, path: str) -> bool:
     """Whether a path is one of those that the pattern means."""
-    return _compiled(pattern).fullmatch(path) is not None
+    return _fit(_compiled(pattern), path.split("/"))
 
 
 @lru_cache(maxsize=512)
-def _compiled(pattern: str) -> re.Pattern[str]:
+def _compiled(pattern: str) -> tuple[re.Pattern[str] | None, ...]:
+    """One expression for each name of the pattern, None for ``**``; what ends in that means one name at least."""
     parts = [part for part in pattern.split("/") if part]
-    expression = ""
-    for at, part in enumerate(parts):
-        is_last = at == len(parts) - 1
-        if part == "**":
-            expression += r"(?:.+)" if is_last else r"(?:[^/]+/)*"
+    if parts[-1:] == ["**"]:
+        parts.append("*")
+    return tuple(None if part == "**" else _component(part) for part in parts)
+
+
+def _fit(wanted: Sequence[re.Pattern[str] | None], names: Sequence[str]) -> bool:
+    """Whether names fit one by one, with any number of them where ``**`` stands.
+
+    The shortest fit of a ``**`` is as good as any, so only the last one is ever taken back: no pattern is costly.
+    """
+    at = name = 0
+    back: tuple[int, int] | None = None
+    while name < len(names):
+        if at < len(wanted) and wanted[at] is None:
+            back, at = (at + 1, name), at + 1
+            continue
+        expression = wanted[at] if at < len(wanted) else None
+        if expression is not None and expression.fullmatch(names[name]):
+            at, name = at + 1, name + 1
+        elif back is not None:
+            back = back[0], back[1] + 1
+            at, name = back
         else:
-            expression += _component(part) + ("" if is_last else "/")
-    return re.compile(expression, re.DOTALL)
+            return False
+    return all(expression is None for expression in wanted[at:])
 
 
-def _component(part: str) -> str:
-    """One name of a pattern as a regular expression."""
-    out, at = "", 0
+def _component(part: str) -> re.Pattern[str]:
+    """One name of a pattern: what lies between two ``*`` is taken where it fits first, and never looked for again."""
+    first, *others = _pieces(part)
+    if not others:
+        return re.compile(first, re.DOTALL)
+    *between, last = others
+    held = "".join(f"(?=(?P<_{at}>.*?{piece}))(?P=_{at})" for at, piece in enumerate(between) if piece)
+    return re.compile(f"{first}{held}.*{last}", re.DOTALL)
+
+
+def _pieces(part: str) -> list[str]:
+    """What stands between the ``*`` of a name, as regular expressions."""
+    pieces, at = [""], 0
     while at < len(part):
         char = part[at]
         at += 1
         if char == "*":
-            out += "[^/]*" if not out.endswith("[^/]*") else ""
+            pieces.append("")
         elif char == "?":
-            out += "[^/]"
+            pieces[-1] += "."
         elif char == "[" and (end := part.find("]", at + 1 + (part[at : at + 1] in ("!", "^")))) != -1:
             inside = part[at:end]
             negated = inside[0] in "!^"
-            out += f"(?!/)[{'^' if negated else ''}{_character_set(inside[negated:])}]"
+            pieces[-1] += f"[{'^' if negated else ''}{_character_set(inside[negated:])}]"
             at = end + 1
         else:
-            out += re.escape(char)
-    return out
+            pieces[-1] += re.escape(char)
+    return pieces
 
 
 def _character_set(inside: str) -> str:

@@ -44,7 +44,7 @@ _KILL = re.compile(
     r"(?:exceeds|longer than|more than)\s+~?([\d.]+\s*(?:s\w*|m\w*|h\w*))[^.\n]{0,20}kill", re.IGNORECASE
 )
 _GREP = re.compile(r"grep\s+\"([^\"]+)\"")
-_REDIRECTED = re.compile(r"\s*(?:2>&1|[12&]?>{1,2}\s*\S+|\|\s*tee\s.*)")
+_REDIRECTED = re.compile(r"(?:(?<!\s)\s+)?(?:2>&1|[12&]?>{1,2}\s*\S+|\|\s*tee\s.*)")
 _IS_FILE = re.compile(r"[\w./*-]+\.\w+|[\w.*-]+/[\w./*-]*")
 _BOLD_START = re.compile(r"^\*\*([^*]+?)[:.]?\*\*[:.]?\s*")
 _LOOP_RULES = ("first run", "goal is", "can do", "cannot do", "timeout", "crash", "never stop", "not do")
@@ -238,8 +238,25 @@ def _read_config(draft: _Draft, path: Path, name: str) -> None:
 # ── program.md ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+def _without_fences(text: str) -> str:
+    """A text without its blocks of code; one that is never closed is text."""
+    kept: list[str] = []
+    held: list[str] | None = None
+    for line in text.split("\n"):
+        if held is None and line.startswith("```"):
+            held = [line]
+        elif held is None:
+            kept.append(line)
+        else:
+            held.append(line)
+            if line.rstrip() == "```":
+                held = None
+                kept.append("")
+    return "\n".join(kept + (held or []))
+
+
 def _read_program(draft: _Draft, text: str) -> None:
-    prose = re.sub(r"^```.*?^```\s*$", "", text, flags=re.MULTILINE | re.DOTALL)
+    prose = _without_fences(text)
     lines = [line.strip() for line in prose.splitlines() if line.strip()]
     _read_goal(draft, prose, lines)
     draft.budget = _duration(_BUDGET.search(prose))

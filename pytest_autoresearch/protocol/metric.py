@@ -36,7 +36,7 @@ _AFTER_VERB = re.compile(
 _FILE = re.compile(r"\S*/|\S+\.(?:py|sh|js|ts|c|cpp|rs|go|md|txt|log|json|csv|tsv|toml|ya?ml)")
 _LINK = re.compile(r"\[([^\[\]]+)\]\([^()]*\)")
 _IN_QUOTES = re.compile(r"([\"'])([^\"']+)\1|“([^“”]+)”")
-_PREPOSITION = re.compile(r"\s+(?:of|in|from|by|on|for|as|with|the)$", re.IGNORECASE)
+_PREPOSITION = re.compile(r"(?<!\s)\s+(?:of|in|from|by|on|for|as|with|the)$", re.IGNORECASE)
 
 
 @dataclass(slots=True)

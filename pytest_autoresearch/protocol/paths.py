@@ -28,7 +28,7 @@ from pytest_autoresearch.protocol.vocabulary import normalise
 _BETWEEN = re.compile(
     r"(?:[\s,;&/+*_、，；]|\b(?:and|or|nor|plus|as well as|und|oder|sowie)\b|和|及|与|或)+", re.IGNORECASE
 )
-_APART = re.compile(r"\s*[,;，、；]\s*|\s+(?:and|or|und|oder|[&+/|])\s+|\s*[和及与]\s*")
+_APART = re.compile(r"(?:(?<!\s)\s+)?[,;，、；和及与]\s*|(?<!\s)\s+(?:and|or|und|oder|[&+/|])\s+")
 _EVERYTHING_ELSE = re.compile(
     r"(?:all|any|every)\w*\s+(?:\w+\s+)?(?:else|other)|(?:the\s+)?(?:rest|remainder)\b|alle[sn]?\s+(?:ander|übrig)"
     r"|(?:all|any|every)\w*\s+(?:\w+\s+)?(?:(?:that|which)\s+(?:is|are)\s+)?not\s+(?:listed|named|mentioned|above|in|a)\b"
@@ -56,7 +56,7 @@ _LOOKS_LIKE_PATH = re.compile(r"[/*]|\.\w+$|^\.|^\S+$")
 _IS_FILE = re.compile(r"\S*/\S*|\S+\.\w+")
 _LINK = re.compile(r"(?<!!)\[`?([^\[\]`]+)`?\]\(([^()\s]*)\)")
 _QUOTED = re.compile(r"([\"'])([^\"']+)\1|“([^“”]+)”")
-_SYMBOLS = re.compile(r"^[^\w\s\x00-\x7f]+\s+|\s+[^\w\s\x00-\x7f]+$")
+_SYMBOLS = re.compile(r"^[^\w\s\x00-\x7f]+\s+|(?<!\s)\s+[^\w\s\x00-\x7f]+$")
 _BULLET = re.compile(r"^\s*(?:[-*+]|\d+[.)])\s+")  # of a list that is indented too far to be one
 _PATH_COLUMNS = frozenset("file files path paths target targets datei dateien pfad 文件 路径".split())
 
@@ -192,7 +192,7 @@ def _names(value: str) -> tuple[list[str], str]:
     names = [name for name in _APART.split(value) if name]
     if "{" not in value and all(_IS_FILE.fullmatch(name) for name in names):
         return names, ""
-    names = [name for name in re.split(r"\s*[,，、]\s+", value) if name]
+    names = [name for name in re.split(r"(?:(?<!\s)\s+)?[,，、]\s+", value) if name]
     if all(_LOOKS_LIKE_PATH.search(name) for name in names):
         if len(names) == 1 and (excepting := re.fullmatch(rf"(?=\S*[/.*])(\S+)\s+({_EXCEPTING})", value, re.I)):
             return [excepting[1]], excepting[2]

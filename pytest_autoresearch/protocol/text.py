@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _SPAN = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
 _EMPHASISED_FIELD = re.compile(
     r"(\*\*|__|`|\*|_)(?P<key>[^*`]{1,60}?)[:：]?\s*\1\s*(?:[:：=–—-]\s*|$)(?P<value>.*)", re.DOTALL
 )
 _COLON_INSIDE = re.compile(r"(\*\*|__|\*|_)(?P<key>[^*`]{1,60}?)[:：]\s*\1\s*(?P<value>.*)", re.DOTALL)
 _PLAIN_FIELD = re.compile(r"(?P<key>[^:：=`*<>\"'$|]{1,60}?)\s*[:：=]\s*(?P<value>.*)", re.DOTALL)
-_REMARK = re.compile(r"\s+(?:-{1,3}>?|–|—|→|=>|#)\s+|\s*——+\s*|\s+\(|\s*（")
+_REMARK = re.compile(r"(?<!\s)\s+(?:-{1,3}>?|–|—|→|=>|#)\s+|(?:(?<!\s)\s+)?(?:——+\s*|（)|(?<!\s)\s+\(")
 _BLOCK_START = re.compile(r"(?P<number>\d{0,9})(?=[-+*#>`~=_|<\[\\.)])")
 _ESCAPED_START = re.compile(r"(\d{0,9})\\(?=[-+*#>`~=_|<\[\\.)])")
 _TASK_BOX = re.compile(r"^(?:\[[ xX]\]\s+)+")
 _SYMBOLS = re.compile(r"^(?:[^\w\s\x00-\x7f]+\s+)+")
-_PLACEHOLDER = re.compile(r"<[^<>]*[^<>\W][^<>]*>|\[[A-Z_ ]+\]|…|\.\.\.|TODO|TBD")
+_PLACEHOLDER = re.compile(r"<[^<>\w]*\w[^<>]*>|\[[A-Z_ ]+\]|…|\.\.\.|TODO|TBD")
 
 
 class Span(NamedTuple):
@@ -38,10 +37,16 @@ class Valued(NamedTuple):
 
 def one_line(text: str) -> str:
     """A text on one line, without HTML comments."""
-    before = None
-    while before != text:
-        before, text = text, _COMMENT.sub(" ", text)
-    return " ".join(text.split())
+    return " ".join(replace_comments(text, lambda _: " ").split())
+
+
+def replace_comments(text: str, instead: Callable[[str], str]) -> str:
+    """A text whose HTML comments are replaced, in one pass: what a replacement leaves forms no new comment."""
+    pieces, place = [], 0
+    while (start := text.find("<!--", place)) != -1 and (end := text.find("-->", start + 4)) != -1:
+        pieces += [text[place:start], instead(text[start : end + 3])]
+        place = end + 3
+    return "".join([*pieces, text[place:]])
 
 
 def spans(text: str) -> Iterator[Span]:

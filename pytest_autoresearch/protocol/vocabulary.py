@@ -70,6 +70,8 @@ _HIGHER = (
 )
 
 _IS_WORSE = r"(?:\s+values?)?\s*(?:is|are|=|ist|sind)\s*(?:worse|worst|bad|schlecht\w*)\b"
+_PHRASE = rf"(?:{_LOWER}|{_HIGHER})"
+_BETTER = r"\s+(?:values?\s+)?(?:is|are|ist|sind)\s+(?:better|best|besser|worse|bad)|越好|好"
 _IN_NAMES = r"(?:max|min|maximum|minimum|low|less|more|up|down)\b"
 
 
@@ -111,6 +113,4 @@ def read_direction(text: str) -> Direction | None:
 
 def without_directions(text: str) -> str:
     """A text without the words that only say a direction; ``max latency`` is a name."""
-    phrase = rf"(?:{_LOWER}|{_HIGHER})"
-    better = r"\s+(?:values?\s+)?(?:is|are|ist|sind)\s+(?:better|best|besser|worse|bad)|越好|好"
-    return re.sub(rf"(?i){phrase}(?:{better})|(?!{_IN_NAMES}){phrase}", " ", text)
+    return re.sub(rf"(?i){_PHRASE}(?:{_BETTER})|(?!{_IN_NAMES}){_PHRASE}", " ", text)

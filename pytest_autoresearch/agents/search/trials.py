@@ -13,6 +13,7 @@ from pytest_autoresearch.protocol.experiment import Experiment, Reason
 from pytest_autoresearch.protocol.model import Direction
 
 _TURN = re.compile(r"(?P<name>(?:[^\s,][^,]*?: )?\S+) (?P<old>\S.*?) -> (?P<new>\S.*)")
+_LONGEST_DESCRIPTION = 2000  # characters; a search writes none that is longer
 BLOCKED = frozenset(  # what a state itself brings about, and what it measured does not count
     {
         Reason.ERROR,
@@ -106,7 +107,7 @@ class Memory:
 
 def turns_in(description: str) -> tuple[Turn, ...]:
     """The knobs that a description says were turned; none when it says anything else as well."""
-    if " -> " not in description:
+    if " -> " not in description or len(description) > _LONGEST_DESCRIPTION:
         return ()
     turns = []
     for part in description.split(", "):

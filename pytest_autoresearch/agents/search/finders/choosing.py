@@ -13,7 +13,6 @@ from pytest_autoresearch.agents.search.knob import Knob, Rank, Scale
 from pytest_autoresearch.agents.search.literals import parse_number
 from pytest_autoresearch.errors import AgentError
 
-_ENTRY = re.compile(r"(?P<name>.+?)(?:\s*:\s*(?P<rest>[^:]*(?:\.\.|\|)[^:]*))?", re.DOTALL)
 _CHOICE = re.compile(r"[\w.+/ -]+")
 
 
@@ -106,12 +105,11 @@ def _bounds(knob: Knob, low: float, high: float) -> tuple[float, float]:
 
 
 def _rule(entry: str) -> _Rule:
-    match = _ENTRY.fullmatch(entry)
-    if match is None:
+    if not entry:
         raise AgentError("knobs: an entry is empty; write `name`, `name: lo..hi` or `name: a|b|c`")
-    name, rest = match["name"], match["rest"]
-    if rest is None:
-        return _Rule(name)
+    name, _, rest = (part.strip() for part in entry.rpartition(":"))
+    if not name or not (".." in rest or "|" in rest):
+        return _Rule(entry)
     if "|" in rest:
         choices = tuple(part.strip() for part in rest.split("|"))
         if not all(map(_CHOICE.fullmatch, choices)):
