@@ -54,14 +54,15 @@ def expressions() -> tuple[list[Expression], list[str]]:
                 uses.setdefault(owner.id if isinstance(owner, ast.Name) else owner.attr, set()).add(method)
             if isinstance(owner, ast.Name) and owner.id == "re" and method in METHODS | {"compile"}:
                 place = f"{info.name.partition('.')[2]}:{node.lineno}"
-                try:
-                    made = Expression(place, _made(node, method, module))
-                except NameError:
-                    unmade.append(place)
-                    continue
-                made.methods |= {method} & METHODS
-                found.append(made)
-                homes.append((made, module))
+                first = node.args[0]
+                for argument in (first.body, first.orelse) if isinstance(first, ast.IfExp) else (first,):
+                    try:
+                        made = Expression(place, _made(argument, node, method, module), {method} & METHODS)
+                    except NameError:
+                        unmade.append(place)
+                        continue
+                    found.append(made)
+                    homes.append((made, module))
     for made, module in homes:
         names = [name for name, value in vars(module).items() if value is made.pattern]
         made.name = f"{module.__name__.partition('.')[2]}.{names[0]}" if names else ""
@@ -70,7 +71,7 @@ def expressions() -> tuple[list[Expression], list[str]]:
     return found, unmade
 
 
-def _made(call: ast.Call, method: str, module: ModuleType) -> re.Pattern[Any]:
+def _made(argument: ast.expr, call: ast.Call, method: str, module: ModuleType) -> re.Pattern[Any]:
     names = {**vars(module), **LOCALS}
 
     def value(node: ast.expr) -> Any:
@@ -78,7 +79,7 @@ def _made(call: ast.Call, method: str, module: ModuleType) -> re.Pattern[Any]:
 
     flags = [keyword.value for keyword in call.keywords if keyword.arg == "flags"]
     flags += call.args[1:2] if method == "compile" else call.args[2:3] if method in _FLAGGED else []
-    return re.compile(value(call.args[0]), value(flags[0]) if flags else 0)
+    return re.compile(value(argument), value(flags[0]) if flags else 0)
 
 
 # ── texts ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -38,21 +38,21 @@ EXAMPLES = {
     "build": "write a command, for example `make`",
     "network": "write `yes` or `no`",
 }
-_AND = re.compile(r"[\s,;+&]*(?:\b(?:and|then|plus|und|dann)\b|和|与)?[\s,;+&]*", re.IGNORECASE)
+_AND = re.compile(r"[\s,;+&]*(?:(?:\b(?:and|then|plus|und|dann)\b|和|与)[\s,;+&]*)?", re.IGNORECASE)
 _WORDY_BOUND = (
-    (re.compile(r"\s+(?:must\s+|should\s+)?(?:stays?\s+|is\s+|be\s+|remains?\s+)?(?:at\s+most|no\s+more\s+than|not\s+exceed|"
+    (re.compile(r"(?<!\s)\s+(?:must\s+|should\s+)?(?:stays?\s+|is\s+|be\s+|remains?\s+)?(?:at\s+most|no\s+more\s+than|not\s+exceed|"
                 r"not\s+above|max(?:imum)?(?:\s+of)?|up\s+to|höchstens)\s+(?=[\d.+-])", re.I), " <= "),
-    (re.compile(r"\s+(?:must\s+|should\s+)?(?:stays?\s+|is\s+|be\s+|remains?\s+)?(?:below|under|less\s+than|unter)\s+"
+    (re.compile(r"(?<!\s)\s+(?:must\s+|should\s+)?(?:stays?\s+|is\s+|be\s+|remains?\s+)?(?:below|under|less\s+than|unter)\s+"
                 r"(?=[\d.+-])", re.I), " < "),
-    (re.compile(r"\s+(?:must\s+|should\s+)?(?:stays?\s+|is\s+|be\s+|remains?\s+)?(?:at\s+least|no\s+less\s+than|not\s+below|"
+    (re.compile(r"(?<!\s)\s+(?:must\s+|should\s+)?(?:stays?\s+|is\s+|be\s+|remains?\s+)?(?:at\s+least|no\s+less\s+than|not\s+below|"
                 r"min(?:imum)?(?:\s+of)?|mindestens)\s+(?=[\d.+-])", re.I), " >= "),
-    (re.compile(r"\s+(?:must\s+|should\s+)?(?:stays?\s+|is\s+|be\s+|remains?\s+)?(?:above|over|more\s+than|greater\s+than|"
+    (re.compile(r"(?<!\s)\s+(?:must\s+|should\s+)?(?:stays?\s+|is\s+|be\s+|remains?\s+)?(?:above|over|more\s+than|greater\s+than|"
                 r"über)\s+(?=[\d.+-])", re.I), " > "),
 )  # fmt: skip
 _REGRESSION = re.compile(
-    r"(?P<name>[A-Za-z_][\w./@%-]*)\s*[:=,—–-]?\s*(?:with\s+)?(?:a\s+)?"
+    r"(?P<name>[A-Za-z_][\w./@%-]*)(?:\s*[:=,—–-])?\s*(?:with\s+)?(?:a\s+)?"
     r"(?:max(?:imum)?[\s_-]*regression|(?:may|must)\s+(?:not\s+)?(?:regress|worsen)|(?:not\s+)?(?:regress|worsen)\w*)"
-    r"(?:\s+(?:of|by|at\s+most|up\s+to|more\s+than))*\s*[:=]?\s*(?P<size>[\d.]+\s*%?)",
+    r"(?:\s+(?:of|by|at\s+most|up\s+to|more\s+than))*(?:\s*[:=])?\s*(?P<size>[\d.]+\s*%?)",
     re.IGNORECASE,
 )
 _NAME = re.compile(r"[A-Za-z_][\w./@%-]*")
