@@ -51,7 +51,7 @@ _WORDY_BOUND = (
 )  # fmt: skip
 _REGRESSION = re.compile(
     r"(?P<name>[A-Za-z_][\w./@%-]*)(?:\s*[:=,—–-])?\s*(?:with\s+)?(?:a\s+)?"
-    r"(?:max(?:imum)?[\s_-]*regression|(?:may|must)\s+(?:not\s+)?(?:regress|worsen)|(?:not\s+)?(?:regress|worsen)\w*)"
+    r"(?:max(?:imum)?[\s_-]*regression|(?:may|must)\s+(?:not\s+)?(?:regress|worsen)|(?:not\s+)?(?:regress|worsen)[^\W\d]*)"
     r"(?:\s+(?:of|by|at\s+most|up\s+to|more\s+than))*(?:\s*[:=])?\s*(?P<size>[\d.]+\s*%?)",
     re.IGNORECASE,
 )
