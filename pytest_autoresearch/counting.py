@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+from pytest_autoresearch.executables import find
 
 _FOLDER = "CODSPEED_PROFILE_FOLDER"
 UNDER_CALLGRIND = (
@@ -26,7 +27,7 @@ size of the environment moves them. So both are the same in each run: numbers th
 
 def missing_tools() -> list[str]:
     """What has to be installed before instructions can be counted, as its owner would do it."""
-    valgrind = [] if shutil.which("valgrind") else ["valgrind (on Debian: apt install valgrind)"]
+    valgrind = [] if find("valgrind") else ["valgrind (on Debian: apt install valgrind)"]
     return valgrind + ([] if find_spec("pytest_codspeed") else ["pytest-codspeed (pip install pytest-codspeed)"])
 
 

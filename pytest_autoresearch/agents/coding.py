@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from pytest_autoresearch.agents.answer import LONGEST_FAILURE, parse_answer
 from pytest_autoresearch.agents.base import Agent, AgentSettings, Briefing, Desk, Proposal, Turn
 from pytest_autoresearch.agents.transcripts import Said
 from pytest_autoresearch.errors import AgentError
+from pytest_autoresearch.executables import find
 from pytest_autoresearch.protocol.experiment import Usage
 from pytest_autoresearch.text import clean, last_words
 
@@ -31,7 +31,7 @@ def create(settings: AgentSettings) -> Agent | None:
     adapter = ADAPTERS.get(name)
     if adapter is None:
         return None
-    program = shutil.which(adapter.program)
+    program = find(adapter.program)
     if program is None:
         raise AgentError(f"agent {name}: the program {adapter.program} is not on PATH\n  install it: {adapter.install}")
     handed = (*adapter.variables, *settings.pass_env)
@@ -39,7 +39,7 @@ def create(settings: AgentSettings) -> Agent | None:
         raise AgentError(f"agent {name}: no key in the environment\n  set one of: {', '.join(handed)}")
     if unknown := settings.prices.keys() - {"input", "output"}:
         raise AgentError(f"prices: {sorted(unknown)[0]!r} is unknown; input and output are, in USD per million tokens")
-    return CodingAgent(adapter, Path(program), replace(settings, model=model or settings.model))
+    return CodingAgent(adapter, program, replace(settings, model=model or settings.model))
 
 
 class CodingAgent:
@@ -107,8 +107,8 @@ def installation(program: Path) -> tuple[Path, ...]:
     needed = [real]
     modules = [parent for parent in real.parents if parent.name == "node_modules"]
     if modules:
-        node = shutil.which("node")
-        needed += [modules[-1], *([Path(node).resolve()] if node else [])]
+        node = find("node")
+        needed += [modules[-1], *([node.resolve()] if node else [])]
     environment = next((parent for parent in real.parents if (parent / "pyvenv.cfg").is_file()), None)
     if environment is not None:
         interpreter = (environment / "bin" / "python").resolve()

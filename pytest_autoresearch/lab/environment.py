@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from pytest_autoresearch.executables import workspaces
 from pytest_autoresearch.lab.toolchains import VARIABLES
 
 _ALLOWED = VARIABLES | frozenset(
@@ -28,8 +29,9 @@ def base_environment(
 ) -> dict[str, str]:
     """What every command gets of the supervisor's environment; nothing that could be a credential.
 
-    Programs are looked for last where a run may have put some: in the repository. A relative entry would mean the
-    directory that a command starts in, and so would an empty one, which ``LD_LIBRARY_PATH`` often ends with.
+    Programs are looked for last where a run may have put some: in the repository, and never in a workspace. A relative
+    entry would mean the directory that a command starts in, and so would an empty one, which ``LD_LIBRARY_PATH`` often
+    ends with.
     """
     allowed = _ALLOWED | _PROXIES if network else _ALLOWED
     environment = {n: value for n, value in inherited.items() if n in allowed or n.startswith("LC_")}
@@ -42,7 +44,8 @@ def base_environment(
 
 
 def _absolute(search: str) -> list[str]:
-    return [path for path in search.split(os.pathsep) if os.path.isabs(path)]
+    own = workspaces()
+    return [path for path in search.split(os.pathsep) if os.path.isabs(path) and not Path(path).is_relative_to(own)]
 
 
 def contract_environment(

@@ -42,6 +42,7 @@ class Layout:
         caches = [_absolute(text, here) for text in protocol.caches]
         outside = tuple(path for path in caches if not path.is_relative_to(site.top))
         for path in outside:
+            _refuse_programs(path, protocol.source)
             try:
                 path.mkdir(parents=True, exist_ok=True)
             except OSError as error:
@@ -75,6 +76,16 @@ class Layout:
 def moved(command: str, top: Path, workspace: Path) -> str:
     """The command with the repository's path replaced by the workspace's, for levels that can not mount one there."""
     return re.sub(re.escape(str(top)) + r"(?![\w.-])", lambda _: str(workspace), command)
+
+
+def _refuse_programs(cache: Path, source: str) -> None:
+    """A cache is written by runs: programs that people start, or the supervisor does, must not lie in it."""
+    for entry in os.environ.get("PATH", os.defpath).split(os.pathsep):
+        if os.path.isabs(entry) and Path(os.path.realpath(entry)).is_relative_to(os.path.realpath(cache)):
+            raise LabError(
+                f"{source}: caches: {cache}: {entry} on your PATH lies in it, so runs could put programs there\n"
+                "  declare only the directories below it that hold data"
+            )
 
 
 def _absolute(text: str, here: Path) -> Path:

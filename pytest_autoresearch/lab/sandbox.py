@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,18 +62,18 @@ class Choice:
     refused: tuple[str, ...] = ()
 
 
-def choose(isolation: str, *, scratch: Path) -> Choice:
+def choose(isolation: str, *, scratch: Path, repository: Path | None = None) -> Choice:
     """The best level that passes its self-test on this machine, which really attacks it.
 
     ``isolation`` is ``strict`` (bwrap or nothing), ``auto`` or ``none`` (level process). ``scratch`` is a directory
-    of the session. Raises LabError with the remedy if ``strict`` can not be had.
+    of the session; no program is taken from the ``repository``. Raises LabError with the remedy if ``strict`` can not
+    be had.
     """
     if isolation not in ("strict", "auto", "none"):
         raise LabError(f"isolation is {isolation!r}; it must be strict, auto or none")
     refused: list[str] = []
     if isolation != "none":
-        for level, probe in (("bwrap", _bwrap), ("landlock", _landlock)):
-            sandbox = probe(scratch)
+        for level, sandbox in _better(scratch, repository):
             if not isinstance(sandbox, str):
                 return Choice(sandbox, level, tuple(refused))
             refused.append(f"{level}: {sandbox}")
@@ -82,11 +82,17 @@ def choose(isolation: str, *, scratch: Path) -> Choice:
     return Choice(PlainSandbox(), "process", tuple(refused))
 
 
-def _bwrap(scratch: Path) -> Sandbox | str:
+def _better(scratch: Path, repository: Path | None) -> Iterator[tuple[str, Sandbox | str]]:
+    """The levels that confine, best first, each probed when it is asked for."""
+    yield "bwrap", _bwrap(scratch, repository)
+    yield "landlock", _landlock(scratch)
+
+
+def _bwrap(scratch: Path, repository: Path | None) -> Sandbox | str:
     """The level, or why not and the remedy."""
     if sys.platform != "linux":
         return f"needs Linux namespaces, which {platform.system()} does not have; run in a Linux container or machine"
-    program = bwrap.find_program()
+    program = bwrap.find_program(repository)
     if program is None:
         return "bubblewrap is not installed; `apt install bubblewrap`, or `pip install pytest-autoresearch[sandbox]`"
     sandbox = bwrap.BwrapSandbox(program)

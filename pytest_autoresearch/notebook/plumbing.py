@@ -9,6 +9,7 @@ import contextlib
 import os
 import shutil
 import signal
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from subprocess import PIPE
 from typing import IO, Any
 
 from pytest_autoresearch.errors import NotebookError
+from pytest_autoresearch.executables import NEUTRAL, find, repository_around, surroundings
 
 PATIENCE = 5.0
 """Seconds that a git without pipes gets to end by itself."""
@@ -59,13 +61,40 @@ ALWAYS = {
 }
 
 
-def command_layer(directory: Path) -> Any:
-    """GitPython's command layer at ``directory``; its import costs a quarter of a second, so it happens here."""
+def command_layer(repository: Path) -> tuple[Any, Path]:
+    """GitPython's command layer, and the git it is to start; its import costs a quarter of a second, so it is here.
+
+    Every git starts in a neutral directory and goes to the repository by itself.
+    """
+    program = find("git", repository)
+    if program is None:
+        raise NotebookError("git was not found on PATH\n  install git 2.30 or newer")
+    try:
+        return _layer_class(program, repository)(str(NEUTRAL)), program
+    except ImportError:
+        raise NotebookError(f"{program} does not start\n  install git 2.30 or newer") from None
+
+
+def _layer_class(program: Path, repository: Path) -> Any:
+    """GitPython starts git as it is imported, to ask for its version: it has to be the one that was found."""
+    if "git.cmd" in sys.modules:
+        return sys.modules["git.cmd"].Git
+    changed = {
+        "GIT_PYTHON_GIT_EXECUTABLE": str(program),
+        "GIT_PYTHON_REFRESH": "raise",
+        **surroundings(repository),
+    }
+    before = {name: os.environ.get(name) for name in changed}
+    os.environ.update(changed)
     try:
         from git.cmd import Git as CommandLayer
-    except ImportError:
-        raise NotebookError("git was not found on PATH\n  install git 2.30 or newer") from None
-    return CommandLayer(str(directory))
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+    return CommandLayer
 
 
 class Plumbing:
@@ -76,7 +105,7 @@ class Plumbing:
     def __init__(self, top: Path, git_dir: Path, common_dir: Path) -> None:
         self.top, self.git_dir, self.common_dir = top, git_dir, common_dir
         self.inherit: tuple[int, ...] = ()
-        self._layer = command_layer(top)
+        self._layer, self._program = command_layer(top)
         self._helpers: dict[str, Helper] = {}
         self._packs = 0
 
@@ -141,7 +170,7 @@ class Plumbing:
         where = (f"--git-dir={self.git_dir}", f"--work-tree={self.top}")
         pinned = {} if users_config else PINNED_ENVIRONMENT
         return self._layer.execute(
-            ["git", *where, *PINS, *args],
+            [str(self._program), "-C", str(self.top), *where, *PINS, *args],
             env={**ALWAYS, **pinned, **self._surroundings(), **(env or {})},
             istream=PIPE,
             as_process=True,
@@ -155,6 +184,7 @@ class Plumbing:
         traces = {name: "0" for name in os.environ if name.startswith("GIT_TRACE")}
         return {
             **traces,
+            **surroundings(self.top),
             "GIT_COMMON_DIR": str(self.common_dir),
             "GIT_OBJECT_DIRECTORY": str(self.common_dir / "objects"),
             "GIT_INDEX_FILE": str(self.git_dir / "index"),
@@ -305,17 +335,22 @@ def discover_places(path: Path) -> tuple[Path, Path, Path, str]:
     start = path if path.is_dir() else path.parent
     while not start.is_dir():
         start = start.parent
-    layer = command_layer(start)
+    around = repository_around(start)
+    layer, program = command_layer(around)
     try:
         _, out, err = layer.execute(
-            ["git", "rev-parse", *_REV_PARSE], with_extended_output=True, with_exceptions=False, stdout_as_string=False
+            [str(program), "-C", str(start), "rev-parse", *_REV_PARSE],
+            env=surroundings(around),
+            with_extended_output=True,
+            with_exceptions=False,
+            stdout_as_string=False,
         )
     except OSError as error:
         raise NotebookError(f"git can not be started: {error}\n  install git 2.30 or newer") from None
     except Exception as error:
         if type(error).__name__ != "GitCommandNotFound":
             raise
-        raise NotebookError("git was not found on PATH\n  install git 2.30 or newer") from None
+        raise NotebookError(f"{program} does not start\n  install git 2.30 or newer") from None
     answers = [os.fsdecode(line) for line in out.split(b"\n")]
     if answers[0] == "true":
         raise NotebookError(f"{start}: this is a bare repository\n  use a clone that has a working tree")

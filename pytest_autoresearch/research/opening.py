@@ -19,6 +19,7 @@ from pytest_autoresearch.agents.base import Agent, AgentSettings
 from pytest_autoresearch.agents.command import words_of
 from pytest_autoresearch.agents.registry import create
 from pytest_autoresearch.errors import AgentError, ConfigError, LabError
+from pytest_autoresearch.executables import workspaces
 from pytest_autoresearch.judge import Judge, JudgeSettings, JudgeState
 from pytest_autoresearch.lab.executors.local import LocalExecutor
 from pytest_autoresearch.lab.job import Executor, Site
@@ -217,6 +218,13 @@ def machine_fingerprint() -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
+def system_name() -> str:
+    """System, release, machine and C library; ``platform.platform()`` would start whatever PATH has as `uname`."""
+    here = os.uname()
+    libc = "".join(platform.libc_ver())
+    return f"{here.sysname}-{here.release}-{here.machine}" + (f"-with-{libc}" if libc else "")
+
+
 def _tag(protocol: Protocol, settings: Settings, known: Sequence[Session]) -> str:
     """The tag asked for, else the newest of this config, else the date the session begins."""
     asked = settings.tag or protocol.tag
@@ -243,7 +251,7 @@ def _new_session(git: Git, protocol: Protocol, settings: Settings, tag: str) -> 
             "pytest-autoresearch": version("pytest-autoresearch"),
             "pytest": version("pytest"),
             "python": platform.python_version(),
-            "system": platform.platform(),
+            "system": system_name(),
         },
         started=datetime.now(timezone.utc),
         seed=settings.seed,
@@ -292,9 +300,8 @@ def _shown(value: object) -> str:
 @contextmanager
 def _scratch(git: Git, tag: str) -> Iterator[Path]:
     """A directory of this session alone, in the user's cache and never in the checkout; gone afterwards."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     name = hashlib.sha256(str(git.common_dir).encode("utf-8", "surrogateescape")).hexdigest()[:12]
-    scratch = cache / "pytest-autoresearch" / f"{name}-{tag}"
+    scratch = workspaces() / f"{name}-{tag}"
     try:
         remove_tree(scratch)  # what a session that died has left; the lock says that it is not in use
         scratch.mkdir(parents=True, mode=0o700)
@@ -312,7 +319,7 @@ def _scratch(git: Git, tag: str) -> Iterator[Path]:
 def _executor(name: str, site: Site, hook: Any) -> Iterator[Executor]:
     executor: Executor | None = hook.pytest_autoresearch_executor(name=name, site=site)
     if executor is None and name == "local":
-        executor = LocalExecutor(site, choose(site.isolation, scratch=site.scratch))
+        executor = LocalExecutor(site, choose(site.isolation, scratch=site.scratch, repository=site.top))
     if executor is None:
         raise LabError(f"executor {name!r} is unknown; `local` is built in, others come from plugins")
     try:

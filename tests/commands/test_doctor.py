@@ -111,15 +111,27 @@ def test_missing_programs_and_space_are_bad(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_agents_on_path_are_named_with_version_and_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = tmp_path / "claude"
+    program, here = tmp_path / "bin" / "claude", tmp_path / "project"
+    program.parent.mkdir()
+    here.mkdir()
     program.write_text("#!/bin/sh\necho '2.1.0 (Claude Code)'\n")
     program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    without = findings(tmp_path, tmp_path)["agent claude"]
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    without = findings(here, tmp_path)["agent claude"]
     assert (without.health, without.text) == (Health.NOTE, "2.1.0 (Claude Code), no key in the environment")
-    with_key = findings(tmp_path, tmp_path, ANTHROPIC_API_KEY="hush")["agent claude"]
+    with_key = findings(here, tmp_path, ANTHROPIC_API_KEY="hush")["agent claude"]
     assert (with_key.health, with_key.text) == (Health.OK, "2.1.0 (Claude Code), with ANTHROPIC_API_KEY")
-    assert "aider" in findings(tmp_path, tmp_path)["agents"].remedy
+    assert "aider" in findings(here, tmp_path)["agents"].remedy
+
+
+def test_a_program_of_the_repository_is_named_and_not_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "project" / "node_modules" / ".bin" / "claude"
+    program.parent.mkdir(parents=True)
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/started\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    assert findings(tmp_path / "project", tmp_path)["agent claude"].text.startswith("claude, in the repository")
+    assert not (tmp_path / "started").exists()
 
 
 def test_bayes_without_optuna_is_named_with_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -396,7 +396,7 @@ class TestChoice:
             choose("docker", scratch=tmp_path)
 
     def test_strict_fails_closed_with_the_remedy(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(bwrap, "find_program", lambda: None)
+        monkeypatch.setattr(bwrap, "find_program", lambda repository: None)
         with pytest.raises(LabError, match="apt install bubblewrap"):
             choose("strict", scratch=tmp_path)
 
@@ -404,7 +404,7 @@ class TestChoice:
         broken = tmp_path / "bwrap"
         broken.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2; exit 1")
         broken.chmod(0o755)
-        monkeypatch.setattr(bwrap, "find_program", lambda: broken)
+        monkeypatch.setattr(bwrap, "find_program", lambda repository: broken)
         choice = choose("auto", scratch=tmp_path)
         assert choice.level != "bwrap"
         assert choice.refused[0].startswith("bwrap: bwrap: No permissions to create new namespace; ")

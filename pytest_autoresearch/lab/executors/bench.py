@@ -14,7 +14,7 @@ from pytest_autoresearch.lab.layout import MOST_PARTS, Layout, moved
 from pytest_autoresearch.lab.process import Command, Ending, Outcome, execute
 from pytest_autoresearch.lab.programs import named_in, needed_by
 from pytest_autoresearch.lab.sandbox import Sandbox, View
-from pytest_autoresearch.lab.throwaway import make_repository
+from pytest_autoresearch.lab.throwaway import find_git, make_repository
 from pytest_autoresearch.lab.workspace import Workspace
 from pytest_autoresearch.protocol.experiment import FileEntry
 
@@ -34,6 +34,8 @@ class Bench:
         self._data: tuple[Path, ...] = ()
         self._hides = True
         self._build_limit = FIRST_BUILD
+        if site.protocol.git_throwaway:
+            self._git = find_git(site.top)
         self._imported = editable_roots(site.top, site_directories())
 
     def fill(self, state: Mapping[str, FileEntry], *, hides: bool = True) -> bool:
@@ -46,7 +48,7 @@ class Bench:
         self._state = visible
         built = self.workspace.fill(visible)
         if self._site.protocol.git_throwaway:
-            make_repository(self.workspace.root)
+            make_repository(self.workspace.root, self._git, top)
         return built
 
     def prepare(self, state: Mapping[str, FileEntry], tick: Tick, *, hides: bool = True) -> Outcome | None:
