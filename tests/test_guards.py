@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from pytest_autoresearch.research.contexts import touching_tests
+from pytest_autoresearch.research.guards import PYTEST as PYTEST_START
 from pytest_autoresearch.research.guards import Suite, blamed, failed_tests, failure_words, has_summary, start_fails
 from tests.marked_project import HALVE, Marked, marked_project
 
 FILES = ("pkg/pytest.ini", "pkg/tests/test_a.py", "pkg/tests/unit/test_b.py")
-PYTEST = 'python -m pytest --verbosity=-1 -r fE --color=no -x -o cache_dir="$(mktemp -d)"'
+START = f"{PYTEST_START} --verbosity=-1 -r fE --color=no"
+PYTEST = f'{START} -x -o cache_dir="$(mktemp -d)"'
 
 GUARDED = """
 @pytest.mark.autoresearch(metric="loss", direction="lower", targets=["model.py"], guard=%s)
@@ -53,7 +55,7 @@ def test_paths_node_ids_and_options_are_for_pytest_and_the_rest_are_commands(gua
 
 def test_affected_begins_with_what_failed_before_and_then_runs_everything() -> None:
     suite = Suite(".", ("test_a.py",), ("-n", "2"))
-    pytest_command = 'python -m pytest --verbosity=-1 -r fE --color=no -n 2 -o cache_dir="$(mktemp -d)"'
+    pytest_command = f'{START} -n 2 -o cache_dir="$(mktemp -d)"'
     assert suite.commands("affected", fail_fast=False, first=["test_a.py::t[x y]"]) == [
         f"{pytest_command} 'test_a.py::t[x y]'",
         pytest_command,

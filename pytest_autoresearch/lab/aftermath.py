@@ -13,20 +13,11 @@ from pathlib import PurePosixPath
 
 from pytest_autoresearch.lab.found import Found
 from pytest_autoresearch.lab.workspace import LITTER, Workspace
+from pytest_autoresearch.protocol.shadowing import STEERING
 from pytest_autoresearch.text import one_line
 
 _CODE = re.compile(r"\.(?:py|pyw|so(?:\.\d+)*|pyd|dylib|egg-link)$")
 _BYTECODE = re.compile(r"\.(?:pyc|pyo|pth)$")
-_STEERING = frozenset(
-    """
-    pytest.ini .pytest.ini pytest.toml .pytest.toml tox.ini setup.cfg pyproject.toml .coveragerc
-    mypy.ini .mypy.ini ruff.toml .ruff.toml .flake8 .pylintrc pylintrc
-    .gitattributes .gitmodules .gitignore Makefile makefile GNUmakefile package.json .npmrc .Rprofile .Renviron .rspec
-    .env .envrc .python-version .tool-versions go.mod go.work Cargo.toml
-    """.split()
-)
-"""Names that change what an extract command does although nobody names them."""
-
 _TRUSTED_BY_TOOLS = LITTER | {".cargo"}
 """Directories whose settings and cached verdicts a tool takes for its own."""
 
@@ -92,7 +83,7 @@ def _misleads(found: Found) -> bool:
 
 
 def _steers(path: str) -> bool:
-    return path.rpartition("/")[2] in _STEERING
+    return path.rpartition("/")[2] in STEERING
 
 
 def _leaves(path: str, target: str) -> bool:

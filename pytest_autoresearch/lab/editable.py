@@ -26,16 +26,28 @@ def editable_roots(top: Path, places: Iterable[Path]) -> tuple[str, ...]:
     return tuple(path.relative_to(top).as_posix() for path in inside if path.is_relative_to(top))
 
 
+def packages_elsewhere(place: Path, top: Path) -> Iterator[str]:
+    """The names that the import hooks recorded in ``place`` take from other repositories than ``top``."""
+    for package, path in _hooked(place):
+        if not Path(path).is_relative_to(top):
+            yield package.partition(".")[0]
+
+
 def _roots(place: Path) -> Iterator[str]:
     for record in sorted(place.glob("*.pth")):
         with suppress(OSError, UnicodeDecodeError):
             lines = record.read_text(encoding="utf-8").splitlines()
             yield from (line.strip() for line in lines if os.path.isabs(line.strip()))
+    for package, path in _hooked(place):
+        with suppress(IndexError):
+            # The directory that has to be on the path for `import a.b` to find <root>/a/b.
+            yield str(Path(path).parents[package.count(".")])
+
+
+def _hooked(place: Path) -> Iterator[tuple[str, str]]:
     for hook in sorted(place.glob("__editable__*_finder.py")):
-        with suppress(OSError, ValueError, SyntaxError, AttributeError, IndexError):
-            for package, path in _mapping(hook.read_text(encoding="utf-8")).items():
-                # The directory that has to be on the path for `import a.b` to find <root>/a/b.
-                yield str(Path(path).parents[package.count(".")])
+        with suppress(OSError, ValueError, SyntaxError, AttributeError):
+            yield from _mapping(hook.read_text(encoding="utf-8")).items()
 
 
 def _mapping(source: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ import difflib
 import os
 import posixpath
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import NoReturn
@@ -19,6 +19,7 @@ from pytest_autoresearch.protocol.discover import CONFIG
 from pytest_autoresearch.protocol.globs import is_glob, matches
 from pytest_autoresearch.protocol.model import PathRule, Protocol
 from pytest_autoresearch.protocol.scripts import scripts_of
+from pytest_autoresearch.protocol.shadowing import Shadowing
 
 PROTECTED = (
     *(".gitattributes", ".gitmodules", ".gitignore"),
@@ -71,7 +72,7 @@ class Rule:
 class Scope:
     """``targets``: tracked files that a candidate may change, sorted; ``readonly``: tracked files that are named so.
 
-    ``scripts``: the tracked files that the extract commands execute.
+    ``scripts``: the tracked files that the extract commands execute; ``shadowing``: what new files may not be.
     All paths are POSIX and relative to the repository's top.
     """
 
@@ -82,6 +83,7 @@ class Scope:
     target_rules: tuple[Rule, ...]
     readonly_rules: tuple[Rule, ...]
     scripts: frozenset[str] = frozenset()
+    shadowing: Shadowing | None = None
 
     def admits(self, path: str) -> bool:
         """Whether a candidate may change, add or delete this file."""
@@ -101,9 +103,9 @@ class Scope:
             return f"{path} is protected: it counts as a target only when it is named exactly"
         if posixpath.dirname(path) == self.directory and posixpath.basename(path) in OUTPUTS:
             return f"{path} is written by the harness"
-        if any(rule.covers(path) for rule in self.target_rules):
-            return None
-        return f"{path} is no target file"
+        if not any(rule.covers(path) for rule in self.target_rules):
+            return f"{path} is no target file"
+        return None if self.shadowing is None else self.shadowing.refusal(path)
 
     def part_of_protocol(self, path: str) -> str | None:
         """As what a file says how candidates are measured and judged; None for one that does not."""
@@ -134,9 +136,15 @@ def is_protected(path: str) -> bool:
     )
 
 
-def resolve_paths(protocol: Protocol, tracked: Collection[str]) -> Scope:
-    """The scope of a protocol, where ``tracked`` are the files of the start commit, relative to the top."""
-    return _Resolver(protocol, tracked).scope()
+def resolve_paths(
+    protocol: Protocol, tracked: Collection[str], *, installed: Collection[str] = (), roots: Collection[str] = ()
+) -> Scope:
+    """The scope of a protocol, where ``tracked`` are the files of the start commit, relative to the top.
+
+    ``installed``: the names that the machine's interpreters import from elsewhere; ``roots``: directories that are
+    known to be imported from, beside those that the protocol's commands tell.
+    """
+    return _Resolver(protocol, tracked).scope(installed, roots)
 
 
 def retargeted(protocol: Protocol, targets: Collection[str], *, base: Path, top: Path) -> Protocol:
@@ -167,7 +175,7 @@ class _Resolver:
         self._directories = {parent for path in self._files for parent in _parents(path)}
         self._file = protocol.source.partition("::")[0]
 
-    def scope(self) -> Scope:
+    def scope(self, installed: Collection[str], roots: Collection[str]) -> Scope:
         readonly = [self._rule(rule, "readonly", n) for n, rule in enumerate(self._protocol.readonly)]
         targets = [self._rule(rule, "targets", n) for n, rule in enumerate(self._protocol.targets)]
         directory = str(self._protocol.directory)
@@ -181,7 +189,24 @@ class _Resolver:
             scripts=self._scripts(),
         )
         admitted = {path for n, rule in enumerate(targets) for path in self._admitted(rule, n, scope)}
-        return replace(scope, targets=tuple(sorted(admitted)))
+        scope = replace(scope, targets=tuple(sorted(admitted)))
+        if all(rule.is_exact for rule in targets):
+            return scope  # nothing new is admitted
+        imported = {*roots, *self._roots()}
+        shadowing = Shadowing.of(self._files, targets=scope.targets, roots=imported, installed=installed)
+        return replace(scope, shadowing=shadowing)
+
+    def _roots(self) -> Iterator[str]:
+        """The directories that the protocol's commands start in, and those of the programs that they start."""
+        protocol, directory = self._protocol, str(self._protocol.directory)
+        commands = (protocol.run, protocol.build, protocol.metric.extract, *protocol.guard)
+        hidden = protocol.holdout
+        for command in filter(None, (*commands, *((hidden.run, hidden.extract) if hidden is not None else ()))):
+            yield from map(posixpath.dirname, scripts_of(command, self._files, directory))
+            named = re.findall(r"\b(?:(?:cd|pushd)\s+|PYTHONPATH=)[\"']?([\w./:-]+)", command)
+            yield from (_beside(directory, place) for word in named for place in word.split(":"))
+        search = protocol.env.get("PYTHONPATH", "").split(os.pathsep)
+        yield from (_beside(directory, place) for place in ("", *search))
 
     def _scripts(self) -> frozenset[str]:
         protocol = self._protocol
@@ -251,6 +276,11 @@ _MISSING = {
     "targets": "commit it first; sessions start from the commit that is checked out",
     "readonly": "commit it first; a file that git does not track is named in the front matter, under `data:`",
 }
+
+
+def _beside(directory: str, place: str) -> str:
+    path = posixpath.normpath(posixpath.join(directory, place))
+    return "" if path == "." else path
 
 
 def _parents(path: str) -> Iterable[str]:

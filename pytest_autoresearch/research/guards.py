@@ -18,8 +18,15 @@ AFFECTED = "affected"
 PRIVATE_CACHE = '-o cache_dir="$(mktemp -d)"'
 """Gives a pytest its cache, but none that another run has filled."""
 
+_START = (
+    "import sys; kept = sys.path[:]; sys.path[:] = filter(None, kept); import pytest; "
+    "sys.path[:] = kept; sys.argv[0] = 'pytest'; sys.exit(pytest.console_main())"
+)
+PYTEST = f'python -c "{_START}"'
+"""``python -m pytest``, but pytest and what it needs are imported before the candidate's directory is looked into."""
+
 MOST_NAMED = 20
-_INI_FILES = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
+INI_FILES = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
 _SUMMARY = re.compile(r"\b\d+ (?:passed|skipped|xfailed|xpassed|deselected)\b", re.IGNORECASE)
 _SUMMARY_LINES = 40
 _FAILED = re.compile(r"(?:FAILED|ERROR) (?P<test>\S.*?)(?: - (?P<why>.*))?$")
@@ -53,7 +60,7 @@ class Suite:
 
     def _pytest(self, selection: str, *, fail_fast: bool) -> str:
         words = [
-            "python -m pytest --verbosity=-1 -r fE --color=no",
+            f"{PYTEST} --verbosity=-1 -r fE --color=no",
             *(["-x"] if fail_fast else []),
             *self.options,
             PRIVATE_CACHE,
@@ -74,7 +81,7 @@ class Suite:
         """Where the whole suite is run: the nearest directory upwards that configures pytest, else the top."""
         place = posixpath.normpath(self.directory)
         while place not in (".", ""):
-            if any(posixpath.join(place, name) in self.files for name in _INI_FILES):
+            if any(posixpath.join(place, name) in self.files for name in INI_FILES):
                 return place
             place = posixpath.dirname(place)
         return "."

@@ -21,7 +21,9 @@ from pytest_autoresearch.agents.registry import create
 from pytest_autoresearch.errors import AgentError, ConfigError, LabError
 from pytest_autoresearch.executables import workspaces
 from pytest_autoresearch.judge import Judge, JudgeSettings, JudgeState
+from pytest_autoresearch.lab.environment import base_environment
 from pytest_autoresearch.lab.executors.local import LocalExecutor
+from pytest_autoresearch.lab.importing import names_elsewhere
 from pytest_autoresearch.lab.job import Executor, Site
 from pytest_autoresearch.lab.removal import remove_tree
 from pytest_autoresearch.lab.sandbox import WEAK, choose
@@ -38,7 +40,9 @@ from pytest_autoresearch.protocol.model import Protocol
 from pytest_autoresearch.protocol.scope import Scope, resolve_paths
 from pytest_autoresearch.protocol.serialise import digests, fixed, from_json, to_json
 from pytest_autoresearch.protocol.settings import Settings, resolve
+from pytest_autoresearch.protocol.shadowing import python_paths
 from pytest_autoresearch.report.terminal import Opening
+from pytest_autoresearch.research.guards import INI_FILES
 from pytest_autoresearch.research.loop import Parts, Research
 from pytest_autoresearch.research.submodules import Submodules
 from pytest_autoresearch.research.watch import Watch
@@ -60,7 +64,7 @@ def opened(protocol: Protocol, git: Git, settings: Settings, *, hook: Any, watch
         session = begun or _new_session(git, protocol, settings, tag)
         _refuse_changes(session, protocol)
         tracked = git.files(session.start).keys()
-        scope = resolve_paths(protocol, tracked)
+        scope = _scope(protocol, git, session.start)
         _refuse_unseen_scripts(settings.agents, protocol, git.top, tracked)
         notebook = stack.enter_context(
             Notebook.open(
@@ -103,6 +107,26 @@ def opened(protocol: Protocol, git: Git, settings: Settings, *, hook: Any, watch
                 paused=lambda: steering.paused(state),
             )
         )
+
+
+def _scope(protocol: Protocol, git: Git, start: str) -> Scope:
+    """The protocol's scope in a session's start commit, knowing what the machine's interpreters import."""
+    files = git.files(start)
+    scope = resolve_paths(protocol, files.keys())
+    if scope.shadowing is None:
+        return scope
+    inis = [entry.blob for path, entry in files.items() if path.rpartition("/")[2] in INI_FILES]
+    texts = (data.decode("utf-8", "replace") for data in git.read(inis).values())
+    environment = base_environment(
+        os.environ, interpreter_bin=Path(sys.executable).parent, top=git.top, network=protocol.network
+    )
+    commands = [command for command in (protocol.metric.extract, *protocol.guard) if command]
+    return resolve_paths(
+        protocol,
+        files.keys(),
+        installed=names_elsewhere(commands, top=git.top, search=environment["PATH"]),
+        roots=[place for text in texts for place in python_paths(text)],
+    )
 
 
 @contextmanager
