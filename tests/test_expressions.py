@@ -14,7 +14,10 @@ BOUNDED = {
     "lab.programs._PROGRAM": "5,000 characters of a command",
     "agents.search.trials._TURN": "2,000 characters of a description",
 }
-UNMADE = {"protocol.globs": "made from a pattern: tested below"}
+UNMADE = {
+    "protocol.globs": "made from a pattern: tested below",
+    "lab.remedies": "the name of a file, escaped",
+}
 
 FOUND, NOT_MADE = expressions()
 

@@ -1,6 +1,6 @@
 """``pytest-autoresearch doctor``: what this machine offers a session, why not more, and what would give more.
 
-Looks, starts a few programs, changes nothing and asks no server.
+Looks, starts a few programs, runs the protocol once in its sandbox, changes nothing and asks no server.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=Path(),
         help="config or its directory, or a marked test (default: here)",
     )
+    parser.add_argument("--no-run", action="store_true", help="look only: do not try the run and the guards")
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
 
 
@@ -74,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
         from pytest_autoresearch.lab.sandbox import choose
 
         choice = choose("auto", scratch=Path(scratch), repository=repository_around(args.path))
-        findings = list(examine(args.path, os.environ, choice, Path(scratch)))
+        findings = list(examine(args.path, os.environ, choice, Path(scratch), tries=not args.no_run))
     ready = all(finding.health is not Health.BAD for finding in findings)
     if args.json:
         answer = {"ready": ready, "isolation": choice.level, "findings": [asdict(finding) for finding in findings]}
@@ -84,12 +85,17 @@ def run(args: argparse.Namespace) -> int:
     return 0 if ready else 1
 
 
-def examine(path: Path, environ: Mapping[str, str], choice: Choice, scratch: Path) -> Iterator[Finding]:
-    """Everything worth knowing, what a session needs first. ``path`` is the config or the directory it is for."""
+def examine(
+    path: Path, environ: Mapping[str, str], choice: Choice, scratch: Path, *, tries: bool = False
+) -> Iterator[Finding]:
+    """Everything worth knowing, what a session needs first. ``path`` is the config or the directory it is for.
+
+    ``tries``: the protocol is run once, for a minute at most.
+    """
     yield from _software(repository_around(path))
     yield _isolation(choice)
     yield _disk()
-    yield from _here(path, environ, choice)
+    yield from _here(path, environ, choice, tries=tries)
     yield from _agents(environ, repository_around(path))
     yield from _gpus(environ, choice, scratch)
     yield from _github(path, environ)
@@ -132,7 +138,7 @@ def _disk() -> Finding:
     return Finding("disk", Health.OK, text) if free >= LEAST_SPACE else Finding("disk", Health.BAD, text, remedy)
 
 
-def _here(path: Path, environ: Mapping[str, str], choice: Choice) -> Iterator[Finding]:
+def _here(path: Path, environ: Mapping[str, str], choice: Choice, *, tries: bool) -> Iterator[Finding]:
     """Whether the protocol at ``path``, if there is one, can be run with what there is."""
     from pytest_autoresearch.agents.base import AgentSettings
     from pytest_autoresearch.agents.registry import create, describe
@@ -167,6 +173,11 @@ def _here(path: Path, environ: Mapping[str, str], choice: Choice) -> Iterator[Fi
     if settings.isolation == "strict" and choice.level != "bwrap":
         text = "it asks for isolation strict, which this machine does not give"
         yield Finding("protocol", Health.BAD, text, choice.refused[0])
+    elif tries:
+        from pytest_autoresearch.commands.trying import trouble
+
+        failed, told = trouble(protocol, git.top, settings)
+        yield Finding("run", Health.BAD, failed, told) if failed else Finding("run", Health.OK, told)
 
 
 def _agents(environ: Mapping[str, str], repository: Path) -> Iterator[Finding]:

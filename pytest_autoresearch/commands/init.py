@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
@@ -14,22 +14,22 @@ from pytest_autoresearch.errors import ConfigError
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.protocol.discover import CONFIG
 from pytest_autoresearch.protocol.durations import parse_duration
-from pytest_autoresearch.protocol.experiment import Measurement, Reason, Role
+from pytest_autoresearch.protocol.experiment import Reason
 from pytest_autoresearch.protocol.markdown import parse
 from pytest_autoresearch.protocol.metric import checked_name
 from pytest_autoresearch.protocol.model import Direction, Metric, PathRule, Protocol
 from pytest_autoresearch.protocol.render import render
-from pytest_autoresearch.protocol.scope import resolve_paths
+from pytest_autoresearch.protocol.settings import resolve
 from pytest_autoresearch.protocol.shell import not_a_command
 from pytest_autoresearch.protocol.suggest import direction_of, suggest
 from pytest_autoresearch.protocol.tags import parse_tag
 from pytest_autoresearch.protocol.template import template
 from pytest_autoresearch.protocol.text import escape_start, one_line, quoted
 from pytest_autoresearch.protocol.vocabulary import read_direction
+from pytest_autoresearch.research.proving import Proof, prove
 
 LARGEST_FILE = 200_000
 MOST_FILES = 2_000
-LONGEST_PROOF = 3600.0
 T = TypeVar("T")
 
 GOAL = "Describe in a sentence or two what should get better, and why it matters."
@@ -81,7 +81,9 @@ def run(args: argparse.Namespace) -> int:
         protocol = parse(text, file=protocol.source)  # with line numbers for what may be wrong with its paths
         _write(config, text)
         print(f"{config} is written. Proving it with one run of the commit that is checked out …", flush=True)
-        return _report(prove(protocol, git), protocol, config)
+        with _ticking() as tick:
+            proof = prove(protocol, git, resolve({}, os.environ, protocol.options, {}), tick=tick)
+        return _report(proof, protocol, config)
 
 
 def _take_over(source: Path, config: Path) -> int:
@@ -144,30 +146,6 @@ def tracked_texts(git: Git, directory: PurePosixPath) -> dict[str, str]:
         for path in chosen
         if len(contents[wanted[path]]) <= LARGEST_FILE and b"\0" not in contents[wanted[path]][:4096]
     }
-
-
-def prove(protocol: Protocol, git: Git) -> Measurement:
-    """One run of the protocol on the commit that is checked out, as the loop would make it."""
-    from pytest_autoresearch.lab.executors.local import LocalExecutor
-    from pytest_autoresearch.lab.job import Job, Site
-    from pytest_autoresearch.lab.sandbox import choose
-
-    state = git.files("HEAD")
-    scope = resolve_paths(protocol, state.keys())
-    with tempfile.TemporaryDirectory(prefix="autoresearch-init-") as scratch, _ticking() as tick:
-        site = Site(
-            top=git.top,
-            scratch=Path(scratch),
-            tag="init",
-            protocol=protocol,
-            read_blobs=git.read,
-            interpreter_bin=Path(sys.executable).parent,
-            targets=frozenset(scope.targets),
-            readonly=scope.readonly,
-        )
-        with closing(LocalExecutor(site, choose("auto", scratch=Path(scratch)))) as lab:
-            timeout = protocol.deadline or LONGEST_PROOF
-            return lab.measure(Job(Role.INCUMBENT, 0, 0, state, timeout, protocol.budget), tick)
 
 
 # Asking
@@ -285,8 +263,8 @@ def _ticking() -> Iterator[Callable[[float], None]]:
         print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
-def _report(measured: Measurement, protocol: Protocol, config: Path) -> int:
-    name = protocol.metric.name
+def _report(proof: Proof, protocol: Protocol, config: Path) -> int:
+    name, measured = protocol.metric.name, proof.measured
     if measured.value is not None:
         place = "the log" if protocol.metric.extract is None else "the extract command"
         print(f"It works: {name} = {measured.value:.6g} after {measured.duration:.1f} s, read from {place}.")
@@ -296,5 +274,7 @@ def _report(measured: Measurement, protocol: Protocol, config: Path) -> int:
     print(f"The run does not give {name} yet: {failure.value}: {measured.detail}")
     if measured.log_tail:
         print("The end of its log:\n" + "\n".join(f"    {line}" for line in measured.log_tail.split("\n")))
-    print(f"Change {config} or the code (and commit it); `pytest --autoresearch` tries again.")
+    for remedy in proof.remedies:
+        print(f"To mend it: {remedy.line}")
+    print(f"Change {config} or the code (and commit it); `pytest-autoresearch doctor` tries again.")
     return 1

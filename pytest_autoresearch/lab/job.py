@@ -39,13 +39,17 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A command that is no measurement (build, guard, agent's turn): how it ended and what it said."""
+    """A command that is no measurement (build, guard, agent's turn): how it ended and what it said.
+
+    ``building``: it is the build before the command that failed.
+    """
 
     exit_code: int | None
     stdout: bytes
     stderr: bytes
     timed_out: bool
     duration: float
+    building: bool = False
 
 
 def as_it_is(state: Mapping[str, FileEntry]) -> Mapping[str, FileEntry]:

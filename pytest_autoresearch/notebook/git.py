@@ -265,6 +265,12 @@ class Git:
         out = self.plumbing.run(*args, users_config=True, limit=1_000_000)
         return [os.fsdecode(path) for path in out.split(b"\0") if path]
 
+    def untracked(self) -> list[str]:
+        """Paths of the checkout that are neither tracked nor ignored, whole directories as one, relative to the top."""
+        args = ("ls-files", "-z", "--others", "--exclude-standard", "--directory", "--no-empty-directory")
+        out = self.plumbing.run(*args, users_config=True, limit=1_000_000)
+        return [os.fsdecode(path) for path in out.split(b"\0") if path]
+
     def ignores(self, path: Path) -> bool:
         """Whether the user's ignore rules cover ``path``."""
         args = ("check-ignore", "-z", "--stdin")

@@ -12,6 +12,7 @@ import shlex
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from pytest_autoresearch.lab.metrics import telling_line
 from pytest_autoresearch.text import one_line
 
 AFFECTED = "affected"
@@ -113,8 +114,8 @@ def blamed(details: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(reversed(found)))
 
 
-def start_fails(guard: str, output: str, *, timed_out: bool) -> str:
-    """What to say of a guard that fails before anything was changed."""
+def start_fails(guard: str, output: str, remedies: Sequence[str] = (), *, timed_out: bool) -> str:
+    """What to say of a guard that fails before anything was changed. ``remedies``: what its sandbox lacks."""
     named = [f"{test} - {why}" if why else test for test, why in failed_tests(output).items()] or _lines(output)[-5:]
     lines = ["it timed out"] if timed_out else named[:MOST_NAMED]
     more = [f"and {len(named) - MOST_NAMED} more"] if len(named) > MOST_NAMED else []
@@ -122,7 +123,23 @@ def start_fails(guard: str, output: str, *, timed_out: bool) -> str:
         [
             f"the guard `{guard}` fails on the start commit, before any change:",
             *(f"    {line}" for line in (*lines, *more)),
-            "  a guard has to be green to begin with: mend it and commit, or guard with what passes",
+            *(f"  {line}" for line in remedies or (_MEND,)),
+        ]
+    )
+
+
+_MEND = "a guard has to be green to begin with: mend it and commit, or guard with what passes"
+
+
+def build_fails(build: str, output: str, remedies: Sequence[str] = ()) -> str:
+    """What to say where a guard has nothing to run in, since the build before it failed."""
+    told = telling_line(output.encode()) or "it ended without a word"
+    return "\n".join(
+        [
+            f"the build fails on the start commit: {told}",
+            f"  command: {build}",
+            *(f"    {line}" for line in _lines(output)[-5:]),
+            *(f"  {line}" for line in remedies),
         ]
     )
 

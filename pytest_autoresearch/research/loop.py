@@ -12,12 +12,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 
 from pytest_autoresearch.agents.base import Agent
 from pytest_autoresearch.agents.briefing import looks_trivial
 from pytest_autoresearch.errors import AutoresearchError
 from pytest_autoresearch.judge import Judge, Step, Verdict
+from pytest_autoresearch.lab.advice import baseline_advice
 from pytest_autoresearch.lab.job import Executor, Job
 from pytest_autoresearch.measuring import ASSERTED, BEST
 from pytest_autoresearch.notebook.git import Git
@@ -28,6 +30,7 @@ from pytest_autoresearch.protocol.model import Protocol
 from pytest_autoresearch.protocol.scope import Scope
 from pytest_autoresearch.protocol.settings import Settings
 from pytest_autoresearch.research.candidate import Candidate, Drafts, Ruling
+from pytest_autoresearch.research.diagnosis import Diagnosis
 from pytest_autoresearch.research.proposing import Proposer
 from pytest_autoresearch.research.referee import Referee, suite_of
 from pytest_autoresearch.research.stopping import Tally
@@ -128,14 +131,15 @@ class Research:
         """
         began = _now()
         candidate = self.drafts.baseline(self.parts.git.tree(self.parts.session.start))
-        red = self.referee.start_fails(candidate, self.deadline)
+        red = self.referee.start_fails(candidate, self.deadline, self._diagnosis().of)
         if red is not None:
             raise BaselineFailed(red)
         measurements = self._calibrate(0)
         if self.protocol.holdout is not None:
             hidden = self._by_holdout(candidate.state, 0, 0)
             if hidden.value is None:
-                raise BaselineFailed(self._advice(hidden, self.protocol.holdout.run))
+                again = partial(self._by_holdout, candidate.state, 0, 0)
+                raise BaselineFailed(self._advice(hidden, self.protocol.holdout.run, again))
         self.notebook.begin_session(self.parts.session)
         level = self.judge.level
         ruling = Ruling(Reason.IMPROVED, "baseline", level.estimate, level.interval)
@@ -209,7 +213,8 @@ class Research:
             measured = self._measure(self.drafts.incumbent, Role.INCUMBENT, number, len(measurements))
             measurements.append(measured)
             if measured.value is None and not self.history:
-                raise BaselineFailed(self._advice(measured, self.protocol.run))
+                again = partial(self.measure, self.drafts.incumbent, Role.INCUMBENT, number, 0)
+                raise BaselineFailed(self._advice(measured, self.protocol.run, again))
             step = self.judge.tell(measured.value)
         return measurements
 
@@ -398,10 +403,12 @@ class Research:
         text = f"{self.parts.session.seed}:{number}:{index}".encode()
         return int.from_bytes(hashlib.sha256(text).digest()[:4], "big") >> 1
 
-    def _advice(self, measured: Measurement, command: str) -> str:
-        from pytest_autoresearch.lab.advice import baseline_advice
+    def _advice(self, measured: Measurement, command: str, again: Callable[[], object]) -> str:
+        found = self._diagnosis().of(f"{measured.log_tail}\n{measured.detail}", measured.duration, again)
+        return baseline_advice(measured, replace(self.protocol, run=command), found)
 
-        return baseline_advice(measured, replace(self.protocol, run=command), self.parts.git.ignored())
+    def _diagnosis(self) -> Diagnosis:
+        return Diagnosis(self.protocol, self.parts.git, self.lab, self.drafts.start)
 
 
 def _now() -> datetime:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,15 +12,27 @@ from pytest_autoresearch.errors import LabError
 from pytest_autoresearch.judge.comparing import compared
 from pytest_autoresearch.lab.job import Executor, Finished, Tick
 from pytest_autoresearch.lab.limits import broken_limit, over_budget
+from pytest_autoresearch.lab.remedies import Remedy
 from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Reason, Role
 from pytest_autoresearch.protocol.model import Protocol
 from pytest_autoresearch.research.candidate import Candidate, Ruling
 from pytest_autoresearch.research.contexts import touching_tests
-from pytest_autoresearch.research.guards import AFFECTED, Suite, blamed, failure_words, has_summary, start_fails
+from pytest_autoresearch.research.guards import (
+    AFFECTED,
+    Suite,
+    blamed,
+    build_fails,
+    failure_words,
+    has_summary,
+    start_fails,
+)
 from pytest_autoresearch.text import one_line
 
 LOST = 0.05  # how likely a candidate that is as good as the incumbent loses a noisy holdout
 SHORTEST_GUARD = 600.0  # s; a test suite may well take longer than one run
+
+Diagnose = Callable[[str, float, Callable[[], object]], Sequence[Remedy]]
+"""What to do about a command, by what it said, the seconds it took, and a way to run it again."""
 
 TESTS_FAILED = 1  # pytest's exit code; with another, tests that failed earlier may only have another name now
 
@@ -41,12 +54,17 @@ class Referee:
         self._protocol, self._lab, self._phase, self._tick = protocol, lab, phase, tick
         self._suite, self._checkout, self._history = suite, checkout, history
 
-    def start_fails(self, start: Candidate, deadline: float) -> str | None:
+    def start_fails(self, start: Candidate, deadline: float, diagnose: Diagnose) -> str | None:
         """What to tell the user of a guard that fails on the start commit, None when all are green."""
         for guard in self._protocol.guard:
             done = self._failing(guard, start, deadline, fail_fast=False)
             if done is not None:
-                return start_fails(guard, _text(done), timed_out=done.timed_out)
+                again = partial(self._failing, guard, start, deadline, fail_fast=False)
+                found = diagnose(_text(done), done.duration, again)
+                told = [remedy.line for remedy in found]
+                if done.building:
+                    return build_fails(self._protocol.build or "", _text(done), told)
+                return start_fails(guard, _text(done), told, timed_out=done.timed_out)
         return None
 
     def uphold(

@@ -1,63 +1,38 @@
-"""When a baseline fails, the user is told the log's end and the likeliest cause."""
+"""When a baseline fails, the user is told the log's end and the one thing to do."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import PurePosixPath
 
-from pytest_autoresearch.lab.advice import baseline_advice, likely_missing
+from pytest_autoresearch.lab.advice import baseline_advice
+from pytest_autoresearch.lab.remedies import Remedy
 from pytest_autoresearch.protocol.experiment import Measurement, Reason, Role
 from pytest_autoresearch.protocol.model import Direction, Metric, Protocol
 
-PROTOCOL = Protocol(goal="", metric=Metric("loss", Direction.LOWER), targets=(), run="python train.py", data=("given",))
-IGNORED = [
-    ".venv/",
-    "src/__pycache__/",
-    "given/",
-    "results.tsv",
-    "a/deep/cache.bin",
-    "big/",
-    "corpus.txt",
-    "x.egg-info/",
-    ".pytest_cache/README.md",
-    "sub/.pytest_cache/v/",
-]
-
-
-def test_paths_that_the_log_names_come_first() -> None:
-    log = "FileNotFoundError: [Errno 2] No such file or directory: 'a/deep/cache.bin'"
-    assert likely_missing(log, PROTOCOL, IGNORED) == ["a/deep/cache.bin", "big", "corpus.txt"]
-    assert likely_missing("", PROTOCOL, IGNORED) == ["big", "corpus.txt", "a/deep/cache.bin"]
-
-
-def test_a_marked_test_is_told_the_argument_of_its_marker() -> None:
-    marked = replace(PROTOCOL, source="test_a.py::test_a")
-    failed = Measurement(Role.INCUMBENT, failure=Reason.ERROR)
-    assert baseline_advice(failed, marked, ["corpus.txt"]).endswith(
-        'if the run needs one, name it in the marker: data=["corpus.txt"]'
-    )
-
-
-def test_paths_are_written_as_the_front_matter_wants_them() -> None:
-    inner = Protocol(goal="", metric=PROTOCOL.metric, targets=(), run="x", directory=PurePosixPath("exp/one"))
-    assert likely_missing("", inner, ["exp/one/data", "common/data"]) == ["../../common/data", "data"]
+PROTOCOL = Protocol(goal="", metric=Metric("loss", Direction.LOWER), targets=(), run="python train.py")
 
 
 def test_the_advice_has_the_reason_the_command_the_log_and_the_remedy() -> None:
     failed = Measurement(
         Role.INCUMBENT, failure=Reason.ERROR, detail="exit status 1", log_tail="reading corpus.txt\nboom"
     )
-    assert baseline_advice(failed, PROTOCOL, IGNORED).splitlines() == [
+    assert baseline_advice(
+        failed, PROTOCOL, [Remedy("write in the front matter: data: [corpus.txt]")]
+    ).splitlines() == [
         "the baseline failed: error: exit status 1",
         "  command: python train.py",
         "  the log ends with:",
         "    reading corpus.txt",
         "    boom",
-        "  a run sees committed files only; git ignores these, which the checkout has:",
-        "    corpus.txt",
-        "    big",
-        "    a/deep/cache.bin",
-        "  if the run needs one, name it in the front matter: data: [corpus.txt]",
+        "  write in the front matter: data: [corpus.txt]",
+    ]
+
+
+def test_a_build_that_fails_is_named_as_that_with_its_own_command() -> None:
+    failed = Measurement(Role.INCUMBENT, failure=Reason.ERROR, detail="build: a.c:3:1: error: expected ';'")
+    assert baseline_advice(failed, replace(PROTOCOL, build="make"), []).splitlines() == [
+        "the build fails on the start commit: a.c:3:1: error: expected ';'",
+        "  command: make",
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from pytest_autoresearch.errors import LabError
@@ -15,6 +16,7 @@ from pytest_autoresearch.lab.process import Command, Ending, Outcome, execute
 from pytest_autoresearch.lab.programs import named_in, needed_by
 from pytest_autoresearch.lab.sandbox import Sandbox, View
 from pytest_autoresearch.lab.throwaway import find_git, make_repository
+from pytest_autoresearch.lab.watching import Lookout
 from pytest_autoresearch.lab.workspace import Workspace
 from pytest_autoresearch.protocol.experiment import FileEntry
 
@@ -23,7 +25,10 @@ SHORTEST_BUILD = 60.0  # s
 
 
 class Bench:
-    """A workspace named ``name`` below the site's scratch directory."""
+    """A workspace named ``name`` below the site's scratch directory.
+
+    ``lookout``, where there is one, watches every command; that costs time, so it is for runs that are not compared.
+    """
 
     def __init__(self, site: Site, sandbox: Sandbox, layout: Layout, name: str) -> None:
         self._site, self._sandbox, self._layout = site, sandbox, layout
@@ -34,6 +39,7 @@ class Bench:
         self._data: tuple[Path, ...] = ()
         self._hides = True
         self._build_limit = FIRST_BUILD
+        self.lookout: Lookout | None = None
         if site.protocol.git_throwaway:
             self._git = find_git(site.top)
         self._imported = editable_roots(site.top, site_directories())
@@ -140,10 +146,13 @@ class Bench:
             home=home or {},
         )
         try:
-            with self._sandbox.wrap(command, view) as confined:
+            with self._watched(command) as command, self._sandbox.wrap(command, view) as confined:
                 return execute(confined, tick=tick, observe=observe)
         except OSError as error:
             raise LabError(f"a command can not be started at level {self._sandbox.level}: {error}") from error
+
+    def _watched(self, command: Command) -> AbstractContextManager[Command]:
+        return nullcontext(command) if self.lookout is None else self.lookout.around(command)
 
     def _readonly(self) -> tuple[Path, ...]:
         """Read-only files to mount so; where there are very many, checking them afterwards has to do."""

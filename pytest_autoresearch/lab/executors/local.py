@@ -8,8 +8,10 @@ import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 from pytest_autoresearch.errors import LabError
+from pytest_autoresearch.lab.advice import BUILDING
 from pytest_autoresearch.lab.aftermath import settle
 from pytest_autoresearch.lab.executors.bench import Bench
 from pytest_autoresearch.lab.gpus import Lease, find_gpus
@@ -25,7 +27,9 @@ from pytest_autoresearch.lab.metrics import (
 )
 from pytest_autoresearch.lab.process import Ending, Outcome
 from pytest_autoresearch.lab.progress import GivenUp, Progress
+from pytest_autoresearch.lab.reach import home
 from pytest_autoresearch.lab.sandbox import Choice
+from pytest_autoresearch.lab.watching import Lookout
 from pytest_autoresearch.protocol.experiment import Change, FileEntry, Measurement, Reason, Role
 from pytest_autoresearch.text import one_line
 
@@ -72,7 +76,7 @@ class LocalExecutor:
         if failed is not None:
             reason, words = failure_of(failed, failed.stdout) or (Reason.ERROR, "")
             return Measurement(
-                job.role, failure=reason, detail=f"build: {words}", seed=job.seed, log_tail=tail(failed.stdout)
+                job.role, failure=reason, detail=f"{BUILDING}{words}", seed=job.seed, log_tail=tail(failed.stdout)
             )
         with self._lease(tick) as (lease, observe):
             environment = {
@@ -92,11 +96,12 @@ class LocalExecutor:
         """Run a guard in a workspace of its own."""
         self._require_space()
         outcome = self._guards.prepare(state, tick)
+        building = outcome is not None
         if outcome is None:
             with self._lease(tick) as (lease, _):
                 environment = {**self._guards.environment(), **lease.environment}
                 outcome = self._guards.run(command, environment, timeout=timeout, tick=tick, devices=lease.devices)
-        return _finished(outcome)
+        return replace(_finished(outcome), building=building)
 
     def agent_turn(
         self,
@@ -126,6 +131,24 @@ class LocalExecutor:
             by_agent=True,
         )
         return _finished(outcome)
+
+    @contextmanager
+    def watching(self) -> Iterator[Lookout]:
+        """What commands ask for and do not find is noted while this lasts; they are slower for it."""
+        lookout = Lookout(home=home(), scratch=self._site.scratch, moved=self._moved())
+        for bench in self._benches:
+            bench.lookout = lookout
+        try:
+            yield lookout
+        finally:
+            for bench in self._benches:
+                bench.lookout = None
+
+    def _moved(self) -> tuple[tuple[Path, Path], ...]:
+        """Where a level without mounts has the checkout."""
+        if self.isolation == "bwrap":
+            return ()
+        return tuple((bench.workspace.root, self._site.top) for bench in self._benches)
 
     def close(self) -> None:
         """Remove the workspaces."""

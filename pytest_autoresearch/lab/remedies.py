@@ -1,0 +1,399 @@
+"""From the symptoms of a command that failed in the sandbox to the one line that mends it. Pure but for a look around.
+
+The rules are asked in order and the first that knows an answer has the word: a wrong remedy beside the right one costs
+people more than none.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+
+from pytest_autoresearch.lab.lookups import Asked, Lookup
+from pytest_autoresearch.lab.missing import Checkout, Need, is_code
+
+MOST_NEEDS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Remedy:
+    """One line for people. ``key`` and ``value`` are what it sets in the protocol, empty where it is no setting."""
+
+    line: str
+    key: str = ""
+    value: str = ""
+
+
+@dataclass(frozen=True)
+class Symptoms:
+    """What is known of a failure: the command's words, what it was seen to miss, and the checkout beside it."""
+
+    log: str
+    checkout: Checkout
+    lookups: Sequence[Lookup] = ()
+    build: str | None = None
+    """The command that would build the targets, as the repository's own files say."""
+
+    @cached_property
+    def all(self) -> tuple[Lookup, ...]:
+        """What was missed, by the watch and by the words, each once and the latest last."""
+        return tuple(dict.fromkeys((*spoken(self.log, self.checkout), *self.lookups)))
+
+    def setting(self, key: str, value: str) -> Remedy:
+        """The remedy that sets a key of the protocol, written where the protocol stands."""
+        protocol = self.checkout.protocol
+        listed = key in ("data", "caches")
+        values = [*(getattr(protocol, key) if listed else ()), *(value.split(", ") if listed else [value])]
+        if "::" in protocol.source:
+            shown = json.dumps(values if listed else value, ensure_ascii=False)
+            return Remedy(f"write in the marker: {key}={shown}", key, value)
+        shown = f"[{', '.join(map(_yaml, values))}]" if listed else value
+        return Remedy(f"write in the front matter: {key}: {shown}", key, value)
+
+
+def remedies(symptoms: Symptoms) -> tuple[Remedy, ...]:
+    """What to do about it, most often one line; empty where the words tell no more than the person reads in them."""
+    for rule in _RULES:
+        found = tuple(rule(symptoms))
+        if found:
+            return found
+    return ()
+
+
+Rule = Callable[[Symptoms], Iterator[Remedy]]
+
+# ------------------------------------------------------------------------------------------------------- what words say
+
+_NO_GIT = re.compile(
+    r"not a git repository|InvalidGitRepositoryError|unable to detect version for|could not find (?:a )?git repository"
+    r"|could not find repository (?:at|from)|versioneer.*(?:no .git|unable)|not under git|does not appear to be a git",
+    re.IGNORECASE,
+)
+_NO_NETWORK = re.compile(
+    r"[Tt]emporary failure in name resolution|[Nn]ame or service not known|[Nn]etwork is unreachable"
+    r"|[Cc]ould ?n.t resolve host|[Cc]ould not resolve|getaddrinfo (?:ENOTFOUND|EAI_AGAIN|failed)|EAI_AGAIN|ENETUNREACH"
+    r"|nodename nor servname"
+    r"|[Ff]ailed to (?:lookup|look up) address|dns error|NameResolutionError|no such host|Errno -[23]\]"
+    r"|dial (?:tcp|udp)[^\n]*(?:unreachable|refused|lookup)|Failed to establish a new connection|Max retries exceeded"
+    r"|Cannot connect to host|Unable to connect to the server|URLError|ConnectError|LocalEntryNotFoundError"
+    r"|[Uu]nable to resolve host|[Nn]etwork is down|[Cc]an't reach database|Unknown host|UnknownHostException",
+)
+_FETCHERS = (
+    (re.compile(r"crates\.io|index\.crates|as a dependency of package|spurious network"), "cargo fetch", ()),
+    (re.compile(r"proxy\.golang\.org|sum\.golang\.org"), "go mod download", ()),
+    (re.compile(r"registry\.(?:npmjs|yarnpkg)\.|npm (?:ERR|error)"), "npm install", ("node_modules",)),
+    (re.compile(r"pypi\.org|files\.pythonhosted|simple/"), "uv sync (or pip install)", (".venv", "venv")),
+    (re.compile(r"pkg\.julialang\.org"), "julia --project -e 'using Pkg; Pkg.instantiate()'", ()),
+    (re.compile(r"static\.rust-lang\.org"), "rustup toolchain install", ()),
+    (re.compile(r"conda\.anaconda\.org|repo\.anaconda\.com|prefix\.dev"), "the environment's install", (".pixi",)),
+)
+"""Who fetches packages, by the address it asks; what makes that unnecessary; the folder it then leaves."""
+
+_NO_PROGRAM = (
+    re.compile(r"(?:^|[\s:])(?P<name>[\w.+/~-]+): (?:command )?not found", re.MULTILINE),
+    re.compile(r"env: [‘'\"]?(?P<name>[\w.+-]+)[’'\"]?: No such file"),
+    re.compile(r"No such file or directory: ['\"](?P<name>[\w.+-]+)['\"]"),
+    re.compile(r"exec: \"(?P<name>[\w.+-]+)\": executable file not found"),
+    re.compile(r"spawn (?P<name>[\w.+-]+) ENOENT"),
+    re.compile(r"make: (?P<name>[\w.+-]+): No such file"),
+    re.compile(r"linker [`'](?P<name>[\w.+-]+)[`'] not found"),
+    re.compile(r"(?P<name>[\w.+-]+): program not found|could not find (?:the )?program [`'\"](?P<other>[\w.+-]+)"),
+    re.compile(r"could not execute process [`'](?P<name>[\w.+-]+)"),
+)
+_NO_MODULE = re.compile(
+    r"No module named ['\"](?P<python>[\w.]+)['\"]"
+    r"|Cannot find (?:module|package) ['\"](?P<node>[^'\"]+)['\"]"
+    r"|cannot import name ['\"](?P<name>\w+)['\"] from (?:partially initialized module )?['\"](?P<parent>[\w.]+)['\"]"
+)
+_READ_ONLY = re.compile(r"(?i)read-only file system|\bEROFS\b|os error 30")
+_MISSING = re.compile(
+    r"(?i)no such file|not found|cannot open|can't open|could not open|unable to open|failed to open|does not exist"
+    r"|doesn't exist|errno 2\]|enoent|permission denied|cannot access|os error 2\b|nosuchfile|missing|can't find"
+    r"|cannot find|could not find"
+)
+_PATHS = re.compile(
+    r"""(?:(?<=[\s'"`(=:\[<‘“])|^)(~?[\w.+@%$-]*(?:/[\w.+@%=,$-]+)+/?|[\w+@%-]+(?:\.[\w+-]+)+|\.?[\w-]+)""",
+    re.MULTILINE,
+)
+_EXCEPTION = re.compile(r"^[ \t]*(?:E[ \t]+)?[A-Za-z_][\w.]*(?:Error|Exception)\b(?!.*No such file)", re.MULTILINE)
+
+
+def spoken(log: str, checkout: Checkout) -> Iterator[Lookup]:
+    """The paths that a log complains of, modules included, as far as the machine has them and a run does not."""
+    here = checkout.top / checkout.protocol.directory
+    for line in log.splitlines():
+        if _MISSING.search(line):
+            for word in _PATHS.findall(line):
+                path = Path(os.path.normpath(here / os.path.expanduser(word.rstrip(".,:;"))))
+                if _is_missed(path, checkout):
+                    yield Lookup(path)
+    for found in _NO_MODULE.finditer(log):
+        for path in _modules(found, here, checkout):
+            if _is_missed(path, checkout):
+                yield Lookup(path)
+
+
+def _is_missed(path: Path, checkout: Checkout) -> bool:
+    if not os.path.lexists(path):
+        return False
+    if not path.is_relative_to(checkout.top):
+        return path.is_relative_to(checkout.home) or len(path.parts) > 2
+    inside = path.relative_to(checkout.top).as_posix()
+    return inside != "." and checkout.covering(inside, checkout.tracked) is None
+
+
+def _modules(found: re.Match[str], here: Path, checkout: Checkout) -> Iterator[Path]:
+    """Where a module that could not be imported may lie in the checkout."""
+    if found["node"]:
+        name = found["node"]
+        yield Path(os.path.normpath(here / name))
+        yield from (Path(f"{here / name}{suffix}") for suffix in (".js", ".mjs", ".cjs", ".ts", ".json"))
+        around = (place for place in (here, *here.parents) if checkout.top in (place, *place.parents))
+        yield from (place / "node_modules" / name for place in around)
+        return
+    dotted = found["python"] or f"{found['parent']}.{found['name']}"
+    place = PurePosixPath(*dotted.split("."))
+    for root in dict.fromkeys((here, here / "src", checkout.top, checkout.top / "src")):
+        yield root / f"{place}.py"
+        yield root / place
+        yield from sorted((root / place.parent).glob(f"{place.name}.*.so")) if (root / place.parent).is_dir() else ()
+
+
+# ---------------------------------------------------------------------------------------------------------------- rules
+
+
+def _git(symptoms: Symptoms) -> Iterator[Remedy]:
+    if _NO_GIT.search(symptoms.log) and not symptoms.checkout.protocol.git_throwaway:
+        yield symptoms.setting("git", "throwaway")
+
+
+def _named_paths(symptoms: Symptoms) -> Iterator[Remedy]:
+    """What was missed and is named in the words."""
+    named = [lookup for lookup in symptoms.all if _is_named(lookup, symptoms)]
+    yield from _for_needs(symptoms, _needs(symptoms, named))
+
+
+def _environment(symptoms: Symptoms) -> Iterator[Remedy]:
+    """A launcher that misses its environment goes to the network, or finds no module: the environment is there."""
+    if not (_NO_NETWORK.search(symptoms.log) or _NO_MODULE.search(symptoms.log)):
+        return
+    checkout = symptoms.checkout
+    places = [checkout.top / path for path in checkout.environments]
+    asked = [
+        place
+        for place in places
+        if any(lookup.path.is_relative_to(place) or place.is_relative_to(lookup.path) for lookup in symptoms.lookups)
+    ]
+    fetched = [folder for words, _, folders in _FETCHERS if words.search(symptoms.log) for folder in folders]
+    asked = asked or [place for place in places if place.name in fetched]
+    yield from _for_needs(symptoms, _needs(symptoms, [Lookup(place) for place in asked]))
+
+
+def _kept(symptoms: Symptoms) -> Iterator[Remedy]:
+    """What one command leaves in HOME is not there for the next."""
+    kept = [lookup for lookup in symptoms.lookups if lookup.asked in (Asked.KEPT, Asked.WRITE)]
+    yield from _for_needs(symptoms, _needs(symptoms, kept))
+    if kept and not _needs(symptoms, kept):
+        yield Remedy("HOME is empty for every command: let the run write into the working directory instead")
+
+
+def _read_only(symptoms: Symptoms) -> Iterator[Remedy]:
+    """A run wrote to what is read-only for it."""
+    checkout = symptoms.checkout
+    for line in symptoms.log.splitlines():
+        if not _READ_ONLY.search(line):
+            continue
+        paths = [Path(os.path.expanduser(word)) for word in _PATHS.findall(line) if word.startswith(("/", "~"))]
+        path = next((path for path in paths if len(path.parts) > 2), None)
+        if path is None:
+            yield Remedy(
+                "the run writes to what it may only read: let it write into the working directory, or to caches:"
+            )
+        elif path.is_relative_to(checkout.top):
+            inside = path.relative_to(checkout.top).as_posix()
+            yield Remedy(f"{inside} is read-only for a run: let it write elsewhere, or name a directory under caches:")
+        elif fetcher := _fetcher_of(path, checkout.home):
+            yield Remedy(f"a run does not install packages: do it once in your own shell, with {fetcher}")
+        else:
+            yield symptoms.setting("caches", checkout.shown(path if path.is_dir() else path.parent))
+        return
+
+
+def _network(symptoms: Symptoms) -> Iterator[Remedy]:
+    if not _NO_NETWORK.search(symptoms.log):
+        return
+    for words, fetcher, folders in _FETCHERS:
+        if words.search(symptoms.log):
+            then = f", then {symptoms.setting('data', folders[0]).line}" if folders else ""
+            yield Remedy(f"a run does not install packages: do it once in your own shell, with {fetcher}{then}")
+            return
+    if not symptoms.checkout.protocol.network:
+        yield symptoms.setting("network", "yes")
+
+
+def _program(symptoms: Symptoms) -> Iterator[Remedy]:
+    """A program that is not there: where it is, or that it is nowhere."""
+    names = [n for p in _NO_PROGRAM for m in p.finditer(symptoms.log) for n in m.groupdict().values() if n]
+    for name in dict.fromkeys(names):
+        checkout, base = symptoms.checkout, PurePosixPath(name).name
+        if "/" in name or name.isdigit() or "." in name.strip("."):
+            continue
+        found = shutil.which(name, path=checkout.search)
+        elsewhere = [place / base for place in _likely_places(checkout) if (place / base).is_file()]
+        if found is not None:
+            need = checkout.need(Lookup(Path(found).absolute(), Asked.PROGRAM))
+            yield from _for_needs(symptoms, [need] if need else [])
+        elif elsewhere:
+            where = checkout.shown(elsewhere[0])
+            if elsewhere[0].is_relative_to(checkout.top):
+                environment = checkout.covering(elsewhere[0].relative_to(checkout.top).as_posix(), checkout.ignored)
+                line = symptoms.setting("data", checkout.relative(environment or where)).line
+                yield Remedy(f"{name} is not on PATH, but there is {where}: write that in the command, and {line}")
+            else:
+                yield Remedy(
+                    f"{name} is not on the PATH of the shell that started pytest: write {where} in the command"
+                )
+        else:
+            yield Remedy(f"{name} is not installed on this machine: install it, or write the command without it")
+        return
+
+
+def _module(symptoms: Symptoms) -> Iterator[Remedy]:
+    """A Python module that the interpreter of pytest lacks."""
+    for found in _NO_MODULE.finditer(symptoms.log):
+        dotted = found["python"]
+        if not dotted:
+            continue
+        package, checkout = dotted.partition(".")[0], symptoms.checkout
+        for place in checkout.environments:
+            if any((checkout.top / place).glob(f"lib/python3*/site-packages/{package}*")):
+                python = f"{checkout.relative(place)}/bin/python"
+                line = symptoms.setting("data", checkout.relative(place)).line
+                yield Remedy(f"{package} is in {checkout.relative(place)}: write {python} in the command, and {line}")
+                return
+        if not _has_package(checkout, package):
+            yield Remedy(f"{package} is not installed beside pytest: {sys.executable} -m pip install {package}")
+        return
+
+
+def _silent(symptoms: Symptoms) -> Iterator[Remedy]:
+    """Where no words explain the end, what was missed last is the likeliest cause."""
+    checkout = symptoms.checkout
+    if _EXCEPTION.search(symptoms.log):
+        return
+    for lookup in reversed(symptoms.lookups):
+        needs = _needs(symptoms, [lookup]) if _is_telling(lookup.path, checkout) else []
+        if needs:
+            yield from _for_needs(symptoms, needs)
+            return
+
+
+_RULES: tuple[Rule, ...] = (
+    _git,
+    _named_paths,
+    _environment,
+    _kept,
+    _read_only,
+    _network,
+    _program,
+    _module,
+    _silent,
+)
+
+# -------------------------------------------------------------------------------------------------------------- helpers
+
+
+def _needs(symptoms: Symptoms, lookups: Sequence[Lookup]) -> list[Need]:
+    needs = (symptoms.checkout.need(lookup) for lookup in lookups)
+    return list(dict.fromkeys(need for need in needs if need is not None))
+
+
+def _for_needs(symptoms: Symptoms, needs: Sequence[Need]) -> Iterator[Remedy]:
+    """One line for each kind of need, what is named first first."""
+    by_kind: dict[str, list[str]] = {}
+    for need in needs:
+        by_kind.setdefault(need.kind, []).append(need.path)
+    for kind, paths in by_kind.items():
+        outer = [p for p in paths if not any(p != q and p.startswith(f"{q.rstrip('/')}/") for q in paths)][:MOST_NEEDS]
+        if kind == "build":
+            yield _for_product(symptoms, outer[0])
+        elif kind == "commit":
+            yield from _for_uncommitted(symptoms, outer)
+        elif kind == "submodule":
+            yield Remedy(f"the submodule {outer[0]} is not checked out: git submodule update --init {outer[0]}")
+        else:
+            yield symptoms.setting(kind, ", ".join(dict.fromkeys(", ".join(outer).split(", "))))
+
+
+def _for_uncommitted(symptoms: Symptoms, paths: Sequence[str]) -> Iterator[Remedy]:
+    for path in paths:
+        line = f"{path} is there but not committed, and a run sees committed files only: commit it"
+        yield Remedy(line if is_code(path) else f"{line}, or {symptoms.setting('data', path).line}")
+
+
+def _for_product(symptoms: Symptoms, path: str) -> Remedy:
+    """What was built is built again for every candidate, or each would be measured by the same binary."""
+    command = symptoms.build or "the command that builds it"
+    told = symptoms.setting("build", command)
+    line = f"{path} is built from sources, so every candidate has to build its own: {told.line}"
+    return Remedy(line, told.key, told.value)
+
+
+def _yaml(path: str) -> str:
+    """A path as an entry of a list in YAML."""
+    return path if re.fullmatch(r"[\w.~/][\w./~+@ -]*", path) else json.dumps(path, ensure_ascii=False)
+
+
+def _is_telling(path: Path, checkout: Checkout) -> bool:
+    """Whether a missed path says something without words: every program looks for settings in HOME."""
+    if path.is_relative_to(checkout.top):
+        return True
+    return path.is_relative_to(checkout.home) and not path.relative_to(checkout.home).parts[0].startswith(".")
+
+
+def _is_named(lookup: Lookup, symptoms: Symptoms) -> bool:
+    """Whether the words are about this path: in full, by its name, or as the module that it is."""
+    log, path, checkout = symptoms.log, lookup.path, symptoms.checkout
+    if str(path) in log or (path.is_relative_to(checkout.home) and f"~/{path.relative_to(checkout.home)}" in log):
+        return True
+    if re.search(rf"(?<![\w.-]){re.escape(path.name)}(?![\w-])", _complaints(log)):
+        return True
+    for found in _NO_MODULE.finditer(log):
+        if found["node"] and found["node"] in path.parts:
+            return True
+        dotted = (found["python"] or f"{found['parent']}.{found['name']}").split(".")
+        if path.name.partition(".")[0] in dotted and not found["node"]:
+            return True
+    return False
+
+
+def _complaints(log: str) -> str:
+    return "\n".join(line for line in log.splitlines() if _MISSING.search(line))
+
+
+def _likely_places(checkout: Checkout) -> list[Path]:
+    below = ".local/bin bin .cargo/bin go/bin .bun/bin .deno/bin .pyenv/shims .asdf/shims .pixi/bin".split()
+    inside = [checkout.top / place / "bin" for place in checkout.environments]
+    modules = [checkout.top / place / ".bin" for place in checkout.environments]
+    return [*inside, *modules, *(checkout.home / place for place in below), Path("/usr/local/bin"), Path("/snap/bin")]
+
+
+def _has_package(checkout: Checkout, package: str) -> bool:
+    """Whether the repository has a module of that name itself: then pip is the wrong address."""
+    names = (f"{package}.py", package, f"src/{package}", f"src/{package}.py")
+    places = (checkout.top, checkout.top / checkout.protocol.directory)
+    return any((place / name).exists() for place in places for name in names)
+
+
+def _fetcher_of(path: Path, home: Path) -> str | None:
+    for part, fetcher in ((".cargo", "cargo fetch"), ("go/pkg", "go mod download"), (".julia", "Pkg.instantiate()")):
+        if path.is_relative_to(home / part):
+            return fetcher
+    return None
