@@ -48,12 +48,21 @@ print("loss:", (RATE - 2.0) ** 2 + abs(WIDTH - 32) / 100 + offset)
 """
 
 
+# Children may keep their bytecode: where the environment forbids it each of them compiles pytest and the product anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 # Where tests are started in the background SIGINT is ignored, and children inherit that; here Ctrl-C is tested.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Project:
-    """A git repository with a protocol in it, and ways to act on it as its owner would."""
+    """A git repository with a protocol in it, and ways to act on it as its owner would.
+
+    Of pytest's plugins there are only those named are used: to load whatever is installed is half of each start.
+    """
+
+    python = sys.executable
+    plugins: tuple[str, ...] = ("pytest_autoresearch.plugin", "pytest_timeout")
 
     def __init__(self, root: Path, home: Path) -> None:
         self.root, self.home = root, home
@@ -71,9 +80,8 @@ class Project:
 
     @property
     def pytest_command(self) -> list[str]:
-        """pytest without what other plugins of the machine leave behind."""
-        disabled = [word for name in ("cacheprovider", "benchmark", "asyncio") for word in ("-p", f"no:{name}")]
-        return [sys.executable, "-m", "pytest", *disabled]
+        named = [word for name in self.plugins for word in ("-p", name)]
+        return [self.python, "-m", "pytest", "--disable-plugin-autoload", "-p", "no:cacheprovider", *named]
 
     def write(self, name: str, text: str) -> Path:
         path = self.root / name

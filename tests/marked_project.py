@@ -45,15 +45,7 @@ DOUBLE = HALVE.replace("4.0", "16.0")
 
 
 class Marked(Project):
-    """A project with marked tests and a scripted agent. Of the plugins there are only those named are used."""
-
-    python = sys.executable
-    plugins: tuple[str, ...] = ("pytest_autoresearch.plugin", "pytest_timeout")
-
-    @property
-    def pytest_command(self) -> list[str]:
-        named = [word for name in self.plugins for word in ("-p", name)]
-        return [self.python, "-m", "pytest", "--disable-plugin-autoload", *named]
+    """A project with marked tests and a scripted agent."""
 
     def use(self, plugin: str) -> None:
         """Use one more plugin, or skip the test where it is not installed."""

@@ -126,7 +126,7 @@ class Upstream(Project):
 
     def __init__(self, package: Package, directory: Path) -> None:
         self.package = package
-        self.python = directory / "venv" / "bin" / "python"
+        self.python = str(directory / "venv" / "bin" / "python")
         super().__init__(directory / package.name, directory / "home")
         subprocess.run([sys.executable, "-m", "venv", str(directory / "venv")], check=True)
         self._unpack(directory / "sdist")
@@ -135,7 +135,7 @@ class Upstream(Project):
 
     @property
     def pytest_command(self) -> list[str]:
-        return [str(self.python), "-m", "pytest"]
+        return [self.python, "-m", "pytest"]
 
     def _unpack(self, directory: Path) -> None:
         package = self.package
@@ -153,7 +153,7 @@ class Upstream(Project):
                     archive.extract(member, self.root, filter="data")
 
     def _pip(self, *words: str) -> None:
-        command = [str(self.python), "-m", "pip", "-q", "--disable-pip-version-check", *words]
+        command = [self.python, "-m", "pip", "-q", "--disable-pip-version-check", *words]
         subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)
 
     def _prepare(self) -> None:
@@ -198,7 +198,7 @@ class Upstream(Project):
 
     def experiments(self) -> list[dict[str, Any]]:
         """What the session says of its experiments, the baseline first."""
-        said = self.run(str(self.python), "-m", "pytest_autoresearch.cli", "log", "--tag=real", "--json")
+        said = self.run(self.python, "-m", "pytest_autoresearch.cli", "log", "--tag=real", "--json")
         found: list[dict[str, Any]] = json.loads(said.stdout)["experiments"]
         return found
 
