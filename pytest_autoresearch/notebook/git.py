@@ -22,6 +22,8 @@ from pytest_autoresearch.protocol.experiment import Change, FileEntry
 
 PRUNED_AT_MOST = 20
 """Times in a row that a ``git gc --prune=now`` may be quicker than the ref that would have kept an object."""
+DIFFS_AT_ONCE = 1000
+"""Commits named to one git: their ids are its arguments."""
 DIFF_LIMIT = 4_000_000
 """Bytes of a diff that are read at most."""
 
@@ -253,6 +255,33 @@ class Git:
             limit=DIFF_LIMIT,
         )
         return out.decode("utf-8", "replace")
+
+    def diffs(self, commits: Sequence[str]) -> dict[str, str]:
+        """What each commit changed against its parent, by one process; at most DIFF_LIMIT bytes of all of them.
+
+        Commits that no longer fit are left out; undecodable bytes are replaced.
+        """
+        found: dict[str, str] = {}
+        room = DIFF_LIMIT
+        for first in range(0, len(commits), DIFFS_AT_ONCE):
+            some = commits[first : first + DIFFS_AT_ONCE]
+            out = self.plumbing.run(
+                *("log", "--no-walk=unsorted", "--format=%x00%H", "-p", "--no-color", "--no-ext-diff", "--no-textconv"),
+                *("--no-renames", "--end-of-options", *some, "--"),
+                limit=room,
+            )
+            # Content may hold whatever it likes, but not the id of a commit that is made of it.
+            for commit, following in zip(some, [*some[1:], ""], strict=True):
+                begins = out.find(f"\0{commit}\n".encode())
+                ends = out.find(f"\0{following}\n".encode(), begins) if following else len(out)
+                if begins < 0 or (ends < 0 and len(out) >= room):
+                    return found  # what was cut has no end
+                body = out[begins + len(commit) + 2 : len(out) if ends < 0 else ends]
+                found[commit] = body.decode("utf-8", "replace").strip("\n")
+            room -= len(out)
+            if room <= 0:
+                break
+        return found
 
     def dirty(self) -> bool:
         """Whether the checkout holds changes of tracked files that no commit has."""

@@ -23,6 +23,25 @@ class Share:
     cost: float | None = None
     seconds: float = 0.0
 
+    def added(self, experiment: Experiment, direction: Direction) -> Share:
+        """The share with one experiment more."""
+        usage = experiment.usage
+        spent = None if usage is None else usage.cost
+        gain = 0.0
+        if experiment.kept and experiment.value is not None and experiment.against is not None:
+            gain = direction.gain(experiment.against, experiment.value)
+        return replace(
+            self,
+            experiments=self.experiments + 1,
+            keeps=self.keeps + experiment.kept,
+            crashes=self.crashes + (experiment.status is Status.CRASH),
+            gain=self.gain + gain,
+            input_tokens=self.input_tokens + (0 if usage is None else usage.input_tokens),
+            output_tokens=self.output_tokens + (0 if usage is None else usage.output_tokens),
+            cost=self.cost if spent is None else (self.cost or 0.0) + spent,
+            seconds=self.seconds + experiment.agent_seconds,
+        )
+
 
 def who_found_what(history: Sequence[Experiment], direction: Direction) -> list[Share]:
     """One share per agent, the largest gain first."""
@@ -30,24 +49,5 @@ def who_found_what(history: Sequence[Experiment], direction: Direction) -> list[
     for experiment in history:
         if experiment.number > 0:
             share = shares.get(experiment.agent, Share(experiment.agent))
-            shares[experiment.agent] = _with(share, experiment, direction)
+            shares[experiment.agent] = share.added(experiment, direction)
     return sorted(shares.values(), key=lambda share: (-share.gain, share.agent))
-
-
-def _with(share: Share, experiment: Experiment, direction: Direction) -> Share:
-    usage = experiment.usage
-    spent = None if usage is None else usage.cost
-    gain = 0.0
-    if experiment.kept and experiment.value is not None and experiment.against is not None:
-        gain = direction.gain(experiment.against, experiment.value)
-    return replace(
-        share,
-        experiments=share.experiments + 1,
-        keeps=share.keeps + experiment.kept,
-        crashes=share.crashes + (experiment.status is Status.CRASH),
-        gain=share.gain + gain,
-        input_tokens=share.input_tokens + (0 if usage is None else usage.input_tokens),
-        output_tokens=share.output_tokens + (0 if usage is None else usage.output_tokens),
-        cost=share.cost if spent is None else (share.cost or 0.0) + spent,
-        seconds=share.seconds + experiment.agent_seconds,
-    )

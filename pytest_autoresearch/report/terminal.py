@@ -9,6 +9,7 @@ from datetime import timedelta
 from pytest_autoresearch.notebook.shares import Share
 from pytest_autoresearch.protocol.experiment import Experiment, Status
 from pytest_autoresearch.protocol.model import Protocol
+from pytest_autoresearch.report.story import Story
 from pytest_autoresearch.report.summary import Summary, percent
 
 MARKUP = {
@@ -135,7 +136,7 @@ def summary_lines(summary: Summary, ending: Ending) -> Iterator[tuple[str, dict[
     yield f"publish pytest-autoresearch publish --tag {ending.branch.removeprefix('autoresearch/')}", {}
 
 
-def headline(summary: Summary) -> str:
+def headline(summary: Summary | Story) -> str:
     """Start → best with the gain."""
     start, best = number(summary.start.value), number(summary.best.value)
     text = f"{summary.metric}: start {start} → best {best}"
@@ -152,7 +153,7 @@ def share_line(share: Share) -> str:
     return f"  {cut(share.agent, LONGEST_AGENT):<10} {found}{cost}"
 
 
-def verified_line(summary: Summary) -> str:
+def verified_line(summary: Summary | Story) -> str:
     """The gain on fresh runs, and beside it what the best single run promised."""
     verified = summary.verified
     if verified is None or verified.gain is None:

@@ -1,0 +1,79 @@
+"""One session as a value: the same whether it is told at once or record by record."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from pytest_autoresearch.notebook.record import Drop, History
+from pytest_autoresearch.protocol.experiment import Measurement, Role, Status
+from pytest_autoresearch.report.story import State, Story, Teller, story
+from tests.github import histories
+
+
+def told(history: History) -> Story:
+    found = story(history)
+    assert found is not None
+    return found
+
+
+def test_there_is_no_story_before_the_baseline() -> None:
+    assert story(History(histories.session())) is None
+
+
+def test_start_best_and_counts_are_those_of_the_ledger() -> None:
+    found = told(histories.history(10, verified=True))
+    assert (found.start.number, found.best.number, found.tried) == (0, 9, 10)
+    assert found.counts == {Status.KEEP: 3, Status.DISCARD: 7, Status.CRASH: 0}
+    assert found.gain == pytest.approx(9e-4)
+    assert found.gain_percent == pytest.approx(0.09)
+    assert found.verified is not None
+    assert found.cost == pytest.approx(0.1)
+    assert found.input_tokens == 1000
+    assert found.run_seconds == pytest.approx(11 * 1.5)
+
+
+def test_a_story_told_record_by_record_is_the_one_told_at_once() -> None:
+    whole = histories.history(40)
+    teller = Teller(whole.session)
+    for end in range(1, 42):
+        found = teller.tell(replace(whole, experiments=whole.experiments[:end]))
+        assert found is not None and found.points[-1].number == end - 1
+    assert found == told(whole)
+
+
+def test_a_drop_is_told_anew() -> None:
+    whole = histories.history(6)
+    teller = Teller(whole.session)
+    teller.tell(whole)
+    gone = replace(whole.experiments[3], status=Status.DISCARD)
+    drop = Drop(3, gone.commit, {}, histories.NOW)
+    after = replace(whole, experiments=(*whole.experiments[:3], gone, *whole.experiments[4:]), drops=(drop,))
+    assert teller.tell(after) == told(after)
+    assert [keep.number for keep in told(after).keeps] == [6]
+
+
+def test_the_level_holds_until_the_next_keep_and_the_spread_is_that_of_repeats() -> None:
+    whole = histories.history(4)
+    runs = tuple(Measurement(Role.CANDIDATE, value) for value in (0.9, 1.0, 1.1))
+    noisy = replace(whole.experiments[3], measurements=runs)
+    found = told(replace(whole, experiments=(*whole.experiments[:3], noisy, whole.experiments[4])))
+    assert [point.level for point in found.points] == [1.0, 1.0, 1.0, 0.9997, 0.9997]
+    assert [point.spread for point in found.points[:3]] == [None, None, None]
+    assert found.points[3].spread == pytest.approx(0.1)
+
+
+def test_utilisation_is_the_share_of_the_time_inside_runs() -> None:
+    whole = histories.history(1)
+    later = replace(whole.experiments[1], ended=histories.NOW + timedelta(seconds=6))
+    found = told(replace(whole, experiments=(whole.experiments[0], later)))
+    assert (found.elapsed, found.utilisation) == (6.0, 0.5)
+
+
+def test_a_session_without_a_word_about_its_end_is_silent() -> None:
+    whole = histories.history(1)
+    assert told(whole).state is State.SILENT
+    running = story(whole, running=True)
+    assert running is not None and running.state is State.RUNNING
