@@ -17,7 +17,7 @@ COMMANDS = {
     "show": "print the protocol as understood, and where each value came from",
     "log": "list the experiments, show one, or show its diff",
     "rebuild": "write results.tsv again from git alone",
-    "report": "export the experiments as CSV or JSON",
+    "report": "write the page of a session, its picture, or its records as CSV or JSON",
     "drop": "take a keep out of the branch",
     "tags": "list, archive or delete sessions",
     "doctor": "say what this machine offers, and what to install for more",

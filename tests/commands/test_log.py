@@ -126,10 +126,18 @@ def test_no_cell_of_a_report_is_a_formula(root: Path) -> None:
 
 
 def test_report_as_json_is_the_log_and_goes_to_a_file(cli: Cli, root: Path) -> None:
-    code, out, _ = cli("report", "-o", "out.json")
+    code, out, _ = cli("report", "--json", "-o", "out.json")
     assert (code, out) == (0, "")
     assert json.loads((root / "out.json").read_text()) == json.loads(cli("log", "--json")[1])
     assert cli("report", "-o", "/nowhere/out.json")[0] == 4
+
+
+def test_report_writes_a_page_with_the_diffs_of_every_experiment(cli: Cli, root: Path) -> None:
+    assert cli("report")[:2] == (0, "report.html\n")
+    page = (root / "report.html").read_text("utf-8")
+    assert page.count('<article class="kept">') == 2
+    assert "+RATE = 6" in page.replace('<span class="gi">', "")
+    assert cli("report", "--format", "svg")[1].startswith("<svg")
 
 
 def test_rebuild_writes_the_table_again(cli: Cli, root: Path) -> None:

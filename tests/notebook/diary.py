@@ -17,6 +17,8 @@ from pytest_autoresearch.notebook.ledger import Notebook
 from pytest_autoresearch.notebook.record import History, Session
 from pytest_autoresearch.notebook.results import render, table_path
 from pytest_autoresearch.protocol.experiment import Change, Experiment, Measurement, Reason, Role
+from pytest_autoresearch.protocol.model import Direction, Metric, PathRule, Protocol
+from pytest_autoresearch.protocol.serialise import to_json
 
 CONFIG = "autoresearch.config.md"
 NOW = datetime(2024, 3, 1, 12, tzinfo=timezone.utc)
@@ -39,8 +41,8 @@ def new_repository(root: Path, *options: str) -> Path:
 
 
 def session(start: str, tag: str = "demo") -> Session:
-    protocol = {"metric": {"name": "loss"}}
-    return Session(tag, CONFIG, start, protocol, {"run": "d1"}, "machine", {"python": "3"}, NOW, seed=7)
+    protocol = Protocol("", Metric("loss", Direction.LOWER), (PathRule("train.py"),), "python train.py")
+    return Session(tag, CONFIG, start, to_json(protocol), {"run": "d1"}, "machine", {"python": "3"}, NOW, seed=7)
 
 
 def is_keep(number: int) -> bool:
