@@ -181,7 +181,7 @@ def test_on_a_terminal_nothing_is_left_of_the_living_line(project: Project) -> N
 
 def test_xdist_is_refused_in_one_line(project: Project) -> None:
     pytest.importorskip("xdist")
-    done = project.pytest("--autoresearch", "-n", "2")
+    done = project.pytest("-p", "xdist", "--autoresearch", "-n", "2")
     assert done.returncode == 4 and "--autoresearch-workers" in done.stderr and "Traceback" not in done.stderr
 
 
