@@ -22,7 +22,8 @@ from typing import Any
 import pytest
 
 from pytest_autoresearch.counting import instructions_of
-from pytest_autoresearch.lab.metrics import parse_number, read_secondary
+from pytest_autoresearch.lab.metrics import read_secondary
+from pytest_autoresearch.lab.numbers import parse_number
 from pytest_autoresearch.protocol.marker import direction_of
 from pytest_autoresearch.protocol.model import Direction
 

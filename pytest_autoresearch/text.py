@@ -38,6 +38,11 @@ def clean(text: str | bytes) -> str:
     return _ODD.sub(_visible, text)
 
 
+def without_sequences(text: str) -> str:
+    """Text without what steers a terminal; everything else in it stays as it is."""
+    return _SEQUENCE.sub("", text) if "\x1b" in text or not text.isascii() else text
+
+
 def one_line(text: str | bytes, limit: int | None = LONGEST_LINE) -> str:
     """Clean text on one line, cut at ``limit`` characters; None: as long as it is."""
     if limit is not None:

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
@@ -81,8 +82,10 @@ def run(args: argparse.Namespace) -> int:
         protocol = parse(text, file=protocol.source)  # with line numbers for what may be wrong with its paths
         _write(config, text)
         print(f"{config} is written. Proving it with one run of the commit that is checked out …", flush=True)
-        with _ticking() as tick:
-            proof = prove(protocol, git, resolve({}, os.environ, protocol.options, {}), tick=tick)
+        proof = _proof(protocol, git)
+        if proof.measured.offered is not None:
+            protocol = _with_extract(protocol, proof.measured.offered, config)
+            proof = _proof(protocol, git)
         return _report(proof, protocol, config)
 
 
@@ -106,6 +109,19 @@ def _take_over(source: Path, config: Path) -> int:
         return 1
     print(f"Next: read it through, commit what it names, then run\n    pytest --autoresearch {config}")
     return 0
+
+
+def _proof(protocol: Protocol, git: Git) -> Proof:
+    with _ticking() as tick:
+        return prove(protocol, git, resolve({}, os.environ, protocol.options, {}), tick=tick)
+
+
+def _with_extract(protocol: Protocol, extract: str, config: Path) -> Protocol:
+    """Write the config anew with a command that reads what the run printed."""
+    print(f"The log is read with an extract command: {extract}")
+    text = template(replace(protocol, metric=replace(protocol.metric, extract=extract)))
+    config.write_text(text, encoding="utf-8")
+    return parse(text, file=protocol.source)
 
 
 def _write_workflows(config: Path, *, two_jobs: bool) -> int:
@@ -266,12 +282,15 @@ def _ticking() -> Iterator[Callable[[float], None]]:
 def _report(proof: Proof, protocol: Protocol, config: Path) -> int:
     name, measured = protocol.metric.name, proof.measured
     if measured.value is not None:
-        place = "the log" if protocol.metric.extract is None else "the extract command"
+        file = protocol.metric.file
+        place = "the extract command" if protocol.metric.extract is not None else file.words() if file else "the log"
         print(f"It works: {name} = {measured.value:.6g} after {measured.duration:.1f} s, read from {place}.")
         print(f"Next: describe the goal in {config}, then run\n    pytest --autoresearch {config}")
         return 0
     failure = measured.failure or Reason.ERROR
     print(f"The run does not give {name} yet: {failure.value}: {measured.detail}")
+    if measured.hint:
+        print(f"  {measured.hint}")
     if measured.log_tail:
         print("The end of its log:\n" + "\n".join(f"    {line}" for line in measured.log_tail.split("\n")))
     for remedy in proof.remedies:

@@ -136,7 +136,10 @@ def protocol_rows(protocol: Protocol) -> Iterator[Row]:
     metric, deadline = protocol.metric, protocol.deadline
     yield row("goal", protocol.goal)
     yield row("metric", f"{metric.name}, {metric.direction.value} is better")
-    yield row("metric.extract", metric.extract or "", filled=f"the last line `{metric.name}: N` of the log")
+    if metric.file is None:
+        yield row("metric.extract", metric.extract or "", filled=f"the last line `{metric.name}: N` of the log")
+    else:
+        yield row("metric.path", metric.file.words())
     yield row("metric.target", "" if metric.target is None else format_float(metric.target))
     yield row("metric.min_delta", format_amount(metric.min_delta), filled="0")
     yield row("metric.bounds", format_bounds(metric.bounds))

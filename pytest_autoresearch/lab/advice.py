@@ -24,6 +24,8 @@ def baseline_advice(failed: Measurement, protocol: Protocol, found: Sequence[Rem
     if failed.log_tail:
         lines += ["  the log ends with:", *(f"    {line}" for line in failed.log_tail.splitlines())]
     lines += [f"  {remedy.line}" for remedy in found]
+    if failed.hint:
+        lines.append(f"  {failed.hint}")
     if failed.failure is Reason.TIMEOUT:
         where = "with @pytest.mark.timeout" if "::" in protocol.source else "under Time Budget"
         lines.append(f"  raise the kill timeout {where}, or make the run shorter")

@@ -1,25 +1,27 @@
 """Reads numbers that nobody trusts: a metric from an extract command's output, or from a run's log.
 
-Pure. A number counts only if it can mean one thing: plain ASCII, finite, alone on its line, inside the bounds.
+Pure. A number counts only if it can mean one thing: plain ASCII, finite, inside the bounds. How lines are read is in
+`lines`, what a number looks like in `numbers`.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from pytest_autoresearch.lab.lines import find_report, lines_of
+from pytest_autoresearch.lab.numbers import parse_number, unwrapped
 from pytest_autoresearch.protocol.experiment import Reason
 from pytest_autoresearch.protocol.model import Metric
-from pytest_autoresearch.text import clean, one_line
+from pytest_autoresearch.text import clean, one_line, without_sequences
 
 MOST_SECONDARY = 32
 
-_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,4})?", re.ASCII)
-_ZERO = re.compile(r"[+-]?[0.]+(?:[eE].*)?", re.ASCII)
-_REPORTED = re.compile(rb"(?:METRIC[ \t]+)?([A-Za-z_][\w./@%-]{0,63})[ \t]*[:=][ \t]*(\S+)")
+_REPORTED = re.compile(r"(?:METRIC[ \t]+)?([A-Za-z_][\w./@%-]{0,63})[ \t]*[:=][ \t]*(\S+)", re.ASCII)
 _LINE_END = re.compile(rb"[\r\n]+")
+_SENTENCE_END = re.compile(r"(?<=[0-9\])])[,;]$|(?<=\.[0-9])\.$|(?<=\.[0-9][0-9])\.$|(?<=[0-9]{3})\.$")
 _EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Warning|Failed)\b(?::.*)?")
 
 
@@ -32,54 +34,70 @@ class Reading:
     detail: str = ""
 
 
-def parse_number(text: str) -> float | None:
-    """The finite number that ``text`` is, or None: no nan, inf, hex, underscores, foreign digits, no underflow to 0."""
-    if len(text) > 400 or not _NUMBER.fullmatch(text):
-        return None
-    value = float(text)
-    if not math.isfinite(value) or (value == 0.0 and not _ZERO.fullmatch(text)):
-        return None
-    return value
-
-
 def read_extract(output: bytes, metric: Metric) -> Reading:
     """The metric from all that an extract command printed: ``N``, ``<name>: N`` or ``<name>=N``, nothing else."""
-    text = output.strip()
+    text = without_sequences(output.decode("utf-8", "replace")).strip().lstrip("\ufeff")
     if not text:
         return Reading(failure=Reason.NO_METRIC, detail="the extract command printed nothing")
-    named = re.compile(re.escape(metric.name.encode()) + rb"[ \t]*[:=][ \t]*(\S+)").fullmatch(text)
+    named = re.compile(re.escape(metric.name) + r"[ \t]*[:=][ \t]*(\S+)").fullmatch(text)
     return _judge_number(named[1] if named else text, metric)
 
 
 def read_log(log: bytes, metric: Metric) -> Reading:
-    """The metric from the last line of a log that reports it: ``<name>: N``, ``<name>=N`` or ``METRIC <name>=N``."""
-    line = re.compile(rb"(?:METRIC[ \t]+)?" + re.escape(metric.name.encode()) + rb"[ \t]*[:=][ \t]*(\S+)")
-    for text in reversed(_LINE_END.split(log)):
-        found = line.fullmatch(text.strip())
-        if found:
-            return _judge_number(found[1], metric)
-    return Reading(failure=Reason.NO_METRIC, detail=f"no line '{metric.name}: <number>' in the log")
+    """The metric from the last line of a log that reports it: ``<name>: N``, ``<name>=N`` or ``METRIC <name>=N`` alone.
+
+    Where no line does, the last one that reports it among other things, in a form that can mean one thing only.
+    """
+    lines = lines_of(log)
+    if (alone := _alone(lines, metric.name)) is not None:
+        return _judge_number(alone, metric)
+    report = find_report(lines, metric.name)
+    if report is None:
+        return Reading(failure=Reason.NO_METRIC, detail=f"no line '{metric.name}: <number>' in the log")
+    if report.value is None:
+        why = report.why or "is not one finite number"
+        return Reading(failure=Reason.BAD_METRIC, detail=f"{metric.name}: {one_line(report.line)!r}: {why}")
+    return within(report.value, one_line(repr(report.value)), metric)
+
+
+def _alone(lines: Sequence[str], name: str) -> str | None:
+    """What stands behind the name in the last line that holds nothing else."""
+    line = re.compile(rf"(?:METRIC[ \t]+)?{re.escape(name)}[ \t]*[:=][ \t]*(\S+)")
+    found = (line.fullmatch(text.strip()) for text in reversed(lines) if name in text)
+    value = next((match[1] for match in found if match), None)
+    return None if value is None else _SENTENCE_END.sub("", value)
 
 
 def read_secondary(log: bytes, names: Iterable[str], *, metric: str) -> dict[str, float]:
     """Other metrics that a log reports, the last line of each: all of ``names``, and a handful of others."""
-    wanted = set(names)
+    lines = lines_of(log)
     found: dict[str, float] = {}
+    for name in names:
+        reading = read_log_lines(lines, name)
+        if reading is not None and name != metric:
+            found[name] = reading
+    seen = {*names, metric}
     others = 0
-    for text in reversed(_LINE_END.split(log)):
+    for text in reversed(lines):
         reported = _REPORTED.fullmatch(text.strip())
-        if not reported:
+        if not reported or reported[1] in seen:
             continue
-        name = reported[1].decode("ascii", "replace")
-        value = parse_number(reported[2].decode("ascii", "replace"))
-        if value is None or name in found or name == metric:
-            continue
-        if name not in wanted:
+        value = parse_number(unwrapped(reported[2]))
+        if value is not None:
+            seen.add(reported[1])
             others += 1
-            if others > MOST_SECONDARY:
-                continue
-        found[name] = value
+            if others <= MOST_SECONDARY:
+                found[reported[1]] = value
     return found
+
+
+def read_log_lines(lines: Sequence[str], name: str) -> float | None:
+    """The number that the last line about ``name`` reports; None where there is none that can mean one thing."""
+    alone = _alone(lines, name)
+    if alone is not None:
+        return parse_number(unwrapped(alone))
+    report = find_report(lines, name)
+    return None if report is None else report.value
 
 
 def telling_line(log: bytes) -> str:
@@ -95,12 +113,17 @@ def tail(log: bytes, lines: int = 20) -> str:
     return "\n".join(line[:500] for line in [line for line in last if line][-lines:])
 
 
-def _judge_number(text: bytes, metric: Metric) -> Reading:
+def _judge_number(text: str, metric: Metric) -> Reading:
     shown = one_line(text)
-    value = parse_number(text.decode("ascii", "replace"))
+    value = parse_number(unwrapped(text))
     if value is None:
         what = f"{shown!r} is not one finite number"
         return Reading(failure=Reason.BAD_METRIC, detail=f"{metric.name}: {what}")
+    return within(value, shown, metric)
+
+
+def within(value: float, shown: str, metric: Metric) -> Reading:
+    """A number as the metric's value, if it lies inside the bounds; ``shown`` is how it was written."""
     low, high = metric.bounds
     below_zero = math.copysign(1.0, value) < 0 and low is not None and low >= 0  # "-0.0" is a rounded negative
     if below_zero or (low is not None and value < low) or (high is not None and value > high):

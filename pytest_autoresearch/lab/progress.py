@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from pytest_autoresearch.lab.metrics import parse_number
+from pytest_autoresearch.lab.numbers import parse_number
 from pytest_autoresearch.protocol.model import Direction
 
 IN_A_ROW = 3  # lines; one bad evaluation is no verdict

@@ -76,7 +76,8 @@ class Measurement:
 
     ``duration`` and ``cpu_time`` in seconds, ``peak_memory`` in bytes, ``secondary`` the other metrics of the log.
     ``detail`` is one line for people; ``log_tail`` the end of the log, kept for failures only. ``outputs`` (of a
-    baseline's run) are the paths it rewrote or made that no later run may touch unless the baseline's did.
+    baseline's run) are the paths it rewrote or made that no later run may touch unless the baseline's did. ``hint``
+    says how its log could be read, ``offered`` is the extract command for that where it is sure; neither is recorded.
     """
 
     role: Role
@@ -91,6 +92,8 @@ class Measurement:
     secondary: Mapping[str, float] = field(default_factory=dict)
     self_reported: bool = False
     log_tail: str = ""
+    hint: str = ""
+    offered: str | None = None
     outputs: tuple[str, ...] = ()
 
 

@@ -19,7 +19,7 @@ from pytest_autoresearch.protocol.model import Options, PathRule, Protocol
 from pytest_autoresearch.protocol.render import render
 from pytest_autoresearch.protocol.scope import localised
 from pytest_autoresearch.protocol.sections import TITLES, SectionReader
-from pytest_autoresearch.protocol.vocabulary import METRIC_FIELDS, section_of
+from pytest_autoresearch.protocol.vocabulary import METRIC_FIELDS, normalise, section_of
 
 __all__ = ["load", "parse", "render"]
 
@@ -64,9 +64,10 @@ def parse(text: str, *, file: str) -> Protocol:
         raise _too_large(file)
     front, body = frontmatter.split(text, file=file)
     values = frontmatter.read(front, file=file)
+    fields_of_metric = _metric_fields(values, file)
     if misplaced := _misplaced(values, file):
         raise misplaced
-    reader = SectionReader(read_document(body, file=file), file)
+    reader = SectionReader(read_document(body, file=file), file, fields_of_metric)
     said = reader.fields()
     values = _merged(values, reader.values, file)
     try:
@@ -84,6 +85,19 @@ def parse(text: str, *, file: str) -> Protocol:
         directory=source.parent,
         origins={**reader.origins, **lines},
     )
+
+
+def _metric_fields(values: dict[frontmatter.Text, Any], file: str) -> list[tuple[str, frontmatter.Text]]:
+    """Take `metric: {from: results.json, key: a.b}` out of the front matter: fields of the Metric section."""
+    key = next((key for key, value in values.items() if key.lower() == "metric" and isinstance(value, dict)), None)
+    fields: list[tuple[str, frontmatter.Text]] = []
+    for name, value in (values.pop(key) if key is not None else {}).items():
+        meant = METRIC_FIELDS.get(normalise(name))
+        if meant is None or not isinstance(value, frontmatter.Text):
+            known = "name, direction, from, key, column, row, extract, target, min_delta, bounds"
+            raise ConfigError(f"metric: `{name}` is not known", file=file, line=name.line, remedy=f"known are: {known}")
+        fields.append((meant, value))
+    return fields
 
 
 def _merged(

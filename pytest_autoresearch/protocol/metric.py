@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import posixpath
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,7 +13,7 @@ from pytest_autoresearch.errors import ConfigError
 from pytest_autoresearch.protocol.amounts import parse_amount, parse_bounds, parse_target
 from pytest_autoresearch.protocol.blocks import Block, upright
 from pytest_autoresearch.protocol.durations import says_none
-from pytest_autoresearch.protocol.model import Amount, Direction, Metric
+from pytest_autoresearch.protocol.model import Amount, Direction, Metric, MetricFile
 from pytest_autoresearch.protocol.shell import command_in, not_a_command, without_prompts
 from pytest_autoresearch.protocol.text import field_of, is_placeholder, one_line, quoted, spans, unescaped, valued
 from pytest_autoresearch.protocol.vocabulary import (
@@ -26,6 +27,7 @@ LONGEST_NAME = 100
 EXTRACT_EXAMPLE = "grep '^val_bpb:' run.log | tail -1 | cut -d' ' -f2"
 EXAMPLE = "write, for example:\n    ## Metric\n    - **Name**: val_bpb\n    - **Direction**: lower is better"
 
+_PLACE: tuple[str, ...] = ("path", "key", "column", "row")
 _CANONICAL = ("name", "direction", "extract command", "target", "min delta", "bounds")
 _IDENTIFIER = re.compile(r"\b[A-Za-z]\w*_\w+\b", re.ASCII)
 _AFTER_VERB = re.compile(
@@ -78,7 +80,28 @@ def read_metric(
             raise ConfigError(f"the metric has no {name}{why}", file=file, line=line, remedy=EXAMPLE)
     lines = {name: at for name, (_, at) in draft.texts.items() if values[name] is not None}
     given = {name: value for name, value in values.items() if value is not None}
-    return Metric(**given), lines, draft.rest
+    place = {name: given.pop(name) for name in _PLACE if name in given}
+    metric = Metric(**given, file=_file(place, given, lines, file, line))
+    return metric, lines, draft.rest
+
+
+def _file(
+    place: Mapping[str, str], given: Mapping[str, Any], lines: Mapping[str, int], file: str, line: int
+) -> MetricFile | None:
+    """The file that a metric is read from, if the fields name one and make sense together."""
+    if not place:
+        return None
+    complaint = ""
+    if "path" not in place:
+        complaint = f"`{next(iter(place))}` needs the file that it is read from"
+    elif "extract" in given:
+        complaint = "an extract command and a file are two ways to read it"
+    elif "key" in place and ("column" in place or "row" in place):
+        complaint = "`key` is for JSON, `column` and `row` are for CSV"
+    if complaint:
+        remedy = "write, for example:\n    - **From**: results.json\n    - **Key**: eval.loss"
+        raise ConfigError(f"Metric: {complaint}", file=file, line=lines.get(next(iter(place)), line), remedy=remedy)
+    return MetricFile(**place)
 
 
 def _draft(blocks: Sequence[Block], file: str) -> Draft:
@@ -239,6 +262,20 @@ def _checked_command(command: str) -> str:
     return command
 
 
+def _read_path(text: str) -> str:
+    path = posixpath.normpath(valued(text).value.strip())
+    if is_placeholder(path) or path.startswith(("/", "~", "../")) or path in ("..", "."):
+        raise ValueError(f"{quoted(path)} is no file below the config's directory, where a run may write")
+    return path
+
+
+def _read_row(text: str) -> str:
+    row = valued(text).value.strip()
+    if not re.fullmatch(r"last|first|-?[1-9][0-9]{0,8}|[^=]+=[^=]+", row):
+        raise ValueError(f"{quoted(row)} is no row; write `last`, `first`, a number from 1, or `epoch=3`")
+    return row
+
+
 def _unless_none(read: Callable[[str], Any], default: Any = None) -> Callable[[str], Any]:
     return lambda text: default if says_none(text) else read(text)
 
@@ -247,6 +284,10 @@ _READERS: dict[str, Callable[[str], Any]] = {
     "name": _read_name,
     "direction": _read_direction,
     "extract": _read_extract,
+    "path": _unless_none(_read_path),
+    "key": _unless_none(lambda text: valued(text).value.strip()),
+    "column": _unless_none(lambda text: valued(text).value.strip()),
+    "row": _unless_none(_read_row),
     "script": lambda text: _checked_command(without_prompts(text)),
     "target": _unless_none(lambda text: parse_target(one_line(text))),
     "min_delta": _unless_none(lambda text: parse_amount(valued(text).value), Amount(0.0)),

@@ -36,8 +36,30 @@ class Amount:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricFile:
+    """Where in a file that the run writes the metric stands. ``path`` may be a glob that one new file matches.
+
+    ``key`` leads to a number in JSON; ``column`` and ``row`` (``last``, ``first``, a number from 1, ``name=value``) to
+    one in CSV. Without them it is what the metric's name finds.
+    """
+
+    path: str
+    key: str | None = None
+    column: str | None = None
+    row: str | None = None
+
+    def words(self) -> str:
+        """The place in one line."""
+        parts = [f"{name} {said}" for name in ("key", "column", "row") if (said := getattr(self, name)) is not None]
+        return ", ".join([self.path, *parts])
+
+
+@dataclass(frozen=True, slots=True)
 class Metric:
-    """The single number. ``extract`` is a shell command over the run's log and files; without it the log is read."""
+    """The single number: printed by ``extract``, a shell command over the run's log and files, or read from ``file``.
+
+    Without either the log is read.
+    """
 
     name: str
     direction: Direction
@@ -45,6 +67,7 @@ class Metric:
     target: float | None = None
     min_delta: Amount = Amount(0.0)
     bounds: tuple[float | None, float | None] = (None, None)
+    file: MetricFile | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,11 @@ def _metric(protocol: Protocol) -> Iterator[str]:
     yield f"- **Direction**: {'lower' if metric.direction is Direction.LOWER else 'higher'} is better"
     if metric.extract is not None and _fits_inline(metric.extract):
         yield f"- **Extract command**: {span_of(metric.extract)}"
+    if metric.file is not None:
+        yield f"- **From**: {span_of(metric.file.path)}"
+        for title, said in (("Key", metric.file.key), ("Column", metric.file.column), ("Row", metric.file.row)):
+            if said is not None:
+                yield f"- **{title}**: {span_of(said)}"
     if metric.target is not None:
         yield f"- **Target**: {format_float(metric.target)}"
     if metric.min_delta.value:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, NoReturn
 
 from pytest_autoresearch.errors import ConfigError
@@ -27,6 +27,7 @@ from pytest_autoresearch.protocol.text import (
     is_placeholder,
     one_line,
     quoted,
+    span_of,
     unescape_start,
     valued,
     without_box,
@@ -60,8 +61,9 @@ _MERGED = frozenset({"goal", "notes", "constraints", "targets", "readonly"})
 class SectionReader:
     """Reads one document. :attr:`origins` says which line each field came from."""
 
-    def __init__(self, document: Document, file: str) -> None:
+    def __init__(self, document: Document, file: str, metric: Sequence[tuple[str, Text]] = ()) -> None:
         self._document, self._file = document, file
+        self._metric_fields = [(name, Block("text", span_of(text), text.line, text.line + 1)) for name, text in metric]
         self._parts: dict[str, list[Part]] = {}
         self._extra: list[tuple[int, Section]] = []
         self.origins: dict[str, int] = {}
@@ -123,7 +125,8 @@ class SectionReader:
         return {**fields, "extra_sections": tuple(section for _, section in self._extra)}
 
     def _refuse_missing(self) -> None:
-        given = self._parts.keys() | ({"metric"} if "name" in self._parts else set())
+        named = {name for name, _ in self._metric_fields} | self._parts.keys()
+        given = self._parts.keys() | ({"metric"} if "name" in named else set())
         missing = [name for name in ("metric", "targets", "run") if name not in given]
         if not missing:
             return
@@ -159,11 +162,13 @@ class SectionReader:
         return "\n\n".join(texts)
 
     def _metric(self) -> Metric:
-        parts = self._parts.get("metric") or self._parts["name"]
+        parts = self._parts.get("metric") or self._parts.get("name") or [Part("metric", "Metric", 0, 1, 1)]
         part = parts[0]
         own: dict[str, list[Block]] = {
             name: self._blocks(name) for name in ("name", "direction", "extract") if name in self._parts
         }
+        for name, block in self._metric_fields:
+            own.setdefault(name, []).append(block)
         blocks = part.blocks if part.name == "metric" else []
         metric, lines, rest = read_metric(blocks, own, file=self._file, line=part.line)
         self.origins["metric"] = part.line

@@ -19,6 +19,7 @@ from pytest_autoresearch.protocol.model import (
     Holdout,
     Limit,
     Metric,
+    MetricFile,
     Options,
     PathRule,
     Protocol,
@@ -93,7 +94,7 @@ def fixed(protocol: Protocol) -> dict[str, Any]:
         "metric": metric.name,
         "direction": metric.direction.value,
         "run": protocol.run,
-        "extract": metric.extract,
+        "extract": metric.extract if metric.file is None else _said(metric.file),
         "budget": protocol.budget,
         "targets": sorted(rule.pattern for rule in protocol.targets),
         "readonly": sorted(rule.pattern for rule in protocol.readonly),
@@ -121,6 +122,7 @@ def _metric_to_json(metric: Metric) -> Json:
         "target": metric.target,
         "min_delta": format_amount(delta) if delta.relative else delta.value,
         "bounds": None if metric.bounds == (None, None) else list(metric.bounds),
+        "file": None if metric.file is None else _said(metric.file),
     }
 
 
@@ -133,6 +135,7 @@ def _metric_from_json(form: Mapping[str, Any]) -> Metric:
         target=form.get("target"),
         min_delta=parse_amount(delta) if isinstance(delta, str) else Amount(delta),
         bounds=(bounds[0], bounds[1]),
+        file=None if form.get("file") is None else MetricFile(**form["file"]),
     )
 
 
@@ -140,7 +143,7 @@ def _rules(patterns: list[str], notes: Mapping[str, str]) -> tuple[PathRule, ...
     return tuple(PathRule(pattern, notes.get(pattern, "")) for pattern in patterns)
 
 
-def _said(value: Limit | Holdout | Options) -> Json:
+def _said(value: Limit | Holdout | MetricFile | Options) -> Json:
     """The fields that are set."""
     return {f.name: said for f in fields(value) if (said := getattr(value, f.name)) is not None}
 

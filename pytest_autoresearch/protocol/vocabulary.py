@@ -51,6 +51,10 @@ METRIC_FIELDS: Names = _names(
     target="target, target value, goal value, stop at, zielwert, 目标, 目标值",
     min_delta="min delta, minimum delta, minimal delta, minimum improvement, min improvement, mindestverbesserung, "
     "最小改进, 最小提升",
+    path="from, from file, read from, metric file, results file, result file, aus datei, 来源文件",
+    key="key, json key, schlüssel, 键",
+    column="column, csv column, spalte, 列",
+    row="row, csv row, zeile, 行",
     bounds="bounds, bound, range, valid range, plausible range, grenzen, bereich, 范围, 取值范围",
 )
 BUDGET_FIELDS: Names = _names(

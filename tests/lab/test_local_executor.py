@@ -18,7 +18,7 @@ from pytest_autoresearch.lab.executors.local import LocalExecutor
 from pytest_autoresearch.lab.job import Finished, Job, Site
 from pytest_autoresearch.lab.sandbox import Choice, choose
 from pytest_autoresearch.protocol.experiment import FileEntry, Measurement, Reason, Role, blob_id
-from pytest_autoresearch.protocol.model import Direction, Holdout, Limit, Metric, Protocol
+from pytest_autoresearch.protocol.model import Direction, Holdout, Limit, Metric, MetricFile, Protocol
 
 FILES = {
     "train.py": "print('val_bpb: 0.5')\n",
@@ -55,6 +55,7 @@ class Bench:
         readonly: Sequence[str] = ("prepare.py",),
         bounds: tuple[float | None, float | None] = (None, None),
         extract: str | None = None,
+        file: MetricFile | None = None,
         outputs: Sequence[str] = (),
         **protocol: Any,
     ) -> LocalExecutor:
@@ -64,7 +65,7 @@ class Bench:
             tag="tag",
             protocol=Protocol(
                 goal="",
-                metric=Metric("val_bpb", Direction.LOWER, extract=extract, bounds=bounds),
+                metric=Metric("val_bpb", Direction.LOWER, extract=extract, bounds=bounds, file=file),
                 targets=(),
                 run=run,
                 **protocol,
@@ -190,7 +191,7 @@ def test_an_editable_install_of_the_repository_means_the_candidate(
         ("true", Reason.NO_METRIC, "no line 'val_bpb: <number>' in the log"),
         ("echo val_bpb: nan", Reason.BAD_METRIC, "val_bpb: 'nan' is not one finite number"),
         ("echo val_bpb: 0.4; echo val_bpb: none", Reason.BAD_METRIC, "val_bpb: 'none' is not one finite number"),
-        ("printf 'val_bpb: 1\\033[31m\\n'", Reason.BAD_METRIC, "val_bpb: '1' is not one finite number"),
+        ("printf 'val_bpb: 1\\001\\n'", Reason.BAD_METRIC, "val_bpb: '1' is not one finite number"),
     ],
 )
 def test_a_run_that_gives_no_number_says_why(bench: Bench, run: str, reason: Reason, detail: str) -> None:
@@ -211,6 +212,29 @@ def test_the_extract_command_reads_the_log_and_the_runs_files(bench: Bench) -> N
     assert bench.measure("echo loss 2.5", extract="awk '{print $2}' run.log").value == 2.5
     assert bench.measure("echo 4 > out.txt; echo noise 1>&2", extract="cat out.txt; echo noise 1>&2").value == 4
     assert not bench.measure("echo 1", extract="cat run.log").self_reported
+
+
+def test_a_metric_in_a_file_counts_when_this_run_wrote_it(bench: Bench) -> None:
+    file = MetricFile("out/*.json", key="eval.loss")
+    lab = bench.executor('mkdir out; echo \'{"eval": {"loss": 1.5}}\' > out/r1.json', file=file)
+    measured = measure(lab, bench.state())
+    assert (measured.value, measured.self_reported) == (1.5, True)
+
+
+def test_a_committed_file_that_the_run_does_not_write_is_no_result(bench: Bench) -> None:
+    lab = bench.executor("true", file=MetricFile("metrics.json", key="loss"))
+    measured = measure(lab, bench.state(**{"metrics.json": '{"loss": 7}'}))
+    assert (measured.failure, measured.detail) == (
+        Reason.NO_METRIC,
+        "val_bpb: metrics.json was not written by this run",
+    )
+
+
+def test_a_baseline_without_a_number_says_how_to_read_its_log(bench: Bench) -> None:
+    lab = bench.executor("echo val_bpb: 12.5 ms")
+    measured = measure(lab, bench.state(), number=0)
+    assert measured.failure is Reason.BAD_METRIC and measured.offered is not None and measured.offered in measured.hint
+    assert measure(bench.executor("echo val_bpb: 12.5 ms", extract=measured.offered), bench.state()).value == 12.5
 
 
 def test_the_extract_command_reads_the_log_that_the_run_made(bench: Bench) -> None:

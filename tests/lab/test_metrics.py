@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_autoresearch.lab.metrics import (
-    parse_number,
     read_extract,
     read_log,
     read_secondary,
     tail,
     telling_line,
 )
+from pytest_autoresearch.lab.numbers import parse_number
 from pytest_autoresearch.protocol.experiment import Reason
 from pytest_autoresearch.protocol.model import Direction, Metric
 
@@ -106,7 +106,7 @@ def test_a_last_report_that_is_no_number_is_not_replaced_by_an_earlier_one() -> 
 
 
 def test_a_log_without_the_metric_has_none() -> None:
-    reading = read_log(b"xval_bpb: 1\nval_bpb: 1 and more\nval_bpb2: 1\n\xff\xfe", METRIC)
+    reading = read_log(b"xval_bpb: 1\nval_bpb: good and more\nval_bpb2: 1\n\xff\xfe", METRIC)
     assert (reading.failure, reading.detail) == (Reason.NO_METRIC, "no line 'val_bpb: <number>' in the log")
 
 

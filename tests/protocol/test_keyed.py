@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from pytest_autoresearch.errors import ConfigError
 from pytest_autoresearch.protocol.markdown import parse
-from pytest_autoresearch.protocol.model import Holdout, Limit, Protocol
+from pytest_autoresearch.protocol.model import Direction, Holdout, Limit, Metric, MetricFile, Protocol
+from pytest_autoresearch.protocol.render import render
+from pytest_autoresearch.protocol.serialise import from_json, to_json
 
 BASE = "## Metric\n- Name: x\n- Direction: lower\n\n## Target Files\n- t.py\n\n## Run Command\n`python t.py`\n\n"
 
@@ -77,6 +80,44 @@ def test_other_keys_are_read_from_sections_too(section: str, said: dict[str, Any
 def test_options_are_read_from_sections_too() -> None:
     options = read("## Agent\nclaude\n\n## Max Cost\n$5\n\n## Patience\n10\n\n## Isolation\nstrict").options
     assert (options.agents, options.max_cost, options.patience, options.isolation) == (("claude",), 5.0, 10, "strict")
+
+
+AT_A_KEY = MetricFile("bench.json", key="results[0].mean")
+REST = "\n\n## Target Files\n- t.py\n\n## Run Command\n`python t.py`\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "file"),
+    [
+        ("## Metric\n- Name: x\n- Direction: lower\n- From: bench.json\n- Key: `results[0].mean`", AT_A_KEY),
+        ("---\nmetric: {from: bench.json, key: 'results[0].mean'}\n---\n## Metric\n- Name: x\n- Direction: lower",
+         AT_A_KEY),
+        ("---\nmetric:\n  name: x\n  direction: lower\n  from: ./out/m.csv\n  column: val loss\n  row: last\n---",
+         MetricFile("out/m.csv", column="val loss", row="last")),
+        ("## Metric\n| Name | x |\n|--|--|\n| Direction | lower |\n| From | m.csv |\n| Column | v |\n| Row | epoch=3 |",
+         MetricFile("m.csv", column="v", row="epoch=3")),
+    ],
+)  # fmt: skip
+def test_a_metric_in_a_file_is_declared_in_the_section_or_the_front_matter(text: str, file: MetricFile) -> None:
+    protocol = parse(text + REST, file="c.md")
+    assert protocol.metric == Metric("x", Direction.LOWER, file=file)
+    assert parse(render(protocol), file="c.md") == protocol and from_json(to_json(protocol)) == protocol
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ("- Key: a.b", "`key` needs the file"),
+        ("- From: a.json\n- Extract command: `tail -1 x`", "two ways to read it"),
+        ("- From: a.json\n- Key: a\n- Column: b", "`key` is for JSON"),
+        ("- From: /tmp/a.json", "no file below the config's directory"),
+        ("- From: ../a.json", "no file below the config's directory"),
+        ("- From: a.csv\n- Row: best", "`best` is no row"),
+    ],
+)
+def test_a_file_that_makes_no_sense_is_refused(fields: str, complaint: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(complaint)):
+        parse(f"## Metric\n- Name: x\n- Direction: lower\n{fields}{REST}", file="c.md")
 
 
 @pytest.mark.parametrize(

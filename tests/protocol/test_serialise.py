@@ -26,6 +26,7 @@ def test_the_documented_form(plain: Protocol) -> None:
         "target": 0.95,
         "min_delta": "0.05%",
         "bounds": [0.0, 8.0],
+        "file": None,
     }
     assert form["targets"] == ["train.py", "configs/*.yaml"]
     assert form["target_notes"]["configs/*.yaml"] == "hyperparameters"

@@ -13,6 +13,7 @@ from pathlib import Path
 from pytest_autoresearch.errors import LabError
 from pytest_autoresearch.lab.advice import BUILDING
 from pytest_autoresearch.lab.aftermath import settle
+from pytest_autoresearch.lab.documents import read_file
 from pytest_autoresearch.lab.executors.bench import Bench
 from pytest_autoresearch.lab.gpus import Lease, find_gpus
 from pytest_autoresearch.lab.job import Finished, Job, Site, Tick
@@ -25,16 +26,19 @@ from pytest_autoresearch.lab.metrics import (
     tail,
     telling_line,
 )
+from pytest_autoresearch.lab.offers import offer_for
 from pytest_autoresearch.lab.process import Ending, Outcome
 from pytest_autoresearch.lab.progress import GivenUp, Progress
 from pytest_autoresearch.lab.reach import home
 from pytest_autoresearch.lab.sandbox import Choice
 from pytest_autoresearch.lab.watching import Lookout
+from pytest_autoresearch.lab.written import Written
 from pytest_autoresearch.protocol.experiment import Change, FileEntry, Measurement, Reason, Role
 from pytest_autoresearch.text import one_line
 
 LEAST_SPACE = 256 * 1024 * 1024  # bytes; nothing but this gate stops the disk from filling up
 SHORTEST_EXTRACT = 60.0  # s
+RUN_LOG = "run.log"
 LONGEST_LOG = 512 * 1024  # bytes read of a log that the run wrote itself, head and tail
 
 
@@ -84,10 +88,12 @@ class LocalExecutor:
                 **lease.environment,
                 **job.env,
             }
+            written = self._written(bench, job)
             outcome = self._followed(bench, job, environment, lease, observe)
             if isinstance(outcome, Measurement):
                 return outcome
-            measured = self._read(bench, job, outcome, environment, lease, tick)
+            reading = None if written is None or outcome.exit_code != 0 else written.read()
+            measured = self._read(bench, job, outcome, environment, lease, tick, reading)
         if lease.throttles and not measured.detail:
             measured = replace(measured, detail=f"GPU throttled: {', '.join(sorted(lease.throttles))}")
         return measured
@@ -210,10 +216,24 @@ class LocalExecutor:
             progress.learn(course)
         return outcome
 
+    def _written(self, bench: Bench, job: Job) -> Written | None:
+        """The file that the metric is to be read from; the run's log is no such file, it is at hand."""
+        metric = self._site.protocol.metric
+        if metric.file is None or job.extract is not None or metric.file.path == RUN_LOG:
+            return None
+        return Written(bench.workspace, self._site.protocol, metric.file)
+
     def _read(
-        self, bench: Bench, job: Job, outcome: Outcome, environment: Mapping[str, str], lease: Lease, tick: Tick
+        self,
+        bench: Bench,
+        job: Job,
+        outcome: Outcome,
+        environment: Mapping[str, str],
+        lease: Lease,
+        tick: Tick,
+        reading: Reading | None,
     ) -> Measurement:
-        """What can be believed of a run that is over."""
+        """What can be believed of a run that is over; ``reading`` is what the metric's file said, before it settled."""
         log = self._log(bench, outcome)
         measured = Measurement(
             job.role,
@@ -238,15 +258,20 @@ class LocalExecutor:
         measured = replace(measured, outputs=tuple(sorted(aftermath.outputs)))
         if aftermath.refusal is not None:
             return replace(measured, failure=Reason.OUT_OF_SCOPE, detail=aftermath.refusal, log_tail=tail(log))
-        extract = job.extract or self._site.protocol.metric.extract
-        if extract is None:
-            reading = read_log(log, self._site.protocol.metric)
+        metric = self._site.protocol.metric
+        extract = job.extract or metric.extract
+        if extract is None and metric.file is not None and metric.file.path == RUN_LOG:
+            reading = read_file(log, metric.file, metric)
+        elif extract is None:
+            reading = reading or read_log(log, metric)
         else:
             limit = max(job.timeout, SHORTEST_EXTRACT)
             printed = bench.run(
                 extract, environment, timeout=limit, tick=tick, merge_output=False, devices=lease.devices
             )
             reading = self._reading_of(printed)
+        if reading.failure is not None and job.number == 0 and extract is None and metric.file is None:
+            measured = _with_offer(measured, log, metric.name)
         return replace(
             measured,
             value=reading.value,
@@ -282,6 +307,15 @@ class LocalExecutor:
         if outcome.peak_memory is not None:
             found["peak_mb"] = round(outcome.peak_memory / 1024**2, 3)  # ours, whatever the log says
         return found
+
+
+def _with_offer(measured: Measurement, log: bytes, name: str) -> Measurement:
+    """The same with what is known about reading this log otherwise."""
+    offer = offer_for(log, name)
+    hint = offer.words
+    if offer.extract is not None:
+        hint = f"the log has `{offer.line}`; read it with Extract command: `{offer.extract}`"
+    return replace(measured, hint=hint, offered=offer.extract if offer.is_sure else None)
 
 
 def failure_of(outcome: Outcome, log: bytes) -> tuple[Reason, str] | None:

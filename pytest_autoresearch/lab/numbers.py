@@ -1,0 +1,65 @@
+"""Numbers as programs print them: plain, in quotes or brackets, or as a scalar of NumPy, PyTorch, JAX … Pure."""
+
+from __future__ import annotations
+
+import math
+import re
+
+NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?"
+"""One plain decimal number, ASCII."""
+
+_NUMBER = re.compile(NUMBER)
+_ZERO = re.compile(r"[+-]?[0.]+(?:[eE].*)?")
+_REST = (
+    r"(?:\s*,\s*(?:device|dtype|grad_fn|requires_grad|size|shape|weak_type|layout)="
+    r"(?:[^(),<>]|\([^()]*\)|<[^<>]*>)*)*\s*,?"
+)
+_LIBRARY = r"(?:np\.|numpy\.|jnp\.|mx\.|cp\.)?"
+_SCALARS = tuple(
+    re.compile(pattern)
+    for pattern in (
+        rf"(?:torch\.|mx\.|paddle\.)?[tT]ensor\(\s*\[*\s*({NUMBER})\s*\]*{_REST}\s*\)",
+        rf"{_LIBRARY}(?:float|int|uint|bfloat)[0-9]{{0,3}}_?\(\s*({NUMBER})\s*\)",
+        rf"{_LIBRARY}(?:[aA]rray|DeviceArray|double|single|half)\(\s*\[*\s*({NUMBER})\s*\]*{_REST}\s*\)",
+        rf"Decimal\(\s*[\"']({NUMBER})[\"']\s*\)",
+        rf"<tf\.(?:Tensor|Variable)[^<>]*numpy=({NUMBER})>",
+        rf"\"({NUMBER})\"|'({NUMBER})'",
+        rf"\[\s*({NUMBER})\s*,?\s*\]|\(\s*({NUMBER})\s*,\s*\)",
+    )
+)
+_LOOKS_LIKE = re.compile(
+    r"[\"'(\[<~≈$€£]*\s*[+−-]?\s*(?:\.?[0-9]|(?:nan|inf|infinity)\b|(?:null|none|n/a)\b)"
+    r"|(?:\w+\.)*(?:[tT]ensor|[aA]rray|DeviceArray|Decimal|(?:float|int|uint|bfloat)[0-9]{0,3}_?)\("
+    r"|<tf\.",
+    re.IGNORECASE,
+)
+
+
+def parse_number(text: str) -> float | None:
+    """The finite number that ``text`` is, or None: no nan, inf, hex, underscores, foreign digits, no underflow to 0."""
+    if len(text) > 400 or not _NUMBER.fullmatch(text):
+        return None
+    value = float(text)
+    if not math.isfinite(value) or (value == 0.0 and not _ZERO.fullmatch(text)):
+        return None
+    return value
+
+
+def number_at(text: str, begin: int) -> tuple[str, int] | None:
+    """The number that stands at a place, as it is written, and where it ends; None if there is none by itself."""
+    for pattern in _SCALARS:
+        if found := pattern.match(text, begin):
+            return next(group for group in found.groups() if group is not None), found.end()
+    plain = _NUMBER.match(text, begin)
+    return (plain[0], plain.end()) if plain else None
+
+
+def unwrapped(text: str) -> str:
+    """The number inside of ``text`` where that is a scalar of some library, or in quotes; else the text."""
+    found = number_at(text, 0)
+    return found[0] if found is not None and found[1] == len(text) else text
+
+
+def looks_like_number(text: str) -> bool:
+    """Whether a text begins like a value, readable or not: `93.4%`, `nan`, `~0.4`; words do not."""
+    return _LOOKS_LIKE.match(text) is not None
