@@ -17,6 +17,7 @@ BOUNDED = {
 UNMADE = {
     "protocol.globs": "made from a pattern: tested below",
     "lab.remedies": "the name of a file, escaped",
+    "lab.offers": "made from a name and a line of a log: 2,000 characters, once at a baseline without a metric",
 }
 
 FOUND, NOT_MADE = expressions()

@@ -23,6 +23,12 @@ MOST_MENTIONS = 2_000  # lines that are compared with the last one
 _LINE_END = re.compile(r"[\r\n\x08\x0b\x0c]+")
 _SEPARATOR = r"(?:\s*(?::=|==|=>|->|→|[:=：])\s*|\s*[|│┃║]\s*|\s+is\s+|\s*\.{3,}\s*|\s+)"  # the last: `val_loss 0.41`
 _OPEN_END = re.compile(r"(?:[,;|│┃║\[({<:]|(?:^|\s)[-–—•·*+>#]+|[=-]>)\s*[\"']*$")
+_COLUMNS = {
+    "bar": re.compile(r"[|│┃║]"),
+    "tab": re.compile(r"\t"),
+    "comma": re.compile(r"[,;]"),
+    "blank": re.compile(r"\s+"),
+}
 _UNITS = frozenset(
     "ms s sec secs seconds second us µs μs ns min mins minute minutes h hours percent pct kb mb gb tb kib mib gib b "
     "bytes byte k m g x hz khz mhz ghz db fps ops rps qps flops gflops tflops tokens samples images iterations w j usd "
@@ -266,6 +272,6 @@ def kind_of(line: str) -> str:
 
 def cells_of(line: str, kind: str | None = None) -> list[str]:
     """The columns of a line of a table."""
-    pattern = {"bar": r"[|│┃║]", "tab": r"\t", "comma": r"[,;]", "blank": r"\s+"}[kind or kind_of(line)]
-    cells = [cell.strip(" \t\"'") for cell in re.split(pattern, line.strip().strip("|│┃║"))]
+    columns = _COLUMNS[kind or kind_of(line)]
+    cells = [cell.strip(" \t\"'") for cell in columns.split(line.strip().strip("|│┃║"))]
     return [cell for cell in cells if cell] if kind == "blank" else cells

@@ -15,21 +15,18 @@ _REST = (
     r"(?:[^(),<>]|\([^()]*\)|<[^<>]*>)*)*\s*,?"
 )
 _LIBRARY = r"(?:np\.|numpy\.|jnp\.|mx\.|cp\.)?"
-_SCALARS = tuple(
-    re.compile(pattern)
-    for pattern in (
-        rf"(?:torch\.|mx\.|paddle\.)?[tT]ensor\(\s*\[*\s*({NUMBER})\s*\]*{_REST}\s*\)",
-        rf"{_LIBRARY}(?:float|int|uint|bfloat)[0-9]{{0,3}}_?\(\s*({NUMBER})\s*\)",
-        rf"{_LIBRARY}(?:[aA]rray|DeviceArray|double|single|half)\(\s*\[*\s*({NUMBER})\s*\]*{_REST}\s*\)",
-        rf"Decimal\(\s*[\"']({NUMBER})[\"']\s*\)",
-        rf"<tf\.(?:Tensor|Variable)[^<>]*numpy=({NUMBER})>",
-        rf"\"({NUMBER})\"|'({NUMBER})'",
-        rf"\[\s*({NUMBER})\s*,?\s*\]|\(\s*({NUMBER})\s*,\s*\)",
-    )
+_SCALARS = (
+    re.compile(rf"(?:torch\.|mx\.|paddle\.)?[tT]ensor\(\s*\[*\s*({NUMBER})\s*\]*{_REST}\s*\)"),
+    re.compile(rf"{_LIBRARY}(?:float|int|uint|bfloat)[0-9]{{0,3}}_?\(\s*({NUMBER})\s*\)"),
+    re.compile(rf"{_LIBRARY}(?:[aA]rray|DeviceArray|double|single|half)\(\s*\[*\s*({NUMBER})\s*\]*{_REST}\s*\)"),
+    re.compile(rf"Decimal\(\s*[\"']({NUMBER})[\"']\s*\)"),
+    re.compile(rf"<tf\.(?:Tensor|Variable)[^<>]*numpy=({NUMBER})>"),
+    re.compile(rf"\"({NUMBER})\"|'({NUMBER})'"),
+    re.compile(rf"\[\s*({NUMBER})\s*,?\s*\]|\(\s*({NUMBER})\s*,\s*\)"),
 )
 _LOOKS_LIKE = re.compile(
-    r"[\"'(\[<~≈$€£]*\s*[+−-]?\s*(?:\.?[0-9]|(?:nan|inf|infinity)\b|(?:null|none|n/a)\b)"
-    r"|(?:\w+\.)*(?:[tT]ensor|[aA]rray|DeviceArray|Decimal|(?:float|int|uint|bfloat)[0-9]{0,3}_?)\("
+    r"[\"'(\[<~≈$€£]{0,4} ?[+−-]? ?(?:\.?[0-9]|(?:nan|inf|infinity)\b|(?:null|none|n/a)\b)"
+    r"|(?:\w{1,30}\.){0,4}(?:[tT]ensor|[aA]rray|DeviceArray|Decimal|(?:float|int|uint|bfloat)[0-9]{0,3}_?)\("
     r"|<tf\.",
     re.IGNORECASE,
 )

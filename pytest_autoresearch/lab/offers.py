@@ -32,6 +32,7 @@ _UNIT = re.compile(r"\s?(?:%|[A-Za-zµμ°$€/]+[A-Za-z0-9/²]*)")
 _TIMES = "s=0; for (i=1; i<=NF; i++) s=s*60+$i; print s"
 _NAMED = re.compile(r"(?:^|[\s,;|│┃({\[])[\"']?([A-Za-z_][\w./@%-]{0,63})[\"']?\s*[:=|│┃]\s*[+-]?\.?[0-9]")
 MOST_LINES = 5_000
+LONGEST_LINE = 2_000  # characters
 MOST_NAMES = 8
 
 
@@ -63,9 +64,11 @@ class _Pattern:
 
 def offer_for(log: bytes, name: str) -> Offer:
     """How to read the metric from a log of which it was not read."""
-    lines = lines_of(log)[-MOST_LINES:]
+    lines = [line[:LONGEST_LINE] for line in lines_of(log)[-MOST_LINES:]]
     joined = "\n".join(lines)
-    found_nan = re.search(rf"{re.escape(name)}[\"']?\s*[:=]?\s*[+-]?(?:nan|inf)\b", joined, re.IGNORECASE)
+    found_nan = re.search(
+        rf"{re.escape(name)}[\"']?[ \t]{{0,9}}[:=]?[ \t]{{0,9}}[+-]?(?:nan|inf)\b", joined, re.IGNORECASE
+    )
     if found_nan is not None and next(_patterns(lines, name), None) is None:
         return Offer(words=f"`{name}` is no number in this run (nan or inf): mend that first")
     for pattern, line in _patterns(lines, name):
@@ -172,16 +175,33 @@ def _escaped(text: str) -> str:
 
 
 _TOOLS = (
-    (r"^\S.*\s+time:\s+\[[\d.]+ \S+ [\d.]+ \S+ [\d.]+ \S+\]", "criterion writes its estimates in nanoseconds",
-     "target/criterion/{first}/new/estimates.json", "mean.point_estimate"),
-    (r"Time \(mean ± σ\):", "add `--export-json bench.json` to hyperfine", "bench.json", "results[0].mean"),
-    (r"^-+ benchmark.*: \d+ tests -+|^Name \(time in ", "add `--benchmark-json=bench.json` to pytest",
-     "bench.json", "benchmarks[0].stats.median"),
-    (r"^Benchmark\s+Time\s+CPU\s+Iterations", "add `--benchmark_out=bench.json` to the benchmark",
-     "bench.json", "benchmarks[0].real_time"),
-    (r"^\[ ?[\d.]+%\] [·.]+ ", "asv keeps what it measured", ".asv/results/MACHINE/COMMIT.json", "results.NAME[0][0]"),
-)  # fmt: skip
-_GO = re.compile(r"^(Benchmark\w+(?:/\S+?)?)(?:-\d+)?\s+\d+\s+[\d.]+ ns/op", re.MULTILINE)
+    (
+        re.compile(r"^(\S{1,200}) .{0,100}\btime: {1,20}\[[\d.]{1,20} \S{1,3} [\d.]{1,20} ", re.MULTILINE),
+        "criterion writes its estimates in nanoseconds",
+        ("target/criterion/{first}/new/estimates.json", "mean.point_estimate"),
+    ),
+    (
+        re.compile(r"Time \(mean ± σ\):"),
+        "add `--export-json bench.json` to hyperfine",
+        ("bench.json", "results[0].mean"),
+    ),
+    (
+        re.compile(r"^-{1,80} benchmark.{0,80}: \d{1,6} tests -|^Name \(time in ", re.MULTILINE),
+        "add `--benchmark-json=bench.json` to pytest",
+        ("bench.json", "benchmarks[0].stats.median"),
+    ),
+    (
+        re.compile(r"^Benchmark[ \t]{1,200}Time[ \t]{1,40}CPU[ \t]{1,40}Iterations", re.MULTILINE),
+        "add `--benchmark_out=bench.json` to the benchmark",
+        ("bench.json", "benchmarks[0].real_time"),
+    ),
+    (
+        re.compile(r"^\[ ?[\d.]{1,9}%\] [·.]{1,40} ", re.MULTILINE),
+        "asv keeps what it measured",
+        (".asv/results/MACHINE/COMMIT.json", "results.NAME[0][0]"),
+    ),
+)
+_GO = re.compile(r"^(Benchmark[^\s-]{1,200})(?:-\d{1,4})?[ \t]{1,80}\d{1,12}[ \t]{1,80}[\d.]{1,20} ns/op", re.MULTILINE)
 
 
 def _known_tool(text: str) -> str:
@@ -189,9 +209,9 @@ def _known_tool(text: str) -> str:
         number = "([-+]?[0-9.]+) ns\\/op.*"
         sed = f"s/^{_escaped(go[1]).replace('/', chr(92) + '/')}(-[0-9]+)?[[:space:]]+[0-9]+[[:space:]]+{number}/\\2/p"
         return f"`go test -bench` prints nanoseconds; Extract command: `sed -nE '{sed}' run.log | tail -n 1`"
-    for pattern, words, path, key in _TOOLS:
-        if (found := re.search(pattern, text, re.MULTILINE)) is not None:
-            first = found[0].split()[0] if found[0].split() else ""
+    for pattern, words, (path, key) in _TOOLS:
+        if (found := pattern.search(text)) is not None:
+            first = found[1] if pattern.groups else ""
             return f"{words}, and write in Metric: From: `{path.format(first=first)}`, Key: `{key}`"
     return ""
 
