@@ -11,18 +11,20 @@ NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?"
 _NUMBER = re.compile(NUMBER)
 _ZERO = re.compile(r"[+-]?[0.]+(?:[eE].*)?")
 _REST = (
-    r"(?:\s*,\s*(?:device|dtype|grad_fn|requires_grad|size|shape|weak_type|layout)="
-    r"(?:[^(),<>]|\([^()]*\)|<[^<>]*>)*)*\s*,?"
+    r"(?: {0,9}, {0,9}(?:device|dtype|grad_fn|requires_grad|size|shape|weak_type|layout)="
+    r"(?:[^(),<>]|\([^()]*\)|<[^<>]*>)*)* {0,9},?"
 )
 _LIBRARY = r"(?:np\.|numpy\.|jnp\.|mx\.|cp\.)?"
 _SCALARS = (
-    re.compile(rf"(?:torch\.|mx\.|paddle\.)?[tT]ensor\(\s*\[*\s*({NUMBER})\s*\]*{_REST}\s*\)"),
-    re.compile(rf"{_LIBRARY}(?:float|int|uint|bfloat)[0-9]{{0,3}}_?\(\s*({NUMBER})\s*\)"),
-    re.compile(rf"{_LIBRARY}(?:[aA]rray|DeviceArray|double|single|half)\(\s*\[*\s*({NUMBER})\s*\]*{_REST}\s*\)"),
-    re.compile(rf"Decimal\(\s*[\"']({NUMBER})[\"']\s*\)"),
+    re.compile(rf"(?:torch\.|mx\.|paddle\.)?[tT]ensor\( {0, 9}\[* {0, 9}({NUMBER}) {0, 9}\]*{_REST} {0, 9}\)"),
+    re.compile(rf"{_LIBRARY}(?:float|int|uint|bfloat)[0-9]{{0,3}}_?\( {0, 9}({NUMBER}) {0, 9}\)"),
+    re.compile(
+        rf"{_LIBRARY}(?:[aA]rray|DeviceArray|double|single|half)\( {0, 9}\[* {0, 9}({NUMBER}) {0, 9}\]*{_REST} {0, 9}\)"
+    ),
+    re.compile(rf"Decimal\( {0, 9}[\"']({NUMBER})[\"'] {0, 9}\)"),
     re.compile(rf"<tf\.(?:Tensor|Variable)[^<>]*numpy=({NUMBER})>"),
     re.compile(rf"\"({NUMBER})\"|'({NUMBER})'"),
-    re.compile(rf"\[\s*({NUMBER})\s*,?\s*\]|\(\s*({NUMBER})\s*,\s*\)"),
+    re.compile(rf"\[ {0, 9}({NUMBER}) {0, 9},? {0, 9}\]|\( {0, 9}({NUMBER}) {0, 9}, {0, 9}\)"),
 )
 _LOOKS_LIKE = re.compile(
     r"[\"'(\[<~≈$€£]{0,4} ?[+−-]? ?(?:\.?[0-9]|(?:nan|inf|infinity)\b|(?:null|none|n/a)\b)"
