@@ -22,7 +22,7 @@ MOST_SECONDARY = 32
 _REPORTED = re.compile(r"(?:METRIC[ \t]+)?([A-Za-z_][\w./@%-]{0,63})[ \t]*[:=][ \t]*(\S+)", re.ASCII)
 _LINE_END = re.compile(rb"[\r\n]+")
 _SENTENCE_END = re.compile(r"(?<=[0-9\])])[,;]$|(?<=\.[0-9])\.$|(?<=\.[0-9][0-9])\.$|(?<=[0-9]{3})\.$")
-_EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Warning|Failed)\b(?::.*)?")
+_RAISED = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Warning|Failed)\b(?::.*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ def read_log_lines(lines: Sequence[str], name: str) -> float | None:
 def telling_line(log: bytes) -> str:
     """The line of a failed run's log that tells most: its last Python exception, else its last words."""
     lines = [line for text in _LINE_END.split(log[-65536:]) if (line := one_line(text))]
-    exception = next((line for line in reversed(lines) if _EXCEPTION.fullmatch(line)), None)
+    exception = next((line for line in reversed(lines) if _RAISED.fullmatch(line)), None)
     return exception or (lines[-1] if lines else "")
 
 

@@ -16,15 +16,15 @@ _REST = (
 )
 _LIBRARY = r"(?:np\.|numpy\.|jnp\.|mx\.|cp\.)?"
 _SCALARS = (
-    re.compile(rf"(?:torch\.|mx\.|paddle\.)?[tT]ensor\( {0, 9}\[* {0, 9}({NUMBER}) {0, 9}\]*{_REST} {0, 9}\)"),
-    re.compile(rf"{_LIBRARY}(?:float|int|uint|bfloat)[0-9]{{0,3}}_?\( {0, 9}({NUMBER}) {0, 9}\)"),
+    re.compile(rf"(?:torch\.|mx\.|paddle\.)?[tT]ensor\( {{0,9}}\[* {{0,9}}({NUMBER}) {{0,9}}\]*{_REST} {{0,9}}\)"),
+    re.compile(rf"{_LIBRARY}(?:float|int|uint|bfloat)[0-9]{{0,3}}_?\( {{0,9}}({NUMBER}) {{0,9}}\)"),
     re.compile(
-        rf"{_LIBRARY}(?:[aA]rray|DeviceArray|double|single|half)\( {0, 9}\[* {0, 9}({NUMBER}) {0, 9}\]*{_REST} {0, 9}\)"
+        rf"{_LIBRARY}(?:[aA]rray|DeviceArray|double|single|half)\( {{0,9}}\[* {{0,9}}({NUMBER}) {{0,9}}\]*{_REST} {{0,9}}\)"
     ),
-    re.compile(rf"Decimal\( {0, 9}[\"']({NUMBER})[\"'] {0, 9}\)"),
+    re.compile(rf"Decimal\( {{0,9}}[\"']({NUMBER})[\"'] {{0,9}}\)"),
     re.compile(rf"<tf\.(?:Tensor|Variable)[^<>]*numpy=({NUMBER})>"),
     re.compile(rf"\"({NUMBER})\"|'({NUMBER})'"),
-    re.compile(rf"\[ {0, 9}({NUMBER}) {0, 9},? {0, 9}\]|\( {0, 9}({NUMBER}) {0, 9}, {0, 9}\)"),
+    re.compile(rf"\[ {{0,9}}({NUMBER}) {{0,9}},? {{0,9}}\]|\( {{0,9}}({NUMBER}) {{0,9}}, {{0,9}}\)"),
 )
 _LOOKS_LIKE = re.compile(
     r"[\"'(\[<~≈$€£]{0,4} ?[+−-]? ?(?:\.?[0-9]|(?:nan|inf|infinity)\b|(?:null|none|n/a)\b)"
