@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from pytest_autoresearch.agents.answer import LONGEST_FAILURE
 from pytest_autoresearch.agents.base import Proposal
 from pytest_autoresearch.judge import Verdict
-from pytest_autoresearch.lab.seeds import only_moves_seeds
 from pytest_autoresearch.notebook.trees import is_gits_own
 from pytest_autoresearch.protocol.experiment import (
     Change,
@@ -21,6 +20,7 @@ from pytest_autoresearch.protocol.experiment import (
     Usage,
     fingerprint,
 )
+from pytest_autoresearch.reading.seeds import only_moves_seeds
 from pytest_autoresearch.text import clean, last_words, one_line
 
 if TYPE_CHECKING:

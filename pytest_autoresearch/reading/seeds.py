@@ -1,0 +1,241 @@
+"""Whether an edit only moves a seed: luck is no improvement.
+
+Two sources are compared with every seed taken out: what is given to a call that seeds, what is bound to a name that
+says seed, and, by data flow on names, what is bound to a name that is read for nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+
+from pytest_autoresearch.reading.door import PYTHON, is_code, read_source
+from pytest_autoresearch.reading.luck import CONVERSIONS, only_draws, says_seed, sets_luck, takes_seed
+from pytest_autoresearch.reading.notebook import read_notebook
+from pytest_autoresearch.reading.settings import masked_flags, masked_settings
+from pytest_autoresearch.reading.source import Binding, Call, Kind, Source, Span, Token, Unread
+
+_SIGNS = frozenset("+ - * / // % ** ^ & | << >> ~ ( ) [ ] { } , . : :: -> ! ; @ < >".split())
+_RESERVED = frozenset("if else for while lambda await yield async function return new match case do switch".split())
+_MOST_ROUNDS = 8  # of a name that is bound to a name that is bound to a name …
+_FLAG = re.compile(r"--?[A-Za-z][\w.-]*")
+_MODULES = frozenset(
+    "random numpy torch os time jax tensorflow transformers lightning pytorch_lightning mlx cupy paddle keras".split()
+)
+
+
+def only_moves_seeds(path: str, before: bytes, after: bytes) -> bool:
+    """Whether ``after`` differs from ``before`` in nothing but seeds. False where a file is not read."""
+    if before == after:
+        return False
+    try:
+        if path.lower().endswith(".ipynb"):
+            return _only_in_notebook(before, after)
+        if is_code(path):
+            old, new = read_source(path, before), read_source(path, after)
+            return _only_seeds_differ(old, new)
+        return masked_settings(path, before) == masked_settings(path, after) is not None and _differ(
+            path, before, after
+        )
+    except Unread:
+        return _only_seeds_differ_in_text(path, before, after)
+
+
+def _only_in_notebook(before: bytes, after: bytes) -> bool:
+    old, new = read_notebook(before), read_notebook(after)
+    if old.rest != new.rest or old.language != new.language:
+        return False
+    name = {"python": "cell.py", "julia": "cell.jl", "r": "cell.r", "rust": "cell.rs", "javascript": "cell.js"}
+    path = name.get(old.language, "cell.py" if old.language.startswith("python") else "cell.txt")
+    joined = ["\n".join(cell.source for cell in notebook.cells).encode() for notebook in (old, new)]
+    return joined[0] != joined[1] and _only_seeds_differ(*(read_source(path, source) for source in joined))
+
+
+def _only_seeds_differ(old: Source, new: Source) -> bool:
+    if [token.text for token in old.tokens] == [token.text for token in new.tokens]:
+        return False  # comments or layout only
+    before, after = _Masked(old), _Masked(new)
+    if before.rest() != after.rest():
+        return False
+    gone, come = before.seeds - after.seeds, after.seeds - before.seeds
+    return bool(come) or any(kind != "name" for kind, _ in gone)  # to delete a name that nothing reads is a clean-up
+
+
+@dataclass
+class _Masked:
+    """A source without its seeds. ``seeds`` are those, with what they are: of a call, of a name."""
+
+    source: Source
+    seeds: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.hidden: dict[int, int] = {}  # first token of what is taken out → the token after it
+        self.dropped: dict[int, int] = {}
+        self.reads = _reads(self.source)
+        for call in self.source.calls:
+            self._take_call(call)
+        for binding in self.source.bindings:
+            if says_seed(binding.name):
+                self._take_binding(binding)
+        self._take_flags()
+        self._follow_names()
+        for span in self.source.imports:
+            names = [token.text for token in self.source.tokens[span.low + 1 : span.high]]
+            if names and names[0] in _MODULES:
+                self.dropped[span.low] = span.high
+
+    def rest(self) -> list[str]:
+        """The texts of all tokens but the seeds."""
+        rest, at = [], 0
+        while at < len(self.source.tokens):
+            if at in self.dropped:
+                at = self.dropped[at]
+            elif at in self.hidden:
+                rest.append("«seed»")
+                at = self.hidden[at]
+            else:
+                rest.append(self._without_flags(self.source.tokens[at]))
+                at += 1
+        return rest
+
+    def _without_flags(self, token: Token) -> str:
+        """The token; a command line in it, or a word of one, without the value of a seed."""
+        if token.kind is not Kind.TEXT and not token.text.startswith("-"):
+            return token.text
+        masked = masked_flags(token.text)
+        if masked != token.text:
+            self.seeds["call", token.text] += 1
+        return masked
+
+    def _take_call(self, call: Call) -> None:
+        if not takes_seed(call.name, call.owner):
+            if call.statement is not None and only_draws(call.name, call.owner):
+                self._drop("draw", call.statement)
+            elif call.arguments and self._says_seed(call.arguments[0].value):  # get("seed", 1), option("--seed", …)
+                for argument in call.arguments[1:]:
+                    if argument.name in ("", "default", "default_value"):
+                        self._hide("call", argument.value)
+            return
+        simple = all(self._is_simple(argument.value) for argument in call.arguments)
+        if call.statement is not None and simple and sets_luck(call.name, call.owner):
+            self._drop("call", call.statement)
+        for argument in call.arguments:
+            self._hide("call", argument.value)
+
+    def _take_binding(self, binding: Binding) -> None:
+        if not self._is_simple(binding.value):
+            return
+        if binding.statement is not None and self._is_variable(binding):
+            self._drop("name", binding.statement)
+        self._hide("name", binding.value)
+
+    def _is_variable(self, binding: Binding) -> bool:
+        return binding.at >= 0
+
+    def _take_flags(self) -> None:
+        """``["--seed", "1"]`` and, in a shell, ``--seed 1``."""
+        tokens = self.source.tokens
+        for at, token in enumerate(tokens[:-1]):
+            word = token.text.strip("\"'`")
+            if _FLAG.fullmatch(word) and says_seed(word):
+                after = at + 1 + (tokens[at + 1].text == ",")
+                if after < len(tokens) and tokens[after].kind in (Kind.NUMBER, Kind.TEXT):
+                    self._hide("call", Span(after, after + 1))
+
+    def _follow_names(self) -> None:
+        """Names that are read in seeds and nowhere else hold seeds themselves, as do parameters."""
+        by_name, calls = defaultdict[str, list[Binding]](list), defaultdict[str, list[Call]](list)
+        for binding in self.source.bindings:
+            by_name[binding.name].append(binding)
+        for call in self.source.calls:
+            calls[call.name].append(call)
+        homes = defaultdict[str, list[tuple[str, int]]](list)
+        for function, parameters in self.source.parameters.items():
+            for position, name in enumerate(parameters):
+                homes[name].append((function, position))
+        known: set[str] = set()
+        for _ in range(_MOST_ROUNDS):
+            covered = self._covered()
+            inside = {self.source.tokens[at].text for at in covered if at in self.reads.places}
+            found = {name for name in inside - known if self.reads.by_name[name] <= covered}
+            if not found:
+                return
+            known |= found
+            for name in found:
+                for binding in by_name[name]:
+                    self._take_binding(binding)
+                for function, position in homes[name]:
+                    for call in calls[function]:
+                        if position < len(call.arguments) and not call.arguments[position].name:
+                            self._hide("call", call.arguments[position].value)
+
+    def _covered(self) -> set[int]:
+        return {at for taken in (self.hidden, self.dropped) for low, high in taken.items() for at in range(low, high)}
+
+    def _drop(self, kind: str, span: Span) -> None:
+        if span.low not in self.dropped:
+            self.dropped[span.low] = span.high
+            self.seeds[kind, self.source.text(span)] += 1
+
+    def _hide(self, kind: str, span: Span) -> None:
+        if self._is_simple(span) and span.low not in self.hidden:
+            self.hidden[span.low] = span.high
+            self.seeds[kind, self.source.text(span)] += 1
+
+    def _says_seed(self, span: Span) -> bool:
+        tokens = self.source.tokens[span.low : span.high]
+        return len(tokens) == 1 and tokens[0].kind is Kind.TEXT and says_seed(tokens[0].text.strip("\"'`"))
+
+    def _is_simple(self, span: Span) -> bool:
+        """Whether an expression is made of literals, names and arithmetic: it says which seed, and does nothing."""
+        tokens = self.source.tokens
+        for at in range(span.low, span.high):
+            token = tokens[at]
+            called = at + 1 < len(tokens) and tokens[at + 1].text == "("
+            if token.kind is Kind.SIGN and token.text not in _SIGNS:
+                return False
+            if token.kind is Kind.NAME and (
+                token.text in _RESERVED or (called and at + 1 < span.high and not _converts(token.text))
+            ):
+                return False
+        return True
+
+
+def _converts(name: str) -> bool:
+    return name in CONVERSIONS or takes_seed(name, "random")
+
+
+@dataclass(frozen=True)
+class _Reads:
+    places: set[int]
+    by_name: dict[str, set[int]]
+
+
+def _reads(source: Source) -> _Reads:
+    """Where names are read: not where they are bound."""
+    bound = {binding.at for binding in source.bindings if not binding.adds} | source.defined
+    places = {at for at, token in enumerate(source.tokens) if token.kind is Kind.NAME and at not in bound}
+    by_name = defaultdict[str, set[int]](set)
+    for at in places:
+        by_name[source.tokens[at].text].add(at)
+    return _Reads(places, by_name)
+
+
+# ── what has no reader ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _differ(path: str, before: bytes, after: bytes) -> bool:
+    """Whether two settings files say different things: a remark is no seed."""
+    old, new = (masked_settings(path, data, masks=False) for data in (before, after))
+    return old != new
+
+
+def _only_seeds_differ_in_text(path: str, before: bytes, after: bytes) -> bool:
+    if path.lower().endswith((*PYTHON, ".ipynb")):
+        return False
+    try:
+        old, new = before.decode(), after.decode()
+    except UnicodeDecodeError:
+        return False
+    return masked_flags(old, settings=True) == masked_flags(new, settings=True)
