@@ -238,7 +238,7 @@ def decisions() -> None:
     times.sort()
     size = len(json.dumps(judge.state().to_json()))
     print(f"median {times[len(times) // 2] * 1e6:.0f} us, 99 % below {times[len(times) * 99 // 100] * 1e6:.0f} us")
-    print(f"{size} bytes of state after 1,000 experiments and {len(judge.state().keeps)} keeps")
+    print(f"{size} bytes of state after 1,000 experiments and {len(judge.standing.keeps)} keeps")
     assert JudgeState.from_json(json.loads(json.dumps(judge.state().to_json()))) == judge.state()
 
 

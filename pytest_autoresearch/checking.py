@@ -53,7 +53,7 @@ def certified(history: History, direction: Direction) -> Certified | None:
     incumbent = history.incumbent
     if incumbent is None or incumbent.value is None:
         return None
-    noise = JudgeState.from_json(history.experiments[-1].judge)
+    noise = JudgeState.from_json(history.experiments[-1].judge).standing
     mine = Role.CANDIDATE if incumbent.number else Role.INCUMBENT
     runs = sum(1 for m in incumbent.measurements if m.role is mine and m.value is not None)
     slack = 0.0

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from pytest_autoresearch.checking import certified, compared
-from pytest_autoresearch.judge import JudgeState
+from pytest_autoresearch.judge import JudgeState, Standing
 from pytest_autoresearch.judge.spread import Spread
 from pytest_autoresearch.notebook.record import History, Session
 from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Reason, Role, Status
 from pytest_autoresearch.protocol.model import Direction, Metric
 from tests.marked_project import marked_project
 
-NOISY = JudgeState(calibrated=True, noisy=True, spread=Spread().pooled(9.0, 9, 100.0))
+NOISY = JudgeState(Standing(calibrated=True, noisy=True, spread=Spread().pooled(9.0, 9, 100.0)))
 BASELINE = Experiment(
     number=0,
     status=Status.KEEP,
@@ -57,7 +57,7 @@ def test_a_single_run_is_allowed_its_noise_and_no_more(
 
 
 def test_an_exact_metric_has_no_slack_on_any_machine() -> None:
-    exact = replace(BASELINE, interval=None, judge=JudgeState(calibrated=True).to_json())
+    exact = replace(BASELINE, interval=None, judge=JudgeState(Standing(calibrated=True)).to_json())
     level = certified(History(SESSION, (exact,)), Direction.LOWER)
     assert level is not None
     assert [compared(v, Metric("m", Direction.LOWER), level, machine="x")[0] for v in (100.0, 100.01)] == [False, True]

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from pytest_autoresearch.judge.rule import Judge
+from pytest_autoresearch.judge.judge import Judge
 from pytest_autoresearch.judge.settings import JudgeError, JudgeSettings, Policy, Rule
-from pytest_autoresearch.judge.spending import Spending
-from pytest_autoresearch.judge.state import JudgeState, Level, Progress, Step, Verdict
+from pytest_autoresearch.judge.standing import Level, Provisional, Standing, Step
+from pytest_autoresearch.judge.state import JudgeState
+from pytest_autoresearch.judge.verdict import GroupVerdict, Outcome, Progress, Verdict
 
 __all__ = [
+    "GroupVerdict",
     "Judge",
     "JudgeError",
     "JudgeSettings",
     "JudgeState",
     "Level",
+    "Outcome",
     "Policy",
     "Progress",
+    "Provisional",
     "Rule",
-    "Spending",
+    "Standing",
     "Step",
     "Verdict",
 ]

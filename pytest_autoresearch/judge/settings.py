@@ -18,8 +18,10 @@ class JudgeError(AutoresearchError):
 class Policy(str, Enum):
     """How sure a keep has to be."""
 
+    GROUPED = "grouped"
+    """Keeps are provisional until a group of them is proven: of the groups at most ``alpha`` are no gain."""
     CERTIFIED = "certified"
-    """The share of false keeps of the whole session stays below ``alpha``. The default."""
+    """The share of false keeps of the whole session stays below ``alpha``."""
     FAST = "fast"
     """Each candidate is falsely kept with probability ``alpha`` at most; nothing is promised for the session."""
     CLASSIC = "classic"
@@ -46,7 +48,12 @@ class Rule:
     """Whether the runs that certified a keep, but for the one that selected it, open its window too."""
 
 
-RULES = {Policy.CERTIFIED: Rule(slack=2.0), Policy.FAST: Rule(most_runs=16), Policy.CLASSIC: Rule()}
+RULES = {
+    Policy.GROUPED: Rule(),
+    Policy.CERTIFIED: Rule(slack=2.0),
+    Policy.FAST: Rule(most_runs=16),
+    Policy.CLASSIC: Rule(),
+}
 
 _Choice = TypeVar("_Choice", Direction, Policy)
 
@@ -57,7 +64,8 @@ class JudgeSettings:
 
     ``min_delta`` is what a gain has to exceed. ``tolerance`` is the loss that fewer lines are worth on a noisy metric
     (None: nothing). ``workers`` above 1 spends the error so that candidates may be judged side by side.
-    ``rule`` overrides the policy's numbers.
+    ``rule`` overrides the policy's numbers. ``runs``: how many the session may make in all, of which ``grouped`` leaves
+    some for its last group (None: as many as there is time for).
     """
 
     direction: Direction | str = Direction.LOWER
@@ -68,6 +76,7 @@ class JudgeSettings:
     tolerance: Amount | float | None = None
     workers: int = 1
     rule: Rule | None = None
+    runs: int | None = None
 
     def __post_init__(self) -> None:
         """Raise JudgeError for what makes no sense."""
@@ -97,6 +106,14 @@ class JudgeSettings:
     @property
     def classic(self) -> bool:
         return self.policy is Policy.CLASSIC
+
+    @property
+    def grouped(self) -> bool:
+        return self.policy is Policy.GROUPED
+
+    def moved(self, level: float, gain: float) -> float:
+        """The level that is better than ``level`` by ``gain``."""
+        return level - gain if self.direction is Direction.LOWER else level + gain
 
     def gain(self, start: float, best: float) -> float:
         """Improvement of level ``best`` over level ``start``, positive is better."""

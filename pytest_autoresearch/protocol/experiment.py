@@ -127,7 +127,9 @@ class Experiment:
     ``value`` is the mean of the state's runs that stands in results.tsv, ``interval`` its 95 % interval,
     ``against`` the incumbent's level it was judged against. ``fingerprint`` names the target files' contents, see
     :func:`fingerprint`. ``judge`` is the judge's state after the verdict. Times are UTC. ``moves`` are the knobs that
-    an embedded agent turned from ``parent``; None in records that are older than the field.
+    an embedded agent turned from ``parent``; None in records that are older than the field. ``complexity`` is lines
+    added minus removed against ``parent``; with it and ``measurements``, the state in the record before gives the
+    verdict again.
     """
 
     number: int
@@ -151,6 +153,7 @@ class Experiment:
     usage: Usage | None = None
     agent_seconds: float = 0.0
     moves: tuple[Move, ...] | None = None
+    complexity: int = 0
     isolation: str = "process"
     device: str = ""
     machine: str = ""

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pytest_autoresearch.errors import LabError
-from pytest_autoresearch.judge import Judge, JudgeSettings, Policy, Step, Verdict
-from pytest_autoresearch.judge.spending import Spending
+from pytest_autoresearch.judge import Judge, JudgeSettings, JudgeState, Policy, Step, Verdict
 from pytest_autoresearch.notebook.drop import DropConflict, head_without
 from pytest_autoresearch.protocol.experiment import Experiment, FileEntry, Role, Status
 from pytest_autoresearch.research.loop import Research
@@ -40,25 +39,29 @@ def ablate(research: Research) -> Iterator[Contribution]:
     Judged as ``certified`` whatever kept them, and the keeps share one error budget: of the contributions that are
     claimed, at most the judge's alpha are not there.
     """
-    spending = Spending()
+    spent = JudgeState()
     for keep in research.notebook.history.keeps:
         try:
             without = research.parts.git.files(head_without(research.notebook, keep.number))
         except DropConflict:
             yield Contribution(keep, entangled=True)
             continue
-        verdict = _compare(research, keep.number, without, spending)
+        verdict, spent = _compare(research, keep.number, without, spent)
         yield Contribution(keep, verdict, failed=verdict is None)
 
 
-def _compare(research: Research, number: int, without: Mapping[str, FileEntry], spending: Spending) -> Verdict | None:
+def _compare(
+    research: Research, number: int, without: Mapping[str, FileEntry], spent: JudgeState
+) -> tuple[Verdict | None, JudgeState]:
     """The judge's verdict on the head as a candidate against the head without one keep, None if that fails.
 
+    Beside it what has then been spent of the error that all keeps share.
     LabError where the head fails.
     """
     metric = research.protocol.metric
     settings = JudgeSettings(metric.direction, Policy.CERTIFIED, min_delta=metric.min_delta)
-    judge = Judge(settings, spending=spending)
+    judge = Judge(settings, spent)
+    judge.recalibrate()
     states = {Step.INCUMBENT: without, Step.CANDIDATE: research.drafts.incumbent}
     index = ABLATE_SEEDS
     step: Step | Verdict | None = judge.calibrate()
@@ -74,6 +77,6 @@ def _compare(research: Research, number: int, without: Mapping[str, FileEntry], 
                 measured = research.measure(research.drafts.incumbent, Role.CANDIDATE, number, index)
             if measured.value is None:
                 raise LabError(f"the head itself gives no metric: {measured.detail}\n  run its command by hand first")
-            return None
+            return None, judge.state()
         step = judge.tell(measured.value)
-    return step
+    return step, judge.state()

@@ -250,7 +250,7 @@ class Research:
         """Incumbent and candidate in turn by the holdout, each pair with one seed, until a run of a candidate fails."""
         incumbents: list[Measurement] = []
         candidates: list[Measurement] = []
-        for pair in range(HIDDEN_PAIRS if self.judge.state().noisy else 1):
+        for pair in range(HIDDEN_PAIRS if self.judge.standing.noisy else 1):
             incumbents.append(self._by_holdout(self.drafts.incumbent, candidate.number, pair))
             candidates.append(self._by_holdout(candidate.state, candidate.number, pair))
             measurements += [incumbents[-1], candidates[-1]]
@@ -272,7 +272,7 @@ class Research:
         if candidate.probe:
             measurements.append(self._measure(candidate.state, Role.CANDIDATE, candidate.number, len(measurements)))
             return Ruling.of_probe(measurements[-1])
-        step: Step | Verdict | None = self.judge.pending or self.judge.start(complexity_change=candidate.complexity)
+        step: Step | Verdict | None = self.judge.pending or self.judge.start(candidate.complexity, candidate.number)
         while isinstance(step, Step):
             role = Role.CANDIDATE if step is Step.CANDIDATE else Role.INCUMBENT
             state = candidate.state if step is Step.CANDIDATE else self.drafts.incumbent
@@ -304,6 +304,7 @@ class Research:
         if mended is None:
             return candidate, ruling
         measurements.clear()  # of another state; the record is of the mended one
+        self.judge.withdraw()  # and so is its verdict, which the record's runs alone have to give again
         self._announce(mended)
         return mended, self._judge(mended, measurements)
 
@@ -368,6 +369,7 @@ class Research:
                 usage=candidate.usage,
                 agent_seconds=candidate.agent_seconds,
                 moves=candidate.moves,
+                complexity=candidate.complexity,
                 isolation=self.lab.isolation,
                 device=self.lab.device,
                 machine=self.parts.machine,

@@ -32,7 +32,7 @@ def verify(research: Research, pairs: int | None = None) -> Verification:
     Unless told otherwise, one pair is enough where it repeats what the session has recorded; what does not is noise,
     whatever the judge took it for. A run that fails is the last one, and makes the gain None.
     """
-    noise = research.judge.state()
+    noise = research.judge.standing
     number = research.next_number  # a state that does well under the number it was kept with, and no other, is seen
     states = {"start": research.drafts.start, "head": research.drafts.incumbent}
     runs: dict[str, list[Measurement]] = {"start": [], "head": []}

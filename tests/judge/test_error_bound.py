@@ -11,7 +11,7 @@ from functools import partial
 
 import pytest
 
-from pytest_autoresearch.judge import Judge, JudgeSettings, Step, Verdict
+from pytest_autoresearch.judge import Judge, JudgeSettings, JudgeState, Step, Verdict
 from pytest_autoresearch.judge.spread import Spread
 from pytest_autoresearch.protocol.experiment import Status
 from tests.judge.bench import Bench
@@ -110,8 +110,8 @@ def test_one_decision_costs_less_than_a_millisecond_however_long_the_session() -
     answer: Step | Verdict | None = judge.calibrate()
     while isinstance(answer, Step):
         answer = judge.tell(rng.gauss(0, 1))
-    late = replace(judge.state(), spread=Spread((4000.0,) * 3, 4000), tests=3000, keeps=tuple(range(20, 3000, 20)))
-    judge = Judge(JudgeSettings(), late)
+    late = replace(judge.standing, spread=Spread((4000.0,) * 3, 4000), tests=3000, keeps=tuple(range(20, 3000, 20)))
+    judge = Judge(JudgeSettings(), JudgeState(late))
     for _ in range(600):
         answer = answer if isinstance(answer, Step) else judge.start()
         value = rng.gauss(0, 1)

@@ -7,8 +7,7 @@ from itertools import chain
 
 import pytest
 
-from pytest_autoresearch.judge import Judge, JudgeSettings, Step, Verdict
-from pytest_autoresearch.judge.spending import Spending
+from pytest_autoresearch.judge import Judge, Step, Verdict
 from pytest_autoresearch.protocol.experiment import Reason, Status
 from pytest_autoresearch.protocol.model import Amount
 from tests.judge.bench import Bench, always, each, noise, noisy
@@ -105,21 +104,21 @@ def test_small_losses_for_fewer_lines_do_not_add_up() -> None:
 def test_a_gain_pays_back_what_fewer_lines_have_cost() -> None:
     rng = random.Random(5)
     bench, level = noisy(rng, tolerance=3.0), 0.0
-    while bench.judge.state().incumbent.debt == 0:
+    while bench.judge.standing.incumbent.debt == 0:
         verdict = bench.experiment(noise(rng, level + 0.9), noise(rng, level), complexity_change=-1)
         level += 0.9 if verdict.status is Status.KEEP else 0.0
     assert bench.experiment(noise(rng, level - 9), noise(rng, level)).reason is Reason.IMPROVED
-    assert bench.judge.state().incumbent.debt == 0
+    assert bench.judge.standing.incumbent.debt == 0
 
 
 def test_what_is_known_of_the_noise_grows_with_every_repeated_run() -> None:
     rng = random.Random(1)
     bench = noisy(rng)
     for level in (-6.0, 0.5, 0.0, 3.0):
-        before = bench.judge.state().spread.freedom
+        before = bench.judge.standing.spread.freedom
         verdict = bench.experiment(noise(rng, level), noise(rng, 0.0))
         groups = 2 if verdict.status is Status.KEEP else 1  # the runs that decided, and those for the level
-        assert bench.judge.state().spread.freedom == before + len(bench.asked) - groups
+        assert bench.judge.standing.spread.freedom == before + len(bench.asked) - groups
 
 
 def test_the_threshold_is_what_the_session_can_still_afford() -> None:
@@ -132,7 +131,7 @@ def test_the_threshold_is_what_the_session_can_still_afford() -> None:
             thresholds.append(verdict.threshold)
     assert len(thresholds) > 5
     assert thresholds == sorted(thresholds)
-    assert bench.judge.state().tests == len(thresholds)
+    assert bench.judge.standing.tests == len(thresholds)
 
 
 def test_fast_asks_the_same_of_every_candidate() -> None:
@@ -182,14 +181,3 @@ def test_the_live_line_tells_runs_and_evidence() -> None:
     assert lines[1].startswith("1 against 6 runs, evidence 1 of ")
     assert lines[-3:] == ["kept, level 1 of 3", "kept, level 2 of 3", "kept, level 3 of 3"]
     assert judge.progress() is None
-
-
-def test_judges_that_work_side_by_side_share_what_they_spend() -> None:
-    rng, shared = random.Random(1), Spending()
-    settings = JudgeSettings(workers=2)
-    benches = [Bench(Judge(settings, spending=shared)) for _ in range(2)]
-    for bench in benches:
-        bench.calibrate(noise(rng, 0.0))
-        assert bench.experiment(noise(rng, -6.0), noise(rng, 0.0)).status is Status.KEEP
-    assert (shared.tests, len(shared.keeps)) == (2, 2)
-    assert benches[0].judge.state().tests == 2

@@ -115,5 +115,5 @@ def test_every_experiment_ends_and_what_it_says_is_consistent(plan: Plan) -> Non
         if verdict.interval is not None:
             assert verdict.estimate is not None
             assert verdict.interval[0] <= verdict.estimate <= verdict.interval[1]
-    keeps = judge.state().keeps
-    assert len(keeps) == len(set(keeps)) and all(1 <= keep <= judge.state().tests for keep in keeps)
+    keeps = judge.standing.keeps
+    assert len(keeps) == len(set(keeps)) and all(1 <= keep <= judge.standing.tests for keep in keeps)

@@ -39,7 +39,7 @@ def test_a_crash_in_the_middle_of_a_certification_ends_it_and_leaves_the_incumbe
     verdict = bench.experiment(each([-4.0, None]), noise(rng, 0.0))
     assert verdict.status is Status.CRASH
     assert bench.judge.level == before
-    assert bench.judge.state().tests == 1, "what was spent on it stays spent"
+    assert bench.judge.standing.tests == 1, "what was spent on it stays spent"
 
 
 def test_a_crash_while_the_level_of_a_keep_is_measured_is_no_keep() -> None:
@@ -51,7 +51,7 @@ def test_a_crash_while_the_level_of_a_keep_is_measured_is_no_keep() -> None:
         answer = bench.judge.tell(rng.gauss(-6 if answer is CANDIDATE else 0, 1))
     verdict = bench.go_on(bench.judge.pending, always(None), each([]))
     assert verdict.status is Status.CRASH
-    assert bench.judge.state().keeps == ()
+    assert bench.judge.standing.keeps == ()
     assert abs(bench.judge.level.estimate) < 2
 
 
@@ -81,9 +81,9 @@ def test_an_overturned_keep_leaves_the_old_incumbent_and_earns_nothing() -> None
     bench.judge = reborn(bench.judge)
     bench.judge.overturn()
     assert bench.judge.level == before
-    assert (bench.judge.state().tests, bench.judge.state().keeps) == (1, ())
+    assert (bench.judge.standing.tests, bench.judge.standing.keeps) == (1, ())
     assert bench.experiment(noise(rng, -6.0), noise(rng, 0.0)).status is Status.KEEP
-    assert bench.judge.state().keeps == (2,)
+    assert bench.judge.standing.keeps == (2,)
 
 
 def test_an_overturned_exact_keep_leaves_the_old_incumbent() -> None:
@@ -117,7 +117,7 @@ def test_on_another_machine_levels_are_measured_anew_and_the_spent_error_stays()
     rng = random.Random(1)
     bench = noisy(rng)
     bench.experiment(noise(rng, -6.0), noise(rng, 0.0))
-    spent = bench.judge.state()
+    spent = bench.judge.standing
     bench.judge.recalibrate()
     with pytest.raises(JudgeError, match="calibrate"):
         _ = bench.judge.level
@@ -125,7 +125,7 @@ def test_on_another_machine_levels_are_measured_anew_and_the_spent_error_stays()
     bench.calibrate(noise(rng, 50.0))
     assert bench.asked == [INCUMBENT] * 6
     assert 48 < bench.judge.level.estimate < 52
-    assert (bench.judge.state().tests, bench.judge.state().keeps) == (spent.tests, spent.keeps)
+    assert (bench.judge.standing.tests, bench.judge.standing.keeps) == (spent.tests, spent.keeps)
 
 
 def test_a_recalibration_can_be_left_to_the_next_experiment() -> None:
@@ -151,7 +151,7 @@ def test_a_session_that_was_noisy_stays_so_on_another_machine() -> None:
 
 def test_a_state_of_another_format_or_a_damaged_one_is_refused_in_words() -> None:
     good = noisy(random.Random(1)).judge.state().to_json()
-    for bad in ({}, {**good, "format": 99}, {**good, "window": 3}, {k: v for k, v in good.items() if k != "trial"}):
+    for bad in ({}, {**good, "format": 99}, {**good, "window": 3}, {k: v for k, v in good.items() if k != "standing"}):
         with pytest.raises(JudgeError, match="begin a new tag"):
             JudgeState.from_json(bad)
 

@@ -1,0 +1,87 @@
+"""The rule that proves each keep by itself (``certified``, ``fast``): screen, certify, measure what was kept. Pure.
+
+A candidate that looks better is measured beside the incumbent until the evidence has reached the threshold that the
+session's error budget sets, or is gone.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from pytest_autoresearch.judge import evidence, statistics
+from pytest_autoresearch.judge.ending import discarded, kept
+from pytest_autoresearch.judge.settings import JudgeSettings, Policy
+from pytest_autoresearch.judge.standing import Run, Step
+from pytest_autoresearch.judge.trial import Trial
+from pytest_autoresearch.protocol.experiment import Reason
+
+
+def answered(trial: Trial) -> Trial:
+    """The first run screens; what passes is certified, and what is kept is run 3 times more for its level."""
+    numbers, window = trial.settings.numbers, trial.standing.incumbent.window
+    if trial.reason is not None:
+        if len(trial.kept_runs) < numbers.keep_runs:
+            return trial.asks(Step.CANDIDATE)
+        carried = trial.runs[1:] if numbers.carries else ()
+        return kept(trial, trial.reason, trial.kept_runs, (*carried, *trial.kept_runs))
+    if not trial.runs:
+        return trial.asks(Step.INCUMBENT if len(window) < numbers.window else Step.CANDIDATE)
+    return _weighed(trial)
+
+
+def with_incumbent(trial: Trial, run: Run) -> Trial:
+    """With a run of the incumbent in the window, and in the noise what it says of it."""
+    window = trial.standing.incumbent.window
+    if trial.standing.calibrated and trial.standing.noisy and window:
+        center = statistics.mean([before.value for before in window])
+        distance = run.value - center
+        trial = trial.pooled(distance * distance * len(window) / (len(window) + 1), 1, center, (run.value,))
+    incumbent = replace(trial.standing.incumbent, window=(*window, run))
+    standing = replace(trial.standing, incumbent=incumbent, unchecked=0)
+    return replace(trial, standing=standing, fresh=trial.fresh + bool(trial.runs))
+
+
+def _weighed(trial: Trial) -> Trial:
+    """The evidence from all runs so far, and what follows from it."""
+    numbers, runs, window = trial.settings.numbers, len(trial.runs), len(trial.standing.incumbent.window)
+    latest = evidence.log_evidence(trial, evidence.shift(trial))
+    dropped = latest <= math.log(numbers.drop)
+    if trial.first is None and not dropped:
+        level = next_level(trial.settings, trial.turn, trial.standing.keeps)
+        standing = replace(trial.standing, tests=max(trial.standing.tests, trial.turn))
+        trial = replace(trial, standing=standing, first=latest, test=trial.turn, level=level)
+    trial = replace(trial, latest=latest)
+    if dropped:
+        worse = runs == 1 and trial.settings.gain(trial.known_level, trial.runs[0].value) < 0
+        return discarded(trial, Reason.WORSE if worse else Reason.NOISE)
+    if _reached(trial, latest):
+        if trial.fresh < 1:
+            return trial.asks(Step.INCUMBENT)
+        if runs >= 2:
+            return answered(replace(trial, reason=_keep_reason(trial)))
+    if runs >= trial.settings.most_runs:
+        return discarded(trial, Reason.NOISE)
+    behind = runs < window and runs - trial.fresh <= numbers.lead
+    return trial.asks(Step.CANDIDATE if behind else Step.INCUMBENT)
+
+
+def _reached(trial: Trial, latest: float) -> bool:
+    """Whether the evidence without that of the run that selected the candidate is enough."""
+    assert trial.first is not None and trial.level is not None
+    return latest - trial.first >= -math.log(trial.level)
+
+
+def _keep_reason(trial: Trial) -> Reason:
+    """A test passed with room for a loss is `improved` only if it also passes without."""
+    demanded = trial.settings.demanded(evidence.against(trial.standing))
+    return Reason.IMPROVED if _reached(trial, evidence.log_evidence(trial, -demanded)) else Reason.SIMPLER
+
+
+def next_level(settings: JudgeSettings, test: int, keeps: tuple[int, ...]) -> float:
+    """The level of a test. It is counted when a candidate is worth a second run; one ruled out by its first is free."""
+    if settings.policy is Policy.FAST:
+        return settings.alpha
+    if settings.workers > 1:
+        return statistics.lond_level(settings.alpha, test, len(keeps))
+    return settings.numbers.slack * statistics.lord_level(settings.alpha, test, keeps)

@@ -1,0 +1,245 @@
+"""The rule that keeps what is likely worth it, and proves keeps in groups (``grouped``). Pure.
+
+A candidate is run as often as another run is worth more than the experiment it costs. What is then expected to be a
+gain, and is hardly harmful, is kept provisionally; ``group`` proves the keeps together. So half as many runs find the
+same gains, and what is not promised is that each single keep is one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from pytest_autoresearch.judge import evidence, statistics
+from pytest_autoresearch.judge.belief import Posterior, accepted_harm, learned, posterior, worth_of_a_run
+from pytest_autoresearch.judge.settings import JudgeSettings
+from pytest_autoresearch.judge.standing import WINSOR, Belief, Level, Provisional, Run, Standing, Step
+from pytest_autoresearch.judge.trial import Trial, Undo
+from pytest_autoresearch.judge.verdict import Verdict
+from pytest_autoresearch.protocol.experiment import Reason, Status
+
+VAGUE = 1.5  # variances of a run: a tip that is known worse than that is run before a candidate is compared with it
+STALE = 0.001  # variances of a run that a level loses in certainty with each run that passes; .004 cost .9 sigma
+MOST_RUNS = 8  # of one candidate; what is not clear by then costs more than it brings
+LEAST_WORTH = 0.02  # sigma that a run has to bring, and twice the session's own rate where that is more
+RESERVE = 8  # runs that a session of so many runs keeps for its last group
+CLEAR = 0.5  # sigma by which a candidate far off the grid may still be misjudged
+MOST_WON = 3.0  # sigma that one keep counts for in the session's rate, so that a jump does not stop the re-runs
+OTHER_SCALE = 3 / 2  # beyond this ratio to the calibrated level, either way, noise is measured again
+RELEARNED = 5  # runs that do so
+
+
+def answered(trial: Trial) -> Trial:
+    """Run the tip while it is known too badly, then the candidate, then whichever tells more, until it is decided."""
+    if trial.reason is not None:
+        return trial.asks(Step.CANDIDATE) if len(trial.kept_runs) < RELEARNED else _kept(_relearned(trial))
+    trial = replace(trial, standing=aged(trial.standing))
+    if not trial.runs:
+        return trial.asks(Step.INCUMBENT if _is_vague(trial) else Step.CANDIDATE)
+    return _decided(trial)
+
+
+def _is_vague(trial: Trial) -> bool:
+    doubt = trial.standing.doubt
+    return doubt is None or (doubt > VAGUE and _may_run(trial))
+
+
+def aged(standing: Standing) -> Standing:
+    """With a tip whose level is the less certain the more runs have passed since."""
+    belief, passed = standing.belief, standing.clock - standing.belief.clock
+    if belief.variance is None or not passed:
+        return standing
+    one = 1.0 if belief.counted else standing.spread.variance(belief.mean)
+    belief = replace(belief, variance=belief.variance + STALE * passed * one, clock=standing.clock)
+    return replace(standing, belief=belief)
+
+
+def with_tip(trial: Trial, run: Run) -> Trial:
+    """With a run of the tip: its level moves by as much as the run knows better (Kalman 1960), outliers pulled in."""
+    before = replace(trial.standing, clock=trial.standing.clock - 1)
+    standing = replace(aged(before), clock=trial.standing.clock, unchecked=0)
+    belief, spread, doubt = standing.belief, standing.spread, standing.doubt
+    trial = replace(trial, standing=standing, fresh=trial.fresh + bool(trial.runs))
+    if belief.variance is None or doubt is None:
+        belief = belief.known(run.value, 1.0, spread.deviation(run.value), spread)
+    else:
+        distance, weight = run.value - belief.mean, doubt / (doubt + 1)
+        reach = WINSOR * spread.deviation(belief.mean) * math.sqrt(doubt + 1)
+        trial = trial.pooled(distance * distance / (doubt + 1), 1, belief.mean, (run.value,))
+        mean = belief.mean + weight * max(-reach, min(reach, distance))
+        belief = replace(belief, mean=mean, variance=belief.variance * (1 - weight))
+    belief = replace(belief, clock=run.clock, calibrated_at=belief.calibrated_at or belief.mean)
+    return replace(trial, standing=replace(trial.standing, belief=belief))
+
+
+def with_candidate(trial: Trial, run: Run) -> Trial:
+    """With a run of the candidate; all but the first are pulled in to where a run may lie, given those before."""
+    if not trial.runs or not trial.standing.calibrated:
+        return replace(trial, runs=(*trial.runs, run))
+    center = statistics.mean(trial.values)
+    unit = trial.standing.spread.deviation(trial.standing.belief.mean)
+    reach = WINSOR * unit * math.sqrt(1 + 1 / len(trial.runs))
+    value = max(center - reach, min(center + reach, run.value)) if unit else run.value
+    return replace(trial, runs=(*trial.runs, run._replace(value=value)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Weighed:
+    """A candidate beside the tip. ``unit`` is sigma in metric units, all else in sigma; ``tip`` its variance."""
+
+    unit: float
+    tip: float
+    runs: int
+    gain: float
+    demanded: float
+    believed: Posterior
+
+    @property
+    def worth(self) -> float:
+        """The expected gain beyond what is demanded."""
+        return self.believed.mean - self.demanded
+
+    @property
+    def deviation(self) -> float:
+        return self.believed.deviation if self.believed.weights is not None else CLEAR
+
+
+def _weighed(trial: Trial) -> _Weighed:
+    settings, belief, runs = trial.settings, trial.standing.belief, len(trial.runs)
+    tip = trial.standing.doubt
+    assert tip is not None
+    measured = settings.gain(belief.mean, statistics.mean(trial.values))
+    unit = trial.standing.spread.deviation(belief.mean)
+    unit = unit or abs(measured) / math.sqrt(12) or 1.0  # a metric in steps that has never moved: its step's own noise
+    gain, demanded = measured / unit, settings.demanded(belief.mean) / unit
+    believed = posterior(belief.prior, gain, 1 / runs + tip, demanded)
+    return _Weighed(unit, tip, runs, gain, demanded, believed)
+
+
+def _decided(trial: Trial) -> Trial:
+    """Another run where it is worth it or doubt is too large; else keep or discard."""
+    belief, at = trial.standing.belief, _weighed(trial)
+    accepted = accepted_harm(belief.won, trial.standing.clock)
+    doubtful = at.worth > 0 and at.believed.harm > accepted
+    variance = 1 / at.runs + at.tip
+    candidate, tip = 1 / (at.runs + 1) + at.tip, 1 / at.runs + at.tip / (1 + at.tip)
+    if at.runs < min(MOST_RUNS, trial.settings.max_runs) and _may_run(trial):
+        price = max(LEAST_WORTH, 2 * belief.won / trial.standing.clock)
+        worth = worth_of_a_run(at.worth, at.believed.deviation, variance, min(candidate, tip))
+        if worth > price or doubtful:
+            return trial.asks(Step.CANDIDATE if candidate <= tip else Step.INCUMBENT)
+    return _keeping(trial, at) if at.worth > 0 and not doubtful else _discarded(trial, at)
+
+
+def _may_run(trial: Trial) -> bool:
+    """Whether the session has more runs than its last group needs."""
+    return trial.settings.runs is None or trial.standing.clock < trial.settings.runs - RESERVE
+
+
+def _learned(trial: Trial, at: _Weighed) -> Trial:
+    """With the candidate's residuals in the noise, and its effect in the prior."""
+    if at.runs > 1:
+        center = statistics.mean(trial.values)
+        trial = trial.pooled(statistics.squared_residuals(trial.values), at.runs - 1, center, trial.values)
+    belief, weights = trial.standing.belief, at.believed.weights
+    experiments = belief.experiments + 1
+    prior = belief.prior if weights is None else learned(belief.prior, weights, experiments)
+    return replace(
+        trial, standing=replace(trial.standing, belief=replace(belief, prior=prior, experiments=experiments))
+    )
+
+
+def _as_discarded(settings: JudgeSettings, standing: Standing, at: _Weighed) -> Belief:
+    """What a discard tells of the tip: it is as far from the candidate as the effect is believed to be."""
+    belief, known = standing.belief, 1 / at.tip
+    doubt = (at.deviation * at.runs / (at.runs + known)) ** 2 + 1 / (at.runs + known)
+    if doubt >= at.tip:
+        return belief
+    moved = at.unit * (at.gain - at.believed.mean) * at.runs / (at.runs + known)
+    return belief.known(settings.moved(belief.mean, moved), doubt, at.unit, standing.spread)
+
+
+def _discarded(trial: Trial, at: _Weighed) -> Trial:
+    ended = given_up(trial)
+    worse = at.gain < 0 and (at.runs == 1 or at.believed.harm >= 0.5)
+    raw = [heard.value for heard in trial.heard if heard.step is Step.CANDIDATE and heard.value is not None]
+    level = evidence.level(trial.settings, ended.standing, raw)
+    return ended.ended(
+        Verdict(
+            status=Status.DISCARD,
+            reason=Reason.WORSE if worse else Reason.NOISE,
+            estimate=level.estimate,
+            interval=level.interval,
+            samples=len(raw),
+            against=trial.standing.belief.mean,
+        )
+    )
+
+
+def given_up(trial: Trial) -> Trial:
+    """The trial of a candidate that somebody else has ruled out: its runs say what those of a discard say."""
+    if trial.undo is not None:
+        return replace(trial, standing=replace(trial.standing, belief=trial.undo.belief))
+    trial = replace(trial, standing=aged(trial.standing))
+    at = _weighed(trial)
+    ended = _learned(trial, at)
+    belief = _as_discarded(trial.settings, ended.standing, at)
+    return replace(ended, standing=replace(ended.standing, belief=belief))
+
+
+def _keeping(trial: Trial, at: _Weighed) -> Trial:
+    """The candidate is the tip, at the level that its own runs and the old tip's together make likely."""
+    learnt = _learned(trial, at)
+    old = learnt.standing.belief
+    undo = Undo(trial.standing.incumbent, _as_discarded(trial.settings, learnt.standing, at))
+    known = 1 / at.tip
+    moved = at.unit * (known * at.believed.mean + at.runs * at.gain) / (known + at.runs)
+    doubt = (at.deviation * known / (known + at.runs)) ** 2 + 1 / (known + at.runs)
+    belief = replace(
+        old.known(trial.settings.moved(old.mean, moved), doubt, at.unit, learnt.standing.spread),
+        won=old.won + min(at.worth, MOST_WON),
+        stack=(*old.stack, Provisional(trial.number, at.believed.mean, at.believed.harm)),
+    )
+    draft = Verdict(
+        status=Status.KEEP,
+        reason=Reason.IMPROVED,
+        against=old.mean,
+        suspicious=evidence.is_suspicious(trial.standing, at.unit * at.gain, old.mean),
+        provisional=True,
+        worth=at.unit * at.believed.mean,
+        harm=at.believed.harm,
+    )
+    standing = replace(learnt.standing, belief=belief)
+    kept = replace(learnt, standing=standing, undo=undo, reason=Reason.IMPROVED, draft=draft)
+    ratio = belief.mean / belief.calibrated_at if belief.calibrated_at and not learnt.standing.spread.flat else 1.0
+    if 1 / OTHER_SCALE < ratio < OTHER_SCALE:
+        return _kept(kept)
+    return kept.asks(Step.CANDIDATE)
+
+
+def _relearned(trial: Trial) -> Trial:
+    """On another scale, where the noise may be another, five runs tell level and noise anew."""
+    values = [run.value for run in trial.kept_runs]
+    center = statistics.mean(values)
+    trial = trial.pooled(statistics.squared_residuals(values), len(values) - 1, center, values, capped=False)
+    spread = trial.standing.spread
+    belief = trial.standing.belief.known(center, 1 / len(values), spread.deviation(center), spread)
+    belief = replace(belief, clock=trial.standing.clock, calibrated_at=center)
+    return replace(trial, standing=replace(trial.standing, belief=belief))
+
+
+def _kept(trial: Trial) -> Trial:
+    standing, samples = trial.standing, len(trial.runs) + len(trial.kept_runs)
+    level = level_of(standing)
+    incumbent = replace(standing.incumbent, window=(), level=level)
+    assert trial.draft is not None
+    verdict = replace(trial.draft, estimate=level.estimate, interval=level.interval, samples=samples)
+    return replace(trial, standing=replace(standing, incumbent=incumbent)).ended(verdict)
+
+
+def level_of(standing: Standing) -> Level:
+    """The tip's level with its 95 % interval, as believed."""
+    belief, spread = standing.belief, standing.spread
+    doubt = 1.0 if standing.doubt is None else standing.doubt
+    reach = statistics.t_quantile(0.975, max(spread.freedom, 1)) * math.sqrt(doubt) * spread.deviation(belief.mean)
+    return Level(belief.mean, evidence.around(belief.mean, reach, spread))

@@ -1,0 +1,192 @@
+"""What the judge knows between two experiments: frozen values, plain JSON. Decides nothing.
+
+``Standing`` is what all experiments of a session share. What is known of one candidate alone is its ``Trial``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Any, NamedTuple
+
+from pytest_autoresearch.judge.belief import FIRST_PRIOR
+from pytest_autoresearch.judge.spread import Spread
+
+WINSOR = 3.0  # standard deviations; what lies further out counts as lying there
+HEIGHT = 16  # provisional keeps in a group: groups of 8 cost 1.5 sigma of 42, of 4 cost 4
+
+
+class Step(str, Enum):
+    """Which state to run next. ``BASE`` is the last certified commit, below the provisional keeps."""
+
+    CANDIDATE = "candidate"
+    INCUMBENT = "incumbent"
+    BASE = "base"
+
+
+class Run(NamedTuple):
+    """One finished run: its place in the session's sequence of runs, and its metric."""
+
+    clock: int
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """Where a state's metric lies, in metric units; ``interval`` is the 95 % interval, None where one run decides."""
+
+    estimate: float
+    interval: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Incumbent:
+    """The state to beat. ``debt`` is what it lost to the best certified level for the sake of fewer lines."""
+
+    window: tuple[Run, ...] = ()
+    level: Level | None = None
+    debt: float = 0.0
+
+
+class Provisional(NamedTuple):
+    """A keep that waits for its group: the experiment's number, its expected gain in sigma, the chance of harm."""
+
+    number: int
+    worth: float
+    harm: float
+
+
+@dataclass(frozen=True, slots=True)
+class Belief:
+    """What ``grouped`` believes: of effects at large, and of the branch tip.
+
+    ``mean`` of the tip in metric units and its ``variance`` as of ``clock`` (None: the tip has to be run first), in
+    metric units squared, or ``counted`` in variances of one run where the noise is constant: what is then learned of
+    the noise is learned of the tip as well. ``calibrated_at`` is the level at which the noise was last measured on
+    purpose. ``won`` sigma in ``experiments``. The tip stands on experiment ``base``, the last certified one, with the
+    keeps of ``stack`` on it; these are certified when there are ``due`` of them.
+    """
+
+    prior: tuple[float, ...] = FIRST_PRIOR
+    mean: float = 0.0
+    variance: float | None = None
+    counted: bool = False
+    clock: int = 0
+    calibrated_at: float = 0.0
+    won: float = 0.0
+    experiments: int = 0
+    base: int = 0
+    stack: tuple[Provisional, ...] = ()
+    due: int = HEIGHT
+
+    def known(self, mean: float, doubt: float, unit: float, spread: Spread) -> Belief:
+        """With a tip at ``mean``, whose variance is ``doubt`` times that of one run, which scatters by ``unit``."""
+        variance = doubt if spread.flat else doubt * unit * unit
+        return replace(self, mean=mean, variance=variance, counted=spread.flat)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """All that one experiment leaves to the next.
+
+    ``clock`` counts runs, ``experiments`` those that were opened, ``places`` how often all levels were forgotten.
+    ``spread`` is the noise of a run. ``tests`` and ``keeps`` are the error spent so far: the number of tests, and which
+    of them were passed. In exact mode ``agreements`` counts runs that repeated a value of their state, ``unchecked``
+    the experiments since the incumbent was run, and ``differences`` are the sizes of the last ones.
+    """
+
+    calibrated: bool = False
+    noisy: bool = False
+    clock: int = 0
+    experiments: int = 0
+    places: int = 0
+    spread: Spread = field(default_factory=Spread)
+    tests: int = 0
+    keeps: tuple[int, ...] = ()
+    incumbent: Incumbent = Incumbent()
+    agreements: int = 0
+    unchecked: int = 0
+    differences: tuple[float, ...] = ()
+    belief: Belief = Belief()
+
+    @property
+    def noise(self) -> float:
+        """The standard deviation of one run of the incumbent, 0 for an exact metric."""
+        level = self.incumbent.level
+        return 0.0 if level is None else self.spread.deviation(level.estimate)
+
+    @property
+    def doubt(self) -> float | None:
+        """The variance of the tip's level in variances of one run; None where the tip has to be run first."""
+        belief = self.belief
+        if belief.variance is None or belief.counted:
+            return belief.variance
+        one = self.spread.variance(belief.mean)
+        return belief.variance / one if one else 1 / 6  # as of a calibration
+
+    def largest_square(self, level: float) -> float:
+        """What one run at this level may add to the noise; anything while that is not known."""
+        variance = self.spread.variance(level)
+        return WINSOR**2 * variance if variance > 0 else float("inf")
+
+    def without(self, numbers: frozenset[int]) -> Standing:
+        """Without these provisional keeps."""
+        stack = tuple(keep for keep in self.belief.stack if keep.number not in numbers)
+        return replace(self, belief=replace(self.belief, stack=stack))
+
+    def forgotten(self) -> Standing:
+        """Without levels and noise, as on another machine; what was spent and learned of effects stays."""
+        belief = replace(self.belief, variance=None)
+        return replace(
+            self,
+            calibrated=False,
+            places=self.places + 1,
+            spread=Spread(),
+            agreements=0,
+            incumbent=Incumbent(debt=self.incumbent.debt),
+            belief=belief,
+        )
+
+
+def to_plain(value: Any) -> Any:
+    """Lists, numbers and words that ``json`` writes; the first prior is left out, it is the same everywhere."""
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Belief) and value.prior == FIRST_PRIOR:
+        return {**_fields(value), "prior": None}
+    if hasattr(value, "__dataclass_fields__"):
+        return _fields(value)
+    return [to_plain(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    return {name: to_plain(getattr(value, name)) for name in value.__dataclass_fields__}
+
+
+def standing_from(data: Mapping[str, Any]) -> Standing:
+    """The standing that gave this JSON. KeyError, TypeError or ValueError if it is not one."""
+    fields = dict(data)
+    fields["keeps"], fields["differences"] = tuple(fields["keeps"]), tuple(fields["differences"])
+    one, two, three = fields["spread"]["squares"]
+    fields["spread"] = Spread(**{**fields["spread"], "squares": (one, two, three)})
+    fields["incumbent"] = incumbent_from(fields["incumbent"])
+    fields["belief"] = belief_from(fields["belief"])
+    return Standing(**fields)
+
+
+def incumbent_from(data: Mapping[str, Any]) -> Incumbent:
+    """As :func:`standing_from`."""
+    level = data["level"]
+    if level is not None:
+        interval = level["interval"]
+        level = Level(level["estimate"], None if interval is None else (interval[0], interval[1]))
+    window = tuple(Run(int(clock), float(value)) for clock, value in data["window"])
+    return Incumbent(window, level, data["debt"])
+
+
+def belief_from(data: Mapping[str, Any]) -> Belief:
+    """As :func:`standing_from`."""
+    prior = FIRST_PRIOR if data["prior"] is None else tuple(data["prior"])
+    stack = tuple(Provisional(int(number), worth, harm) for number, worth, harm in data["stack"])
+    return Belief(**{**data, "prior": prior, "stack": stack})
