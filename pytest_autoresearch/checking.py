@@ -15,6 +15,7 @@ import pytest
 from pytest_autoresearch.errors import AutoresearchError
 from pytest_autoresearch.judge import JudgeState
 from pytest_autoresearch.judge.statistics import t_quantile
+from pytest_autoresearch.lab.machine import machine_fingerprint
 from pytest_autoresearch.marked import is_aggregated, is_marked, node_id, source_of
 from pytest_autoresearch.measuring import geometric_mean, recorded_by
 from pytest_autoresearch.notebook.chain import read_history, sessions
@@ -24,7 +25,6 @@ from pytest_autoresearch.protocol.experiment import Role
 from pytest_autoresearch.protocol.marker import INSTRUCTIONS
 from pytest_autoresearch.protocol.model import Direction, Metric
 from pytest_autoresearch.protocol.serialise import from_json
-from pytest_autoresearch.research.opening import machine_fingerprint
 
 CONFIDENCE = 0.99  # of a single run that is as good as the certified level, a share of this is let pass
 

@@ -230,11 +230,11 @@ def cuda_trouble(gpus: Gpus, choice: Choice, scratch: Path) -> str | None:
     place, bench = scratch / "cuda", scratch / "workspace"
     place.mkdir()
     bench.mkdir()
-    with gpus.lease(lambda _: None) as lease:
+    with gpus.hold(lambda _: None) as held, gpus.lease(held, lambda _: None) as lease:
         base = base_environment(os.environ, interpreter_bin=Path(sys.executable).parent, top=bench, network=False)
         environment = {**base, **lease.environment}
         command = Command((sys.executable, "-c", _ASK_CUDA), bench, environment, timeout=CUDA_TIMEOUT)
-        view = View(workspace=bench, shown_at=bench, scratch=place, devices=lease.devices)
+        view = View(workspace=bench, shown_at=bench, scratch=place, devices=lease.devices, described=lease.described)
         with choice.sandbox.wrap(command, view) as confined:
             outcome = execute(confined)
     return None if outcome.exit_code == 0 else telling_line(outcome.stdout) or outcome.detail or outcome.ending.value

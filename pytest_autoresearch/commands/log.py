@@ -77,7 +77,7 @@ def _one(experiment: Experiment, history: History) -> list[str]:
         "agent": f"{e.agent}, {e.agent_seconds:.1f} s" if e.agent else "",
         "cost": f"{e.usage.cost:.4f} USD" if e.usage and e.usage.cost is not None else "",
         "isolation": e.isolation,
-        "device": e.device,
+        "device": " ".join([e.device, *(e.place.devices if e.place is not None else ())]),
         "began": e.started.isoformat(timespec="seconds") if e.started else "",
         "ended": e.ended.isoformat(timespec="seconds") if e.ended else "",
     }

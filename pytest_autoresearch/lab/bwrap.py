@@ -158,8 +158,10 @@ def mount_table(view: View, reach: Reach) -> Table:
         table[shown / inner] = _read(view.workspace / inner)
     for path in view.devices:
         table[path] = Mount("--dev-bind", path)
-    if view.devices:
-        table[Path("/sys")] = _read(Path("/sys"))
+    for path in view.described:
+        if path.is_symlink():
+            table[path] = Mount("--symlink", Path(os.readlink(path)))
+        table[path.resolve()] = _read(path)
     for path in (view.scratch, *view.hidden):
         for place in {_shown(path, view), *_showings(path.resolve(), table)} - {shown, view.workspace}:
             _mask(place, table)

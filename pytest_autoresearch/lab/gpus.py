@@ -1,4 +1,4 @@
-"""Lends GPUs to runs: one run at a time on each, whoever on this machine asks. Knows NVML, no metric, no sandbox.
+"""Lends GPUs to sessions: one at a time on each, whoever on this machine asks. Knows NVML, no metric, no sandbox.
 
 Everything goes by UUID: indices change with the environment. Nothing here ever resets a device.
 """
@@ -31,54 +31,70 @@ _THROTTLES = {0x04: "power-cap", 0x08: "slowdown", 0x20: "thermal", 0x40: "hw-th
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """One device. ``minor`` is the number of its device node; ``handle`` is NVML's."""
+    """One device. ``minor`` is the number of its device node, ``pci`` its address as sysfs writes it.
+
+    ``handle`` is NVML's.
+    """
 
     uuid: str
     name: str
     minor: int
     handle: Any = field(repr=False, compare=False, default=None)
+    pci: str = ""
 
 
 @dataclass(slots=True)
 class Lease:
-    """What one run may use. ``environment`` and ``devices`` (nodes) are for the run; ``throttles`` fill as it lasts."""
+    """What one run may use. ``environment``, ``devices`` (nodes) and ``described`` (directories of sysfs) are for it.
+
+    ``throttles`` fill as it lasts.
+    """
 
     gpus: tuple[Gpu, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     devices: tuple[Path, ...] = ()
+    described: tuple[Path, ...] = ()
     throttles: set[str] = field(default_factory=set)
 
 
 class Gpus:
-    """The devices that runs of this session may get, each with ``wanted`` of them at a time."""
+    """The devices that a session may get, which takes ``wanted`` of them for its life."""
 
     def __init__(
-        self, nvml: Any, gpus: Sequence[Gpu], *, wanted: int = 1, locks: Path = LOCKS, dev: Path = Path("/dev")
+        self,
+        nvml: Any,
+        gpus: Sequence[Gpu],
+        *,
+        wanted: int = 1,
+        locks: Path = LOCKS,
+        dev: Path = Path("/dev"),
+        sysfs: Path = Path("/sys"),
     ) -> None:
-        self._nvml, self.all, self._wanted, self._locks, self._dev = nvml, tuple(gpus), wanted, locks, dev
+        self._nvml, self.all, self._wanted, self._locks = nvml, tuple(gpus), wanted, locks
+        self._dev, self._sysfs = dev, sysfs
 
     @property
     def device(self) -> str:
-        """For the record: what runs are measured on."""
-        names = list(dict.fromkeys(gpu.name for gpu in self.all))
-        return f"{self._wanted} x {', '.join(names)}" if self._wanted > 1 else ", ".join(names)
+        """What a session will be measured on, as far as that can be told before it holds something."""
+        return named(self.all[: self._wanted])
 
     @contextmanager
-    def lease(self, tick: Tick) -> Iterator[Lease]:
-        """Wait for free devices and hold them. What a run left on them is killed before they are given back.
+    def lease(self, gpus: Sequence[Gpu], tick: Tick) -> Iterator[Lease]:
+        """For one run: ``gpus``, which are held, once nothing computes on them; what a run left there is killed.
 
         Raises LabError if one stays busy with work that is not ours.
         """
-        with ExitStack() as stack:
-            gpus = stack.enter_context(self._locked(tick))
-            for gpu in gpus:
-                self._wait_until_free(gpu, tick)
-            stack.callback(self._kill_leftovers, gpus)
+        for gpu in gpus:
+            self._wait_until_free(gpu, tick)
+        try:
             yield Lease(
-                gpus,
+                tuple(gpus),
                 {"CUDA_VISIBLE_DEVICES": ",".join(gpu.uuid for gpu in gpus), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"},
                 self._nodes(gpus),
+                self._described(gpus),
             )
+        finally:
+            self._kill_leftovers(gpus)
 
     def observe(self, lease: Lease) -> None:
         """Note why the devices are slower than they could be, if they are."""
@@ -88,13 +104,17 @@ class Gpus:
                 lease.throttles.update(name for bit, name in _THROTTLES.items() if reasons & bit)
 
     @contextmanager
-    def _locked(self, tick: Tick) -> Iterator[tuple[Gpu, ...]]:
-        """As many devices as a run wants, by flock; none is held while waiting for another."""
+    def hold(self, tick: Tick, *, preferred: Sequence[str] = ()) -> Iterator[tuple[Gpu, ...]]:
+        """As many devices as are wanted, for a session, by flock; none is held while waiting for another.
+
+        ``preferred`` are UUIDs to be taken first where they are free.
+        """
         began = time.monotonic()
+        ordered = sorted(self.all, key=lambda gpu: gpu.uuid not in preferred)
         while True:
             with ExitStack() as stack:
                 held: list[Gpu] = []
-                for gpu in self.all:
+                for gpu in ordered:
                     if len(held) < self._wanted and (lock := _try_lock(self._locks, gpu.uuid)) is not None:
                         stack.callback(os.close, lock)
                         held.append(gpu)
@@ -141,8 +161,21 @@ class Gpus:
                         os.kill(pid, signal.SIGKILL)
 
     def _nodes(self, gpus: Sequence[Gpu]) -> tuple[Path, ...]:
-        names = [*(f"nvidia{gpu.minor}" for gpu in gpus), "nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "dxg"]
+        """The device nodes that NVIDIA's container toolkit lists for CUDA, and WSL's."""
+        shared = ("nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia-modeset", "dxg")
+        names = [*(f"nvidia{gpu.minor}" for gpu in gpus), *shared]
         return tuple(self._dev / name for name in names if (self._dev / name).exists())
+
+    def _described(self, gpus: Sequence[Gpu]) -> tuple[Path, ...]:
+        """What sysfs says of each: the toolkit lists nothing of /sys, but frameworks read a device's NUMA node here."""
+        places = (self._sysfs / "bus/pci/devices" / gpu.pci for gpu in gpus if gpu.pci)
+        return tuple(place for place in places if place.exists())
+
+
+def named(gpus: Sequence[Gpu]) -> str:
+    """For people: the model, and how many of it."""
+    names = ", ".join(dict.fromkeys(gpu.name for gpu in gpus))
+    return f"{len(gpus)} x {names}" if len(gpus) > 1 else names
 
 
 def find_gpus(inherited: Mapping[str, str], declared: Mapping[str, str]) -> Gpus | None:
@@ -174,7 +207,16 @@ def visible_gpus(nvml: Any, inherited: Mapping[str, str], declared: Mapping[str,
 def _describe(nvml: Any, index: int) -> Gpu:
     handle = nvml.nvmlDeviceGetHandleByIndex(index)
     uuid, name = nvml.nvmlDeviceGetUUID(handle), nvml.nvmlDeviceGetName(handle)
-    return Gpu(_text(uuid), _text(name), int(nvml.nvmlDeviceGetMinorNumber(handle)), handle)
+    pci = ""
+    with suppress(nvml.NVMLError):
+        pci = _in_sysfs(_text(nvml.nvmlDeviceGetPciInfo(handle).busId))
+    return Gpu(_text(uuid), _text(name), int(nvml.nvmlDeviceGetMinorNumber(handle)), handle, pci)
+
+
+def _in_sysfs(address: str) -> str:
+    """NVML writes a PCI domain with eight digits and in capitals (``00000000:3B:00.0``), sysfs with four and small."""
+    domain, _, rest = address.strip("\0").lower().partition(":")
+    return f"{domain[-4:]}:{rest}" if rest else ""
 
 
 def _text(value: str | bytes) -> str:

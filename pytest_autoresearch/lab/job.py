@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol as Interface
 
-from pytest_autoresearch.protocol.experiment import Change, FileEntry, Measurement, Role
+from pytest_autoresearch.protocol.experiment import Change, FileEntry, Measurement, Place, Role
 from pytest_autoresearch.protocol.model import Protocol
 
 Tick = Callable[[float], None]
@@ -64,7 +64,8 @@ class Site:
     ``scratch`` is a directory of this session alone, outside the checkout. ``targets`` and ``readonly`` are the paths
     that the protocol's rules name in the start commit, relative to ``top``; ``outputs`` what the baseline's runs were
     found to rewrite, from the record of a session that is resumed. ``isolation`` is what was asked for: ``strict``,
-    ``auto`` or ``none``. ``expand`` gives a state with what it only names: the files of submodules.
+    ``auto`` or ``none``. ``expand`` gives a state with what it only names: the files of submodules. ``machine`` is its
+    fingerprint; ``devices`` are the UUIDs that the session was measured on last, taken again if they are free.
     """
 
     top: Path
@@ -78,6 +79,8 @@ class Site:
     outputs: frozenset[str] = frozenset()
     isolation: str = "auto"
     expand: Callable[[Mapping[str, FileEntry]], Mapping[str, FileEntry]] = as_it_is
+    machine: str = ""
+    devices: tuple[str, ...] = ()
 
 
 class Executor(Interface):
@@ -90,6 +93,12 @@ class Executor(Interface):
     refused: tuple[str, ...]
     device: str
     workspace: Path
+
+    def occupy(self, tick: Tick) -> Place:
+        """Take the place that this session is measured at, for its whole life; the same answer whenever it is asked.
+
+        Waits for a free device. :meth:`measure` puts the place into each measurement.
+        """
 
     def fill(self, state: Mapping[str, FileEntry]) -> None:
         """Make the workspace hold exactly this state."""

@@ -82,8 +82,7 @@ def rules(view: View, reach: Reach, own: Iterable[Path]) -> Rules:
     granted |= _machine(reach, view.shown_at, hidden)
     if view.network:
         grant([Path("/etc/resolv.conf")], READ)
-    if view.devices:
-        grant([Path("/sys")], READ)
+    grant(view.described, READ)
     for path in view.data:
         for part, access in _around(path.resolve(), hidden):
             grant([part], access)

@@ -26,7 +26,8 @@ class View:
     ``workspace`` is the directory it works in, ``shown_at`` the path of the user's repository, where a level with
     mounts shows the workspace. ``scratch`` is ours, for what the level needs beside it. ``readonly`` are paths inside
     the workspace, ``data`` (read-only) and ``caches`` (writable) any paths of the machine; ``hidden`` is masked
-    wherever it would be visible. ``home`` are files put into the run's fresh HOME, by path relative to it.
+    wherever it would be visible. ``devices`` are device nodes, ``described`` the directories of sysfs that tell of
+    them. ``home`` are files put into the run's fresh HOME, by path relative to it.
     """
 
     workspace: Path
@@ -38,6 +39,7 @@ class View:
     hidden: tuple[Path, ...] = ()
     network: bool = False
     devices: tuple[Path, ...] = ()
+    described: tuple[Path, ...] = ()
     home: Mapping[str, bytes] = field(default_factory=dict)
 
 

@@ -71,6 +71,19 @@ class Role(str, Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where runs are measured: the machine's fingerprint, slot, isolation level and the UUIDs of leased devices.
+
+    It is taken for a session's life and stands in every measurement: a comparison never spans two of them.
+    """
+
+    machine: str = ""
+    slot: int = 0
+    isolation: str = ""
+    devices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Measurement:
     """One run and what was read from it. Exactly one of ``value`` and ``failure`` is set.
 
@@ -95,6 +108,7 @@ class Measurement:
     hint: str = ""
     offered: str | None = None
     outputs: tuple[str, ...] = ()
+    place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +171,7 @@ class Experiment:
     isolation: str = "process"
     device: str = ""
     machine: str = ""
+    place: Place | None = None
     started: datetime | None = None
     ended: datetime | None = None
     judge: Mapping[str, Any] = field(default_factory=dict)
@@ -164,6 +179,15 @@ class Experiment:
     @property
     def kept(self) -> bool:
         return self.status is Status.KEEP
+
+    def was_measured_at(self, place: Place) -> bool:
+        """Whether its numbers compare with what is measured at ``place``.
+
+        Records that are older than places name the machine only, and not the device.
+        """
+        if self.place is None:
+            return self.machine == place.machine and self.isolation == place.isolation and not place.devices
+        return self.place == place
 
 
 def fingerprint(blobs: Mapping[str, str]) -> str:

@@ -36,6 +36,7 @@ class Opening:
     experiments: int
     dirty: bool
     deselected: int
+    device: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,8 @@ def header_lines(opening: Opening) -> Iterator[str]:
     budget = "twice the baseline's" if protocol.budget is None else f"{seconds(protocol.budget)} a run"
     yield f"  metric {metric.name}, {metric.direction.value} is better; budget {budget}"
     yield f"  agent {opening.agent}; judge {opening.judge}; isolation {opening.isolation}"
+    if opening.device:
+        yield f"  device {opening.device}, held while the session lasts"
     for why in opening.isolation_why:
         yield f"    {why}"
     if opening.incumbent is None:

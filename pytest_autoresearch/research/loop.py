@@ -25,14 +25,14 @@ from pytest_autoresearch.measuring import ASSERTED, BEST
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.ledger import Notebook
 from pytest_autoresearch.notebook.record import Level, Session
-from pytest_autoresearch.protocol.experiment import Experiment, FileEntry, Measurement, Reason, Role, Status
+from pytest_autoresearch.protocol.experiment import Experiment, FileEntry, Measurement, Place, Reason, Role, Status
 from pytest_autoresearch.protocol.model import Protocol
 from pytest_autoresearch.protocol.scope import Scope
 from pytest_autoresearch.protocol.settings import Settings
 from pytest_autoresearch.research.candidate import Candidate, Drafts, Ruling
 from pytest_autoresearch.research.diagnosis import Diagnosis
 from pytest_autoresearch.research.proposing import Proposer
-from pytest_autoresearch.research.referee import Referee, suite_of
+from pytest_autoresearch.research.referee import Referee, refuse_another_place, suite_of
 from pytest_autoresearch.research.stopping import Tally
 from pytest_autoresearch.research.watch import Watch
 from pytest_autoresearch.text import clean, one_line
@@ -64,7 +64,7 @@ class Parts:
     workspace: Path
     judge: Judge
     agents: Sequence[Agent]
-    machine: str
+    place: Place
     watch: Watch
     told: Callable[[Experiment], None]
     told_by_people: Callable[[], tuple[Protocol, Sequence[str]]]
@@ -239,6 +239,7 @@ class Research:
 
     def _run(self, job: Job) -> Measurement:
         measured = self.lab.measure(job, self.watch.tick)
+        refuse_another_place(measured, self.parts.place)
         # An executor may be a plugin's, and what it tells of a run is the run's words.
         measured = replace(measured, detail=one_line(measured.detail), log_tail=clean(measured.log_tail))
         self.tally.run_seconds += measured.duration
@@ -372,7 +373,8 @@ class Research:
                 complexity=candidate.complexity,
                 isolation=self.lab.isolation,
                 device=self.lab.device,
-                machine=self.parts.machine,
+                machine=self.parts.place.machine,
+                place=self.parts.place,
                 started=began,
                 ended=_now(),
                 judge=self.judge.state().to_json(),

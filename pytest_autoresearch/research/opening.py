@@ -24,7 +24,8 @@ from pytest_autoresearch.judge import Judge, JudgeSettings, JudgeState
 from pytest_autoresearch.lab.environment import base_environment
 from pytest_autoresearch.lab.executors.local import LocalExecutor
 from pytest_autoresearch.lab.importing import names_elsewhere
-from pytest_autoresearch.lab.job import Executor, Site
+from pytest_autoresearch.lab.job import Executor, Site, Tick
+from pytest_autoresearch.lab.machine import machine_fingerprint, system_name
 from pytest_autoresearch.lab.removal import remove_tree
 from pytest_autoresearch.lab.sandbox import WEAK, choose
 from pytest_autoresearch.notebook import steering
@@ -34,7 +35,7 @@ from pytest_autoresearch.notebook.ledger import Notebook, sessions, state_direct
 from pytest_autoresearch.notebook.record import History, Session
 from pytest_autoresearch.notebook.results import table_path
 from pytest_autoresearch.notebook.tags import locate
-from pytest_autoresearch.protocol.experiment import Experiment
+from pytest_autoresearch.protocol.experiment import Experiment, Place
 from pytest_autoresearch.protocol.markdown import load
 from pytest_autoresearch.protocol.model import Protocol
 from pytest_autoresearch.protocol.scope import Scope, resolve_paths
@@ -48,6 +49,7 @@ from pytest_autoresearch.research.submodules import Submodules
 from pytest_autoresearch.research.watch import Watch
 
 LONGEST_SHOWN = 300  # characters of a setting that has changed
+SHORT_WAIT = 1.0  # s, of which nobody has to be told
 FRESH = timedelta(hours=1)  # levels measured longer ago are not compared with; the machine may have changed its mind
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
@@ -75,9 +77,20 @@ def opened(protocol: Protocol, git: Git, settings: Settings, *, hook: Any, watch
                 say=watch.remark,
             )
         )
-        outputs = _outputs(notebook)
-        lab = stack.enter_context(equipped(protocol, git, settings, tag=tag, scope=scope, hook=hook, outputs=outputs))
-        machine = machine_fingerprint()
+        before = notebook.newest.place if notebook.newest is not None else None
+        lab = stack.enter_context(
+            equipped(
+                protocol,
+                git,
+                settings,
+                tag=tag,
+                scope=scope,
+                hook=hook,
+                outputs=_outputs(notebook),
+                devices=before.devices if before is not None else (),
+            )
+        )
+        place = lab.occupy(_waiting(watch))
         state = state_directory(git, tag)
         steering.begin_anew(state)
 
@@ -97,9 +110,9 @@ def opened(protocol: Protocol, git: Git, settings: Settings, *, hook: Any, watch
                 notebook=notebook,
                 lab=lab,
                 workspace=lab.workspace,
-                judge=_judge(protocol, settings, notebook, machine),
+                judge=_judge(protocol, settings, notebook, place),
                 agents=_agents(settings, hook),
-                machine=machine,
+                place=place,
                 watch=watch,
                 told=told,
                 told_by_people=_Listening(protocol, git.top, state, watch).told,
@@ -139,6 +152,7 @@ def equipped(
     scope: Scope,
     hook: Any,
     outputs: frozenset[str] = frozenset(),
+    devices: tuple[str, ...] = (),
 ) -> Iterator[Executor]:
     """The lab for one protocol: a scratch directory, the best sandbox there is, and the executor."""
     with _scratch(git, tag) as scratch, closing(Submodules(git)) as submodules:
@@ -154,6 +168,8 @@ def equipped(
             readonly=frozenset(scope.readonly),
             outputs=outputs,
             isolation=settings.isolation,
+            machine=machine_fingerprint(),
+            devices=devices,
         )
         with _executor(settings.executor, site, hook) as executor:
             yield executor
@@ -233,20 +249,8 @@ def opening_of(research: Research, deselected: int) -> Opening:
         experiments=len(research.history) - 1,
         dirty=parts.git.dirty(),
         deselected=deselected,
+        device=" ".join([parts.lab.device, *parts.place.devices]) if parts.place.devices else "",
     )
-
-
-def machine_fingerprint() -> str:
-    """Names the machine, so that levels measured elsewhere are not compared with."""
-    parts = (platform.node(), platform.machine(), platform.release(), str(os.cpu_count()), platform.python_version())
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-
-
-def system_name() -> str:
-    """System, release, machine and C library; ``platform.platform()`` would start whatever PATH has as `uname`."""
-    here = os.uname()
-    libc = "".join(platform.libc_ver())
-    return f"{here.sysname}-{here.release}-{here.machine}" + (f"-with-{libc}" if libc else "")
 
 
 def _tag(protocol: Protocol, settings: Settings, known: Sequence[Session]) -> str:
@@ -360,8 +364,20 @@ def _outputs(notebook: Notebook) -> frozenset[str]:
     return frozenset(path for each in baseline for run in each.measurements for path in run.outputs)
 
 
-def _judge(protocol: Protocol, settings: Settings, notebook: Notebook, machine: str) -> Judge:
-    """The judge as the ledger left it; on another machine, or after an hour, it will measure the incumbent anew."""
+def _waiting(watch: Watch) -> Tick:
+    """Says once what the session waits for."""
+    said = [False]
+
+    def tick(elapsed: float) -> None:
+        if not said[0] and elapsed > SHORT_WAIT:
+            said[0] = True
+            watch.remark("waiting for a GPU: other sessions hold all that this one may use")
+
+    return tick
+
+
+def _judge(protocol: Protocol, settings: Settings, notebook: Notebook, place: Place) -> Judge:
+    """The judge as the ledger left it; at another place, or after an hour, it will measure the incumbent anew."""
     wanted = JudgeSettings(protocol.metric.direction, settings.judge, min_delta=protocol.metric.min_delta)
     newest, pending = notebook.newest, notebook.pending
     if newest is None:
@@ -369,7 +385,9 @@ def _judge(protocol: Protocol, settings: Settings, notebook: Notebook, machine: 
     measured = pending.judge if pending is not None and pending.judge else newest.judge
     judge = Judge(wanted, JudgeState.from_json(measured))
     age = datetime.now(timezone.utc) - (newest.ended or newest.started or datetime.min.replace(tzinfo=timezone.utc))
-    if newest.machine != machine or not timedelta(0) <= age < FRESH:
+    runs = pending.measurements if pending is not None and pending.judge else ()
+    is_here = runs[-1].place == place if runs and runs[-1].place is not None else newest.was_measured_at(place)
+    if not is_here or not timedelta(0) <= age < FRESH:
         judge.recalibrate()
     return judge
 

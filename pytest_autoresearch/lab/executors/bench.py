@@ -10,6 +10,7 @@ from pathlib import Path
 from pytest_autoresearch.errors import LabError
 from pytest_autoresearch.lab.editable import editable_roots, site_directories
 from pytest_autoresearch.lab.environment import base_environment, contract_environment
+from pytest_autoresearch.lab.gpus import Lease
 from pytest_autoresearch.lab.job import Site, Tick
 from pytest_autoresearch.lab.layout import MOST_PARTS, Layout, moved
 from pytest_autoresearch.lab.process import Command, Ending, Outcome, execute
@@ -104,7 +105,7 @@ class Bench:
         stdin: bytes = b"",
         merge_output: bool = True,
         network: bool | None = None,
-        devices: tuple[Path, ...] = (),
+        lease: Lease | None = None,
         home: Mapping[str, bytes] | None = None,
         by_agent: bool = False,
         observe: Callable[[bytes], None] | None = None,
@@ -142,7 +143,8 @@ class Bench:
             caches=self._layout.caches,
             hidden=self._layout.hidden if self._hides else (),
             network=protocol.network if network is None else network,
-            devices=devices,
+            devices=lease.devices if lease else (),
+            described=lease.described if lease else (),
             home=home or {},
         )
         try:

@@ -6,7 +6,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from pytest_autoresearch.lab.advice import BUILDING
 from pytest_autoresearch.lab.aftermath import settle
 from pytest_autoresearch.lab.documents import read_file
 from pytest_autoresearch.lab.executors.bench import Bench
-from pytest_autoresearch.lab.gpus import Lease, find_gpus
+from pytest_autoresearch.lab.gpus import Gpu, Lease, find_gpus, named
 from pytest_autoresearch.lab.job import Finished, Job, Site, Tick
 from pytest_autoresearch.lab.layout import Layout
 from pytest_autoresearch.lab.metrics import (
@@ -33,7 +33,7 @@ from pytest_autoresearch.lab.reach import home
 from pytest_autoresearch.lab.sandbox import Choice
 from pytest_autoresearch.lab.watching import Lookout
 from pytest_autoresearch.lab.written import Written
-from pytest_autoresearch.protocol.experiment import Change, FileEntry, Measurement, Reason, Role
+from pytest_autoresearch.protocol.experiment import Change, FileEntry, Measurement, Place, Reason, Role
 from pytest_autoresearch.text import one_line
 
 LEAST_SPACE = 256 * 1024 * 1024  # bytes; nothing but this gate stops the disk from filling up
@@ -49,6 +49,9 @@ class LocalExecutor:
         self.isolation, self.refused = choice.level, choice.refused
         self._gpus = find_gpus(os.environ, site.protocol.env)
         self.device = "cpu" if self._gpus is None else self._gpus.device
+        self._place: Place | None = None
+        self._held: Sequence[Gpu] = ()
+        self._holding = ExitStack()
         self._site, self._layout = site, Layout.of(site)
         self._outputs = set(site.outputs)
         declared = site.protocol.progress
@@ -63,6 +66,16 @@ class LocalExecutor:
             self._benches.append(self._incumbents)
         self.workspace = self._main.workspace.root
 
+    def occupy(self, tick: Tick) -> Place:
+        """See :meth:`pytest_autoresearch.lab.job.Executor.occupy`."""
+        if self._place is None:
+            if self._gpus is not None:
+                self._held = self._holding.enter_context(self._gpus.hold(tick, preferred=self._site.devices))
+                self.device = named(self._held)
+            devices = tuple(gpu.uuid for gpu in self._held)
+            self._place = Place(self._site.machine, isolation=self.isolation, devices=devices)
+        return self._place
+
     def fill(self, state: Mapping[str, FileEntry]) -> None:
         """Make the workspace hold exactly this state, without what is hidden from agents."""
         self._require_space()
@@ -74,6 +87,10 @@ class LocalExecutor:
 
     def measure(self, job: Job, tick: Tick) -> Measurement:
         """Fill, build, run, sweep, settle, extract. Raises LabError only for what the machine lacks."""
+        place = self.occupy(tick)
+        return replace(self._measured(job, tick), place=place)
+
+    def _measured(self, job: Job, tick: Tick) -> Measurement:
         self._require_space()
         bench = self._incumbents if job.role is Role.INCUMBENT else self._main
         failed = bench.prepare(job.state, tick, hides=job.role is not Role.HOLDOUT)
@@ -106,7 +123,7 @@ class LocalExecutor:
         if outcome is None:
             with self._lease(tick) as (lease, _):
                 environment = {**self._guards.environment(), **lease.environment}
-                outcome = self._guards.run(command, environment, timeout=timeout, tick=tick, devices=lease.devices)
+                outcome = self._guards.run(command, environment, timeout=timeout, tick=tick, lease=lease)
         return replace(_finished(outcome), building=building)
 
     def agent_turn(
@@ -157,7 +174,8 @@ class LocalExecutor:
         return tuple((bench.workspace.root, self._site.top) for bench in self._benches)
 
     def close(self) -> None:
-        """Remove the workspaces."""
+        """Remove the workspaces, and give the devices back."""
+        self._holding.close()
         for bench in self._benches:
             try:
                 bench.workspace.close()
@@ -174,12 +192,13 @@ class LocalExecutor:
 
     @contextmanager
     def _lease(self, tick: Tick) -> Iterator[tuple[Lease, Tick]]:
-        """The devices of one run, and the tick that also keeps an eye on them."""
+        """The session's devices for one run, and the tick that also keeps an eye on them."""
+        self.occupy(tick)
         if self._gpus is None:
             yield Lease(), tick
             return
         gpus = self._gpus
-        with gpus.lease(tick) as lease:
+        with gpus.lease(self._held, tick) as lease:
 
             def observe(elapsed: float) -> None:
                 gpus.observe(lease)
@@ -207,7 +226,7 @@ class LocalExecutor:
                 environment,
                 timeout=job.timeout,
                 tick=look,
-                devices=lease.devices,
+                lease=lease,
                 observe=None if course is None else course.feed,
             )
         except GivenUp as why:
@@ -266,9 +285,7 @@ class LocalExecutor:
             reading = reading or read_log(log, metric)
         else:
             limit = max(job.timeout, SHORTEST_EXTRACT)
-            printed = bench.run(
-                extract, environment, timeout=limit, tick=tick, merge_output=False, devices=lease.devices
-            )
+            printed = bench.run(extract, environment, timeout=limit, tick=tick, merge_output=False, lease=lease)
             reading = self._reading_of(printed)
         if reading.failure is not None and job.number == 0 and extract is None and metric.file is None:
             measured = _with_offer(measured, log, metric.name)
