@@ -31,6 +31,11 @@ def find(name: str, repository: Path | None = None) -> Path | None:
     return _find(name, os.environ.get("PATH", os.defpath), _forbidden(repository))
 
 
+def outside(path: Path, repository: Path) -> bool:
+    """Whether a program that somebody names by its path lies where no agent can have put it."""
+    return path.is_absolute() and not _lies_in(str(path), _forbidden(repository))
+
+
 def surroundings(repository: Path | None = None) -> dict[str, str]:
     """What a program of the supervisor's has to find changed in its environment: where it looks for programs itself."""
     changed = {"PATH": search_path(repository)}

@@ -9,6 +9,7 @@ import pytest
 
 import pytest_autoresearch
 from pytest_autoresearch.executables import find, repository_around, search_path, surroundings, workspaces
+from pytest_autoresearch.lab.importing import names_elsewhere
 
 
 def program(path: Path) -> Path:
@@ -85,3 +86,16 @@ def test_the_package_starts_nothing_by_name_or_through_a_shell() -> None:
             first = node.args[0].elts[0]
             assert not (isinstance(first, ast.Constant) and not str(first.value).startswith("/")), (path, node.lineno)
         assert not any(word.arg == "shell" for word in node.keywords if name.startswith("subprocess.")), path
+
+
+def test_an_interpreter_that_a_command_names_in_the_repository_is_not_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in ("bin", "tools"):
+        planted = program(tmp_path / "repository" / place / "python3.98")
+        planted.write_text(f"#!/bin/sh\ntouch {tmp_path}/started\n")
+    monkeypatch.setenv("PATH", f".:{tmp_path}/repository/bin:{os.environ['PATH']}")
+    monkeypatch.chdir(tmp_path / "repository" / "bin")
+    commands = ["python3.98 grade.py", f"{tmp_path}/repository/tools/python3.98 grade.py", "./python3.98 grade.py"]
+    names_elsewhere(commands, top=tmp_path / "repository")
+    assert not (tmp_path / "started").exists()

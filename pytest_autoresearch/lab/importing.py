@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import pkgutil
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from pytest_autoresearch.executables import NEUTRAL, find, outside, surroundings
 from pytest_autoresearch.lab.editable import packages_elsewhere, site_directories
 
 LONGEST_ANSWER = 20.0  # s; an interpreter that does not say what it has is taken for one like ours
@@ -21,20 +21,18 @@ _ASK = "import sys, pkgutil; print(*sys.stdlib_module_names, *(m.name for m in p
 _PYTHON = re.compile(r"(?<![\w./~-])(?:~?/[\w./+-]*/)?(?:python|pypy)[\d.]*(?=\s)")
 
 
-def names_elsewhere(commands: Iterable[str], *, top: Path, search: str) -> frozenset[str]:
-    """Names of modules that this interpreter, and each other one that ``commands`` start, finds outside of ``top``.
-
-    ``search`` is the PATH of the commands.
-    """
+def names_elsewhere(commands: Iterable[str], *, top: Path) -> frozenset[str]:
+    """Names of modules that this interpreter, and each other one that ``commands`` start, finds outside of ``top``."""
     named = {word for command in commands for word in _PYTHON.findall(command)}
-    found = {shutil.which(os.path.expanduser(word), path=search) for word in named}
-    others = {path for path in found if path and os.path.dirname(path) != os.path.dirname(sys.executable)}
+    found = {path for word in named if (path := _interpreter(word, top)) is not None}
+    others = {path for path in found if path.parent != Path(sys.executable).parent}
     names = set(_own_names(top))
     for interpreter in sorted(others):
         with suppress(OSError, subprocess.SubprocessError):
             done = subprocess.run(
                 [interpreter, "-I", "-c", _ASK],
-                cwd="/",
+                cwd=NEUTRAL,
+                env={**os.environ, **surroundings(top)},
                 capture_output=True,
                 text=True,
                 timeout=LONGEST_ANSWER,
@@ -42,6 +40,15 @@ def names_elsewhere(commands: Iterable[str], *, top: Path, search: str) -> froze
             )
             names.update(done.stdout.split())
     return frozenset(names)
+
+
+def _interpreter(word: str, top: Path) -> Path | None:
+    """What a command means by ``word``; one in the repository may be a candidate's, and nobody starts it to ask."""
+    if "/" not in word:
+        own = Path(sys.executable).with_name(word)  # the first place where a run looks
+        return own if own.exists() else find(word, top)
+    path = Path(os.path.expanduser(word))
+    return path if outside(path, top) and os.access(path, os.X_OK) else None
 
 
 def _own_names(top: Path) -> Iterator[str]:

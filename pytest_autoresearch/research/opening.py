@@ -21,7 +21,6 @@ from pytest_autoresearch.agents.registry import create
 from pytest_autoresearch.errors import AgentError, ConfigError, LabError
 from pytest_autoresearch.executables import workspaces
 from pytest_autoresearch.judge import Judge, JudgeSettings, JudgeState
-from pytest_autoresearch.lab.environment import base_environment
 from pytest_autoresearch.lab.executors.local import LocalExecutor
 from pytest_autoresearch.lab.importing import names_elsewhere
 from pytest_autoresearch.lab.job import Executor, Site, Tick
@@ -130,14 +129,11 @@ def _scope(protocol: Protocol, git: Git, start: str) -> Scope:
         return scope
     inis = [entry.blob for path, entry in files.items() if path.rpartition("/")[2] in INI_FILES]
     texts = (data.decode("utf-8", "replace") for data in git.read(inis).values())
-    environment = base_environment(
-        os.environ, interpreter_bin=Path(sys.executable).parent, top=git.top, network=protocol.network
-    )
     commands = [command for command in (protocol.metric.extract, *protocol.guard) if command]
     return resolve_paths(
         protocol,
         files.keys(),
-        installed=names_elsewhere(commands, top=git.top, search=environment["PATH"]),
+        installed=names_elsewhere(commands, top=git.top),
         roots=[place for text in texts for place in python_paths(text)],
     )
 

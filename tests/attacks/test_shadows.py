@@ -120,7 +120,7 @@ def test_the_names_of_this_and_of_every_other_interpreter_are_known(tmp_path: Pa
     (repository / "mine").mkdir(parents=True)
     (repository / "mine/__init__.py").write_text("")
     commands = [f"cd x && {venv}/bin/python -u grade.py | tail -1"]
-    names = names_elsewhere(commands, top=repository, search=os.defpath)
+    names = names_elsewhere(commands, top=repository)
     assert {"only_there", "statistics", "iniconfig", "pluggy"} <= names
     assert "mine" not in names
-    assert "only_there" not in names_elsewhere(["python grade.py"], top=repository, search=os.defpath)
+    assert "only_there" not in names_elsewhere(["python grade.py"], top=repository)
