@@ -19,7 +19,8 @@ _SCALARS = (
     re.compile(rf"(?:torch\.|mx\.|paddle\.)?[tT]ensor\( {{0,9}}\[* {{0,9}}({NUMBER}) {{0,9}}\]*{_REST} {{0,9}}\)"),
     re.compile(rf"{_LIBRARY}(?:float|int|uint|bfloat)[0-9]{{0,3}}_?\( {{0,9}}({NUMBER}) {{0,9}}\)"),
     re.compile(
-        rf"{_LIBRARY}(?:[aA]rray|DeviceArray|double|single|half)\( {{0,9}}\[* {{0,9}}({NUMBER}) {{0,9}}\]*{_REST} {{0,9}}\)"
+        rf"{_LIBRARY}(?:[aA]rray|DeviceArray|double|single|half)\( {{0,9}}\[* {{0,9}}({NUMBER}) {{0,9}}\]*"
+        rf"{_REST} {{0,9}}\)"
     ),
     re.compile(rf"Decimal\( {{0,9}}[\"']({NUMBER})[\"'] {{0,9}}\)"),
     re.compile(rf"<tf\.(?:Tensor|Variable)[^<>]*numpy=({NUMBER})>"),
