@@ -35,6 +35,7 @@ class Unkept(Exception):
 def choose_arguments(config: pytest.Config) -> None:
     """Without an argument the config here, else the one in rootdir, is meant and nothing else."""
     here = config.invocation_params.dir
+    _give_back_what_is_no_port(config)
     if config.args_source is not config.ArgsSource.ARGS:
         config.args[:] = next(
             ([str(path)] for path in (here / CONFIG, config.rootpath / CONFIG) if path.exists()), config.args
@@ -44,6 +45,17 @@ def choose_arguments(config: pytest.Config) -> None:
         for found in (path, path / CONFIG):
             if found.name == CONFIG and found.is_dir():  # pytest would look inside and find nothing
                 raise pytest.UsageError(f"{found}: is a directory; it must be a file, see `pytest-autoresearch init`")
+
+
+def _give_back_what_is_no_port(config: pytest.Config) -> None:
+    """``--autoresearch-live PATH`` means the page without a port, and the path."""
+    said = config.getoption("autoresearch_live")
+    if said is not None and (config.invocation_params.dir / said.partition("::")[0]).exists() and not said.isdecimal():
+        config.option.autoresearch_live = "yes"
+        if config.args_source is not config.ArgsSource.ARGS:
+            config.args.clear()
+            config.args_source = config.ArgsSource.ARGS
+        config.args.insert(0, said)
 
 
 class ConfigFile(pytest.File):

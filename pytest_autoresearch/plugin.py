@@ -34,7 +34,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--autoresearch-measure", metavar="METRIC", default=None, help=argparse.SUPPRESS)
     for option in OPTIONS:
-        group.addoption(option.flag, dest=option.dest, metavar=option.metavar, default=None, help=option.help)
+        alone: dict[str, str] = {"nargs": "?", "const": "yes"} if option.kind == "port" else {}
+        group.addoption(option.flag, dest=option.dest, metavar=option.metavar, default=None, help=option.help, **alone)
         parser.addini(option.ini, help=option.help, default=None)
 
 

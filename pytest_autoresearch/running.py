@@ -29,6 +29,7 @@ from pytest_autoresearch.report.terminal import MARKUP, Ending, header_lines, no
 from pytest_autoresearch.research.loop import Research
 from pytest_autoresearch.research.opening import opened, opening_of
 from pytest_autoresearch.research.verifying import is_verified, verify
+from pytest_autoresearch.research.watch import Watchers
 
 OUTCOMES = {
     Status.KEEP: ("kept", "K", "KEEP"),
@@ -122,6 +123,7 @@ class Loop:
         return True
 
     def _run(self, session: pytest.Session, selected: Selected) -> None:
+        watchers = Watchers([self.screen])
         with (
             _usage_errors(),
             self._followed(selected),
@@ -130,8 +132,9 @@ class Loop:
                 selected.git,
                 selected.settings,
                 hook=self.config.hook,
-                watch=self.screen,
+                watch=watchers,
             ) as research,
+            self._page(research, watchers),
         ):
             self.screen.lines(header_lines(opening_of(research, self.deselected)))
             stopped = "interrupted"
@@ -155,6 +158,24 @@ class Loop:
         from pytest_autoresearch.github.live import live
 
         return live(self.config, selected.git, selected.protocol, selected.settings, self.screen.remark)
+
+    @contextmanager
+    def _page(self, research: Research, watchers: Watchers) -> Iterator[None]:
+        """The live page, where it is wanted."""
+        if research.settings.live is None:
+            yield
+            return
+        from pytest_autoresearch.report.live import watched
+
+        parts = research.parts
+        with watched(research.settings.live, parts.git, parts.session.tag, parts.notebook.history) as follower:
+            watchers.join(follower)
+            self.config.pluginmanager.register(follower)
+            self.screen.lines([f"  live    {follower.live.address}"])
+            try:
+                yield
+            finally:
+                self.config.pluginmanager.unregister(follower)
 
     def _experiments(self, session: pytest.Session, seed: pytest.Item, research: Research) -> str:
         """Run experiments until there is a reason to stop, which is returned."""

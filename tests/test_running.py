@@ -254,3 +254,21 @@ def test_a_ledger_that_can_not_be_written_is_exit_1_with_the_summary_and_the_rem
     assert "stopped: the harness failed" in done.stdout
     assert "1 keep, 0 discard" in done.stdout
     assert [row[2] for row in project.table()[1:]] == ["keep", "keep"]
+
+
+def test_a_live_page_follows_the_session_and_a_path_behind_the_option_is_a_path(project: Project) -> None:
+    seen = project.home / "seen"
+    project.write(
+        "conftest.py",
+        "import re, urllib.request\n"
+        "def pytest_autoresearch_recorded(experiment, history):\n"
+        f"    port, token = open('{project.root}/.git/autoresearch/demo/live').read().split()\n"
+        "    page = urllib.request.urlopen(f'http://127.0.0.1:{port}/{token}/', timeout=20).read().decode()\n"
+        f"    open('{seen}', 'a').write('page\\n' if 'data-stream' in page or 'baseline' in page else 'none\\n')\n",
+    )
+    project.commit("an observer")
+    done = project.pytest("--autoresearch", FEW, "--autoresearch-live", "autoresearch.config.md")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "live    http://127.0.0.1:" in done.stdout
+    assert set(seen.read_text().split()) == {"page"}
+    assert project.pytest("--autoresearch", FEW, "--autoresearch-live=99999").returncode == 4

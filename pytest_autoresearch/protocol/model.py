@@ -132,6 +132,7 @@ class Options:
     guard_workers: int | None = None
     executor: str | None = None
     publish: Mapping[str, str] | bool | None = None
+    live: int | None = None
     fail_on: str | None = None
     seed: int | None = None
 

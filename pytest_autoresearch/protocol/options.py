@@ -87,6 +87,7 @@ OPTIONS: tuple[Option, ...] = (
         False,
         "push branch and ledger while running, and open the pull request (default: no)",
     ),
+    Option("live", "PORT", "port", None, "a page on 127.0.0.1 that follows the session (without PORT: any free one)"),
     Option("fail_on", "|".join(FAIL_ON), "choice", "never", "what makes an ended loop exit with 1 (default: never)"),
     Option("seed", "N", "count", 0, "seed of the session's own random choices (default: 0)"),
 )

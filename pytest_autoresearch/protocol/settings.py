@@ -44,6 +44,7 @@ class Settings:
     executor: str
     isolation: str
     publish: bool
+    live: int | None
     fail_on: str
     seed: int
     agent_args: tuple[str, ...] = ()

@@ -24,6 +24,16 @@ def parse_positive_count(text: str) -> int:
     return count
 
 
+def parse_port(text: str) -> int | None:
+    """A port of this machine; ``yes`` is 0, any free one, and ``no`` is none."""
+    word = text.strip().lower()
+    if word in ("yes", "no"):
+        return 0 if word == "yes" else None
+    if not (word.isascii() and word.isdecimal() and len(word) <= 5 and int(word) < 65536):
+        raise ValueError(f"`{text.strip()[:60]}` is no port; write a number up to 65535, `yes` or `no`")
+    return int(word)
+
+
 def parse_cost(text: str) -> float:
     """US dollars: ``5``, ``2.50``, ``$5``, ``5 USD``."""
     amount = text.strip().upper().removesuffix("USD").strip().strip("$").strip()
@@ -89,5 +99,6 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "cost": parse_cost,
     "number": parse_float,
     "files": parse_files,
+    "port": parse_port,
     "bool": parse_bool,
 }

@@ -35,8 +35,8 @@ COLUMNS = (
 )
 
 
-def page(story: Story, patches: Mapping[str, str], *, connect: str = "'none'") -> str:
-    """The page as HTML. ``patches`` are unified diffs by commit; ``connect`` is what its script may reach (CSP)."""
+def page(story: Story, patches: Mapping[str, str], *, stream: str = "") -> str:
+    """The page as HTML. ``patches`` are unified diffs by commit; ``stream`` is where a live page hears what is new."""
     changes = what.changes_of(patches, (experiment.commit for experiment in story.experiments))
     script = _resource("page.js")
     return _template().render(
@@ -62,7 +62,8 @@ def page(story: Story, patches: Mapping[str, str], *, connect: str = "'none'") -
         style=_safe(_style()),
         script=_safe(script),
         script_hash="'sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() + "'",
-        connect=connect,
+        connect="'self'" if stream else "'none'",
+        stream=stream,
         number=number,
         seconds=seconds,
     )

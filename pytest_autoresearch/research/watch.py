@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol as Interface
 
 
@@ -16,3 +17,25 @@ class Watch(Interface):
 
     def remark(self, text: str) -> None:
         """A line that the user should see once."""
+
+
+class Watchers:
+    """Several who watch as one; who comes later is told from then on."""
+
+    def __init__(self, watchers: Sequence[Watch]) -> None:
+        self._watchers = list(watchers)
+
+    def join(self, watcher: Watch) -> None:
+        self._watchers.append(watcher)
+
+    def phase(self, number: int, text: str, *, budget: float | None = None) -> None:
+        for watcher in self._watchers:
+            watcher.phase(number, text, budget=budget)
+
+    def tick(self, elapsed: float) -> None:
+        for watcher in self._watchers:
+            watcher.tick(elapsed)
+
+    def remark(self, text: str) -> None:
+        for watcher in self._watchers:
+            watcher.remark(text)

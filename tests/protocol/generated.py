@@ -105,6 +105,7 @@ options = st.builds(
     guard_workers=maybe(st.integers(1, 64)),
     executor=maybe(printable),
     publish=st.none() | st.booleans() | st.just({"results": "artifact"}),
+    live=maybe(st.integers(0, 65535)),
     fail_on=maybe(st.sampled_from(FAIL_ON)),
     seed=maybe(st.integers(0, 10**6)),
 )

@@ -27,7 +27,7 @@ def test_every_setting_is_filled_in() -> None:
         (),
     )
     assert (settings.crashes, settings.agent_deadline) == (10, 900)
-    unlimited = ("tag", "experiments", "duration", "patience", "until", "max_cost", "max_tokens", "model")
+    unlimited = ("tag", "live", "experiments", "duration", "patience", "until", "max_cost", "max_tokens", "model")
     assert [getattr(settings, name) for name in unlimited] == [None] * len(unlimited)
 
 
@@ -47,6 +47,7 @@ SAID = {
     "executor": ("ray", "ray"),
     "isolation": ("strict", "strict"),
     "publish": ("yes", True),
+    "live": ("8123", 8123),
     "fail_on": ("no-keep", "no-keep"),
     "seed": ("7", 7),
 }
