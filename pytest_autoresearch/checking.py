@@ -97,6 +97,7 @@ class Checking:
     def __init__(self, config: pytest.Config) -> None:
         self._tag: str | None = config.getoption("autoresearch_tag")
         self._lines: list[str] = []
+        self._compared = False
         self._sets: dict[str, set[str]] = {}  # the parameter sets, selected or not, of each aggregated test
         self._measured: dict[str, dict[str, Mapping[str, float]]] = {}  # what each set of a test has recorded
 
@@ -121,6 +122,7 @@ class Checking:
             if measured.keys() >= self._sets.get(test, set()):  # the last set answers for all
                 is_regression, line = self._check(item, list(measured.values()))
                 self._lines.append(f"{test}: {line}")
+                self._compared |= not line.startswith("not compared") and ": not compared" not in line
                 if is_regression:
                     report.outcome = "failed"
                     report.longrepr = line
@@ -132,10 +134,12 @@ class Checking:
             measured = self._measured.get(test, {})
             if measured and len(measured) < len(sets):
                 self._lines.append(f"{test}: not compared, only {len(measured)} of {len(sets)} parameter sets passed")
-        if self._lines:
-            terminalreporter.section("autoresearch check")
-            for line in self._lines:
-                terminalreporter.write_line(line)
+        terminalreporter.section("autoresearch check")
+        for line in self._lines:
+            terminalreporter.write_line(line)
+        if not self._compared:
+            why = "see above" if self._lines else "no marked test has passed"
+            terminalreporter.write_line(f"nothing was compared: {why}", yellow=True)
 
     def _check(self, item: pytest.Item, measured: Sequence[Mapping[str, float]]) -> tuple[bool, str]:
         """Whether what the test, or each of its parameter sets, has recorded is a regression, and a line about it."""

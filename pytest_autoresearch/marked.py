@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -21,12 +23,19 @@ from pytest_autoresearch.research.guards import PRIVATE_CACHE
 UNMARKED: Mapping[str, Any] = {"metric": "benchmark.median"}
 """What an unmarked pytest-benchmark test is measured by."""
 
+UNMARKED_WHOLE: Mapping[str, Any] = {"metric": "duration"}
+"""The same for a test that is a benchmark as a whole."""
+
 LONGEST_LABEL = 24  # characters of a parameter set's id in its tag
 
 
 def is_benchmark(item: pytest.Item) -> bool:
-    """Whether a test uses pytest-benchmark."""
-    return "benchmark" in getattr(item, "fixturenames", ())
+    """Whether a test uses pytest-benchmark's fixture, or says that it is a benchmark as a whole (pytest-codspeed)."""
+    return _has_fixture(item) or any(map(item.get_closest_marker, ("benchmark", "codspeed_benchmark")))
+
+
+def _has_fixture(item: pytest.Item) -> bool:
+    return not {"benchmark", "codspeed_benchmark"}.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 def is_marked(item: pytest.Item) -> bool:
@@ -68,7 +77,8 @@ def protocol_of_marked(item: pytest.Item, top: Path, targets: Sequence[str] = ()
     ``targets`` are what the command line names instead of the marker's: an unmarked benchmark has none but these.
     """
     marker = item.get_closest_marker("autoresearch")
-    arguments: Mapping[str, Any] = UNMARKED if marker is None else marker.kwargs
+    unmarked = UNMARKED if _has_fixture(item) else UNMARKED_WHOLE
+    arguments: Mapping[str, Any] = unmarked if marker is None else marker.kwargs
     source = source_of(item, top)
     file = source.partition("::")[0]
     line = (item.location[1] or 0) + 1
@@ -90,7 +100,39 @@ def protocol_of_marked(item: pytest.Item, top: Path, targets: Sequence[str] = ()
 def options_of_runs(config: pytest.Config) -> list[str]:
     """What the user typed that every run gets too: a session goes on with the same options only."""
     positionals = config.args if config.args_source is config.ArgsSource.ARGS else ()
-    return forwarded(config.invocation_params.args, positionals)
+    return forwarded(config.invocation_params.args, positionals, own_options(config))
+
+
+def own_options(config: pytest.Config) -> frozenset[str]:
+    """The names of the options that the repository's own files define: conftest.py, and plugins that lie in it."""
+    noted = _Noting()
+    for plugin in config.pluginmanager.get_plugins():
+        file, add = getattr(plugin, "__file__", None), getattr(plugin, "pytest_addoption", None)
+        if file is None or add is None or not Path(file).resolve().is_relative_to(config.rootpath.resolve()):
+            continue
+        if "site-packages" not in Path(file).parts and not getattr(plugin, "__name__", "").startswith(
+            "pytest_autoresearch"
+        ):
+            given = {"parser": noted, "pluginmanager": config.pluginmanager}
+            with suppress(Exception):  # it has answered pytest already; here only its names are asked for
+                add(**{name: given[name] for name in inspect.signature(add).parameters})
+    return frozenset(noted.names)
+
+
+class _Noting:
+    """Stands in for pytest's parser, and for its groups."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def addoption(self, *names: str, **_: Any) -> None:
+        self.names.update(names)
+
+    def getgroup(self, *_: Any, **__: Any) -> _Noting:
+        return self
+
+    def addini(self, *_: Any, **__: Any) -> None:
+        """No option."""
 
 
 def _parameters(item: pytest.Item) -> str:
@@ -124,7 +166,8 @@ def _measuring_command(item: pytest.Item, metric: object, directory: PurePosixPa
     words = ["python", "-m", "pytest", "-q", "--color=no", "--autoresearch-measure", str(metric)]
     if config.inipath is not None and config.inipath.resolve().is_relative_to(root):
         words += ["-c", config.inipath.resolve().relative_to(root).as_posix()]
-    words += options_of_runs(config)
+    # What stands in addopts goes through the same list: a report there would be written from inside the sandbox.
+    words += ["-o", "addopts=", *forwarded(config.getini("addopts"), (), own_options(config)), *options_of_runs(config)]
     words.append(f"{item.path.resolve().relative_to(root).as_posix()}::{node_id(item).partition('::')[2]}")
     command = f"{shlex.join(words)} {PRIVATE_CACHE}"
     if metric == INSTRUCTIONS:

@@ -10,6 +10,18 @@ import re
 
 import pytest
 
+_REPORTS = (
+    "xmlpath",
+    "htmlpath",
+    "allure_report_dir",
+    "report_log",
+    "json_report_file",
+    "log_file",
+    "benchmark_json",
+    "csv_path",
+)
+"""Where pytest and its reporters write, by the names of their options."""
+
 _TYPED = re.compile(r"-n.*|--numprocesses.*|--tx.*|--dist.*|-d")
 
 
@@ -17,6 +29,7 @@ def prepare_for_loop(config: pytest.Config) -> None:
     """No workers because ``addopts`` has ``-n`` (typed, it is an error), and no coverage of a loop."""
     if not any(_TYPED.fullmatch(word) for word in config.invocation_params.args):
         _without_workers(config)
+    _without_repetition(config)
     if config.pluginmanager.hasplugin("_cov"):
         config.pluginmanager.unregister(name="_cov")
 
@@ -24,10 +37,32 @@ def prepare_for_loop(config: pytest.Config) -> None:
 def prepare_for_one_run(config: pytest.Config) -> None:
     """One process, benchmarks on, and the harness's seed instead of one drawn by pytest-randomly."""
     _without_workers(config)
+    _without_repetition(config)
     if hasattr(config.option, "randomly_seed"):
         config.option.randomly_seed = int(os.environ.get("AUTORESEARCH_SEED", "0"))
     if hasattr(config.option, "benchmark_enable"):
         config.option.benchmark_enable = True
+
+
+def keep_reports_inside(config: pytest.Config) -> None:
+    """In a run or a guard: no report that would be written outside of the repository, where nothing can be written."""
+    for name in _REPORTS:
+        path = getattr(config.option, name, None)
+        if isinstance(path, str) and not (config.rootpath / path).resolve().is_relative_to(config.rootpath.resolve()):
+            setattr(config.option, name, None)
+
+
+def _without_repetition(config: pytest.Config) -> None:
+    """What runs a test several times measures it several times, and makes other node ids of it."""
+    manager = config.pluginmanager
+    for plugin, name, neutral in (
+        ("repeat", "count", 1),
+        ("flakefinder", "flake_finder_enable", False),
+        ("rerunfailures", "reruns", 0),
+        ("pytest_repeat", "count", 1),
+    ):
+        if manager.hasplugin(plugin) and hasattr(config.option, name):
+            setattr(config.option, name, neutral)
 
 
 def _without_workers(config: pytest.Config) -> None:

@@ -6,6 +6,7 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import argparse
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -88,6 +89,10 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         from pytest_autoresearch.neighbours import prepare_for_one_run
 
         prepare_for_one_run(config)
+    if "AUTORESEARCH_TAG" in os.environ:
+        from pytest_autoresearch.neighbours import keep_reports_inside
+
+        keep_reports_inside(config)
     if not config.getoption("--autoresearch"):
         return
     from pytest_autoresearch.items import choose_arguments

@@ -22,6 +22,7 @@ from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.record import History
 from pytest_autoresearch.protocol.experiment import Experiment, Status
 from pytest_autoresearch.protocol.model import Options, Protocol
+from pytest_autoresearch.protocol.scope import reguarded
 from pytest_autoresearch.protocol.settings import OPTIONS, Settings, resolve
 from pytest_autoresearch.report.screen import Screen
 from pytest_autoresearch.report.summary import summarise
@@ -93,7 +94,10 @@ class Loop:
         git = Git.discover(seed.path.parent)
         self.config.add_cleanup(git.close)
         protocol = protocol_of(seed, git, targets, self.config.invocation_params.dir)
-        return Selected(seed, git, protocol, self._settings(protocol.options))
+        settings = self._settings(protocol.options)
+        if settings.guard:
+            protocol = reguarded(protocol, settings.guard, base=self.config.invocation_params.dir, top=git.top)
+        return Selected(seed, git, protocol, settings)
 
     def _refuse_shared_tags(self) -> None:
         """One tag is one session."""

@@ -22,9 +22,13 @@ from pytest_autoresearch.forwarding import forwarded
         ("--benchmark-min-rounds 9 --benchmark-json out.json --benchmark-skip", "--benchmark-min-rounds 9"),
         ("--asyncio-mode auto -- tests/a.py", "--asyncio-mode auto"),
         ("--loud -x --mode -", "--loud --mode -"),
+        ("--size -5 --mode=-x tests/a.py", "--size -5 --mode=-x"),
+        ("--alluredir /tmp/a --md-report --csv out.csv --unknown-report=x --count 5 --flake-finder", ""),
+        ("--strict-markers tests/a.py --runxfail", "--strict-markers --runxfail"),
     ],
 )
 def test_the_measuring_pytest_gets_what_says_how_tests_work_and_not_which_or_how_reported(
     words: str, kept: str
 ) -> None:
-    assert forwarded(words.split(), ["tests/a.py", "tests/a.py::b"]) == kept.split()
+    own = {"--size", "--flag", "--loud", "--mode"}
+    assert forwarded(words.split(), ["tests/a.py", "tests/a.py::b"], own) == kept.split()

@@ -175,7 +175,7 @@ def protocol_rows(protocol: Protocol) -> Iterator[Row]:
 def setting_rows(protocol: Protocol, settings: Settings) -> Iterator[Row]:
     """How the loop is driven."""
     for option in OPTIONS:
-        if option.name in ("tag", "targets"):
+        if option.name in ("tag", "targets", "guard"):
             continue
         field = "agents" if option.name == "agent" else option.name
         value, source = getattr(settings, field), settings.sources[option.name]

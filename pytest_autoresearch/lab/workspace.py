@@ -138,8 +138,9 @@ class Workspace:
                 changes.append(describe(root, path, room))
                 room -= changes[-1].size
             new = self._new(root, survey.strangers)
-            for found in islice(new, MOST_CHANGES):
-                changes.append(found.change(room))
+            # The smallest first: what git ignores may be large, and must not use up the room for what was meant.
+            for _, path in sorted((found.status.st_size, found.path) for found in islice(new, MOST_CHANGES)):
+                changes.append(describe(root, path, room))
                 room -= changes[-1].size
             changes.extend(Change(f"{found.path} and more", "special") for found in islice(new, 1))
         return tuple(sorted(changes, key=lambda change: change.path))

@@ -302,5 +302,10 @@ class Git:
 
     def ignores(self, path: Path) -> bool:
         """Whether the user's ignore rules cover ``path``."""
-        args = ("check-ignore", "-z", "--stdin")
-        return bool(self.plumbing.run(*args, stdin=os.fsencode(path) + b"\0", users_config=True, check=False))
+        return bool(self.ignored_among([str(path)]))
+
+    def ignored_among(self, paths: Sequence[str]) -> frozenset[str]:
+        """Those of ``paths`` that the user's ignore rules cover; they need not exist, and are no patterns."""
+        asked = b"".join(os.fsencode(path) + b"\0" for path in paths)
+        out = self.plumbing.run("check-ignore", "-z", "--stdin", stdin=asked, users_config=True, check=False)
+        return frozenset(os.fsdecode(path) for path in out.split(b"\0") if path)

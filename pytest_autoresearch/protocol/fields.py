@@ -226,7 +226,7 @@ def _price(text: str) -> float:
 
 
 _FROM_TABLE = {option.name: Key(option.name, parsed(option.parse), True) for option in OPTIONS}
-del _FROM_TABLE["tag"], _FROM_TABLE["targets"], _FROM_TABLE["agent"]
+del _FROM_TABLE["tag"], _FROM_TABLE["targets"], _FROM_TABLE["guard"], _FROM_TABLE["agent"]
 
 KEYS: dict[str, Key] = {
     **_FROM_TABLE,

@@ -71,6 +71,7 @@ OPTIONS: tuple[Option, ...] = (
         "until", "VALUE", "number", None, "stop when the metric is this good (default: the metric's Target, if any)"
     ),
     Option("targets", "FILES", "files", (), "target files, with commas, instead of the protocol's"),
+    Option("guard", "TESTS", "lines", (), "what must stay green for a keep, one a line, instead of the protocol's"),
     Option("workers", "N", "positive count", 1, "experiments at the same time (default: 1; this version refuses more)"),
     Option("executor", "NAME", "name", "local", "where experiments run (default: local)"),
     Option(

@@ -157,6 +157,21 @@ def retargeted(protocol: Protocol, targets: Collection[str], *, base: Path, top:
     return replace(protocol, targets=tuple(PathRule(path) for path in local), origins=origins)
 
 
+def reguarded(protocol: Protocol, guard: Collection[str], *, base: Path, top: Path) -> Protocol:
+    """The protocol with other guards; paths among them, given relative to ``base``, as its directory sees them."""
+
+    def local(entry: str) -> str:
+        path, sep, test = entry.partition("::")
+        if not (base / path).exists() or entry.startswith("-"):
+            return entry  # a command, or options of pytest
+        try:
+            return localised(str(base / path), top=top, directory=protocol.directory) + sep + test
+        except ValueError as error:
+            raise ConfigError(f"--autoresearch-guard: {error}", remedy="name tests inside of the repository") from None
+
+    return replace(protocol, guard=tuple(map(local, guard)))
+
+
 def localised(path: str, *, top: Path, directory: PurePosixPath) -> str:
     """A path of the machine as seen from ``directory``; ValueError when it lies outside of the repository."""
     plain = os.path.normpath(path)

@@ -25,8 +25,8 @@ class Settings:
     """How a session is driven. Seconds for times, US dollars for ``max_cost``; None: no limit, or the agent's own.
 
     ``until`` None: the metric's target, if it has one. ``tag`` None: the protocol's, else the session names itself.
-    ``targets`` replace the protocol's when given; relative to the directory of the invocation. ``sources`` says of
-    every option where its value came from.
+    ``targets`` and ``guard`` replace the protocol's when given; relative to the directory of the invocation.
+    ``sources`` says of every option where its value came from.
     """
 
     tag: str | None
@@ -40,6 +40,7 @@ class Settings:
     patience: int | None
     until: float | None
     targets: tuple[str, ...]
+    guard: tuple[str, ...]
     workers: int
     executor: str
     isolation: str

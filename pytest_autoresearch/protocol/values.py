@@ -89,6 +89,11 @@ def parse_choice(text: str, choices: tuple[str, ...]) -> str:
     return word
 
 
+def parse_lines(text: str) -> tuple[str, ...]:
+    """Entries, one a line: commands may hold every other separator."""
+    return tuple(line.strip() for line in text.splitlines() if line.strip())
+
+
 PARSERS: dict[str, Callable[[str], Any]] = {
     "tag": parse_tag,
     "agents": parse_agents,
@@ -101,4 +106,5 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "files": parse_files,
     "port": parse_port,
     "bool": parse_bool,
+    "lines": parse_lines,
 }

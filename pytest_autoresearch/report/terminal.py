@@ -19,6 +19,7 @@ MARKUP = {
 }
 
 
+LONGEST_GUARD = 100
 LONGEST_AGENT = 40  # characters; a `command:` may be a script
 
 
@@ -61,6 +62,7 @@ def header_lines(opening: Opening) -> Iterator[str]:
     yield f"  agent {opening.agent}; judge {opening.judge}; isolation {opening.isolation}"
     if opening.device:
         yield f"  device {opening.device}, held while the session lasts"
+    yield f"  guard: {cut(', '.join(protocol.guard) or 'none', LONGEST_GUARD)}"
     for why in opening.isolation_why:
         yield f"    {why}"
     if opening.incumbent is None:

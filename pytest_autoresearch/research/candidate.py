@@ -134,7 +134,7 @@ class Drafts:
         tree: str,
     ) -> tuple[Candidate, Ruling | None]:
         """The candidate that these changes of ``state`` (whose tree is ``tree``) make, and what refuses it."""
-        refusal, stored = self._refuse(proposal, changes)
+        refusal, stored = self._refuse(proposal, self._without_leftovers(changes, state))
         state = dict(state)
         for change in stored:
             if change.data is None:
@@ -184,6 +184,15 @@ class Drafts:
         within = [change for change in changes if change.path not in outside]
         # A file's name is the agent's words: it may hold anything but a slash.
         return (Ruling(Reason.OUT_OF_SCOPE, one_line(next(iter(outside.values())))) if outside else None), within
+
+    def _without_leftovers(self, changes: Sequence[Change], state: Mapping[str, FileEntry]) -> Sequence[Change]:
+        """Without new files that are no target's and that git would not see: an agent's own notes, not its proposal.
+
+        They are in no tree and never reach a run: the workspace is filled anew before it.
+        """
+        beside = [c.path for c in changes if c.path not in state and self._refuse_path(c) is not None]
+        ignored = self._git.ignored_among(beside) if beside else ()
+        return [change for change in changes if change.path not in ignored]
 
     def _refuse_path(self, change: Change) -> str | None:
         if is_gits_own(change.path):

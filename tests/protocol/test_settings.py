@@ -43,6 +43,7 @@ SAID = {
     "patience": ("20", 20),
     "until": ("0.9", 0.9),
     "targets": ("a.py, b.py", ("a.py", "b.py")),
+    "guard": ("tests/\nmypy src", ("tests/", "mypy src")),
     "workers": ("4", 4),
     "executor": ("ray", "ray"),
     "isolation": ("strict", "strict"),

@@ -33,6 +33,44 @@ def test_a_change_that_was_refused_for_what_lay_beside_it_may_come_again_without
     assert "no-change" in done.stdout
 
 
+LEAVES = """\
+import os
+from pathlib import Path
+
+target = Path("train.py")
+target.write_text(target.read_text().replace("RATE = 8.0", "RATE = 4.0"))
+for name in (".tool/state/hud.json", "trial.log", "a b*/[x]"):
+    Path(name).parent.mkdir(parents=True, exist_ok=True)
+    Path(name).write_text("mine")
+Path(".tool/big").write_bytes(b"x" * 6_000_000)
+os.symlink("/etc/passwd", ".tool/link")
+os.mkfifo(".tool/pipe")
+print("Halve the rate")
+"""
+
+
+def test_what_an_agent_leaves_that_git_ignores_is_removed_and_the_edit_is_measured(project: Project) -> None:
+    project.write(".gitignore", ".tool/\n*.log\na b*/\n")
+    project.write("check.py", "import os\nassert not {'.tool', 'trial.log'} & {*os.listdir()}\n")
+    project.commit("ignore")
+    (project.home / "agent.py").write_text(LEAVES)
+    agent = f"--autoresearch-agent=command:{sys.executable} {project.home}/agent.py"
+    done = project.pytest(
+        "--autoresearch", "--autoresearch-experiments=1", agent, "--autoresearch-guard", "python check.py"
+    )
+    assert [row[2] for row in project.table()[1:]] == ["keep", "keep"], done.stdout + done.stderr
+    assert project.git("show", "--name-only", "--format=", "autoresearch/demo") == "train.py"
+
+
+def test_what_git_would_see_beside_it_is_still_out_of_scope(project: Project) -> None:
+    project.write(".gitignore", ".tool/\n")
+    project.commit("ignore")
+    (project.home / "agent.py").write_text(LEAVES)
+    agent = f"--autoresearch-agent=command:{sys.executable} {project.home}/agent.py"
+    done = project.pytest("--autoresearch", "--autoresearch-experiments=1", agent)
+    assert "out-of-scope" in done.stdout and "a b*/[x] is no target file" in done.stdout
+
+
 @pytest.mark.parametrize(
     "path", [".git/x", "src/.GIT/hooks/x", "git~1", "a/.git /x", ".g\u200cit", ".Git:x", ".GitModules"]
 )
