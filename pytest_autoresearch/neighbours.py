@@ -44,8 +44,13 @@ def prepare_for_one_run(config: pytest.Config) -> None:
         config.option.benchmark_enable = True
 
 
-def keep_reports_inside(config: pytest.Config) -> None:
-    """In a run or a guard: no report that would be written outside of the repository, where nothing can be written."""
+def prepare_for_sandbox(config: pytest.Config) -> None:
+    """In a run or a guard: no report outside of the repository, where nothing can be written.
+
+    A guard, which is no experiment, calls each benchmark once: that is enough to stay green.
+    """
+    if "AUTORESEARCH_EXPERIMENT" not in os.environ and hasattr(config.option, "benchmark_disable"):
+        config.option.benchmark_disable = True
     for name in _REPORTS:
         path = getattr(config.option, name, None)
         if isinstance(path, str) and not (config.rootpath / path).resolve().is_relative_to(config.rootpath.resolve()):
@@ -59,9 +64,9 @@ def _without_repetition(config: pytest.Config) -> None:
         ("repeat", "count", 1),
         ("flakefinder", "flake_finder_enable", False),
         ("rerunfailures", "reruns", 0),
-        ("pytest_repeat", "count", 1),
     ):
-        if manager.hasplugin(plugin) and hasattr(config.option, name):
+        named = manager.hasplugin(plugin) or manager.hasplugin(f"pytest_{plugin}")  # installed, or by -p
+        if named and hasattr(config.option, name):
             setattr(config.option, name, neutral)
 
 

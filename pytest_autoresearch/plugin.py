@@ -90,9 +90,9 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
         prepare_for_one_run(config)
     if "AUTORESEARCH_TAG" in os.environ:
-        from pytest_autoresearch.neighbours import keep_reports_inside
+        from pytest_autoresearch.neighbours import prepare_for_sandbox
 
-        keep_reports_inside(config)
+        prepare_for_sandbox(config)
     if not config.getoption("--autoresearch"):
         return
     from pytest_autoresearch.items import choose_arguments

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.marked_project import HALVE, Marked, marked_project
+from tests.marked_project import HALVE, TEST, Marked, marked_project
 
 pytestmark = pytest.mark.slow
 
@@ -217,3 +217,49 @@ def test_github_annotations_are_for_failures_only(marked: Marked) -> None:
     )
     (rows,) = marked.outcomes().values()
     assert len(rows) == 3 and "::error" not in done.stdout + done.stderr, done.stdout + done.stderr
+
+
+def test_what_repeats_tests_and_reports_outside_do_not_reach_a_run(marked: Marked, tmp_path: Path) -> None:
+    marked.use("pytest_repeat")
+    marked.use("pytest_benchmark.plugin")
+    outside = tmp_path / "reports"
+    marked.write("pytest.ini", f"[pytest]\npythonpath = .\naddopts = --count 3 --junitxml={outside}/addopts.xml\n")
+    marked.test(TEST + "\ndef test_more():\n    assert model.RATE\n")
+    done = marked.loop(
+        "test_loss.py", f"--junitxml={outside}/typed.xml", "--autoresearch-guard", "test_loss.py::test_more"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [*marked.outcomes().values()] == FROM_37_TO_5
+    assert "guard: test_loss.py::test_more" in done.stdout
+    assert (outside / "typed.xml").is_file()
+
+
+def test_a_test_that_says_it_is_a_benchmark_needs_no_fixture(marked: Marked) -> None:
+    marked.write("model.py", SPIN)
+    marked.test(
+        "\npytestmark = pytest.mark.benchmark\n\ndef test_spin():\n    [model.spin() for _ in range(20)]\n",
+        head="import pytest\nimport model\n",
+    )
+    done = marked.loop("test_loss.py", "--autoresearch-targets=model.py", "--autoresearch-judge=classic")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "metric duration, lower is better" in done.stdout
+    assert "guard: none" in done.stdout
+    (rows,) = marked.outcomes().values()
+    assert [status for _, status in rows] == ["keep", "keep"], done.stdout
+
+
+def test_guards_run_each_benchmark_once(marked: Marked) -> None:
+    marked.use("pytest_benchmark.plugin")
+    marked.test(
+        TEST
+        + "\ndef test_speed(benchmark):\n    calls = []\n    benchmark(calls.append, 1)\n    assert len(calls) == 1\n"
+    )
+    done = marked.loop("test_loss.py::test_loss", "--autoresearch-guard=test_loss.py::test_speed")
+    assert [*marked.outcomes().values()] == FROM_37_TO_5, done.stdout + done.stderr
+
+
+def test_the_check_says_when_nothing_was_compared(marked: Marked) -> None:
+    done = marked.pytest("--autoresearch-check", "test_loss.py::test_ordinary")
+    assert "nothing was compared: no marked test has passed" in done.stdout
+    done = marked.pytest("--autoresearch-check", "test_loss.py")
+    assert "no session of it is in this repository" in done.stdout and "nothing was compared: see above" in done.stdout

@@ -151,7 +151,6 @@ def suite_of(protocol: Protocol, files: Collection[str], workers: int | None) ->
     ``workers`` more than 1: pytest-xdist spreads the tests of a guard; LabError when it is not installed.
     """
     options = ["--no-cov"] if find_spec("pytest_cov") else []  # a part of a suite has no coverage to fail under
-    options += ["--benchmark-disable"] if find_spec("pytest_benchmark") else []  # once is enough to stay green
     if workers is not None and workers > 1:
         if not find_spec("xdist"):
             raise LabError("guard_workers needs pytest-xdist\n  install it, or leave guard_workers out")
