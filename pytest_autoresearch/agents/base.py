@@ -21,6 +21,9 @@ class Briefing:
 
     ``history`` is every experiment so far in order (the baseline first); ``incumbent`` the one whose state the
     workspace holds. ``seed`` differs per experiment and is fixed for a session, for agents that draw lots.
+
+    ``in_flight`` are the knobs turned by proposals that are being measured now, ``left`` how many experiments may still
+    be made, where that is known.
     """
 
     number: int
@@ -29,6 +32,8 @@ class Briefing:
     history: Sequence[Experiment]
     text: str
     seed: int = 0
+    in_flight: Sequence[tuple[Move, ...]] = ()
+    left: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +107,8 @@ class Agent(Interface):
 
     One that also has ``mends = True`` gets a run that died of a slip (syntax, a name, an import) back once, with the
     traceback in the briefing and its own edit in the workspace. One with ``reads = False`` goes by the history
-    alone and is spared the text, whose making takes longer the longer the history is.
+    alone and is spared the text, whose making takes longer the longer the history is. What ``plan(briefing, desk)``
+    returns, where there is such a method, is told to people before its first turn.
     """
 
     name: str

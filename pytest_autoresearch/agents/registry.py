@@ -35,8 +35,9 @@ def create(settings: AgentSettings, plugins: Callable[..., Agent | None]) -> Age
 def describe() -> list[str]:
     """The names that :func:`create` knows without a plugin."""
     from pytest_autoresearch.agents.adapters import ADAPTERS
+    from pytest_autoresearch.agents.search.agent import NAMES
 
-    return ["sweep", "grid", "random", "bayes", COMMAND, *ADAPTERS]
+    return [*NAMES, COMMAND, *ADAPTERS]
 
 
 def _embedded(settings: AgentSettings) -> Agent | None:
@@ -44,20 +45,6 @@ def _embedded(settings: AgentSettings) -> Agent | None:
         from pytest_autoresearch.agents.command import CommandAgent
 
         return CommandAgent(settings)
-    if settings.name == "sweep":
-        from pytest_autoresearch.agents.search.strategies.sweep import Sweep
+    from pytest_autoresearch.agents.search.agent import create as search
 
-        return Sweep()
-    if settings.name == "grid":
-        from pytest_autoresearch.agents.search.strategies.grid import Grid
-
-        return Grid()
-    if settings.name == "random":
-        from pytest_autoresearch.agents.search.strategies.random import Random
-
-        return Random()
-    if settings.name == "bayes":
-        from pytest_autoresearch.agents.search.strategies.bayes import Bayes
-
-        return Bayes()
-    return None
+    return search(settings.name)

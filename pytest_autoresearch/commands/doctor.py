@@ -194,7 +194,7 @@ def _agents(environ: Mapping[str, str], repository: Path) -> Iterator[Finding]:
         remedy = "" if keys else f"to use it, set one of {', '.join(adapter.variables)}"
         words = f"{said}, with {', '.join(keys)}" if keys else f"{said}, no key in the environment"
         yield Finding(f"agent {name}", Health.OK if keys else Health.NOTE, words, remedy)
-    text = "sweep, grid, random and command:PROGRAM need nothing"
+    text = "auto, sweep, grid, random and command:PROGRAM need nothing"
     others = f"not installed: {', '.join(missing)}" if missing else ""
     yield Finding("agents", Health.OK, text, others)
 

@@ -250,6 +250,7 @@ KEYS: dict[str, Key] = {
     "memory": Key("memory_mb", parsed(parse_memory)),
     "git": Key("git_throwaway", _git),
     "knobs": Key("knobs", each(as_text)),
+    "one_variable": Key("one_variable", parsed(parse_bool)),
     "progress": Key("progress", as_text),
     "budget": Key("budget_soft", _soft),
 }

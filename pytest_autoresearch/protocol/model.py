@@ -170,6 +170,7 @@ class Protocol:
     memory_mb: float | None = None
     git_throwaway: bool = False
     knobs: tuple[str, ...] = ()
+    one_variable: bool = False
     progress: str | None = None
     aggregate: str | None = None
     options: Options = Options()

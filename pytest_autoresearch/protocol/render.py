@@ -120,6 +120,7 @@ def _rest(protocol: Protocol) -> dict[str, Any]:
         "memory": protocol.memory_mb,
         "git": "throwaway" if protocol.git_throwaway else None,
         "knobs": protocol.knobs,
+        "one_variable": protocol.one_variable,
         "progress": protocol.progress,
         "budget": "soft" if protocol.budget_soft else None,
     }

@@ -9,7 +9,7 @@ FRONT_MATTER = """\
 ---
 # How the loop is driven; every line is optional. There are more:
 # https://github.com/pytest-autoresearch/pytest-autoresearch/blob/main/docs/configuration.md
-# agent: claude            # who proposes; the built-in `sweep` needs no model
+# agent: claude            # who proposes; the built-in `auto` needs no model
 # duration: 8h             # stop after this time, or: experiments: 100
 # guard: [tests/]          # must pass before a change is kept
 # limits: peak_mb <= 512   # other numbers of the log that must not get worse

@@ -54,7 +54,7 @@ def parse_agents(text: str) -> tuple[str, ...]:
         raise ValueError("`command:` names no program; write `command:python propose.py`")
     names += [command + rest.strip()] if command else []
     if not names:
-        raise ValueError("no agent is named; write `sweep`, `claude` or `command:python propose.py`")
+        raise ValueError("no agent is named; write `auto`, `claude` or `command:python propose.py`")
     return tuple(names)
 
 

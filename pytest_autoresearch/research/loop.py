@@ -103,6 +103,7 @@ class Research:
             deadline=parts.settings.agent_deadline,
             session_seed=parts.session.seed,
             told=parts.told_by_people,
+            left=lambda: self.tally.left(parts.settings),
         )
 
     @property

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pytest_autoresearch.agents.base import Agent, Briefing, Proposal
+from pytest_autoresearch.agents.base import Agent, Briefing, Desk, Proposal
 from pytest_autoresearch.agents.briefing import write_briefing, write_retry
 from pytest_autoresearch.agents.turns import whose_turn
 from pytest_autoresearch.errors import AutoresearchError
@@ -32,7 +32,11 @@ class Turn:
 
 
 class Proposer:
-    """Asks the agents of a session. ``told`` gives the protocol as people have it now, and their hints."""
+    """Asks the agents of a session.
+
+    ``told`` gives the protocol as people have it now, and their hints; ``left`` how many experiments may still be made,
+    where that is known.
+    """
 
     def __init__(
         self,
@@ -47,10 +51,12 @@ class Proposer:
         deadline: float,
         session_seed: int,
         told: Callable[[], tuple[Protocol, Sequence[str]]],
+        left: Callable[[], int | None] = lambda: None,
     ) -> None:
         self._agents, self._scope, self._git, self._lab, self._workspace = agents, scope, git, lab, workspace
         self._drafts, self._watch, self._deadline = drafts, watch, deadline
-        self._session_seed, self._told = session_seed, told
+        self._session_seed, self._told, self._left = session_seed, told, left
+        self._introduced: set[str] = set()
         self._spent: dict[str, str] = {}  # agents with nothing left to propose, by the commit that was to be changed
 
     def propose(self, history: History, seed: int) -> tuple[Candidate, Ruling | None]:
@@ -111,6 +117,7 @@ class Proposer:
             history=history.experiments,
             text=text,
             seed=seed,
+            left=self._left(),
         )
 
     def _take_turn(self, agent: Agent, briefing: Briefing, state: Mapping[str, FileEntry]) -> Turn:
@@ -127,10 +134,20 @@ class Proposer:
         )
         began = time.monotonic()
         try:
+            self._introduce(agent, briefing, desk)
             proposal = agent.propose(briefing, desk)
         except AutoresearchError as error:
             proposal = Proposal("", failure=str(error))
         return Turn(proposal, self._lab.changes(), time.monotonic() - began)
+
+    def _introduce(self, agent: Agent, briefing: Briefing, desk: Desk) -> None:
+        """Tell people what an agent is about to do, before its first turn."""
+        if agent.name not in self._introduced:
+            self._introduced.add(agent.name)
+            plan = getattr(agent, "plan", None)
+            said = plan(briefing, desk) if plan is not None else ""
+            if said:
+                self._watch.remark(said)
 
     def _diff(self, experiment: Experiment) -> str:
         return self._git.diff(experiment.parent, experiment.commit)

@@ -47,6 +47,10 @@ class Tally:
             self.cost += experiment.usage.cost or 0.0
             self.tokens += experiment.usage.input_tokens + experiment.usage.output_tokens
 
+    def left(self, settings: Settings) -> int | None:
+        """How many experiments this invocation may still make, None where no number was asked for."""
+        return None if settings.experiments is None else max(0, settings.experiments - self.experiments)
+
     def reason_to_stop(self, settings: Settings, metric: Metric, best: float) -> str | None:
         """Why the loop should end here, in words for people; None to go on. ``best`` is the incumbent's level."""
         until = settings.until if settings.until is not None else metric.target

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_autoresearch.agents.base import Agent, Briefing, Proposal, Turn
-from pytest_autoresearch.protocol.experiment import Experiment, Reason, Status
+from pytest_autoresearch.protocol.experiment import Experiment, Move, Reason, Status
 from pytest_autoresearch.protocol.model import Direction, Metric, PathRule, Protocol
 
 Measure = Callable[[Mapping[str, bytes]], float]
@@ -64,9 +64,12 @@ class Session:
     knobs: tuple[str, ...] = ()
     history: list[Experiment] = field(default_factory=list)
     proposals: list[Proposal] = field(default_factory=list)
+    flying: list[tuple[Move, ...]] = field(default_factory=list)
+    """What is being measured elsewhere."""
 
     def __post_init__(self) -> None:
         self.desk = FolderDesk(self.directory, self.files)
+        self.seen = set(self.desk.states)  # all that was measured, probed or judged
         self.desk.restore()
         self.protocol = Protocol("", Metric("loss", self.direction), (PathRule("*"),), "true", knobs=self.knobs)
         level = self.measure(self.files)
@@ -76,7 +79,8 @@ class Session:
     @property
     def briefing(self) -> Briefing:
         number = len(self.history)
-        return Briefing(number, self.protocol, self.incumbent, list(self.history), "", seed=1000 + number)
+        history, seed = list(self.history), 1000 + number
+        return Briefing(number, self.protocol, self.incumbent, history, "", seed, tuple(self.flying))
 
     def propose(self, agent: Agent) -> tuple[Proposal, dict[str, bytes]]:
         """A proposal and the state it leads to; the workspace is the incumbent's again afterwards."""
@@ -97,7 +101,10 @@ class Session:
 
     def _record(self, proposal: Proposal, state: dict[str, bytes]) -> None:
         assert not self.desk.tried(state), f"{proposal.description} leads to a state that was tried"
-        self.desk.states.add(self.desk._state(state))
+        assert not (proposal.probe and self.desk._state(state) in self.seen), f"{proposal.description} is known"
+        self.seen.add(self.desk._state(state))
+        if not proposal.probe:
+            self.desk.states.add(self.desk._state(state))
         level, value = self.incumbent.value, None
         assert level is not None
         try:
@@ -106,6 +113,7 @@ class Session:
             reason = Reason.ERROR
         else:
             reason = Reason.IMPROVED if self.direction.better(value, level) else Reason.WORSE
+            reason = Reason.PROBE if proposal.probe else reason
         number = len(self.history)
         experiment = Experiment(
             number,
@@ -119,6 +127,7 @@ class Session:
             value=value,
             against=level,
             hypothesis=proposal.hypothesis,
+            moves=proposal.moves,
         )
         self.history.append(experiment)
         if experiment.kept:

@@ -110,7 +110,9 @@ def test_a_plugin_makes_what_nobody_else_knows() -> None:
 
 
 def test_an_unknown_name_is_an_error_that_lists_the_known() -> None:
-    with pytest.raises(AgentError, match=r"'sweeep' is unknown; did you mean sweep\? known are sweep, grid, .*claude"):
+    with pytest.raises(
+        AgentError, match=r"'sweeep' is unknown; did you mean sweep\? known are auto, sweep, grid, .*claude"
+    ):
         create(AgentSettings("sweeep"), nobody)
     assert {"sweep", "bayes", "command:PROGRAM", "claude"} <= set(describe())
 

@@ -39,7 +39,7 @@ def findings(path: Path, tmp_path: Path, choice: Choice = PLAIN, **environ: str)
 def test_a_committed_project_is_ready(project: Project) -> None:
     answer = doctor(project, code=0)
     found = {finding["topic"]: finding for finding in answer["findings"]}
-    assert found["protocol"]["text"].endswith("autoresearch.config.md: loss, 1 target file, agent sweep")
+    assert found["protocol"]["text"].endswith("autoresearch.config.md: loss, 1 target file, agent auto")
     assert answer["isolation"] in found["isolation"]["text"]
     assert found["git"]["text"].startswith("git version ")
 

@@ -24,7 +24,7 @@ def test_show_gives_every_value_its_line_and_marks_what_was_filled_in(project: P
     assert rows["budget"].endswith("line 20") and "20s" in rows["budget"]
     assert rows["kill timeout"].endswith("default") and "2 x the budget, 40s" in rows["kill timeout"]
     assert rows["extract"].endswith("default") and "`loss: N`" in rows["extract"]
-    assert rows["agent"].endswith("default") and "sweep" in rows["agent"]
+    assert rows["agent"].endswith("default") and "auto" in rows["agent"]
     assert "train.py" in rows["may change"] and "prepare.py" in rows["read-only"]
 
 
@@ -45,7 +45,7 @@ def test_show_json_is_the_documented_form_with_lines_and_defaults(project: Proje
         "defaults"
     ]
     assert form["files"] == {"targets": ["train.py"], "readonly": ["prepare.py"]} and form["problem"] is None
-    assert form["settings"]["agents"] == ["sweep"]
+    assert form["settings"]["agents"] == ["auto"]
 
 
 def test_show_finds_wanting_what_the_commit_does_not_hold(project: Project) -> None:

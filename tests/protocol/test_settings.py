@@ -14,7 +14,7 @@ from pytest_autoresearch.protocol.settings import Settings, resolve
 def test_every_setting_is_filled_in() -> None:
     settings = resolve({}, {}, Options(), {})
     assert (settings.agents, settings.judge, settings.isolation, settings.executor) == (
-        ("sweep",),
+        ("auto",),
         "certified",
         "auto",
         "local",

@@ -1,19 +1,23 @@
-"""What the history says about knobs, read from descriptions like ``LEARNING_RATE 0.04 -> 0.08``. Touches nothing.
+"""What the history says about knobs. Pure: a fresh object that follows it knows what an old one does.
 
-The history is the only memory: a fresh object that reads it knows what an old one knows.
+What was turned stands in ``Experiment.moves``. Descriptions like ``LEARNING_RATE 0.04 -> 0.08`` are read only in
+records that are older than that field, and only where an embedded agent wrote them.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Sequence
+import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pytest_autoresearch.protocol.experiment import Experiment, Reason
+from pytest_autoresearch.protocol.experiment import Experiment, Move, Reason
 from pytest_autoresearch.protocol.model import Direction
 
 _TURN = re.compile(r"(?P<name>(?:[^\s,][^,]*?: )?\S+) (?P<old>\S.*?) -> (?P<new>\S.*)")
 _LONGEST_DESCRIPTION = 2000  # characters; a search writes none that is longer
+_WROTE_MOVES = frozenset({"", "sweep", "grid", "random", "bayes"})  # the agents of the time before the field
 BLOCKED = frozenset(  # what a state itself brings about, and what it measured does not count
     {
         Reason.ERROR,
@@ -29,16 +33,7 @@ BLOCKED = frozenset(  # what a state itself brings about, and what it measured d
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
-    """One knob turned, as a description has it."""
-
-    name: str
-    old: str
-    new: str
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
+class Turned:
     """How a single turned knob did. ``loss`` is relative to the incumbent, positive is worse, None: not measured.
 
     ``blocked``: the state crashed or was not allowed, whatever it measured.
@@ -51,32 +46,92 @@ class Trial:
     blocked: bool = False
 
 
-@dataclass(slots=True)
-class Memory:
-    """Knobs by name, with their trials in order."""
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One measured state of the knobs: what they were turned to since their ``epoch`` began.
 
-    trials: dict[str, list[Trial]] = field(default_factory=dict)
+    ``loss`` is the metric, lower is better whatever its direction, and infinite where the state was blocked. ``parent``
+    is the commit it was turned from. ``probe``: it was never meant to be kept.
+    """
+
+    number: int
+    epoch: int
+    values: Mapping[str, str]
+    loss: float
+    parent: str
+    kept: bool
+    probe: bool = False
+    moved: int = 0
+
+
+@dataclass(slots=True)
+class _Epoch:
+    """The time between two keeps that changed more than knobs. ``shift`` is what the later one did to the metric."""
+
+    firsts: dict[str, str] = field(default_factory=dict)
+    shift: float = 0.0
+
+
+@dataclass(slots=True)
+class Trials:
+    """The measured states of a session in order, and the trials of each knob alone."""
+
+    states: list[Trial] = field(default_factory=list)
+    turned: dict[str, list[Turned]] = field(default_factory=dict)
+    """Knobs by name, with what became of turning them alone."""
     origins: dict[str, str] = field(default_factory=dict)
     """The value every knob had before it was first turned."""
     tried: dict[str, dict[str, set[str]]] = field(default_factory=dict)
     """Commit of an incumbent → name of a knob → the values that it alone was turned to from there."""
+    number: int = 0
+    """Of the experiment that is asked for, were nothing in flight."""
+    noise: float = 0.0
+    """Standard deviation of one run, as far as the baseline's runs show it."""
+    levels: dict[str, float] = field(default_factory=dict)
+    """Commit of a keep → its loss as it was last estimated."""
+    version: int = 0
+    """Counts the histories that were read from the beginning: what was learnt from another one does not hold."""
+    _epochs: list[_Epoch] = field(default_factory=list)
+    _states: dict[str, tuple[int, Mapping[str, str]]] = field(default_factory=dict)
     _level: float | None = None
     _seen: int = 0
     _last: tuple[int, str] | None = None
 
-    def read(self, history: Sequence[Experiment], direction: Direction) -> None:
-        """Take in what is new in the history; all of it when it is not the one that was read before."""
+    def follow(self, history: Sequence[Experiment], direction: Direction) -> None:
+        """Take in what is new in the history; all of it when it is not the one that was followed before."""
         if not self._goes_on_in(history):
-            self.trials, self.origins, self.tried, self._level, self._seen = {}, {}, {}, None, 0
+            fresh = Trials(version=self.version + 1)
+            for name in self.__dataclass_fields__:
+                setattr(self, name, getattr(fresh, name))
         for experiment in history[self._seen :]:
             self._take(experiment, direction)
-        self._seen = len(history)
+        self._seen = self.number = len(history)
         if history:
             self._last = history[-1].number, history[-1].commit
 
     def count(self, name: str) -> int:
-        """How many trials a knob has had."""
-        return len(self.trials.get(name, ()))
+        """How often a knob was turned alone."""
+        return len(self.turned.get(name, ()))
+
+    def value(self, trial: Trial, name: str) -> str | None:
+        """What a knob was in a trial; None where it is what it is now."""
+        shown = trial.values.get(name)
+        if shown is not None:
+            return shown
+        return next((epoch.firsts[name] for epoch in self._epochs[trial.epoch :] if name in epoch.firsts), None)
+
+    def loss(self, trial: Trial) -> float:
+        """The trial's loss, as if what was changed beside the knobs since had been there already."""
+        return trial.loss + sum(epoch.shift for epoch in self._epochs[trial.epoch :])
+
+    @property
+    def epoch(self) -> int:
+        """Counts the keeps that changed more than knobs."""
+        return len(self._epochs) - 1
+
+    def state_of(self, commit: str) -> Mapping[str, str]:
+        """What knobs were turned to in a keep since its epoch began."""
+        return self._states.get(commit, (0, {}))[1]
 
     def _goes_on_in(self, history: Sequence[Experiment]) -> bool:
         if not 0 < self._seen <= len(history):
@@ -85,34 +140,78 @@ class Memory:
         return (last.number, last.commit) == self._last
 
     def _take(self, experiment: Experiment, direction: Direction) -> None:
-        turns = turns_in(experiment.description)
-        for turn in turns:
-            self.origins.setdefault(turn.name, turn.old)
-        if len(turns) == 1:
-            self._take_turn(turns[0], experiment, direction)
+        moves = moves_of(experiment)
+        if not self._epochs:
+            self._epochs.append(_Epoch())
+        for move in moves:
+            self.origins.setdefault(move.name, move.old)
+        if len(moves) == 1:
+            self._take_turn(moves[0], experiment, direction)
+        self._take_state(moves, experiment, direction)
         if experiment.kept and experiment.value is not None:
             self._level = experiment.value
+        if experiment.number == 0:
+            values = [m.value for m in experiment.measurements if m.value is not None]
+            self.noise = statistics.stdev(values) if len(values) > 1 else 0.0
 
-    def _take_turn(self, turn: Turn, experiment: Experiment, direction: Direction) -> None:
-        self.tried.setdefault(experiment.parent, {}).setdefault(turn.name, set()).add(turn.new)
+    def _take_state(self, moves: Sequence[Move], experiment: Experiment, direction: Direction) -> None:
+        loss = self._loss(experiment, direction)
+        epoch, before = self._states.get(experiment.parent, (len(self._epochs) - 1, {}))
+        values = {**before, **{move.name: move.new for move in moves}}
+        if experiment.kept and not moves and experiment.number > 0:  # the code itself is another one now
+            if loss is not None and self._level is not None:
+                self._epochs[-1].shift = loss - direction.gain(self._level, 0.0)
+            self._epochs.append(_Epoch())
+            epoch, values = len(self._epochs) - 1, {}
+        for move in moves:
+            self._epochs[epoch].firsts.setdefault(move.name, before.get(move.name, move.old))
+        if experiment.kept:
+            self._states[experiment.commit] = epoch, values
+        against = experiment.against
+        if against is not None and experiment.parent in self.levels and experiment.reason is not Reason.PROBE:
+            self.levels[experiment.parent] = direction.gain(against, 0.0)
+        if loss is None or not (moves or experiment.kept):
+            return
+        if experiment.kept and math.isfinite(loss):
+            self.levels[experiment.commit] = loss
+        probe = experiment.reason is Reason.PROBE
+        self.states.append(
+            Trial(experiment.number, epoch, values, loss, experiment.parent, experiment.kept, probe, len(moves))
+        )
+
+    @staticmethod
+    def _loss(experiment: Experiment, direction: Direction) -> float | None:
+        if experiment.reason in BLOCKED:
+            return math.inf
+        return None if experiment.value is None else direction.gain(experiment.value, 0.0)
+
+    def _take_turn(self, move: Move, experiment: Experiment, direction: Direction) -> None:
+        self.tried.setdefault(experiment.parent, {}).setdefault(move.name, set()).add(move.new)
         against = experiment.against if experiment.against is not None else self._level
         blocked = experiment.reason in BLOCKED
         loss = None
         if experiment.value is not None and against is not None and not blocked:
             loss = direction.gain(experiment.value, against) / (abs(against) or 1.0)
         if blocked or loss is not None:
-            trial = Trial(turn.old, turn.new, loss, experiment.kept, blocked)
-            self.trials.setdefault(turn.name, []).append(trial)
+            turned = Turned(move.old, move.new, loss, experiment.kept, blocked)
+            self.turned.setdefault(move.name, []).append(turned)
 
 
-def turns_in(description: str) -> tuple[Turn, ...]:
+def moves_of(experiment: Experiment) -> tuple[Move, ...]:
+    """The knobs that an experiment turned, and nothing but them; none where it did anything else."""
+    if experiment.moves is not None:
+        return experiment.moves
+    return moves_in(experiment.description) if experiment.agent in _WROTE_MOVES else ()
+
+
+def moves_in(description: str) -> tuple[Move, ...]:
     """The knobs that a description says were turned; none when it says anything else as well."""
     if " -> " not in description or len(description) > _LONGEST_DESCRIPTION:
         return ()
-    turns = []
+    moves = []
     for part in description.split(", "):
         match = _TURN.fullmatch(part)
         if match is None:
             return ()
-        turns.append(Turn(match["name"], match["old"], match["new"]))
-    return tuple(turns)
+        moves.append(Move(match["name"], match["old"], match["new"]))
+    return tuple(moves)

@@ -1,1 +1,40 @@
-"""What to try next, one strategy a file."""
+"""What to try next, one strategy a file. Pure: knobs, their trials and a seed in; suggestions out, the best first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol as Interface
+
+from pytest_autoresearch.agents.search.space import Space
+from pytest_autoresearch.agents.search.trials import Trials
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """Values for some knobs, and one honest sentence: why these. What is not named stays what it is.
+
+    ``joint``: several knobs that gain only together, each of which was tried alone. Other suggestions that turn more
+    than one knob are probes.
+    """
+
+    values: Mapping[str, str]
+    why: str
+    joint: bool = False
+
+
+class Strategy(Interface):
+    """One way to search. Holds nothing but caches: the same arguments give the same suggestions from a fresh object."""
+
+    name: str
+
+    def ask(
+        self, space: Space, trials: Trials, in_flight: Sequence[Mapping[str, str]], seed: int
+    ) -> Iterator[Suggestion]:
+        """What may be tried next, the most promising first; nothing where everything was tried.
+
+        ``in_flight`` are the values of states that are being measured now.
+        """
+
+    def plan(self, space: Space) -> str:
+        """What people should know before it starts; empty where there is nothing to say."""

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from pytest_autoresearch.agents.search.knob import Knob, Rank, Scale, coordinate, shifted, value_of
 from pytest_autoresearch.agents.search.literals import Value
-from pytest_autoresearch.agents.search.trials import Trial
+from pytest_autoresearch.agents.search.trials import Turned
 
 COARSE = (2.0, 0.5)
 FINE = (1.5, 1 / 1.5, 1.25, 0.8, 1.1, 1 / 1.1, 1.05, 1 / 1.05)
@@ -114,7 +114,7 @@ class Profile:
         return max(map(abs, self.losses.values()), default=0.0)
 
 
-def profile(knob: Knob, trials: Sequence[Trial]) -> Profile:
+def profile(knob: Knob, trials: Sequence[Turned]) -> Profile:
     """The trials of one knob, seen from its present value."""
     seen, levels = Profile(), {}
     for trial in trials:

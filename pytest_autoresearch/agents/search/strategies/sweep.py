@@ -1,16 +1,13 @@
-"""The default agent: one literal at a time, by what the history says of each. Needs no model and keeps nothing on disk.
-
-The same history gives the same proposal, from an old object and from a fresh one.
-"""
+"""One literal at a time, by what the history says of each: coarse steps, then what won again, then finer ones. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from pytest_autoresearch.agents.base import Briefing, Desk, Proposal
 from pytest_autoresearch.agents.search.knob import Knob, Rank
-from pytest_autoresearch.agents.search.space import Bench, Move
+from pytest_autoresearch.agents.search.space import Space
+from pytest_autoresearch.agents.search.strategies import Suggestion
 from pytest_autoresearch.agents.search.strategies.prospects import (
     BOLD,
     Profile,
@@ -20,22 +17,16 @@ from pytest_autoresearch.agents.search.strategies.prospects import (
     prospects,
     steps,
 )
-from pytest_autoresearch.agents.search.trials import Memory, Trial
+from pytest_autoresearch.agents.search.trials import Trials, Turned
 
 BOLD_TURN = 10
-
-
-def nothing_left(knobs: Sequence[Knob]) -> Proposal:
-    """What a search says at its end."""
-    if knobs:
-        return Proposal("every move of every value was tried", exhausted=True)
-    return Proposal("no value to turn is in the targets; a coding agent can rewrite code", exhausted=True)
 
 
 @dataclass(slots=True)
 class _Chart:
     """One knob of the incumbent: what is known about it, and what it may still do, the most promising first."""
 
+    name: str
     knob: Knob
     known: Profile
     open: list[Prospect]
@@ -51,7 +42,7 @@ class _View:
     prospects: Sequence[Prospect]
 
     @classmethod
-    def of(cls, knob: Knob, trials: Sequence[Trial]) -> _View:
+    def of(cls, knob: Knob, trials: Sequence[Turned]) -> _View:
         known = profile(knob, trials)
         return cls(knob, len(trials), known, prospects(known, steps(knob), knob.rank))
 
@@ -64,67 +55,71 @@ class Sweep:
     """x2 and x0.5 of the likeliest knobs first, then what won again, then finer steps; every tenth turn is bold."""
 
     name = "sweep"
-    reads = False
 
     def __init__(self) -> None:
-        self._bench, self._memory = Bench(), Memory()
         self._charts: list[_Chart] = []
-        self._names: list[str] = []
         self._views: dict[str, _View] = {}
-        self._drawn_for: tuple[int, str] | None = None
+        self._drawn_for: tuple[object, ...] = ()
 
-    def propose(self, briefing: Briefing, desk: Desk) -> Proposal:
-        """Turn the most promising knob that does not lead to a state that was tried."""
-        self._memory.read(briefing.history, briefing.protocol.metric.direction)
-        knobs = self._bench.look(briefing, desk, self._memory.origins)
-        self._draw(knobs, briefing.incumbent.commit)
-        bold = briefing.number % BOLD_TURN == 0
-        while (best := self._best(bold=bold)) is not None:
+    def plan(self, space: Space) -> str:
+        return ""
+
+    def ask(
+        self, space: Space, trials: Trials, in_flight: Sequence[Mapping[str, str]], seed: int
+    ) -> Iterator[Suggestion]:
+        """Single moves, the most promising first. A knob that is being turned elsewhere waits until that is known."""
+        self._draw(space, trials)
+        busy = {name for values in in_flight for name in values}
+        charts = [_Chart(c.name, c.knob, c.known, list(c.open)) for c in self._charts if c.name not in busy]
+        bold = (trials.number + len(in_flight)) % BOLD_TURN == 0
+        while (best := _best(charts, bold=bold)) is not None:
             chart, prospect = best
             chart.open.remove(prospect)
-            move = Move(self._bench.name_of(chart.knob), chart.knob, prospect.step.knob)
-            if self._bench.turn(desk, [move]):
-                return Proposal(str(move), _hypothesis(chart, prospect, briefing.protocol.metric.name))
-        return nothing_left(knobs)
+            yield Suggestion({chart.name: prospect.step.knob.shown}, _hypothesis(chart, prospect, space.metric))
 
-    def _draw(self, knobs: Sequence[Knob], incumbent: str) -> None:
+    def _draw(self, space: Space, trials: Trials) -> None:
         """Charts for all knobs; while the incumbent stays, only those with new trials are drawn anew."""
-        fresh = (self._bench.changes, incumbent) != self._drawn_for
-        self._drawn_for = self._bench.changes, incumbent
+        drawn_for = (trials.version, space.commit, space.names, space.knobs)
+        fresh = drawn_for != self._drawn_for
+        self._drawn_for = drawn_for
         if fresh:
-            self._names = [self._bench.name_of(knob) for knob in knobs]
-            self._charts = [self._chart(knob, name, incumbent) for knob, name in zip(knobs, self._names, strict=True)]
-        for index, name in enumerate(self._names):
-            if self._memory.count(name) != self._views[name].trials:
-                self._charts[index] = self._chart(knobs[index], name, incumbent)
+            self._charts = [
+                self._chart(knob, name, space.commit, trials)
+                for knob, name in zip(space.knobs, space.names, strict=True)
+            ]
+        for index, name in enumerate(space.names):
+            if trials.count(name) != self._views[name].trials:
+                self._charts[index] = self._chart(space.knobs[index], name, space.commit, trials)
 
-    def _chart(self, knob: Knob, name: str, incumbent: str) -> _Chart:
+    def _chart(self, knob: Knob, name: str, incumbent: str, trials: Trials) -> _Chart:
         view = self._views.get(name)
-        if view is None or not view.is_of(knob, self._memory.count(name)):
-            view = self._views[name] = _View.of(knob, self._memory.trials.get(name, []))
-        tried = self._memory.tried.get(incumbent, {}).get(name, set())
-        return _Chart(knob, view.known, [each for each in view.prospects if each.step.knob.shown not in tried])
+        if view is None or not view.is_of(knob, trials.count(name)):
+            view = self._views[name] = _View.of(knob, trials.turned.get(name, []))
+        tried = trials.tried.get(incumbent, {}).get(name, set())
+        return _Chart(name, knob, view.known, [each for each in view.prospects if each.step.knob.shown not in tried])
 
-    def _best(self, *, bold: bool) -> tuple[_Chart, Prospect] | None:
-        """The most promising move of all; on a bold turn the most promising bold one, if there is any."""
-        if bold:
-            boldest = min(self._bold_moves(), default=None)
-            if boldest is not None:
-                *_, index, _, prospect = boldest
-                return self._charts[index], prospect
-        firsts = [(chart.open[0][:2], index) for index, chart in enumerate(self._charts) if chart.open]
-        if not firsts:
-            return None
-        chart = self._charts[min(firsts)[1]]
-        return chart, chart.open[0]
 
-    def _bold_moves(self) -> Iterator[tuple[bool, bool, float, float, int, int, Prospect]]:
-        """Bold moves with their sort keys: into the unknown before past a loss, knobs that made a difference first."""
-        for index, chart in enumerate(self._charts):
-            for prospect in chart.open:
-                if prospect.step.factor in BOLD and prospect.tier is not Tier.BLOCKED:
-                    dead, unnamed = prospect.tier is Tier.DEAD, chart.knob.rank is Rank.LITERAL
-                    yield dead, unnamed, prospect.loss, -chart.known.response, index, prospect.order, prospect
+def _best(charts: Sequence[_Chart], *, bold: bool) -> tuple[_Chart, Prospect] | None:
+    """The most promising move of all; on a bold turn the most promising bold one, if there is any."""
+    if bold:
+        boldest = min(_bold_moves(charts), default=None)
+        if boldest is not None:
+            *_, index, _, prospect = boldest
+            return charts[index], prospect
+    firsts = [(chart.open[0][:2], index) for index, chart in enumerate(charts) if chart.open]
+    if not firsts:
+        return None
+    chart = charts[min(firsts)[1]]
+    return chart, chart.open[0]
+
+
+def _bold_moves(charts: Sequence[_Chart]) -> Iterator[tuple[bool, bool, float, float, int, int, Prospect]]:
+    """Bold moves with their sort keys: into the unknown before past a loss, knobs that made a difference first."""
+    for index, chart in enumerate(charts):
+        for prospect in chart.open:
+            if prospect.step.factor in BOLD and prospect.tier is not Tier.BLOCKED:
+                dead, unnamed = prospect.tier is Tier.DEAD, chart.knob.rank is Rank.LITERAL
+                yield dead, unnamed, prospect.loss, -chart.known.response, index, prospect.order, prospect
 
 
 def _hypothesis(chart: _Chart, prospect: Prospect, metric: str) -> str:

@@ -1,0 +1,120 @@
+"""The one embedded agent: it looks at the knobs, asks its strategy, turns what was not tried, and says what and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from pytest_autoresearch.agents.base import Agent, Briefing, Desk, Proposal
+from pytest_autoresearch.agents.search.space import Bench, Change, Space
+from pytest_autoresearch.agents.search.strategies import Strategy, Suggestion
+from pytest_autoresearch.agents.search.trials import Trials
+
+NAMES = ("auto", "sweep", "grid", "random", "bayes", "parzen", "duo")
+"""Every strategy by its name as an agent; the first is the default."""
+
+
+class SearchAgent:
+    """Searches with one strategy. The same history gives the same proposal, from an old object and from a fresh one."""
+
+    reads = False
+
+    def __init__(self, strategy: Strategy) -> None:
+        self.name, self._strategy = strategy.name, strategy
+        self._bench, self._trials = Bench(), Trials()
+
+    def propose(self, briefing: Briefing, desk: Desk) -> Proposal:
+        """The strategy's best suggestion that does not lead to a state that was tried."""
+        space = self._look(briefing, desk)
+        in_flight = [{move.name: move.new for move in moves} for moves in briefing.in_flight if moves]
+        for suggestion in self._strategy.ask(space, self._trials, in_flight, briefing.seed):
+            changes = space.changes_to(suggestion.values)
+            if changes and self._bench.turn(desk, changes):
+                return _proposal(suggestion, changes)
+        if space.knobs:
+            return Proposal("every move of every value was tried", exhausted=True)
+        return Proposal("no value to turn is in the targets; a coding agent can rewrite code", exhausted=True)
+
+    def plan(self, briefing: Briefing, desk: Desk) -> str:
+        """What people should know before it starts; empty where there is nothing to say."""
+        return self._strategy.plan(self._look(briefing, desk))
+
+    def _look(self, briefing: Briefing, desk: Desk) -> Space:
+        self._trials.follow(briefing.history, briefing.protocol.metric.direction)
+        return self._bench.look(briefing, desk, self._trials.origins)
+
+
+def create(name: str) -> Agent | None:
+    """The agent of that name, None if it is no strategy's."""
+    make = _MAKERS.get(name)
+    return None if make is None else SearchAgent(make())
+
+
+def _proposal(suggestion: Suggestion, changes: Sequence[Change]) -> Proposal:
+    moves = tuple(change.move for change in changes)
+    text = ", ".join(map(str, moves))
+    return Proposal(
+        f"joint: {text}" if suggestion.joint else text,
+        suggestion.why,
+        moves=moves,
+        probe=len(moves) > 1 and not suggestion.joint,
+    )
+
+
+def _auto() -> Strategy:
+    from pytest_autoresearch.agents.search.strategies.auto import Auto
+
+    return Auto()
+
+
+def _sweep() -> Strategy:
+    from pytest_autoresearch.agents.search.strategies.sweep import Sweep
+
+    return Sweep()
+
+
+def _grid() -> Strategy:
+    from pytest_autoresearch.agents.search.strategies.grid import Grid
+
+    return _explained(Grid())
+
+
+def _random() -> Strategy:
+    from pytest_autoresearch.agents.search.strategies.random import Random
+
+    return _explained(Random())
+
+
+def _bayes() -> Strategy:
+    from pytest_autoresearch.agents.search.strategies.bayes import Bayes
+
+    return _explained(Bayes())
+
+
+def _parzen() -> Strategy:
+    from pytest_autoresearch.agents.search.strategies.parzen import Parzen
+
+    return _explained(Parzen())
+
+
+def _duo() -> Strategy:
+    from pytest_autoresearch.agents.search.strategies.duo import Duo
+
+    return _explained(Duo())
+
+
+def _explained(strategy: Strategy) -> Strategy:
+    """The strategy with its points turned into steps of one knob."""
+    from pytest_autoresearch.agents.search.strategies.ladder import Ladder
+
+    return Ladder(strategy)
+
+
+_MAKERS: dict[str, Callable[[], Strategy]] = {
+    "auto": _auto,
+    "sweep": _sweep,
+    "grid": _grid,
+    "random": _random,
+    "bayes": _bayes,
+    "parzen": _parzen,
+    "duo": _duo,
+}

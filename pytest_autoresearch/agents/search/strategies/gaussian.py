@@ -1,0 +1,198 @@
+"""A Gaussian process over the trials (Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006).
+
+Needs numpy. Matern 5/2 with a length for each knob, its hyperparameters at the maximum of their posterior as a few
+random changes find it. They are fitted anew at fixed counts of trials, from those alone, so that a fresh object agrees.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pytest_autoresearch.agents.search.strategies.opening import moved
+from pytest_autoresearch.agents.search.strategies.table import Places, Table
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Array = npt.NDArray[np.float64]
+
+_MOST_FITTED = 75  # trials that hyperparameters are fitted to
+_MOST_TRIALS = 150  # trials that predictions come from: the best half of them, and those nearest to the best
+_FITTED_EACH = 20  # up to this many trials there is a fit for each; later one for 5 % more of them
+_CHANGES = 60  # of the hyperparameters, tried in one fit
+_LENGTH_SD, _NOISE, _NOISE_SD = 1.2, math.log(0.03), 1.5  # priors of log length (mean ln(d)/2) and log noise
+_CHOICE = 0.5  # the squared distance of two choices
+_JITTER = 1e-6
+_POOL = 200
+_POLISH = (0.08, 0.03)  # spreads of the last rounds of candidates, around the best one so far
+
+
+class Gaussian:
+    """What the trials of a table predict. Losses, and the metric's ``unit``, are on the scale of :func:`warped`."""
+
+    def __init__(self, table: Table, fits: dict[int, Array]) -> None:
+        self.table = table
+        self.choices = np.array([axis.is_choice for axis in table.axes])
+        places, (losses, self.unit) = np.array(table.places), warped(table.losses)
+        count = fitted_at(len(losses))
+        if count not in fits:
+            fits.clear()
+            fits[count] = self._fit(places[:count], warped(table.losses[:count])[0])
+        self.theta = fits[count]
+        take = self._nearest(places, losses, _MOST_TRIALS)
+        self.all, self.losses = places, losses
+        self._condition(places[take], losses[take])
+        if table.flying:  # believe the mean of what is under way
+            flying = np.array(table.flying)
+            mean, _ = self.predict(flying)
+            self._condition(np.vstack([places[take], flying]), np.concatenate([losses[take], mean]))
+
+    def predict(self, places: Array) -> tuple[Array, Array]:
+        """Mean and standard deviation at these places."""
+        kernel = self._kernel(self._squares(places, self._places), self.theta)
+        spread = self._root @ kernel.T
+        variance = self._variance * (1 - np.einsum("ij,ij->j", spread, spread))
+        return kernel @ self._weights, np.sqrt(np.maximum(variance, 1e-12))
+
+    def means(self) -> Array:
+        """The mean at every trial."""
+        return self.predict(self.all)[0]
+
+    def promising(self, lots: random.Random) -> list[Places]:
+        """Places that nobody has measured, the largest expected improvement first."""
+        means = self.means()
+        best = float(means.min())
+        tops = [self.table.places[index] for index in np.argsort(means, kind="stable")[:6]]
+        pool = [self._candidate(tops, lots, index) for index in range(_POOL)]
+        score = self._improvement(np.array(pool), best)
+        for spread in _POLISH:
+            winner = pool[int(np.argmax(score))]
+            near = [moved(winner, self.table, lots, count=lots.choice((1, 1, 2, 3)), spread=spread) for _ in range(24)]
+            pool += near
+            score = np.concatenate([score, self._improvement(np.array(near), best)])
+        return [pool[index] for index in np.argsort(-score, kind="stable")]
+
+    def _candidate(self, tops: Sequence[Places], lots: random.Random, index: int) -> Places:
+        """A tenth each from anywhere, crossed, and with one knob anywhere; the rest near the best ones."""
+        axes, kind = self.table.axes, index % 10
+        if kind == 0:
+            return tuple(axis.anywhere(lots) for axis in axes)
+        base = tops[0] if lots.random() < 0.6 else lots.choice(tops)
+        if kind == 1:
+            other = lots.choice(tops)
+            crossed = tuple(b if lots.random() < 0.5 else a for a, b in zip(base, other, strict=True))
+            return moved(crossed, self.table, lots, count=1, spread=0.1)
+        if kind == 2:
+            which = lots.randrange(len(axes))
+            return (*base[:which], axes[which].anywhere(lots), *base[which + 1 :])
+        count = lots.choice((1, 1, 2, 2, 3, 4, max(1, len(axes) // 2)))
+        return moved(base, self.table, lots, count=count, spread=lots.choice((0.05, 0.12, 0.25)))
+
+    def _improvement(self, places: Array, best: float) -> Array:
+        """Expected improvement below ``best``, with a logistic curve for the normal distribution function."""
+        mean, sd = self.predict(places)
+        z = (best - mean) / sd
+        below = 1 / (1 + np.exp(-np.clip(1.5976 * z + 0.07056 * z**3, -60, 60)))
+        improvement: Array = (best - mean) * below + sd * np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi)
+        return improvement
+
+    # The model
+
+    def _squares(self, one: Array, other: Array) -> Array:
+        """Squared distances knob by knob: (m, d) and (n, d) give (m, n, d)."""
+        apart = one[:, None, :] - other[None, :, :]
+        squares = apart * apart
+        if self.choices.any():
+            squares[:, :, self.choices] = np.where(squares[:, :, self.choices] > 0.25, _CHOICE, 0.0)
+        return squares
+
+    def _kernel(self, squares: Array, theta: Array) -> Array:
+        distance = np.sqrt(squares @ np.exp(-2 * theta[:-1]) * 5 + 1e-12)
+        kernel: Array = (1 + distance + distance * distance / 3) * np.exp(-distance)
+        return kernel
+
+    def _condition(self, places: Array, losses: Array) -> None:
+        kernel = self._kernel(self._squares(places, places), self.theta)
+        kernel[np.diag_indices_from(kernel)] += math.exp(self.theta[-1]) + _JITTER
+        self._places, self._root = places, np.linalg.inv(np.linalg.cholesky(kernel))
+        whitened = self._root @ losses
+        self._weights = self._root.T @ whitened
+        self._variance = float((whitened @ whitened + 2.0) / (len(losses) + 2.0))
+
+    def _nearest(self, places: Array, losses: Array, most: int) -> npt.NDArray[np.intp]:
+        """Which trials to reckon with: all, or the best half and those nearest to the five best."""
+        if len(losses) <= most:
+            return np.arange(len(losses))
+        order = np.argsort(losses, kind="stable")
+        good, rest = order[: most // 2], order[most // 2 :]
+        apart = (self._squares(places[rest], places[order[:5]]) @ np.exp(-2 * self.theta[:-1])).min(1)
+        return np.sort(np.concatenate([good, rest[np.argsort(apart, kind="stable")[: most - most // 2]]]))
+
+    def _fit(self, places: Array, losses: Array) -> Array:
+        """The best of some random changes of the priors' modes, with the same lots for the same number of trials."""
+        knobs = places.shape[1]
+        mode = 0.5 * math.log(knobs)
+        self.theta = np.concatenate([np.full(knobs, mode), [_NOISE]])
+        take = self._nearest(places, losses, _MOST_FITTED)
+        squares, losses = self._squares(places[take], places[take]), losses[take]
+        lots = np.random.default_rng(len(places))
+        theta = np.concatenate([np.full(knobs, mode - 0.5), [math.log(0.02)]])
+        best = self._surprise(squares, losses, theta, mode)
+        for change in range(_CHANGES):
+            new = theta.copy()
+            if change % 3 == 0:
+                new += lots.normal(0, 0.3, len(new))
+            elif change % 3 == 1:
+                new[lots.integers(len(new))] += lots.normal(0, 1.0)
+            else:
+                new += (lots.random(len(new)) < 2 / len(new)) * lots.normal(0, 0.8, len(new))
+            value = self._surprise(squares, losses, new, mode)
+            if value < best:
+                best, theta = value, new
+        return theta
+
+    def _surprise(self, squares: Array, losses: Array, theta: Array, mode: float) -> float:
+        """Negative log posterior of the hyperparameters, the signal's variance in closed form."""
+        kernel = self._kernel(squares, theta)
+        kernel[np.diag_indices_from(kernel)] += math.exp(theta[-1]) + _JITTER
+        try:
+            lower = np.linalg.cholesky(kernel)
+        except np.linalg.LinAlgError:
+            return math.inf
+        white = np.linalg.solve(lower, losses)
+        count = len(losses)
+        fit = 0.5 * count * math.log(float(white @ white + 2.0) / (count + 2.0)) + float(np.log(np.diag(lower)).sum())
+        lengths = 0.5 * float((((theta[:-1] - mode) / _LENGTH_SD) ** 2).sum())
+        return fit + lengths + 0.5 * ((float(theta[-1]) - _NOISE) / _NOISE_SD) ** 2
+
+
+def warped(losses: Sequence[float]) -> tuple[Array, float]:
+    """Losses with mean 0 and deviation 1: straight up to the median, a logarithm beyond; a crash is the worst.
+
+    The number is how much a unit of the metric is on this scale, up to the median.
+    """
+    found = np.array(losses)
+    finite = np.isfinite(found)
+    if not finite.any():
+        return np.zeros(len(found)), 0.0
+    found = np.where(finite, found, found[finite].max())
+    low = found.min()
+    unit = max(float(np.median(found)) - low, 1e-12)
+    ratio = (found - low) / unit
+    bent = np.where(ratio <= 1, ratio, 1 + np.log(np.maximum(ratio, 1)))
+    spread = max(float(bent.std()), 1e-12) if bent.any() else 1.0
+    scaled: Array = (bent - bent.mean()) / spread
+    return scaled, 1 / unit / spread
+
+
+def fitted_at(count: int) -> int:
+    """Of how many trials the last fit was, when there are so many now."""
+    at = min(count, _FITTED_EACH)
+    while (following := max(at + 1, math.ceil(at * 1.05))) <= count:
+        at = following
+    return at
