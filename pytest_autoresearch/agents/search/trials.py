@@ -12,7 +12,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pytest_autoresearch.protocol.experiment import Experiment, Move, Reason
+from pytest_autoresearch.protocol.experiment import Experiment, Move, Reason, Role
 from pytest_autoresearch.protocol.model import Direction
 
 _TURN = re.compile(r"(?P<name>(?:[^\s,][^,]*?: )?\S+) (?P<old>\S.*?) -> (?P<new>\S.*)")
@@ -85,14 +85,14 @@ class Trials:
     """Commit of an incumbent → name of a knob → the values that it alone was turned to from there."""
     number: int = 0
     """Of the experiment that is asked for, were nothing in flight."""
-    noise: float = 0.0
-    """Standard deviation of one run, as far as the baseline's runs show it."""
     levels: dict[str, float] = field(default_factory=dict)
     """Commit of a keep → its loss as it was last estimated."""
     version: int = 0
     """Counts the histories that were read from the beginning: what was learnt from another one does not hold."""
     _epochs: list[_Epoch] = field(default_factory=list)
     _states: dict[str, tuple[int, Mapping[str, str]]] = field(default_factory=dict)
+    _squares: float = 0.0
+    _freedom: int = 0
     _level: float | None = None
     _seen: int = 0
     _last: tuple[int, str] | None = None
@@ -108,6 +108,11 @@ class Trials:
         self._seen = self.number = len(history)
         if history:
             self._last = history[-1].number, history[-1].commit
+
+    @property
+    def noise(self) -> float:
+        """Standard deviation of one run, as far as states that were run more than once show it."""
+        return math.sqrt(self._squares / self._freedom) if self._freedom else 0.0
 
     def count(self, name: str) -> int:
         """How often a knob was turned alone."""
@@ -150,9 +155,17 @@ class Trials:
         self._take_state(moves, experiment, direction)
         if experiment.kept and experiment.value is not None:
             self._level = experiment.value
-        if experiment.number == 0:
-            values = [m.value for m in experiment.measurements if m.value is not None]
-            self.noise = statistics.stdev(values) if len(values) > 1 else 0.0
+        mine = (
+            Role.CANDIDATE
+            if experiment.number
+            else experiment.measurements[0].role
+            if experiment.measurements
+            else None
+        )
+        values = [m.value for m in experiment.measurements if m.value is not None and m.role is mine]
+        if len(values) > 1:
+            self._squares += statistics.variance(values) * (len(values) - 1)
+            self._freedom += len(values) - 1
 
     def _take_state(self, moves: Sequence[Move], experiment: Experiment, direction: Direction) -> None:
         loss = self._loss(experiment, direction)

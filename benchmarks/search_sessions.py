@@ -1,0 +1,202 @@
+"""An agent on one task, in memory, as ``benchmarks/search.py`` plays it. Knows no figures."""
+
+from __future__ import annotations
+
+import random
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from benchmarks import search_tasks as world
+from pytest_autoresearch.agents.base import Briefing, Turn
+from pytest_autoresearch.agents.search.agent import SearchAgent
+from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Move, Reason, Role, Status
+from pytest_autoresearch.protocol.model import Direction, Metric, PathRule, Protocol
+
+STARTED, PROOF = 2, 12  # runs of the start, and of the proof
+
+
+class Desk:
+    """The workspace of one script."""
+
+    directory = Path(".")
+    targets = ("train.py",)
+
+    def __init__(self, text: bytes) -> None:
+        self.incumbent, self.text = text, text
+        self.judged = {text}
+
+    def read(self, target: str) -> bytes:
+        return self.incumbent
+
+    def write(self, target: str, data: bytes) -> None:
+        self.text = data
+
+    def tried(self, edits: Mapping[str, bytes]) -> bool:
+        return edits.get("train.py", self.incumbent) in self.judged
+
+    def run(self, command: object, **_: object) -> Turn:
+        raise NotImplementedError
+
+
+def script(values: world.Values, task: world.Task) -> bytes:
+    """The task as a script whose constants are its knobs."""
+    lines = []
+    for name, value in values.items():
+        low, _, scale = task.space[name]
+        said = f"  # {' or '.join(low)}" if scale == "choice" else ""
+        lines.append(f"{name} = {value!r}{said}")
+    return "\n".join([*lines, ""]).encode()
+
+
+def values_of(text: bytes) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    exec(text, {}, found)
+    return found
+
+
+def named(task: world.Task) -> tuple[str, ...]:
+    """The task's ranges as a protocol's ``knobs``."""
+    return tuple(
+        f"{name}: {'|'.join(low)}" if scale == "choice" else f"{name}: {low}..{high}"
+        for name, (low, high, scale) in task.space.items()
+    )
+
+
+@dataclass
+class Session:
+    """One agent on one task. ``left`` (runs) is told to the agent; None: it does not know when it ends."""
+
+    task: world.Task
+    agent: SearchAgent
+    start: world.Values
+    seed: int
+    knobs: tuple[str, ...] = ()
+    runs: int = 0
+    slots: int = 1
+    history: list[Experiment] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    last: tuple[Move, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.lots = random.Random(self.seed)
+        self.desk = Desk(script(self.start, self.task))
+        self.protocol = Protocol("", Metric("loss", Direction.LOWER), (PathRule("train.py"),), "true", knobs=self.knobs)
+        values = [self.measure(self.desk.incumbent) for _ in range(STARTED)]
+        self.level = statistics.fmean(v for v in values if v is not None)
+        self.tip = self._record(Reason.IMPROVED, (), values, "c0")
+
+    def measure(self, text: bytes) -> float | None:
+        self.runs += 1
+        try:
+            return self.task.run(values_of(text), self.lots)
+        except (ArithmeticError, ValueError):
+            return None
+
+    @property
+    def noise(self) -> float:
+        return self.agent._trials.noise
+
+    def step(self, left: int | None, flying: Sequence[tuple[Move, ...]] = ()) -> Callable[[], None] | None:
+        """Ask once; what is returned measures and judges the answer. None: there is nothing left to propose."""
+        number = len(self.history) + len(flying)
+        briefing = Briefing(
+            number, self.protocol, self.tip, self.history, "", self.seed * 1000 + number, tuple(flying), left
+        )
+        began = time.process_time()
+        proposal = self.agent.propose(briefing, self.desk)
+        self.seconds.append(time.process_time() - began)
+        if proposal.exhausted:
+            return None
+        text, base, self.last = self.desk.text, self.tip, proposal.moves
+
+        def measured() -> None:
+            value = self.measure(text)
+            if value is None:
+                self._record(Reason.ERROR, proposal.moves, [None], base.commit)
+            elif proposal.probe:
+                self._record(Reason.PROBE, proposal.moves, [value], base.commit)
+            else:
+                self._judge(text, proposal.moves, value, base)
+
+        return measured
+
+    def _judge(self, text: bytes, moves: tuple[Move, ...], value: float, base: Experiment) -> None:
+        """A provisional keep: better in one run beyond doubt, or in the mean of two."""
+        self.desk.judged.add(text)
+        values = [value]
+        if 0 < self.level - value < 2 * self.noise and (again := self.measure(text)) is not None:
+            values.append(again)
+        mean = statistics.fmean(values)
+        if mean >= self.level or base is not self.tip:
+            self._record(Reason.WORSE, moves, values, base.commit)
+            return
+        self.tip = self._record(Reason.IMPROVED, moves, values, base.commit)
+        self.level, self.desk.incumbent = mean, text
+
+    def _record(
+        self, reason: Reason, moves: tuple[Move, ...], values: Sequence[float | None], parent: str
+    ) -> Experiment:
+        number = len(self.history)
+        found = [value for value in values if value is not None]
+        experiment = Experiment(
+            number,
+            reason.status,
+            reason,
+            "",
+            f"c{number}",
+            parent,
+            "",
+            "",
+            value=statistics.fmean(found) if found else None,
+            against=self.level,
+            moves=moves,
+            measurements=tuple(Measurement(Role.CANDIDATE, value=value) for value in found),
+        )
+        assert reason.status is not Status.KEEP or found
+        self.history.append(experiment)
+        return experiment
+
+
+def regret(task: world.Task, start: world.Values, end: world.Values, lots: random.Random) -> float:
+    """True regret of the end, or of the start where twelve runs do not show the end to be better."""
+    half = PROOF // 2
+    try:
+        before = statistics.fmean(task.run(start, lots) for _ in range(half))
+        after = statistics.fmean(task.run(end, lots) for _ in range(half))
+        if after < before:
+            return (task.truth(end) - task.best) / (task.truth(start) - task.best)
+    except ArithmeticError:
+        pass
+    return 1.0
+
+
+@dataclass(frozen=True)
+class Case:
+    """One task from one start with one seed, ranges guessed or named."""
+
+    task: world.Task
+    quantile: float
+    seed: int
+    named: bool
+    slots: int = 1
+
+    def session(self, agent: SearchAgent) -> Session:
+        knobs = named(self.task) if self.named else ()
+        return Session(self.task, agent, self.start, self.seed, knobs, slots=self.slots)
+
+    @property
+    def start(self) -> world.Values:
+        return started(self.task.name, self.quantile, self.seed)
+
+    def regret(self, end: world.Values) -> float:
+        return regret(self.task, self.start, end, random.Random(self.seed + 7))
+
+
+@cache
+def started(name: str, quantile: float, seed: int) -> world.Values:
+    return world.task(name).start(quantile, seed)
