@@ -27,6 +27,7 @@ from pytest_autoresearch.protocol.settings import OPTIONS, Settings, resolve
 from pytest_autoresearch.report.screen import Screen
 from pytest_autoresearch.report.summary import summarise
 from pytest_autoresearch.report.terminal import MARKUP, Ending, header_lines, nothing_lines, summary_lines, verdict
+from pytest_autoresearch.research.attending import Attending
 from pytest_autoresearch.research.loop import Research
 from pytest_autoresearch.research.opening import opened, opening_of
 from pytest_autoresearch.research.verifying import is_verified, verify
@@ -184,6 +185,8 @@ class Loop:
     def _experiments(self, session: pytest.Session, seed: pytest.Item, research: Research) -> str:
         """Run experiments until there is a reason to stop, which is returned."""
         research.refresh()
+        attending = Attending(research)
+        attending.attend()
         reason = research.reason_to_stop() if research.history else None
         item = ExperimentItem.grow(seed, research, research.next_number)
         while reason is None:
@@ -198,6 +201,7 @@ class Loop:
             if RECORDED not in item.stash:
                 return "the baseline failed" if item.number == 0 else HARNESS_FAILED
             self.screen.forget(_outcome(item.stash[RECORDED])[0])
+            attending.attend()
             reason = research.reason_to_stop()
             item = following
         return reason

@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+from pytest_autoresearch.commands.handing import handed, say
 from pytest_autoresearch.notebook.chain import branch_ref, metric_name, read_history
 from pytest_autoresearch.notebook.codec import to_plain
 from pytest_autoresearch.notebook.drop import drop_keep
@@ -30,6 +31,9 @@ def run(args: argparse.Namespace) -> int:
     """Drop the keep and say what moved."""
     located = locate(args.path, args.tag)
     with located.git as git:
+        answer = handed(git, located.tag, "drop", str(args.number))
+        if answer is not None:
+            return say(answer, as_json=args.json)
         history = read_history(git, located.tag)
         table = table_path(git, history.session.source, located.tag)
         with Notebook.open(git, located.tag, table=table, metric=metric_name(history)) as notebook:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pytest_autoresearch.errors import NotebookError, PublishError
 from pytest_autoresearch.github.remote import open_remote, take_token
+from pytest_autoresearch.notebook import orders
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.sync import Fetched, Relation, fetch
 
@@ -28,12 +29,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--from", dest="source", metavar="SOURCE", default="origin", help="a remote or a git bundle; default: origin"
     )
+    parser.add_argument("--orders", action="store_true", help="bring what reviewers ask of the session too")
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
 
 
 def run(args: argparse.Namespace) -> int:
     """Fetch it; a session that is not there yet is no error."""
-    found = fetched(args.path, args.source, args.tag)
+    found = fetched(args.path, args.source, args.tag, with_orders=args.orders)
     if args.json:
         print(json.dumps({"tag": args.tag, "found": found.relation.value, "parted": found.parted}))
     else:
@@ -43,12 +45,15 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def fetched(path: Path, source: str, tag: str) -> Fetched:
-    """Bring the session ``tag`` here from a remote or the file of a bundle."""
+def fetched(path: Path, source: str, tag: str, *, with_orders: bool = False) -> Fetched:
+    """Bring the session ``tag`` here from a remote or the file of a bundle, and what waits to be answered."""
     with Git.discover(path) as git:
         address = str(Path(source).resolve()) if Path(source).is_file() else source
         env = open_remote(git, address, take_token(os.environ)).env
         try:
-            return fetch(git, address, tag, env=env)
+            found = fetch(git, address, tag, env=env)
+            if with_orders:
+                orders.bring(git, address, tag, env=env)
         except NotebookError as error:
             raise PublishError(f"{error}\n  check --from, the token and the network, then try again") from None
+        return found

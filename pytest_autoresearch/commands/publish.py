@@ -6,16 +6,24 @@ import argparse
 import json
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_autoresearch.commands.fetch import fetched
 from pytest_autoresearch.errors import PublishError
+from pytest_autoresearch.github.escaping import command_data
 from pytest_autoresearch.github.publish import Plan, Published, plan, publish, read_checked
 from pytest_autoresearch.github.remote import TOKENS, Remote, open_remote, take_token
+from pytest_autoresearch.notebook import orders
+from pytest_autoresearch.notebook.chain import read_history
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.tags import locate
+
+if TYPE_CHECKING:
+    from pytest_autoresearch.github.api import Api
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +41,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="take the session of --tag from a remote or a git bundle first",
     )
     parser.add_argument("--draft", action="store_true", help="leave the pull request a draft, verified or not")
+    parser.add_argument(
+        "--answer",
+        action="store_true",
+        help="also answer what reviewers asked of the session while it ran",
+    )
     parser.add_argument("--dry-run", action="store_true", help="say what would be done; needs no token, no network")
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
 
@@ -65,7 +78,21 @@ def run(args: argparse.Namespace) -> int:
         from pytest_autoresearch.github.api import GitHubApi, api_url
 
         api = GitHubApi(remote.repository, token, url=api_url())
-        return _say_published(planned, publish(git, planned, remote, api, keep_draft=args.draft), args)
+        done = publish(git, planned, remote, api, keep_draft=args.draft)
+        remarks = _answered(git, remote, api, located.tag) if args.answer else ()
+        return _say_published(planned, replace(done, remarks=(*done.remarks, *remarks)), args)
+
+
+def _answered(git: Git, remote: Remote, api: Api, tag: str) -> Sequence[str]:
+    """Answer everything that waits; the session has ended."""
+    from pytest_autoresearch.github.answering import Office
+    from pytest_autoresearch.github.answers import deliver
+    from pytest_autoresearch.github.publish import links
+
+    orders.bring(git, remote.name, tag, env=remote.env)
+    known = orders.answers(read_history(git, tag))
+    office = Office(git, remote, api, tag, "")
+    return deliver(git, remote, tag, known, api, links(remote), otherwise=office.leftover)
 
 
 def _remote_if_any(git: Git, name: str) -> Remote:
@@ -112,7 +139,9 @@ def _say_published(planned: Plan, done: Published, args: argparse.Namespace) -> 
         print(f"pull request {pull.address}{state}" if pull else "no pull request: nothing to review")
     for remark in done.remarks:
         print(f"pytest-autoresearch: {remark}", file=sys.stderr)
-    return 1 if planned.history.keeps and done.sent.branch is None else 0
+        if os.environ.get("GITHUB_ACTIONS") == "true":
+            print(f"::error title=autoresearch::{command_data(remark)}")
+    return 1 if done.failed or (planned.history.keeps and done.sent.branch is None) else 0
 
 
 def _json(**fields: Any) -> str:

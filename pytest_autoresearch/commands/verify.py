@@ -5,12 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 
+from pytest_autoresearch.commands.handing import handed, say
 from pytest_autoresearch.commands.note import add_session_arguments
 from pytest_autoresearch.notebook.codec import to_plain
+from pytest_autoresearch.notebook.tags import locate
 from pytest_autoresearch.protocol.values import parse_positive_count
 from pytest_autoresearch.report.screen import PlainScreen
 from pytest_autoresearch.report.summary import summarise
 from pytest_autoresearch.report.terminal import headline, verified_line
+from pytest_autoresearch.research.attending import Attending
 from pytest_autoresearch.research.opening import reopened
 from pytest_autoresearch.research.verifying import verify
 
@@ -25,9 +28,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Verify and record it; 1 where the gain is not beyond doubt."""
+    located = locate(args.path, args.tag)
+    with located.git as git:
+        answer = handed(git, located.tag, "verify")
+    if answer is not None:
+        return say(answer, as_json=args.json)
     screen = PlainScreen()
     with reopened(args.path, args.tag, watch=screen) as research:
         verification = verify(research, args.n)
+        Attending(research).answer_verified()
         summary = summarise(research.notebook.history)
     screen.clear()
     assert summary is not None

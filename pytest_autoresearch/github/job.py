@@ -19,12 +19,21 @@ from pytest_autoresearch.github.remote import Remote
 from pytest_autoresearch.notebook.record import History
 from pytest_autoresearch.protocol.experiment import Experiment, Status
 from pytest_autoresearch.report.terminal import verdict
+from pytest_autoresearch.text import one_line
 
 SUMMARY_LIMIT = 340_000  # characters of one session; at 3 bytes each they stay below what a step may have
 SUMMARY_BYTES = 2**20 - 1
 TAIL_LINES = 40
 
 Write = Callable[[str], None]
+
+
+def tell_job(**outputs: str) -> None:
+    """Outputs of the step that this process is, for later steps; nothing outside of GitHub Actions."""
+    file = os.environ.get("GITHUB_OUTPUT")
+    if file:
+        with suppress(OSError), open(file, "a", encoding="utf-8") as out:
+            out.writelines(f"{name.replace('_', '-')}={one_line(value, None)}\n" for name, value in outputs.items())
 
 
 @dataclass

@@ -48,12 +48,13 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What was done. ``pull`` None: nothing was kept, or the branch was left alone."""
+    """What was done. ``pull`` None: nothing was kept, or the branch was left alone; ``failed``: a part was refused."""
 
     sent: Sent
     pull: Pull | None
     is_ready: bool = False
     remarks: tuple[str, ...] = ()
+    failed: bool = False
 
 
 def read_checked(git: Git, tag: str) -> Chain:
@@ -95,7 +96,7 @@ def publish(git: Git, planned: Plan, remote: Remote, api: Api, *, keep_draft: bo
             f"the pull request of {planned.branch} was {what}: {pull.address}\n"
             "  its session is over: begin another one with a new tag, --autoresearch-tag NAME"
         )
-    base = planned.base or default_branch(git, remote)
+    base = planned.base or (default_branch(git, remote) if pull is None else pull.base)
     base_commit = tip(git, remote, base)
     if base_commit is None:
         raise PublishError(f"{remote.address} has no branch {base}\n  name another one with --base")
@@ -145,15 +146,15 @@ def links(remote: Remote) -> Links:
 
 
 def _finished(history: History, done: Published, links: Links, api: Api, *, keep_draft: bool) -> Published:
-    """Label, comment, check and the end of the draft: good to have, and no reason to call the publishing failed."""
-    pull, head, remarks = done.pull, done.sent.branch, list(done.remarks)
+    """Label, comment, check and the end of the draft: each is tried, whatever becomes of the others."""
+    pull, head, remarks, failures = done.pull, done.sent.branch, list(done.remarks), list[str]()
     assert pull is not None
 
     def succeeds(failed: str, call: Callable[[], None]) -> bool:
         try:
             call()
         except PublishError as error:
-            remarks.append(f"{failed}: {' '.join(str(error).split())}")
+            failures.append(f"{failed}: {' '.join(str(error).split())}")
             return False
         return True
 
@@ -165,4 +166,4 @@ def _finished(history: History, done: Published, links: Links, api: Api, *, keep
     is_ready = not pull.is_draft
     if not is_ready and not keep_draft and may_be_ready(history):
         is_ready = succeeds("still a draft", lambda: api.mark_ready(pull))
-    return replace(done, is_ready=is_ready, remarks=tuple(remarks))
+    return replace(done, is_ready=is_ready, remarks=(*remarks, *failures), failed=bool(failures))

@@ -108,6 +108,16 @@ class Plumbing:
         self._layer, self._program = command_layer(top)
         self._helpers: dict[str, Helper] = {}
         self._packs = 0
+        self._running: Any = None
+        self._is_over = False
+
+    def kill(self) -> None:
+        """Kill the command that another thread is waiting for, with everything it has started; no other one starts."""
+        self._is_over = True
+        process = self._running
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.proc.pid, signal.SIGKILL)
 
     def run(
         self,
@@ -122,7 +132,7 @@ class Plumbing:
 
         ``users_config`` lets the user's own settings in: credentials for remotes, ignore rules, filters.
         """
-        process = self._start(args, env=env, users_config=users_config)
+        self._running = process = self._start(args, env=env, users_config=users_config)
         try:
             if limit is None:
                 out, err = process.communicate(stdin)
@@ -132,6 +142,7 @@ class Plumbing:
                     return bytes(out)
                 err = process.stderr.read()
         finally:
+            self._running = None
             _stop(process.proc)
         if check and process.proc.returncode:
             raise failure(args, err, self.top)
@@ -167,6 +178,8 @@ class Plumbing:
         users_config: bool = False,
         keep: tuple[int, ...] = (),
     ) -> Any:
+        if self._is_over:
+            raise NotebookError(f"{self.top}: git {args[0]} was not started: there is no time left")
         where = (f"--git-dir={self.git_dir}", f"--work-tree={self.top}")
         pinned = {} if users_config else PINNED_ENVIRONMENT
         return self._layer.execute(

@@ -81,14 +81,18 @@ def paused(state: Path) -> bool:
     return (state / _PAUSE).exists()
 
 
-def request_stop(state: Path) -> None:
-    """Let the session stop after its current experiment."""
-    _set(state, _STOP)
+def request_stop(state: Path, why: str = "a person asked for it") -> None:
+    """Let the session stop after its current experiment, and say why."""
+    with _writable(state):
+        (state / _STOP).write_text(why, "utf-8")
 
 
-def stop_requested(state: Path) -> bool:
-    """Whether the session is to stop."""
-    return (state / _STOP).exists()
+def stop_requested(state: Path) -> str:
+    """Why the session is to stop, empty if it is not."""
+    try:
+        return (state / _STOP).read_text("utf-8", "replace") or "a person asked for it"
+    except FileNotFoundError:
+        return ""
 
 
 def begin_anew(state: Path) -> None:

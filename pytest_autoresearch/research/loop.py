@@ -68,7 +68,7 @@ class Parts:
     watch: Watch
     told: Callable[[Experiment], None]
     told_by_people: Callable[[], tuple[Protocol, Sequence[str]]]
-    stop_requested: Callable[[], bool]
+    stop_requested: Callable[[], str]
     paused: Callable[[], bool]
 
 
@@ -198,8 +198,8 @@ class Research:
         while self.parts.paused() and not self.parts.stop_requested():
             self.watch.phase(self.next_number, "paused")
             time.sleep(PAUSE)
-        if self.parts.stop_requested():
-            return "a person asked for it"
+        if why := self.parts.stop_requested():
+            return why
         best = self.incumbent.value
         assert best is not None
         return self.tally.reason_to_stop(self.settings, self.protocol.metric, best)

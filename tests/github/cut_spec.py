@@ -23,6 +23,8 @@ CALLS = {
     "POST /repos/{owner}/{repo}/statuses/{sha}": "201",
     "GET /repos/{owner}/{repo}/actions/workflows/{workflow_id}/runs": "200",
     "POST /repos/{owner}/{repo}/actions/runs/{run_id}/cancel": "202",
+    "POST /repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches": "200",
+    "GET /repos/{owner}/{repo}/rules/branches/{branch}": "200",
 }
 
 

@@ -47,6 +47,8 @@ class FakeGitHub:
     checks: list[Json] = field(default_factory=list)
     statuses: list[Json] = field(default_factory=list)
     runs: list[Json] = field(default_factory=list)
+    dispatches: list[Json] = field(default_factory=list)
+    rules: list[Json] = field(default_factory=list)
     requests: list[tuple[str, str, Any]] = field(default_factory=list)
     queries: list[Mapping[str, list[str]]] = field(default_factory=list)
     headers: list[Mapping[str, str]] = field(default_factory=list)
@@ -200,6 +202,20 @@ def _cancel(fake: FakeGitHub, query: object, body: None, owner: str, name: str, 
         return 409, {"message": "Cannot cancel a workflow run that is completed.", "status": "409"}
     run.update(status="completed", conclusion="cancelled")
     return 202, {}
+
+
+@_route("POST", _REPOSITORY + "/actions/workflows/(?P<workflow>[^/]+)/dispatches")
+def _dispatch(fake: FakeGitHub, query: object, body: Json, owner: str, name: str, workflow: str) -> tuple[int, Any]:
+    fake.dispatches.append({"workflow": workflow, **body})
+    number = 100 + len(fake.dispatches)
+    where = {"workflow_run_id": number, "html_url": f"https://github.com/{owner}/{name}/actions/runs/{number}"}
+    return 200, {**_example("POST", "actions/workflows/{workflow_id}/dispatches"), **where}
+
+
+@_route("GET", _REPOSITORY + "/rules/branches/(?P<branch>.+)")
+def _rules(fake: FakeGitHub, query: object, body: None, owner: str, name: str, branch: str) -> tuple[int, Any]:
+    like = _example("GET", "rules/branches/{branch}")[0]
+    return 200, [{**like, **rule} for rule in fake.rules]
 
 
 @_route("POST", "/graphql")

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import psutil
@@ -20,6 +20,7 @@ from pytest_autoresearch.github.setup import workflows
 from pytest_autoresearch.lab.sandbox import choose
 from tests.conftest import Project
 from tests.github.fake_github import TOKEN, FakeGitHub, serving
+from tests.github.shown import blocks, run_block
 from tests.notebook.diary import git
 
 BIN = Path(sys.executable).parent
@@ -45,6 +46,7 @@ echo "$*" >> {calls}
 case "$*" in
   *permission*) echo {permission} ;;
   *"pr view"*) echo {is_fork} {branch} ;;
+  *reactions*) ;;
 esac
 """
 STORING = {
@@ -84,17 +86,33 @@ class Runner:
 
     def dispatching(self, *, experiments: int) -> list[str]:
         """The command that does that."""
-        inputs = ("tag=demo", "config=autoresearch.config.md", f"experiments={experiments}")
-        return self.command(
-            "workflow_dispatch", "autoresearch.yml", *(word for each in inputs for word in ("--input", each))
-        )
+        inputs = {"tag": "demo", "config": "autoresearch.config.md", "experiments": str(experiments)}
+        return self.started("autoresearch.yml", inputs)
+
+    def started(self, workflow: str, inputs: Mapping[str, str]) -> list[str]:
+        """The command that runs a dispatched workflow."""
+        given = [f"{name}={value}" for name, value in inputs.items()]
+        return self.command("workflow_dispatch", workflow, *(word for each in given for word in ("--input", each)))
+
+    def run_dispatched(self) -> subprocess.CompletedProcess[str]:
+        """Run what was started through the API last."""
+        last = self.github.dispatches[-1]
+        assert last["ref"] == "main"
+        return self.project.run(*self.started(last["workflow"], last["inputs"]))
+
+    def answer(self) -> str:
+        """What the newest answer to a command says."""
+        said = [str(comment["body"]) for comment in self.github.comments]
+        return [body for body in said if body.startswith("<!-- pytest-autoresearch: answer")][-1]
 
     def comment(
-        self, text: str, *, permission: str, is_fork: bool = False, branch: str = BRANCH
+        self, text: str, *, permission: str = "write", is_fork: bool = False, branch: str = BRANCH, number: int = 7
     ) -> subprocess.CompletedProcess[str]:
         """Somebody comments on the pull request; ``gh`` only says who they are and what it is, and notes its calls."""
-        comment = {"id": 7, "body": text, "author_association": "COLLABORATOR", "user": {"login": "reviewer"}}
+        # The association is that of a member whose membership is private.
+        comment = {"id": number, "body": text, "author_association": "CONTRIBUTOR", "user": {"login": "reviewer"}}
         event = {"action": "created", "comment": comment, "issue": {"number": 1, "pull_request": {"url": "x"}}}
+        event |= {"repository": {"default_branch": "main"}}
         (self.place / "event.json").write_text(json.dumps(event))
         gh = self.place / "shim/gh"
         said = {"permission": permission, "is_fork": str(is_fork).lower(), "branch": branch}
@@ -199,27 +217,105 @@ def test_a_machine_that_is_lost_costs_at_most_the_experiment_that_was_running(ru
     assert [int(n) for n in numbers.split()] == sorted({int(n) for n in numbers.split()})
 
 
-@pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
-@pytest.mark.parametrize("runner", [False], indirect=True, ids=["one job pushes"])
-def test_a_reviewer_takes_a_keep_out_by_a_comment(runner: Runner) -> None:
+RUNNING = {
+    "id": 1,
+    "display_title": "autoresearch demo",
+    "status": "in_progress",
+    "path": ".github/workflows/autoresearch.yml",
+    "html_url": "https://github.com/o/r/actions/runs/1",
+}
+ONE_JOB = pytest.mark.parametrize("runner", [False], indirect=True, ids=["one job pushes"])
+
+
+@ONE_JOB
+def test_a_reviewer_takes_a_keep_out_verifies_and_goes_on_by_comments(runner: Runner) -> None:
     assert runner.dispatch(experiments=4).returncode == 0
     numbers = [int(row[2]) for row in runner.keeps()]
-    done = runner.comment(f"/autoresearch drop {numbers[-1]}\r\nnot convincing", permission="write")
+    done = runner.comment(f"/autoresearch drop {numbers[-1]}\r\nnot convincing")
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
     assert [int(row[2]) for row in runner.keeps()] == numbers[:-1]
     assert len(runner.github.pulls) == 1 and f"{len(numbers) - 1} keep" in runner.github.pulls[0]["title"]
+    assert f"{numbers[-1]:04d} is out" in runner.answer() and runner.github.checks[-1]["conclusion"] == "neutral"
+    assert "reactions" in runner.asked.splitlines()[1], "before anything else, it was seen"
+
+    done = runner.comment("/autoresearch verify", number=8)
+    assert done.returncode == 0 and "**accepted**" in runner.answer(), done.stdout[-5000:]
+    done = runner.run_dispatched()
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+    head = git(runner.origin, "rev-parse", BRANCH)
+    assert (runner.github.checks[-1]["conclusion"], runner.github.checks[-1]["head_sha"]) == ("success", head)
+    assert "**done**: verified gain" in runner.answer() and "verified gain" in runner.github.pulls[0]["body"]
+    assert '"kind":"verify"' in git(runner.origin, "log", "--first-parent", "-3", "--format=%B", LEDGER)
+    assert git(runner.origin, "for-each-ref", "refs/autoresearch/demo/asked") == ""
+
+    done = runner.comment("/autoresearch continue 2", number=9)
+    assert done.returncode == 0 and "was started with" in runner.answer(), done.stdout[-5000:]
+    assert runner.github.dispatches[-1]["inputs"]["config"] == "autoresearch.config.md"
+    done = runner.run_dispatched()
+    assert done.returncode == 0 and "of 6 experiments" in runner.github.pulls[0]["title"], done.stdout[-5000:]
 
 
-@pytest.mark.parametrize("runner", [False], indirect=True, ids=["one job pushes"])
-def test_commands_start_and_stop_workflows_for_people_who_may_write(runner: Runner) -> None:
-    assert runner.comment("/autoresearch continue 50", permission="write").returncode == 0
-    assert "workflow run autoresearch.yml -f tag=demo -f experiments=50" in runner.asked
-    assert runner.comment("/autoresearch verify", permission="admin").returncode == 0
-    assert "workflow run verify.yml -f tag=demo" in runner.asked
-    before = runner.asked
+@pytest.mark.parametrize("runner", [False, True], indirect=True, ids=["one job pushes", "two jobs"])
+def test_a_keep_that_is_dropped_while_the_session_runs_stays_out(
+    runner: Runner, request: pytest.FixtureRequest
+) -> None:
+    slow = "import time\ntime.sleep(0.3)\n" + (runner.project.root / "train.py").read_text()
+    runner.project.write("train.py", slow)
+    runner.project.commit("slower")
+    runner.project.git("push", "-q", "origin", "main")
+    assert runner.dispatch(experiments=4).returncode == 0
+    dropped = runner.keeps()[-1][2]
+    records = int(git(runner.origin, "rev-list", "--first-parent", "--count", LEDGER))
+    running = {
+        "id": 1,
+        "display_title": "autoresearch demo",
+        "path": ".github/workflows/autoresearch.yml",
+        "status": "in_progress",
+    }
+    runner.github.runs.append({**running, "html_url": "https://github.com/o/r/actions/runs/1"})
+    log = (runner.place / "loop.log").open("w")
+    job = subprocess.Popen(
+        runner.dispatching(experiments=12), cwd=runner.project.root, env=runner.project.env, stdout=log, stderr=log
+    )
+    try:
+        wait_until(lambda: "Run experiments" in (runner.place / "loop.log").read_text())
+        done = runner.comment(f"/autoresearch drop {dropped}")
+        assert done.returncode == 0 and "**accepted**" in runner.answer(), done.stdout[-5000:]
+    finally:
+        job.wait(300)
+    assert job.returncode == 0, (runner.place / "loop.log").read_text()[-5000:]
+    assert f"{int(dropped):04d} is out" in runner.answer()
+    assert dropped not in [row[2] for row in runner.keeps()] and len(runner.github.pulls) == 1
+    left = git(runner.origin, "for-each-ref", "--format=%(refname)", "refs/autoresearch").splitlines()
+    assert left == [LEDGER], "no ledger but the one, nobody waits, nobody holds it"
+    assert int(git(runner.origin, "rev-list", "--first-parent", "--count", LEDGER)) >= records + 12
+
+
+@ONE_JOB
+def test_stop_is_for_people_who_may_write_whatever_their_membership(runner: Runner) -> None:
+    running = {
+        "id": 1,
+        "display_title": "autoresearch demo",
+        "path": ".github/workflows/autoresearch.yml",
+        "status": "in_progress",
+    }
+    runner.github.runs.append({**running, "html_url": "https://github.com/o/r/actions/runs/1"})
+    assert runner.dispatch(experiments=2).returncode == 0
     done = runner.comment("/autoresearch stop", permission="read")
     assert done.returncode != 0 and "only who may write to this repository is heard" in done.stdout
-    assert runner.asked.removeprefix(before).count("\n") == 1, "the permission was asked for, and nothing else"
+    assert runner.asked.count("\n") == 1, "the permission was asked for, and nothing else"
+    assert runner.comment("/autoresearch stop", permission="admin").returncode == 0
+    assert runner.github.runs[0]["conclusion"] == "cancelled" and "**done**: cancelled" in runner.answer()
+
+
+@ONE_JOB
+def test_the_body_that_a_night_ends_in_shows_commands_that_work(runner: Runner) -> None:
+    assert runner.dispatch(experiments=6).returncode == 0
+    env = {**runner.project.env, "GITHUB_API_URL": runner.github.url, "GITHUB_REPOSITORY": "o/r", "GITHUB_TOKEN": TOKEN}
+    for number, script in enumerate(blocks(runner.github.pulls[0]["body"])):
+        git(runner.place, "clone", "-q", f"file://{runner.origin}", f"clone{number}")
+        done = run_block(script, runner.place / f"clone{number}", env)
+        assert done.returncode == 0, f"{script}\n{done.stdout}{done.stderr}"
 
 
 @pytest.mark.parametrize("runner", [False], indirect=True, ids=["one job pushes"])
@@ -232,8 +328,8 @@ def test_a_command_that_can_not_be_carried_out_is_answered(runner: Runner) -> No
         done = runner.comment(text, permission="write", is_fork=is_fork, branch=branch)
         assert done.returncode != 0 and answer in done.stdout
         last = runner.asked.splitlines()[-1]
-        assert last.startswith("pr comment 1 --repo o/r --body autoresearch: ") and answer in last
-    assert "workflow run" not in runner.asked
+        assert last.startswith("pr comment 1 --repo o/r --body ❌ **refused**: ") and answer in last
+    assert runner.github.dispatches == []
 
 
 @pytest.mark.parametrize("runner", [False], indirect=True, ids=["one job pushes"])

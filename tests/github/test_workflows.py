@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,6 @@ import yaml
 
 from pytest_autoresearch.errors import ConfigError
 from pytest_autoresearch.github.setup import NAMES, workflows, write_workflows
-from tests.github.fake_github import TOKEN, FakeGitHub, Fault
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted((ROOT / ".github/workflows").glob("*.yml"))
@@ -126,71 +123,6 @@ def test_a_reviewers_command_is_matched_as_a_whole(comment: str, heard: str | No
     workflow = yaml.safe_load((ROOT / ".github/workflows/commands.yml").read_text("utf-8"))
     script = workflow["jobs"]["command"]["steps"][0]["run"]
     line = next(line.removesuffix("||") for line in script.splitlines() if "COMMENT%%" in line)
-    read = 'read -r verb argument <<< "${BASH_REMATCH[1]}"; echo "$verb $argument"'
+    read = 'echo "${BASH_REMATCH[1]}"'
     done = subprocess.run(["bash", "-ec", f"{line}\n{read}"], env={"COMMENT": comment}, capture_output=True, text=True)
     assert (done.stdout.strip() or None) == heard and (done.returncode == 0) == (heard is not None)
-
-
-GH = """#!{python}
-# As gh is, for two of its commands.
-import json, os, subprocess, sys, urllib.request
-def call(method, path):
-    url = os.environ["URL"] + "/repos/" + os.environ["GH_REPO"] + "/actions/" + path
-    request = urllib.request.Request(url, method=method, headers={{"Authorization": "token " + os.environ["GH_TOKEN"]}})
-    return json.load(urllib.request.urlopen(request))
-option = dict(zip(sys.argv[1:], sys.argv[2:]))
-if sys.argv[1:3] == ["run", "cancel"]:
-    call("POST", "runs/" + sys.argv[3] + "/cancel")
-elif sys.argv[1:3] == ["run", "list"]:
-    found = call("GET", "workflows/" + option["--workflow"] + "/runs?per_page=" + option["--limit"])["workflow_runs"]
-    known = {{"databaseId": "id", "displayTitle": "display_title", "status": "status"}}
-    rows = [{{name: run[known[name]] for name in option["--json"].split(",")}} for run in found]
-    subprocess.run(["jq", "-r", option["--jq"]], input=json.dumps(rows), text=True, check=True)
-else:
-    sys.exit("what is " + " ".join(sys.argv[1:]))
-"""
-
-
-@pytest.fixture
-def stop(github: FakeGitHub, tmp_path: Path) -> Callable[[], subprocess.CompletedProcess[str]]:
-    """The step that carries out ``/autoresearch stop`` for the tag ``demo``."""
-    if shutil.which("jq") is None:
-        pytest.skip("jq is not installed")
-    (tmp_path / "gh").write_text(GH.format(python=sys.executable))
-    (tmp_path / "gh").chmod(0o755)
-    steps = yaml.safe_load(workflows("a.md", two_jobs=False)["commands.yml"])["jobs"]["command"]["steps"]
-    step = next(step for step in steps if "gh run cancel" in step.get("run", ""))
-    assert step["shell"] == "bash", "then a failure anywhere in a pipe is one"
-    env = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "VERB": "stop", "TAG": "demo"}
-    env |= {"URL": github.url, "GH_TOKEN": TOKEN, "GH_REPO": "o/r"}
-    command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
-    return lambda: subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
-
-
-def test_stop_cancels_what_runs_or_waits_for_this_tag_and_nothing_else(
-    stop: Callable[[], subprocess.CompletedProcess[str]], github: FakeGitHub
-) -> None:
-    def run(number: int, title: str, status: str, workflow: str = "autoresearch.yml") -> dict[str, Any]:
-        return {"id": number, "display_title": title, "status": status, "path": f".github/workflows/{workflow}"}
-
-    github.runs += [
-        run(7, "autoresearch demo", "pending"),
-        run(6, "autoresearch demo", "in_progress"),
-        run(5, "autoresearch demo2", "in_progress"),
-        run(4, "autoresearch demo", "completed"),
-        run(3, "autoresearch demo", "queued"),
-        run(2, "autoresearch demo", "in_progress", "other.yml"),
-    ]
-    done = stop()
-    assert done.returncode == 0, done.stderr
-    cancelled = [path for method, path, _ in github.requests if method == "POST"]
-    assert cancelled == [f"/repos/o/r/actions/runs/{number}/cancel" for number in (7, 6, 3)]
-    assert [run["id"] for run in github.runs if run["status"] == "in_progress"] == [5, 2]
-    assert stop().returncode == 0, "nothing to stop is no error"
-
-
-def test_a_stop_that_github_refuses_is_seen(
-    stop: Callable[[], subprocess.CompletedProcess[str]], github: FakeGitHub
-) -> None:
-    github.faults.append(Fault("GET", "/runs", 403, {"message": "Resource not accessible by integration"}))
-    assert stop().returncode != 0
