@@ -22,13 +22,15 @@ from pytest_autoresearch.github.errands import Commenter, Pusher
 from pytest_autoresearch.github.progress import MARKER
 from pytest_autoresearch.github.remote import environment, open_remote, tip
 from pytest_autoresearch.lab.sandbox import choose
-from pytest_autoresearch.notebook import hold
+from pytest_autoresearch.notebook import hold, orders
 from pytest_autoresearch.notebook.codec import encode
 from pytest_autoresearch.notebook.git import Git
+from pytest_autoresearch.notebook.orders import Answer, Order, Outcome
 from pytest_autoresearch.notebook.record import Note
 from tests.conftest import Project
+from tests.github.conftest import Work
 from tests.github.fake_github import TOKEN, FakeGitHub, Fault, serving
-from tests.notebook.diary import git
+from tests.notebook.diary import NOW, git
 
 pytestmark = pytest.mark.slow  # every test is a session or two of a real pytest
 
@@ -99,6 +101,28 @@ def test_a_push_that_failed_is_tried_again(repository: Git, origin: Path) -> Non
     (origin / "open").touch()
     pusher.close(30)
     assert at(origin, LEDGER) == at(repository.top, LEDGER)
+
+
+def test_what_is_asked_on_the_remote_comes_to_where_the_loop_looks_and_its_answer_goes_back(
+    repository: Git, origin: Path, github: FakeGitHub
+) -> None:
+    opened(github)
+    remote = open_remote(repository, "origin", None)
+    api = GitHubApi("o/r", TOKEN, url=github.url)
+    pusher = Pusher(repository.top, "demo", remote, every=0.05, api=lambda: api)
+    order = Order("comment-7", "drop", "6", "reviewer", 1)
+    orders.hand_over(repository, "origin", "demo", order)
+    wait_until(lambda: orders.waiting(repository, "demo") == [order])
+    assert at(origin, hold.hold_ref("demo")), "others see that a session is at work"
+    with Work(repository.top) as work:
+        note = orders.answer_note(Answer("comment-7", Outcome.DONE, "0006 is out"), NOW)
+        work.notebook.note(note.kind, note.text)
+    orders.settle(repository, "demo", order)
+    wait_until(lambda: bool(github.comments))
+    assert "✅ **done**: 0006 is out" in github.comments[0]["body"]
+    pusher.close(30)
+    left = git(origin, "for-each-ref", "--format=%(refname)", "refs/autoresearch").splitlines()
+    assert left == [LEDGER] and orders.waiting(repository, "demo") == [], pusher.remarks()
 
 
 def test_a_hanging_push_holds_nobody_up(repository: Git, origin: Path) -> None:
