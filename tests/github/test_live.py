@@ -113,7 +113,7 @@ def test_what_is_asked_on_the_remote_comes_to_where_the_loop_looks_and_its_answe
     order = Order("comment-7", "drop", "6", "reviewer", 1)
     orders.hand_over(repository, "origin", "demo", order)
     wait_until(lambda: orders.waiting(repository, "demo") == [order])
-    assert at(origin, hold.hold_ref("demo")), "others see that a session is at work"
+    wait_until(lambda: git(origin, "for-each-ref", hold.hold_ref("demo")) != "")
     with Work(repository.top) as work:
         note = orders.answer_note(Answer("comment-7", Outcome.DONE, "0006 is out"), NOW)
         work.notebook.note(note.kind, note.text)
