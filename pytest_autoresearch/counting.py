@@ -19,7 +19,7 @@ UNDER_CALLGRIND = (
     "for name in BEST EXPERIMENT SEED TIME_BUDGET; do "
     """name=AUTORESEARCH_$name; export "$name=$(printf %32s "${!name}")"; done; """
     f'export {_FOLDER}="$(mktemp -d)" CODSPEED_ENV=autoresearch PYTHONHASHSEED=0 PYTHONDONTWRITEBYTECODE=1 && '
-    f'valgrind -q --tool=callgrind --instr-atstart=no --vgdb=no --callgrind-out-file="${_FOLDER}/%p"'
+    f'exec valgrind -q --tool=callgrind --instr-atstart=no --vgdb=no --callgrind-out-file="${_FOLDER}/%p"'
 )
 """Goes before the measuring pytest. The count depends on the hashes of strings, and on where objects lie in memory; the
 size of the environment moves them. So both are the same in each run: numbers that differ are padded with blanks."""

@@ -170,8 +170,8 @@ def _measuring_command(item: pytest.Item, metric: object, directory: PurePosixPa
     words += ["-o", "addopts=", *forwarded(config.getini("addopts"), (), own_options(config)), *options_of_runs(config)]
     words.append(f"{item.path.resolve().relative_to(root).as_posix()}::{node_id(item).partition('::')[2]}")
     command = f"{shlex.join(words)} {PRIVATE_CACHE}"
-    if metric == INSTRUCTIONS:
-        command = f"{UNDER_CALLGRIND} {command}"
+    # exec: a shell that waits would hold the output open, and the word that signs it in its environment.
+    command = f"{UNDER_CALLGRIND} {command}" if metric == INSTRUCTIONS else f"exec {command}"
     up = "/".join([".."] * len(directory.parts)) or "."
     where = PurePosixPath(up, root.relative_to(top).as_posix()).as_posix()
     return command if where == "." else f"cd {shlex.quote(where)} && {command}"

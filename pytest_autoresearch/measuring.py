@@ -10,7 +10,6 @@ import os
 import re
 import resource
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -21,16 +20,18 @@ from typing import Any
 
 import pytest
 
+from pytest_autoresearch.apart import run_apart, run_merged
 from pytest_autoresearch.counting import instructions_of
 from pytest_autoresearch.lab.metrics import read_secondary
 from pytest_autoresearch.lab.numbers import parse_number
-from pytest_autoresearch.protocol.marker import direction_of
+from pytest_autoresearch.protocol.marker import MEASURED, NONCE, direction_of
 from pytest_autoresearch.protocol.model import Direction
 
 ASSERTED = "autoresearch_assertion"
 """Reported as 0 when the metric assertion failed on a candidate that was measured all the same."""
 
 BEST = "AUTORESEARCH_BEST"
+PLUGIN = "autoresearch-measuring"
 RECORDED = pytest.StashKey[dict[str, float]]()
 
 
@@ -62,33 +63,32 @@ class ExperimentFixture:
         budget = _said("AUTORESEARCH_TIME_BUDGET")
         self.budget = float(budget) if budget else None
         self._directory, self._record = item.path.parent, record
+        self._start = run_apart if item.config.pluginmanager.hasplugin(PLUGIN) else run_merged
 
     def run(self, command: Sequence[str], *, env: Mapping[str, str] | None = None) -> Run:
         """Run a command in the test file's directory and read the ``name: number`` lines it prints."""
         began = time.monotonic()
-        done = subprocess.run(
-            list(command),
-            cwd=self._directory,
-            env={**os.environ, **(env or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
+        done = self._start(list(command), cwd=self._directory, env={**os.environ, **(env or {})})
         sys.stdout.write(done.stdout.decode("utf-8", "replace"))
         if done.returncode != 0:
             tail = done.stdout.decode("utf-8", "replace").strip().splitlines()[-1:] or [""]
             raise RunFailed(f"{command[0]} ended with exit status {done.returncode}: {tail[0]}")
         metrics = read_secondary(done.stdout, (), metric="")
         for name, value in metrics.items():
-            self._record(name, value)
+            if not MEASURED.fullmatch(name):
+                self._record(name, value)
         return Run(done.stdout.decode("utf-8", "replace"), metrics, time.monotonic() - began)
 
 
 class Measuring:
-    """Registered in the fresh pytest of the workspace: turns what the bodies recorded into METRIC lines."""
+    """Registered in the fresh pytest of the workspace: turns what the bodies recorded into METRIC lines.
+
+    They are signed with the harness's word, so that nobody else's line counts.
+    """
 
     def __init__(self, metric: str) -> None:
         self._metric = metric
+        self._word = os.environ.pop(NONCE, "")
         self._values: dict[str, dict[str, float]] = {}  # by node id; several are the parameter sets of one test
         self._failure = ""
 
@@ -124,7 +124,7 @@ class Measuring:
         for name in common:
             value = geometric_mean([values[name] for values in sets])
             if value is not None:
-                print(f"METRIC {name}={value!r}")
+                print(f"METRIC {name}={value!r} {self._word}".rstrip())
         if self._failure:
             print(self._failure)
         elif self._metric not in common:

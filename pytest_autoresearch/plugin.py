@@ -50,9 +50,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER)
     metric = config.getoption("--autoresearch-measure")
     if metric is not None:
-        from pytest_autoresearch.measuring import Measuring
+        from pytest_autoresearch.measuring import PLUGIN, Measuring
 
-        config.pluginmanager.register(Measuring(metric), "autoresearch-measuring")
+        config.pluginmanager.register(Measuring(metric), PLUGIN)
         if metric == "instructions":
             from pytest_autoresearch.counting import Counting
 

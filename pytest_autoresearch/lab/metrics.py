@@ -100,6 +100,13 @@ def read_log_lines(lines: Sequence[str], name: str) -> float | None:
     return None if report is None else report.value
 
 
+def signed(log: bytes, word: str) -> bytes:
+    """The lines of a log that end with a word that only their author knew, without it."""
+    mark = b" " + word.encode()
+    lines = (line.rstrip() for line in _LINE_END.split(log))
+    return b"\n".join(line.removesuffix(mark) for line in lines if line.endswith(mark))
+
+
 def telling_line(log: bytes) -> str:
     """The line of a failed run's log that tells most: its last Python exception, else its last words."""
     lines = [line for text in _LINE_END.split(log[-65536:]) if (line := one_line(text))]

@@ -5,6 +5,7 @@ Paths are relative to the test file. How the test is run is the caller's to say.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -26,6 +27,12 @@ LOWER_BY_NATURE = ("benchmark.", "duration", "peak_memory", INSTRUCTIONS)
 """Metrics that a marker may name without a direction."""
 
 _OF_METRIC = ("extract", "target", "min_delta", "bounds")
+
+NONCE = "AUTORESEARCH_NONCE"
+"""The variable that has the word by which a measuring pytest signs its numbers; what it starts is not told."""
+
+MEASURED = re.compile(r"duration|cpu_time|peak_memory|peak_mb|instructions|benchmark\..+|autoresearch_.+")
+"""Names of numbers that the harness measures: a program can print them, and it counts for nothing."""
 
 LAYOUT = Amount(0.02, relative=True)
 """By how much a count of instructions may change when code that does the same lies elsewhere in memory."""

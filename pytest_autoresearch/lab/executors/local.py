@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import signal
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ from pytest_autoresearch.lab.metrics import (
     read_extract,
     read_log,
     read_secondary,
+    signed,
     tail,
     telling_line,
 )
@@ -34,6 +36,7 @@ from pytest_autoresearch.lab.sandbox import Choice
 from pytest_autoresearch.lab.watching import Lookout
 from pytest_autoresearch.lab.written import Written
 from pytest_autoresearch.protocol.experiment import Change, FileEntry, Measurement, Place, Reason, Role
+from pytest_autoresearch.protocol.marker import NONCE
 from pytest_autoresearch.text import one_line
 
 LEAST_SPACE = 256 * 1024 * 1024  # bytes; nothing but this gate stops the disk from filling up
@@ -104,6 +107,7 @@ class LocalExecutor:
                 **bench.environment(number=job.number, budget=job.budget, seed=job.seed),
                 **lease.environment,
                 **job.env,
+                **self._word(job),
             }
             written = self._written(bench, job)
             outcome = self._followed(bench, job, environment, lease, observe)
@@ -254,6 +258,8 @@ class LocalExecutor:
     ) -> Measurement:
         """What can be believed of a run that is over; ``reading`` is what the metric's file said, before it settled."""
         log = self._log(bench, outcome)
+        word = environment.get(NONCE)
+        counted = log if word is None else signed(log, word)
         measured = Measurement(
             job.role,
             duration=outcome.duration,
@@ -261,7 +267,7 @@ class LocalExecutor:
             peak_memory=outcome.peak_memory,
             seed=job.seed,
             exit_code=outcome.exit_code,
-            secondary=self._secondary(log, outcome),
+            secondary=self._secondary(counted, outcome),
         )
         failure = failure_of(outcome, log)
         if failure is not None:
@@ -282,7 +288,7 @@ class LocalExecutor:
         if extract is None and metric.file is not None and metric.file.path == RUN_LOG:
             reading = read_file(log, metric.file, metric)
         elif extract is None:
-            reading = reading or read_log(log, metric)
+            reading = reading or read_log(counted, metric)
         else:
             limit = max(job.timeout, SHORTEST_EXTRACT)
             printed = bench.run(extract, environment, timeout=limit, tick=tick, merge_output=False, lease=lease)
@@ -318,11 +324,23 @@ class LocalExecutor:
         bench.workspace.write(self._layout.log, outcome.stdout)
         return outcome.stdout
 
+    def _word(self, job: Job) -> Mapping[str, str]:
+        """What a measuring pytest signs its numbers with: a new word for each run of a marked test's body."""
+        is_body = job.command is None and "::" in self._site.protocol.source
+        return {NONCE: secrets.token_hex(16)} if is_body else {}
+
     def _secondary(self, log: bytes, outcome: Outcome) -> dict[str, float]:
         protocol = self._site.protocol
         found = read_secondary(log, [limit.name for limit in protocol.limits], metric=protocol.metric.name)
-        if outcome.peak_memory is not None:
-            found["peak_mb"] = round(outcome.peak_memory / 1024**2, 3)  # ours, whatever the log says
+        measured = {
+            "peak_mb": None if outcome.peak_memory is None else round(outcome.peak_memory / 1024**2, 3),
+            **({} if "::" in protocol.source else {"duration": outcome.duration, "cpu_time": outcome.cpu_time}),
+        }
+        for name, value in measured.items():  # ours, whatever the log says
+            asked = name == "peak_mb" or name in found or any(limit.name == name for limit in protocol.limits)
+            found.pop(name, None)
+            if asked and value is not None:
+                found[name] = value
         return found
 
 
