@@ -47,10 +47,13 @@ def prepare_for_one_run(config: pytest.Config) -> None:
 def prepare_for_sandbox(config: pytest.Config) -> None:
     """In a run or a guard: no report outside of the repository, where nothing can be written.
 
-    A guard, which is no experiment, calls each benchmark once: that is enough to stay green.
+    A guard, which is no experiment, calls each benchmark once, which is enough to stay green, and keeps its order.
     """
-    if "AUTORESEARCH_EXPERIMENT" not in os.environ and hasattr(config.option, "benchmark_disable"):
-        config.option.benchmark_disable = True
+    if "AUTORESEARCH_EXPERIMENT" in os.environ:
+        return
+    for name, value in (("benchmark_disable", True), ("randomly_reorganize", False)):
+        if hasattr(config.option, name):
+            setattr(config.option, name, value)
     for name in _REPORTS:
         path = getattr(config.option, name, None)
         if isinstance(path, str) and not (config.rootpath / path).resolve().is_relative_to(config.rootpath.resolve()):

@@ -223,9 +223,9 @@ def _gpus(environ: Mapping[str, str], choice: Choice, scratch: Path) -> Iterator
 def cuda_trouble(gpus: Gpus, choice: Choice, scratch: Path) -> str | None:
     """Why a confined run could not compute on a GPU, None if it can. Frameworks fall back to the CPU in silence."""
     from pytest_autoresearch.lab.environment import base_environment
-    from pytest_autoresearch.lab.metrics import telling_line
     from pytest_autoresearch.lab.process import Command, execute
     from pytest_autoresearch.lab.sandbox import View
+    from pytest_autoresearch.lab.telling import telling_line
 
     place, bench = scratch / "cuda", scratch / "workspace"
     place.mkdir()

@@ -23,6 +23,7 @@ from pytest_autoresearch.protocol.options import OPTIONS
 from pytest_autoresearch.protocol.scope import Scope, resolve_paths
 from pytest_autoresearch.protocol.serialise import to_json
 from pytest_autoresearch.protocol.settings import DEFAULT, PROTOCOL, Settings, resolve
+from pytest_autoresearch.research.fitting import refuse_misfit
 
 WIDEST = 100
 LABEL, ORIGIN = 17, 9
@@ -68,7 +69,9 @@ def run(args: argparse.Namespace) -> int:
     if git is not None:
         with git:
             try:
-                scope = resolve_paths(protocol, git.files("HEAD").keys())
+                found = resolve_paths(protocol, git.files("HEAD").keys())
+                refuse_misfit(protocol, git, "HEAD", found.targets)
+                scope = found
             except ConfigError as error:
                 problem = str(error)
     if args.json:

@@ -22,7 +22,6 @@ MOST_SECONDARY = 32
 _REPORTED = re.compile(r"(?:METRIC[ \t]+)?([A-Za-z_][\w./@%-]{0,63})[ \t]*[:=][ \t]*(\S+)", re.ASCII)
 _LINE_END = re.compile(rb"[\r\n]+")
 _SENTENCE_END = re.compile(r"(?<=[0-9\])])[,;]$|(?<=\.[0-9])\.$|(?<=\.[0-9][0-9])\.$|(?<=[0-9]{3})\.$")
-_RAISED = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Warning|Failed)\b(?::.*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +104,6 @@ def signed(log: bytes, word: str) -> bytes:
     mark = b" " + word.encode()
     lines = (line.rstrip() for line in _LINE_END.split(log))
     return b"\n".join(line.removesuffix(mark) for line in lines if line.endswith(mark))
-
-
-def telling_line(log: bytes) -> str:
-    """The line of a failed run's log that tells most: its last Python exception, else its last words."""
-    lines = [line for text in _LINE_END.split(log[-65536:]) if (line := one_line(text))]
-    exception = next((line for line in reversed(lines) if _RAISED.fullmatch(line)), None)
-    return exception or (lines[-1] if lines else "")
 
 
 def tail(log: bytes, lines: int = 20) -> str:

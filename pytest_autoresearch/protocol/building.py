@@ -6,14 +6,18 @@ what was built is never data; a protocol with a compiled target says how it is b
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import PurePosixPath
 
+from pytest_autoresearch.errors import ConfigError
+from pytest_autoresearch.protocol.model import Protocol
+
 COMPILED = frozenset(
-    ".c .cc .cpp .cxx .c++ .m .mm .h .hh .hpp .hxx .inl .pyx .pxd .pxi .rs .f .for .f90 .f95 .f03 .f08 .cu .cuh .go"
-    " .zig .nim .d .swift .kt .java .scala .hs .ml .cr .adb .asm .s".split()
+    ".c .cc .cpp .cxx .c++ .h .hh .hpp .hxx .inl .pyx .pxd .pxi .rs .f .for .f90 .f95 .f03 .f08 .cu .cuh .go"
+    " .zig .nim .swift .kt .java .scala .hs .ml .cr .adb .asm .s".split()
 )
 """Suffixes of sources that do nothing before they are built."""
 
@@ -27,14 +31,16 @@ _BUILDERS = """
     gfortran ifort ifx ghc cabal stack ocamlopt dune nim ldc2 dmd swiftc kotlinc javac mvn mvnw gradle gradlew sbt
     crystal gnatmake nasm cython cythonize maturin f2py build_ext
 """.split()
-_BUILDS = re.compile(
-    r"(?<![\w.+-])(?:"
+_BUILDER = (
+    "(?:"
     + "|".join(map(re.escape, _BUILDERS))
     + r"|cargo\s+(?:\+\S+\s+)?(?:run|build|bench|test|r|b|t)|go\s+(?:run|build|test|install|tool)"
     r"|zig\s+(?:run|build|test|cc|c\+\+)|swift\s+(?:run|build|test)|pip\s+(?:install|wheel)|-m\s+build"
     r"|(?:npm|pnpm|yarn|bun)\s+(?:run\s+)?build)(?![\w+-])"
 )
-"""Commands that build what they run. Importing pyximport, numba or cffi's verify does as well: see `_BY_IMPORT`."""
+_BUILDS = re.compile(rf"(?<![\w.+-]){_BUILDER}")
+_STARTS = re.compile(rf"[\"'`]{_BUILDER}|[\"'`](?:cargo|go|zig)[\"'`]")
+"""Commands that build what they run. Importing pyximport or torch's cpp_extension does as well: see `_BY_IMPORT`."""
 
 _BY_IMPORT = re.compile(r"pyximport|import\s+numba|torch\.utils\.cpp_extension|ffi\.verify|cppyy|load_inline|taichi")
 
@@ -50,15 +56,53 @@ def is_compiled(path: str) -> bool:
 
 
 def is_product(path: str) -> bool:
-    """Whether a file looks like something that a build has made."""
-    return bool(_PRODUCT.search(path)) or not _BUILT_FOLDERS.isdisjoint(PurePosixPath(path).parts[:1])
+    """Whether a file looks like something that a build has made: by its suffix, or a program in a folder of builds."""
+    parts = PurePosixPath(path)
+    return bool(_PRODUCT.search(path)) or (not parts.suffix and not _BUILT_FOLDERS.isdisjoint(parts.parts[:1]))
+
+
+def refuse_stale(protocol: Protocol, targets: Iterable[str], read: Read, paths: Collection[str]) -> None:
+    """ConfigError for a protocol by which every candidate would be measured with the binary of the start.
+
+    ``targets`` and ``paths`` (all of the start commit) are relative to the top, as are the names that ``read`` takes.
+    """
+    compiled = [path for path in targets if is_compiled(path)]
+    if not compiled:
+        return
+    told = suggested(read, paths, compiled[0])
+    as_marker = "::" in protocol.source
+    line = protocol.origins.get("targets")
+    written = f"build={json.dumps(told)}" if as_marker else f"build: {told}"
+    remedy = f"write in the {'marker' if as_marker else 'front matter'}: {written}" if told else "say how with build"
+    product = next((path for path in protocol.data if is_product(path)), None)
+    if product is not None:
+        raise ConfigError(
+            f"data: {product} is built from sources that may change ({compiled[0]}): every candidate would be measured"
+            " with the same binary",
+            file=protocol.source.partition("::")[0],
+            line=protocol.origins.get("data", line),
+            remedy=remedy,
+        )
+    directory = protocol.directory.as_posix()
+    if protocol.build is None and told is not None and not builds([protocol.run], read, directory):
+        raise ConfigError(
+            f"the target {compiled[0]} is compiled, and neither build nor the run builds it: every candidate would be"
+            " measured with the same binary",
+            file=protocol.source.partition("::")[0],
+            line=line,
+            remedy=remedy,
+        )
 
 
 def builds(commands: Iterable[str], read: Read, directory: str = ".") -> bool:
     """Whether one of the commands, or a script of the repository that one names, builds before it runs."""
     for command in commands:
-        for text in (command, *_scripts(command, read, directory)):
-            if _BUILDS.search(text) or _BY_IMPORT.search(text):
+        if _BUILDS.search(command):
+            return True
+        for name, text in _scripts(command, read, directory):
+            # In another language than a shell's a program that is started stands in quotes.
+            form = _STARTS if name.endswith((".py", ".js", ".mjs", ".cjs", ".ts", ".rb", ".pl", ".jl")) else _BUILDS
+            if form.search(text) or _BY_IMPORT.search(text):
                 return True
     return False
 
@@ -73,13 +117,13 @@ def suggested(read: Read, paths: Collection[str], target: str = "") -> str | Non
     return None
 
 
-def _scripts(command: str, read: Read, directory: str) -> Iterator[str]:
-    """The texts of files that a command names, as far as they are small."""
+def _scripts(command: str, read: Read, directory: str) -> Iterator[tuple[str, str]]:
+    """Names and texts of the files that a command names, as far as they are small."""
     for word in re.findall(r"[\w./+-]+", command):
         if "/" in word or "." in word:
             text = read(_join(directory, word))
             if text is not None:
-                yield text
+                yield word, text
 
 
 def _python(read: Read, paths: Collection[str], place: str) -> str | None:

@@ -13,7 +13,7 @@ from pytest_autoresearch.lab.missing import Checkout
 from pytest_autoresearch.lab.reach import home
 from pytest_autoresearch.lab.remedies import Remedy, Symptoms, remedies
 from pytest_autoresearch.notebook.git import Git
-from pytest_autoresearch.protocol.building import suggested
+from pytest_autoresearch.protocol.building import Read, suggested
 from pytest_autoresearch.protocol.experiment import FileEntry
 from pytest_autoresearch.protocol.model import Protocol
 from pytest_autoresearch.research.submodules import GITLINK
@@ -22,6 +22,19 @@ LONGEST_AGAIN = 120.0
 """Seconds: what took longer to fail is not run again to see what it misses."""
 
 LARGEST_SOURCE = 200_000  # bytes of a file that is read for how it is built
+
+
+def reader(git: Git, state: Mapping[str, FileEntry]) -> Read:
+    """Gives the text of a small file of a state by its path."""
+
+    def read(path: str) -> str | None:
+        entry = state.get(path)
+        if entry is None or not entry.mode.startswith("100"):
+            return None
+        data = git.read([entry.blob])[entry.blob]
+        return None if len(data) > LARGEST_SOURCE else data.decode("utf-8", "replace")
+
+    return read
 
 
 @dataclass(frozen=True)
@@ -49,16 +62,9 @@ class Diagnosis:
 
     def read(self, log: str, lookups: tuple[Lookup, ...]) -> tuple[Remedy, ...]:
         """The remedies for what is known already."""
-        build = suggested(self.text, self.state, next((rule.pattern for rule in self.protocol.targets), ""))
+        read = reader(self.git, self.state)
+        build = suggested(read, self.state, next((rule.pattern for rule in self.protocol.targets), ""))
         return remedies(Symptoms(log, self._checkout(), lookups, build))
-
-    def text(self, path: str) -> str | None:
-        """A small file of the state, as text."""
-        entry = self.state.get(path)
-        if entry is None or not entry.mode.startswith("100"):
-            return None
-        data = self.git.read([entry.blob])[entry.blob]
-        return None if len(data) > LARGEST_SOURCE else data.decode("utf-8", "replace")
 
     def _checkout(self) -> Checkout:
         return Checkout(

@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from pytest_autoresearch.lab.metrics import telling_line
+from pytest_autoresearch.lab.telling import telling_line
 from pytest_autoresearch.text import one_line
 
 AFFECTED = "affected"

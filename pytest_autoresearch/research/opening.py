@@ -42,6 +42,7 @@ from pytest_autoresearch.protocol.serialise import digests, fixed, from_json, to
 from pytest_autoresearch.protocol.settings import Settings, resolve
 from pytest_autoresearch.protocol.shadowing import python_paths
 from pytest_autoresearch.report.terminal import Opening
+from pytest_autoresearch.research.fitting import refuse_misfit
 from pytest_autoresearch.research.guards import INI_FILES
 from pytest_autoresearch.research.loop import Parts, Research
 from pytest_autoresearch.research.submodules import Submodules
@@ -66,6 +67,8 @@ def opened(protocol: Protocol, git: Git, settings: Settings, *, hook: Any, watch
         _refuse_changes(session, protocol)
         tracked = git.files(session.start).keys()
         scope = _scope(protocol, git, session.start)
+        if begun is None:  # what has begun has shown that it works
+            refuse_misfit(protocol, git, session.start, scope.targets)
         _refuse_unseen_scripts(settings.agents, protocol, git.top, tracked)
         notebook = stack.enter_context(
             Notebook.open(

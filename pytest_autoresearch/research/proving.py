@@ -18,6 +18,7 @@ from pytest_autoresearch.protocol.scope import resolve_paths
 from pytest_autoresearch.protocol.settings import Settings
 from pytest_autoresearch.research.candidate import Drafts
 from pytest_autoresearch.research.diagnosis import Diagnosis
+from pytest_autoresearch.research.fitting import refuse_misfit
 from pytest_autoresearch.research.opening import NoPlugins, equipped
 from pytest_autoresearch.research.referee import Referee, suite_of
 
@@ -49,6 +50,7 @@ def prove(
     """
     state = git.files("HEAD")
     scope = resolve_paths(protocol, state.keys())
+    refuse_misfit(protocol, git, "HEAD", scope.targets)
     deadline = protocol.deadline or LONGEST
     timeout = deadline if limit is None else min(limit, deadline)
     with equipped(protocol, git, settings, tag=f"proof-{os.getpid()}", scope=scope, hook=NoPlugins()) as lab:

@@ -13,7 +13,6 @@ from pytest_autoresearch.lab.metrics import (
     read_log,
     read_secondary,
     tail,
-    telling_line,
 )
 from pytest_autoresearch.lab.numbers import parse_number
 from pytest_autoresearch.protocol.experiment import Reason
@@ -63,7 +62,6 @@ def test_any_bytes_give_a_value_or_a_failure_with_a_safe_line(data: bytes) -> No
         reading = read(data, METRIC)
         assert (reading.value is None) != (reading.failure is None)
         assert reading.detail.isprintable()
-    assert telling_line(data).isprintable()
 
 
 @pytest.mark.parametrize(
@@ -124,16 +122,6 @@ def test_secondary_metrics_are_the_last_of_their_name_and_a_bounded_number() -> 
     assert found["m99"] == 99
     assert not {"loss", "val_bpb", "m1"} & found.keys()
     assert len(found) == 34
-
-
-def test_the_telling_line_is_the_exception_or_the_last_words() -> None:
-    traceback = (
-        b"Traceback (most recent call last):\n  File x\ntorch.OutOfMemoryError: CUDA out of memory.\nCleaning up\n"
-    )
-    assert telling_line(traceback) == "torch.OutOfMemoryError: CUDA out of memory."
-    assert telling_line(b"KeyError: 'a'\nDuring handling\nValueError: b\n") == "ValueError: b"
-    assert telling_line(b"make: *** [all] Error 1\n\n") == "make: *** [all] Error 1"
-    assert telling_line(b"") == ""
 
 
 def test_the_tail_of_a_log_is_its_last_lines_without_terminal_sequences() -> None:

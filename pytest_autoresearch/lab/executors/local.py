@@ -26,13 +26,13 @@ from pytest_autoresearch.lab.metrics import (
     read_secondary,
     signed,
     tail,
-    telling_line,
 )
 from pytest_autoresearch.lab.offers import offer_for
 from pytest_autoresearch.lab.process import Ending, Outcome
 from pytest_autoresearch.lab.progress import GivenUp, Progress
 from pytest_autoresearch.lab.reach import home
 from pytest_autoresearch.lab.sandbox import Choice
+from pytest_autoresearch.lab.telling import telling_line
 from pytest_autoresearch.lab.watching import Lookout
 from pytest_autoresearch.lab.written import Written
 from pytest_autoresearch.protocol.experiment import Change, FileEntry, Measurement, Place, Reason, Role
@@ -98,7 +98,7 @@ class LocalExecutor:
         bench = self._incumbents if job.role is Role.INCUMBENT else self._main
         failed = bench.prepare(job.state, tick, hides=job.role is not Role.HOLDOUT)
         if failed is not None:
-            reason, words = failure_of(failed, failed.stdout) or (Reason.ERROR, "")
+            reason, words = failure_of(failed, failed.stdout, self._tops(bench)) or (Reason.ERROR, "")
             return Measurement(
                 job.role, failure=reason, detail=f"{BUILDING}{words}", seed=job.seed, log_tail=tail(failed.stdout)
             )
@@ -170,6 +170,9 @@ class LocalExecutor:
         finally:
             for bench in self._benches:
                 bench.lookout = None
+
+    def _tops(self, bench: Bench) -> tuple[str, str]:
+        return str(self._site.top), str(bench.workspace.root)
 
     def _moved(self) -> tuple[tuple[Path, Path], ...]:
         """Where a level without mounts has the checkout."""
@@ -269,7 +272,7 @@ class LocalExecutor:
             exit_code=outcome.exit_code,
             secondary=self._secondary(counted, outcome),
         )
-        failure = failure_of(outcome, log)
+        failure = failure_of(outcome, log, self._tops(bench))
         if failure is not None:
             return replace(measured, failure=failure[0], detail=failure[1], log_tail=tail(log))
         aftermath = settle(
@@ -353,8 +356,11 @@ def _with_offer(measured: Measurement, log: bytes, name: str) -> Measurement:
     return replace(measured, hint=hint, offered=offer.extract if offer.is_sure else None)
 
 
-def failure_of(outcome: Outcome, log: bytes) -> tuple[Reason, str] | None:
-    """Why a command gave nothing to read, None if it ended well. Its own words count less than how it ended."""
+def failure_of(outcome: Outcome, log: bytes, tops: Sequence[str] = ()) -> tuple[Reason, str] | None:
+    """Why a command gave nothing to read, None if it ended well. Its own words count less than how it ended.
+
+    ``tops``: where the repository's files lie for the command.
+    """
     if outcome.ending is Ending.TIMEOUT:
         return Reason.TIMEOUT, f"killed after {outcome.duration:.4g} s"
     if outcome.ending is Ending.MEMORY:
@@ -363,7 +369,7 @@ def failure_of(outcome: Outcome, log: bytes) -> tuple[Reason, str] | None:
         return Reason.ERROR, one_line(outcome.detail)
     if outcome.exit_code == 0:
         return None
-    return Reason.ERROR, _exit_words(outcome, telling_line(log))
+    return Reason.ERROR, _exit_words(outcome, telling_line(log, tops))
 
 
 def _exit_words(outcome: Outcome, line: str) -> str:
