@@ -118,6 +118,11 @@ def read_document(text: str, *, file: str) -> Document:
     return Document(lines, walker.finish())
 
 
+def blocks_of(text: str, *, file: str) -> Iterator[Block]:
+    """The pieces of any Markdown in order, whatever its headings are called. ConfigError as :func:`read_document`."""
+    return _blocks(_tokens(text.split("\n"), file))
+
+
 def upright(blocks: Iterable[Block], fields: Names) -> Iterator[Block]:
     """The same, where tables with a field in every column are turned, so that every row is a field and its value."""
     head: tuple[str, ...] = ()

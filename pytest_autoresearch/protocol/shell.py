@@ -25,6 +25,7 @@ _PROSE_WORDS = frozenset(
     "der die das den dem und von aus mit nach jede jeder alle".split()
 )
 _QUOTES = re.compile(r"'[^']*'|\"(?:\\.|[^\"\\])*\"|(?:^|\s)#.*$", re.MULTILINE)
+_PLACEHOLDER = re.compile(r"(?:^|[\s=])(<[A-Za-z][A-Za-z0-9_-]{0,40}>)(?=\s|$)")
 _CJK = re.compile(r"[\u3000-\u9fff\uff00-\uffef]")
 _PLAIN_WORD = re.compile(r"[(\[]?[^\W\d_][\w'’-]*[)\]]?[.,:;!?]?|[+/&–—-]|[\[(]?[A-Z]+[\])]?")
 _SENTENCE_END = re.compile(r"[^\W\d_]{2}[.!?]$")
@@ -165,6 +166,8 @@ def not_a_command(command: str) -> str:
         return "begins with a prompt: leave `$` and what it printed out"
     if _PYTHON.fullmatch(first):
         return "is Python: save it as a file, and run that"
+    if open_end := _PLACEHOLDER.search(_QUOTES.sub(" ", first)):
+        return f"is unfinished: put a value for {open_end[1]}"
     return "is prose, not a command" if _is_prose(first, is_single=len(lines) == 1) else ""
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_autoresearch.protocol.markdown import load
+from pytest_autoresearch.protocol.model import Direction
 
 if TYPE_CHECKING:
     from tests.conftest import Project
@@ -178,6 +179,33 @@ def test_what_a_session_of_another_tool_lacks_is_needed_first(bare: Project) -> 
     assert done.returncode == 1, done.stdout + done.stderr
     assert "Fill in the target files and the run command in autoresearch.config.md first" in done.stdout
     assert "experiments" not in (bare.root / "autoresearch.config.md").read_text()
+
+
+def test_a_guess_is_never_written_with_exit_status_0(bare: Project) -> None:
+    """Neither the direction nor the command may be wrong without somebody having said so."""
+    bare.write("w.py", "print('wobble: 2')\n")
+    bare.write("program.md", "# w\n\nMetric: `wobble`\n\nLaunch it: `python w.py`\n\nOnly modify `w.py`.\n")
+    bare.commit("theirs")
+    done = bare.cli("init", "--from", ".", "--yes")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "guessed: direction is `lower`: the prompt says neither lower nor higher" in done.stdout
+    assert "--direction …, or --accept-guesses" in done.stdout
+    config = bare.root / "autoresearch.config.md"
+    config.unlink()
+    done = bare.cli("init", "--from", ".", "--yes", "--direction", "higher")
+    assert done.returncode == 0 and "It works: wobble = 2" in done.stdout, done.stdout + done.stderr
+    assert load(config, top=bare.root).metric.direction is Direction.HIGHER
+    config.unlink()
+    assert bare.cli("init", "--from", ".", "--yes", "--accept-guesses").returncode == 0
+
+
+def test_what_is_taken_over_and_does_not_run_is_found_wanting(bare: Project) -> None:
+    bare.write("w.py", "print('other: 2')\n")
+    bare.write("program.md", "# w\n\nGet the lowest `loss`.\n\nLaunch it: `python w.py`\n\nOnly modify `w.py`.\n")
+    bare.commit("theirs")
+    done = bare.cli("init", "--from", ".", "--yes")
+    assert done.returncode == 1 and "The run does not give loss yet" in done.stdout
+    assert "the log reports `other`" in done.stdout
 
 
 def test_init_github_writes_the_workflows_for_the_config(project: Project) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_autoresearch.errors import ConfigError
-from pytest_autoresearch.protocol.imports import PLACEHOLDER, import_session
+from pytest_autoresearch.protocol.importing import PLACEHOLDER, import_session
 from pytest_autoresearch.protocol.markdown import parse
 from pytest_autoresearch.protocol.model import Direction, PathRule
 from pytest_autoresearch.protocol.render import render
@@ -88,7 +88,11 @@ grep "^val_loss:" run.log
 """
 
 
+HERE = ("src/runner.ts", "vitest.config.ts", "package.json", "prepare.py", "train.py")
+
+
 def write(root: Path, files: dict[str, str]) -> Path:
+    files = {**dict.fromkeys(HERE, ""), **files}
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)

@@ -1,0 +1,240 @@
+"""Prompts of other tools, rebuilt from what public repositories have: the facts carry over, and a doubt is a guess."""
+
+# ruff: noqa: E501  (prompts are written as they stand, line by line)
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from pytest_autoresearch.protocol.importing import import_session
+from pytest_autoresearch.protocol.markdown import parse
+from pytest_autoresearch.protocol.model import Direction, Limit
+from pytest_autoresearch.protocol.render import render
+
+LOWER, HIGHER = Direction.LOWER, Direction.HIGHER
+
+
+@dataclass(frozen=True)
+class Case:
+    """Files by path, and what must come out; ``guesses`` are the fields that a person has to confirm."""
+
+    files: dict[str, str]
+    metric: tuple[str, Direction]
+    run: str
+    targets: tuple[str, ...]
+    readonly: tuple[str, ...] = ()
+    guard: tuple[str, ...] = ()
+    guesses: frozenset[str] = frozenset()
+    there: tuple[str, ...] = field(default=())
+
+
+CASES = {
+    "primary as a heading": Case(
+        {
+            "autoresearch.md": "# x\n\n## Objective\n\nBetter.\n\n## Primary Metric\n\n- `mean_ap`\n\nHigher is better.\n\n"
+            "## Secondary Metrics\n\n- `roc_auc`\n- `peak_gb`\n\n## How to Run One Experiment\n\n`./autoresearch.sh`\n\n"
+            "## Files in Scope\n\n- `app/train.py`\n",
+            "autoresearch.sh": "echo METRIC roc_auc=1\necho METRIC mean_ap=2\n",
+            "app/train.py": "",
+        },
+        ("mean_ap", HIGHER), "bash autoresearch.sh", ("app/train.py",), ("autoresearch.sh",),
+    ),
+    "a prelude and bounds": Case(
+        {
+            "autoresearch.md": "# x\n## Metrics\n- **Primary**: `suite_s` (seconds, lower is better) — wall time\n"
+            "- **Secondary**: `tests` (must stay >= 10), `failures` (must stay <= 2)\n\n## How to Run\n```bash\n"
+            "source /opt/chruby.sh && chruby 3.4 && ./autoresearch.sh\n```\nOutputs `METRIC name=number` lines.\n\n"
+            "## Files in Scope\n\n### Helpers (primary targets)\n- `test/helper.rb` — loaded by all\n\n### Core\n- `lib/a.rb`\n\n"
+            "## Off Limits\n- **Do NOT delete tests**\n- `test/fixtures/` — must not be modified\n- `lib/a.rb` — public\n",
+            "autoresearch.sh": "echo METRIC suite_s=1; echo METRIC tests=10\n", "test/helper.rb": "", "lib/a.rb": "",
+            "test/fixtures/x": "",
+        },
+        ("suite_s", LOWER), "source /opt/chruby.sh && chruby 3.4 && bash autoresearch.sh", ("test/helper.rb",),
+        ("test/fixtures/", "lib/a.rb", "autoresearch.sh"),
+    ),
+    "two scripts in one fence": Case(
+        {
+            "autoresearch.md": "# x\n## Metrics\n- **Primary**: `wall_seconds` — total (lower is better) of\n  ```\n"
+            "  time ./tool --all\n  ```\n- **Secondary**:\n  - `peak_rss_mb` — memory\n\n## How to Run\n```bash\n"
+            "./autoresearch.sh        # builds, runs\n./autoresearch.checks.sh # deep\n```\n## Files in Scope\n- `src/a.rs` — loop\n",
+            "autoresearch.sh": "x", "autoresearch.checks.sh": "y", "src/a.rs": "",
+        },
+        ("wall_seconds", LOWER), "bash autoresearch.sh", ("src/a.rs",), ("autoresearch.sh", "autoresearch.checks.sh"),
+        ("bash autoresearch.checks.sh",),
+    ),
+    "its own files are no targets": Case(
+        {
+            "autoresearch.md": "# x\n## Metrics\n- **Primary**: `loss` (unitless, lower is better) — mean\n\n## How to Run\n"
+            "`./autoresearch.sh` — outputs lines.\n\n## Files in Scope\n- `src/d.jl` — model\n- `autoresearch.sh` — harness\n"
+            "- `autoresearch.md` — notes\n",
+            "autoresearch.sh": "x", "src/d.jl": "",
+        },
+        ("loss", LOWER), "bash autoresearch.sh", ("src/d.jl",), ("autoresearch.sh",),
+    ),
+    "codex's plain bullets": Case(
+        {
+            "autoresearch.md": "# x\n## Objective\nBe good.\n\n## Metrics\n- Primary: quality_closed (gaps closed, higher is better)\n"
+            "- Secondary: quality_gap, quality_total\n\n## How to Run\n`bash ./autoresearch.sh` prints `METRIC name=value` lines.\n\n"
+            "## Files in Scope\n- src/q.py\n\n## Off Limits\n- TBD: add off-limits files\n",
+            "autoresearch.sh": "x", "src/q.py": "",
+        },
+        ("quality_closed", HIGHER), "bash autoresearch.sh", ("src/q.py",), ("autoresearch.sh",),
+    ),
+    "can and can not as headings": Case(
+        {
+            "program.md": "# x\n\n## What you CAN do\n\n- Modify `reward.py` — this is the ONLY file you edit. Write `Reward`.\n"
+            "- Use `numpy` operations in `compute()`\n\n## What you CANNOT do\n\n- Modify `train.py`, `prepare.py`, `metrics.py` — they "
+            "are read-only\n- Install new packages\n\n## Goal\n\nGet the highest `task_perf` over the tasks.\n\n## Loop\n\n```\n"
+            "LOOP FOREVER:\n  1. edit reward.py\n  2. git commit -m x\n  3. uv run python prepare.py\n```\n",
+            "reward.py": "", "train.py": "", "prepare.py": "", "metrics.py": "",
+        },
+        ("task_perf", HIGHER), "uv run python prepare.py", ("reward.py",), ("train.py", "prepare.py", "metrics.py"),
+    ),
+    "files listed with words": Case(
+        {
+            "program.md": "# y\n\n## Setup (run once at start)\n1. Read `oracle.py` — this is the immutable oracle. DO NOT EDIT IT.\n"
+            "2. Read `strategy.py` — this is the ONLY file you edit\n3. Ensure data exists: `python oracle.py fetch`\n"
+            "4. Run baseline: `python strategy.py` and record it\n\n## Scoring\nPrimary metric: **avg_sharpe** (higher is better)\n\n"
+            "## The Loop\n1. Edit `strategy.py`\n2. Run eval: `python strategy.py`\n   - If avg_sharpe > best: keep\n\n## Constraints\n"
+            "- Edit ONLY `strategy.py`. Never touch `oracle.py`.\n",
+            "oracle.py": "", "strategy.py": "",
+        },
+        ("avg_sharpe", HIGHER), "python strategy.py", ("strategy.py",), ("oracle.py",),
+    ),
+    "the file in the heading, the name in the output": Case(
+        {
+            "program.md": "# MoE\n\n## Setup\n1. Read:\n   - `harness.py` — fixed: model loading. **Do not modify.**\n   - `bench.py` — "
+            "the ONLY file you edit. Cache.\n4. If not, run: `uv run python scripts/download.py`\n\n## Experimentation\n\nA **fixed "
+            "5-minute generation budget**.\n\n**What you CAN modify in `bench.py`:**\n- Cache size (`k`)\n\n**What you CANNOT modify:**\n"
+            "- `harness.py` — the fixed harness\n\n**The goal: maximize tok/s.** Secondary: minimize peak VRAM.\n\n## Output\n```\n---\n"
+            "tok_per_sec:     4.82\ntotal_seconds:   300.1\n```\nExtract: `grep \"^tok_per_sec:\" run.log`\n\n## Loop\n```\n1. git status\n"
+            "4. uv run python bench.py > run.log 2>&1\n5. grep \"^tok_per_sec:\" run.log\n```\n",
+            "harness.py": "", "bench.py": "",
+        },
+        ("tok/s", HIGHER), "uv run python bench.py", ("bench.py",), ("harness.py",), guesses=frozenset({"metric", "direction"}),
+    ),
+    "a launch command in a fence, edits in words": Case(
+        {
+            "autoresearch.md": "# a\n\n## Mission\n\n- Minimize the final score printed as `final_bpb`.\n\n## Setup\n```bash\n"
+            "git checkout main\n```\n## What You Can Change\n\n- Modify `train_gpt.py`.\n- Override variables.\n\n## What You Must Not Change\n\n"
+            "- Do not edit `data/`.\n\n## Baseline Run\n\nDefault local launch command:\n\n```bash\nmkdir -p logs\n"
+            "torchrun --standalone train_gpt.py > logs/x.log 2>&1\n```\n",
+            "train_gpt.py": "", "data/x": "",
+        },
+        ("final_bpb", LOWER), "mkdir -p logs\ntorchrun --standalone train_gpt.py", ("train_gpt.py",), ("data/",),
+        guesses=frozenset({"metric", "direction"}),
+    ),
+    "autoloop": Case(
+        {
+            ".autoloop/programs/speed.md": "---\nschedule: every 6h\ntimeout-minutes: 40\ntarget-metric: 30\n---\n\n# Speed\n\n## Goal\n\n"
+            "Make the build quick.\n\n## Target\n\nOnly modify these files:\n- `build/core.py` -- the core\n\nDo NOT modify:\n- `bench/run.py`\n\n"
+            "## Evaluation\n\n```bash\npython bench/run.py\n```\n\nPrints:\n\n```json\n{\"build_seconds\": 42.5}\n```\n\nThe metric is "
+            "`build_seconds`. **Lower is better.**\n",
+            "build/core.py": "", "bench/run.py": "",
+        },
+        ("build_seconds", LOWER), "python bench/run.py", ("build/core.py",), ("bench/run.py",),
+    ),
+    "one-line parameters": Case(
+        {
+            "program.md": "/autoresearch\nGoal: Raise the coverage\nScope: src/**/*.ts, tests/\nMetric: coverage % (higher is better)\n"
+            "Verify: npm test -- --coverage | grep \"All files\"\nGuard: npm run types\nIterations: 25\n",
+            "src/a/b.ts": "", "tests/x": "",
+        },
+        ("coverage", HIGHER), 'npm test -- --coverage | grep "All files"', ("src/**/*.ts", "tests/"), (), ("npm run types",),
+        frozenset({"extract"}),
+    ),
+    "evo": Case(
+        {".evo/run_0000/config.json": '{"target": "agent.py", "benchmark": "python bench.py --agent {target}", "metric": "max",'
+         ' "gates": [{"name": "t", "command": "pytest -q"}]}', "agent.py": ""},
+        ("score", HIGHER), "python bench.py --agent agent.py", ("agent.py",), (), ("pytest -q",),
+    ),
+    "evo's command in a document": Case(
+        {"program.md": "# e\n\n```bash\nuv run evo init --target agent.py --benchmark \"python b.py {target}\" --metric min --gate \"make t\"\n"
+         "```\n", "agent.py": ""},
+        ("score", LOWER), "python b.py agent.py", ("agent.py",), (), ("make t",),
+    ),
+    "a metric contract and a benchmark list": Case(
+        {
+            "program.md": "# z\n\n## Metric Contract\n- Name: `p95_ms`\n- Direction: lower\n- Unit: ms\n\n## Benchmark\n- Command: `cargo "
+            "bench --bench core`\n- Runs: 5\n\n## You may edit\n- `src/core.rs`\n- `src/util.rs`\n\n## Off limits\n- `benches/`\n",
+            "src/core.rs": "", "src/util.rs": "", "benches/core.rs": "",
+        },
+        ("p95_ms", LOWER), "cargo bench --bench core", ("src/core.rs", "src/util.rs"), ("benches/",),
+    ),
+    "launch on a line of its own": Case(
+        {
+            "program.md": "# m\n\nLaunch: `cd search && uv run train.py`\n\n**What you CAN do:**\n- Modify `search/train.py`.\n\n**What you "
+            "CANNOT do:**\n- Modify `search/prepare.py`. It is fixed.\n\n**Goal**: Maximize `val_accuracy`.\n",
+            "search/train.py": "", "search/prepare.py": "",
+        },
+        ("val_accuracy", HIGHER), "cd search && uv run train.py", ("search/train.py",), ("search/prepare.py",),
+    ),
+    "nothing says which way": Case(
+        {"program.md": "# n\n\nMetric: `wobble`\n\nLaunch it as: `python w.py`\n\nOnly modify `w.py`.\n", "w.py": ""},
+        ("wobble", LOWER), "python w.py", ("w.py",), guesses=frozenset({"direction"}),
+    ),
+    "two ways at once": Case(
+        {"program.md": "# n\n\nGet the lowest loss.\n\nGet the highest score.\n\nRun it: `python w.py`\n\nOnly modify `w.py`.\n", "w.py": ""},
+        ("loss", LOWER), "python w.py", ("w.py",), guesses=frozenset({"metric", "direction"}),
+    ),
+    "two commands": Case(
+        {"program.md": "# n\n\nGet the lowest loss.\n\nLaunch it: `python a.py`\n\nLaunch it: `python b.py`\n\nOnly modify `a.py`.\n", "a.py": ""},
+        ("loss", LOWER), "python a.py", ("a.py",), guesses=frozenset({"run"}),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_prompt_becomes_the_protocol_that_it_describes(name: str, tmp_path: Path) -> None:
+    case = CASES[name]
+    for path, text in case.files.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    imported = import_session(tmp_path)
+    protocol = imported.protocol
+    assert (protocol.metric.name, protocol.metric.direction) == case.metric
+    assert protocol.run == case.run
+    assert tuple(rule.pattern for rule in protocol.targets) == case.targets
+    assert tuple(rule.pattern for rule in protocol.readonly) == case.readonly
+    assert protocol.guard == case.guard
+    assert {guess.field for guess in imported.guesses} == case.guesses
+    assert parse(render(protocol), file="autoresearch.config.md") == protocol
+
+
+def test_bounds_on_printed_numbers_become_limits_and_the_rest_is_kept(tmp_path: Path) -> None:
+    for path, text in CASES["a prelude and bounds"].files.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text)
+    protocol = import_session(tmp_path).protocol
+    assert protocol.limits == (Limit("tests", at_least=10.0),)  # the script prints no `failures`
+    assert "failures" in protocol.notes and "Off Limits: **Do NOT delete tests**" in protocol.constraints
+
+
+def test_a_goal_oriented_program_has_a_target(tmp_path: Path) -> None:
+    (tmp_path / "program.md").write_text("---\ntarget-metric: 0.95\n---\n# x\n\nMetric: `acc` (higher is better)\n")
+    assert import_session(tmp_path).protocol.metric.target == 0.95
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["python e.py --model <model_name>", "python e.py {config}", "bash path/to/run.sh", "python YOUR_SCRIPT.py"],
+)
+def test_a_command_with_a_placeholder_is_said_to_be_unfinished(tmp_path: Path, command: str) -> None:
+    (tmp_path / "program.md").write_text(f"# x\n\nLaunch it: `{command}`\n\nGet the highest score.\n")
+    imported = import_session(tmp_path)
+    assert imported.protocol.run == command
+    assert f"Run Command: `{command}` is unfinished" in "\n".join(imported.unmapped)
+
+
+def test_sections_that_have_a_meaning_here_do_not_become_one(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("")
+    (tmp_path / "autoresearch.sh").write_text("echo METRIC t=1\n")
+    (tmp_path / "autoresearch.md").write_text(
+        "# x\n## Metrics\n- **Primary**: `t` (lower is better)\n## How to Run\n`./autoresearch.sh`\n## Files in Scope\n- `a.py`\n"
+        "## Notes\nx\n## Branch\nfeature/other\n## Guard\nAll of it.\n## History\n### Metric\nold\n**Guard**: see above\n# Limits\nnone really known\n"
+    )
+    protocol = import_session(tmp_path).protocol
+    assert parse(render(protocol), file="autoresearch.config.md") == protocol
+    assert protocol.guard == () and protocol.tag is None and protocol.metric.name == "t"
