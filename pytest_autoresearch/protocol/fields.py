@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from pytest_autoresearch.protocol.amounts import parse_limit, parse_memory, percent
 from pytest_autoresearch.protocol.durations import parse_duration, parse_float
+from pytest_autoresearch.protocol.knobs import knob_entries
 from pytest_autoresearch.protocol.model import Holdout, Limit
 from pytest_autoresearch.protocol.options import OPTIONS
 from pytest_autoresearch.protocol.shell import not_a_command
@@ -122,6 +123,13 @@ def read_keys(values: Mapping[Any, Any]) -> tuple[dict[str, Any], dict[str, Any]
             raise
         lines[key.field] = getattr(name, "line", 0)
     return fields, options, lines
+
+
+def _knobs(value: object) -> tuple[str, ...]:
+    try:
+        return knob_entries(value)
+    except ValueError as error:
+        raise BadValue(str(error), value) from None
 
 
 def _environment(value: object) -> dict[str, str]:
@@ -249,7 +257,7 @@ KEYS: dict[str, Key] = {
     "network": Key("network", parsed(parse_bool)),
     "memory": Key("memory_mb", parsed(parse_memory)),
     "git": Key("git_throwaway", _git),
-    "knobs": Key("knobs", each(as_text)),
+    "knobs": Key("knobs", _knobs),
     "one_variable": Key("one_variable", parsed(parse_bool)),
     "progress": Key("progress", as_text),
     "budget": Key("budget_soft", _soft),

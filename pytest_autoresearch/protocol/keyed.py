@@ -19,6 +19,7 @@ from pytest_autoresearch.protocol.fields import KEYS, BadValue
 from pytest_autoresearch.protocol.frontmatter import Text
 from pytest_autoresearch.protocol.frontmatter import read as read_yaml
 from pytest_autoresearch.protocol.keynames import is_guarding, is_loose, key_of
+from pytest_autoresearch.protocol.knobs import rule_of
 from pytest_autoresearch.protocol.paths import read_paths
 from pytest_autoresearch.protocol.shell import (
     names_a_program,
@@ -329,6 +330,20 @@ def _words(blocks: Sequence[Block], what: str, file: str) -> list[Text]:
     return found
 
 
+def _knobs(blocks: Sequence[Block], what: str, file: str) -> list[Text]:
+    """One entry a line, a range or choices behind its name; a line of bare names is several."""
+    found: list[Text] = []
+    for text, line, _ in _lines(blocks):
+        plain = without_remark(text).replace("`", "").strip(" *")
+        rule = rule_of(plain)
+        names = [plain] if rule.choices or rule.low is not None or ":" in plain else plain.split(",")
+        found += [Text(name.strip(" *"), line) for name in names if name.strip(" *")]
+    wordy = next((entry for entry in found if " " in rule_of(entry).name), None)
+    if wordy is not None:
+        raise BadValue(f"{quoted(wordy)} is more than a name", wordy)
+    return found
+
+
 def _scalar(blocks: Sequence[Block], what: str, file: str) -> Text:
     lines = list(_lines(blocks))
     if len(lines) > 1:
@@ -348,7 +363,7 @@ _READERS: dict[str, Callable[[Sequence[Block], str, str], Any]] = {
     "env": _environment,
     "data": _paths,
     "caches": _paths,
-    "knobs": _words,
+    "knobs": _knobs,
     "agents": _words,
     "agent_args": _words,
     "agent_env": _words,

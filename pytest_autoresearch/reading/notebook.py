@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pytest_autoresearch.reading.source import Unread
 
 _PYTHON = "python"
+_PYTHON_MAGICS = ("%%time", "%%capture", "%%prun", "%%memit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +40,17 @@ def read_notebook(data: bytes) -> Notebook:
     metadata = document.get("metadata")
     found = [cell for cell in cells if isinstance(cell, dict)]
     code = tuple(Cell(without_magics(source_of(cell))) for cell in found if cell.get("cell_type") == "code")
-    rest = tuple(
-        (str(cell.get("cell_type")), "" if cell.get("cell_type") == "code" else source_of(cell)) for cell in found
-    )
+    rest = tuple((str(cell.get("cell_type")), _beside_code(cell)) for cell in found)
     return Notebook(_language(metadata if isinstance(metadata, dict) else {}), code, rest)
+
+
+def _beside_code(cell: dict[str, object]) -> str:
+    """The text of a cell that is no code, the magics of one that is."""
+    source = source_of(cell)
+    if cell.get("cell_type") != "code":
+        return source
+    plain = without_magics(source).splitlines()
+    return "\n".join(line for line, kept in zip(source.splitlines(), plain, strict=True) if line != kept)
 
 
 def source_of(cell: dict[str, object]) -> str:
@@ -59,13 +67,16 @@ def without_magics(source: str) -> str:
 
 
 def _blanked(source: str) -> Iterator[str]:
-    lines = source.splitlines(keepends=True)
-    for at, line in enumerate(lines):
-        bare = line.lstrip()
-        if bare.startswith(("%", "!")) or (at == 0 and bare.startswith("?")):
-            yield " " * len(line.rstrip("\r\n")) + line[len(line.rstrip("\r\n")) :]
-        else:
+    other_language = source.startswith("%%") and not source.startswith(_PYTHON_MAGICS)
+    for line in source.splitlines(keepends=True):
+        bare = line.strip()
+        if not other_language and not bare.startswith(("%", "!", "?")):
             yield line
+            continue
+        ends = line[len(line.rstrip("\r\n")) :]
+        indent = line[: len(line) - len(line.lstrip())] if bare else ""
+        room = len(line) - len(ends) - len(indent)
+        yield indent + ("pass" if room > 3 else "").ljust(room) + ends  # in a block a statement has to stand
 
 
 def _language(metadata: dict[str, object]) -> str:

@@ -113,10 +113,11 @@ def test_what_was_changed_beside_the_knobs_says_nothing_of_their_values(tmp_path
     assert asked(one) == asked(other)
 
 
-def test_a_knob_at_zero_without_a_range_stays(tmp_path: Path) -> None:
+def test_a_constant_at_zero_moves_as_far_as_one(tmp_path: Path) -> None:
     files = {"train.py": b"LR = 0.04\nZERO = 0.0\n"}
     done = Session(tmp_path, files, lambda files: 1 / constants(files["train.py"])["LR"], knobs=("LR", "ZERO"))
-    assert {constants(dict(state)["train.py"])["ZERO"] for state in done.run(bayes(), 40).seen} == {0}
+    seen = {constants(dict(state)["train.py"])["ZERO"] for state in done.run(bayes(), 40).seen}
+    assert all(0 <= value <= 1 for value in seen)
 
 
 def test_twenty_knobs_are_all_turned(tmp_path: Path) -> None:

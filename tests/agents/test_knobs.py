@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_autoresearch.agents.search.finders import find_knobs
+from pytest_autoresearch.agents.search.finders import Found, find_knobs, read_knobs
 from pytest_autoresearch.agents.search.finders.choosing import choose
 from pytest_autoresearch.agents.search.knob import (
     Knob,
@@ -82,14 +82,12 @@ def test_constants_come_before_defaults_and_fields_before_the_rest() -> None:
         "BETAS[1]",
         "DROPOUT",
         "FLAG",
+        "ZERO",
+        "ONE",
+        "SCHEDULE",
     ]
     assert [label for label, rank in chosen if rank is Rank.DEFAULT] == ["Config.n_layer", "train.lr", "train.warmup"]
-    assert [label for label, rank in chosen if rank > Rank.DEFAULT] == [
-        "EVAL_INTERVAL",
-        "train.Adam.eps",
-        "train.x",
-        "train.y",
-    ]
+    assert [label for label, rank in chosen if rank > Rank.DEFAULT] == ["train.Adam.eps"]
 
 
 @pytest.mark.parametrize(
@@ -99,24 +97,23 @@ def test_constants_come_before_defaults_and_fields_before_the_rest() -> None:
         ("a.json", '{{"TABLE": {}, "LR": 0.5, "BETAS": [0.9, 0.95]}}'),
     ],
 )
-def test_the_entries_of_a_table_come_last(file: str, text: str) -> None:
+def test_the_entries_of_a_table_are_data(file: str, text: str) -> None:
     table = [[index + 0.5, index + 2] for index in range(10)]
     knobs = choose(find_knobs(file, text.format(table).encode()))
-    assert [knob.label for knob in knobs][:4] == ["LR", "BETAS[0]", "BETAS[1]", "TABLE[0][0]"]
-    assert {knob.rank for knob in knobs[3:]} == {Rank.LITERAL}
+    assert [knob.label for knob in knobs] == ["LR", "BETAS[0]", "BETAS[1]"]
 
 
 def test_seeds_are_never_knobs_even_when_they_are_named() -> None:
-    assert not [knob.label for knob in find_knobs("train.py", TRAIN) if "seed" in knob.label.lower()]
-    with pytest.raises(AgentError, match="no literal is named 'SEED'"):
+    assert not [knob.label for knob in choose(find_knobs("train.py", TRAIN)) if "seed" in knob.label.lower()]
+    with pytest.raises(AgentError, match=r"SEED is closed \(a seed: luck is no improvement\)"):
         choose(find_knobs("train.py", TRAIN), ["SEED"])
 
 
-def test_zero_and_one_are_left_alone_unless_named_or_moved() -> None:
-    knobs = find_knobs("train.py", TRAIN)
-    assert not {"ZERO", "ONE"} & {knob.label for knob in choose(knobs)}
-    assert [knob.label for knob in choose(knobs, ["ZERO: 0..0.5", "ONE"])] == ["ZERO", "ONE"]
-    assert "ONE" in {knob.label for knob in choose(knobs, moved={"ONE"})}
+def test_zero_and_one_are_left_alone_unless_their_name_speaks_for_them_or_they_are_named_or_moved() -> None:
+    knobs = find_knobs("train.py", b"ZERO = 0\ntau = 1.0\nzero = 0\ndef f(gamma=1.0, start=0): g(1, momentum=0.0)\n")
+    assert [knob.label for knob in choose(knobs)] == ["ZERO", "tau", "f.gamma", "f.g.momentum"]
+    assert [knob.label for knob in choose(knobs, ["zero: 0..5", "start"])] == ["zero", "f.start"]
+    assert "zero" in {knob.label for knob in choose(knobs, moved={"zero"})}
 
 
 @pytest.mark.parametrize(
@@ -179,7 +176,8 @@ def test_a_file_that_does_not_parse_has_no_knobs(data: bytes) -> None:
 
 
 def test_a_file_of_unknown_kind_has_no_knobs() -> None:
-    assert find_knobs("train.cpp", b"LR = 0.1\n") == ()
+    assert read_knobs("train.kt", b"LR = 0.1\n") == Found(unread="no reader of Kotlin is known")
+    assert read_knobs("a.png", b"LR = 0.1\n") == Found(unread="a file ending in .png is of no kind that is read")
 
 
 # ── how they move ─────────────────────────────────────────────────────────────────────────────────────────────────
@@ -426,7 +424,7 @@ def test_a_range_without_a_power_of_two_is_about_whole_numbers() -> None:
 
 
 def test_a_text_is_turned_only_where_its_choices_are_said() -> None:
-    source = b"SCHEDULE = 'cosine'\nRATE = 0.5\n"
-    with pytest.raises(AgentError, match=r"SCHEDULE is the text 'cosine'; say what it may be: `SCHEDULE: a\|b\|c`"):
-        choose(find_knobs("a.py", source), ["SCHEDULE"])
+    source = b"SHAPE = 'oval'\nRATE = 0.5\n"
+    with pytest.raises(AgentError, match=r"FORM is the text 'oval'; say what it may be: `FORM: a\|b\|c`"):
+        choose(find_knobs("a.py", source.replace(b"SHAPE", b"FORM")), ["FORM"])
     assert [knob.label for knob in choose(find_knobs("a.py", source), ["*"])] == ["RATE"]

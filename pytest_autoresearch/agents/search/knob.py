@@ -15,6 +15,10 @@ from enum import Enum, IntEnum
 from pytest_autoresearch.agents.search.literals import Value, parse_bool, parse_number, render
 
 
+BY_NAME = "guessed from its name"
+"""A range that says where people look, not where a value must stay."""
+
+
 class Rank(IntEnum):
     """How likely a literal is a knob that matters, the most likely first."""
 
@@ -29,6 +33,7 @@ class Scale(Enum):
 
     LOG = "log"
     LOGIT = "logit"
+    DISCOUNT = "discount"
     LINEAR = "linear"
     EXPONENT = "exponent"
     POWER_OF_TWO = "power of two"
@@ -41,8 +46,9 @@ class Knob:
     """One literal. ``label`` is unique in ``file``; ``start`` and ``end`` are byte offsets of ``text``.
 
     ``style`` is the literal whose notation other values take. ``prefix`` is what stands before the literal when it is
-    shown (``2**``). ``low``, ``high`` and ``choices`` come from the protocol's ``knobs``; without them a number has no
-    bounds.
+    shown (``2**``). ``low``, ``high`` and ``choices`` come from the protocol's ``knobs``, from what the source declares
+    or from the name, and ``bounds`` says from which; without them a number has no bounds. ``closed`` says why the
+    literal is not to be turned, in words for people: it is of the metric, of luck, of the data.
     """
 
     file: str
@@ -58,6 +64,8 @@ class Knob:
     low: float | None = None
     high: float | None = None
     choices: tuple[str, ...] = ()
+    bounds: str = ""
+    closed: str = ""
 
     @property
     def shown(self) -> str:
@@ -73,22 +81,11 @@ class Knob:
 # Below this, neighbouring integers differ enough to be tried: 8 layers may become 10. Above it, only sizes are powers.
 _SMALLEST_POWER = 16
 _PROBABILITY = re.compile(r"prob|beta|momentum|dropout|decay|(?:^|[._])ema(?:$|[._])", re.IGNORECASE)
-_IDLE_WORDS = frozenset(
-    "log logging print verbose debug eval save checkpoint port version timeout workers threads interval every budget"
-    " seconds flops peak".split()
-)
 
 
-def make_knob(
-    file: str, label: str, start: int, text: str, value: Value, rank: Rank, *, prefix: str = ""
-) -> Knob | None:
-    """A knob with the scale that its name and value ask for; None for what is never touched: seeds."""
-    label = re.sub(r"\s+", "_", label)
-    lowered = label.lower()
-    if "seed" in lowered or "random_state" in lowered:
-        return None
-    if rank < Rank.NAMED and _IDLE_WORDS & set(re.split(r"[^a-z]+", lowered)):
-        rank = Rank.NAMED
+def make_knob(file: str, label: str, start: int, text: str, value: Value, rank: Rank, *, prefix: str = "") -> Knob:
+    """A knob with the scale that its name and value ask for."""
+    label = "_".join(label.split())
     scale = Scale.EXPONENT if prefix else _scale(label, value)
     low = 0.0 if prefix == "1<<" else None  # a negative shift is an error
     return Knob(file, label, start, start + len(text.encode()), text, value, rank, scale, text, prefix, low)
@@ -132,6 +129,8 @@ def coordinate(knob: Knob, value: Value) -> float | None:
         return (value - knob.low) / (knob.high - knob.low) * 4 * math.log(2)
     if knob.scale is Scale.LOGIT:
         return math.log(value / (1 - value)) if 0 < value < 1 else None
+    if knob.scale is Scale.DISCOUNT:
+        return -math.log(1 - value) if value < 1 else None
     return math.log(abs(value)) if value and abs(value) < math.inf else None
 
 
@@ -144,6 +143,8 @@ def value_at(knob: Knob, place: float) -> Value | None:
     if knob.scale is Scale.LOGIT:
         probability = _probability(place)
         return _within(knob, probability) if 0 < probability < 1 else None
+    if knob.scale is Scale.DISCOUNT:
+        return _within(knob, round(1 - _rounded(math.exp(-place)), 12))
     if knob.scale is Scale.LINEAR:
         assert knob.low is not None and knob.high is not None
         raw = knob.low + place / (4 * math.log(2)) * (knob.high - knob.low)
@@ -175,7 +176,9 @@ def shifted(knob: Knob, factor: float) -> Value | None:
 
 
 def _within(knob: Knob, value: float) -> int | float:
-    """The value, pulled back to the bounds that the protocol sets."""
+    """The value, pulled back to the bounds that it must not leave."""
+    if knob.bounds == BY_NAME and knob.scale in (Scale.LOG, Scale.POWER_OF_TWO):
+        return math.floor(value) if isinstance(knob.value, int) else float(value)
     if knob.low is not None and value < knob.low:
         value = knob.low
     if knob.high is not None and value > knob.high:
@@ -224,8 +227,8 @@ def relocated(knobs: Iterable[Knob], changes: Iterable[tuple[Knob, Knob]]) -> tu
         if new is not None:
             at = knob.start + shift
             made = make_knob(knob.file, knob.label, at, new.text, new.value, knob.rank, prefix=knob.prefix)
-            assert made is not None
-            moved.append(made)
+            known = {name: getattr(knob, name) for name in ("low", "high", "choices", "bounds", "closed")}
+            moved.append(replace(made, **known))
             shift += made.end - made.start - (knob.end - knob.start)
         else:
             moved.append(replace(knob, start=knob.start + shift, end=knob.end + shift) if shift else knob)

@@ -93,7 +93,7 @@ class Bench:
             return self.space
         for target, data in contents.items():
             if self._contents.get(target) != data:
-                self._found[target] = self._find(target, data)
+                self._found[target] = self._find(target, data, protocol.metric.name)
         self._contents, self._asked = contents, asked
         several = len(contents) > 1
         labels = {name.rpartition(": ")[2] for name in origins}
@@ -109,8 +109,10 @@ class Bench:
         sure = sum(knob.rank < Rank.LITERAL for knob in knobs)
         modelled: dict[str, tuple[Axis, str]] = {}
         for name, knob in zip(names, knobs, strict=True):
-            if len(modelled) == _MOST_MODELLED or (sure > 1 and knob.rank is Rank.LITERAL):
+            if len(modelled) == _MOST_MODELLED:
                 break  # the most likely come first
+            if sure > 1 and knob.rank is Rank.LITERAL:
+                continue
             axis = self._axis(name, knob, origins)
             if axis is not None:
                 modelled[name] = axis, knob.shown
@@ -124,7 +126,7 @@ class Bench:
             tuple(axis.knob.shown for axis in axes),
             briefing.incumbent.commit,
             briefing.protocol.metric.name,
-            bool(briefing.protocol.knobs),
+            any(not entry.startswith("!") for entry in briefing.protocol.knobs),
             briefing.protocol.one_variable,
             briefing.left,
         )
@@ -137,11 +139,11 @@ class Bench:
             self._axes[began] = axis_of(began)
         return self._axes[began]
 
-    def _find(self, target: str, data: bytes) -> tuple[Knob, ...]:
+    def _find(self, target: str, data: bytes, metric: str) -> tuple[Knob, ...]:
         """The knobs of a file; what was only turned here, and kept, needs no parser."""
         if (target, data) in self._turned:
             return relocated(*self._turned[target, data])
-        return find_knobs(target, data)
+        return find_knobs(target, data, metric)
 
     def turn(self, desk: Desk, changes: Sequence[Change]) -> bool:
         """Turn these knobs in the workspace, unless that is a state that was tried."""

@@ -4,37 +4,66 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
+from pytest_autoresearch.agents.search.finders.cells import notebook_knobs
+from pytest_autoresearch.agents.search.finders.closing import closed
+from pytest_autoresearch.agents.search.finders.code import code_knobs
 from pytest_autoresearch.agents.search.finders.python import python_knobs
 from pytest_autoresearch.agents.search.finders.settings import json_knobs, plain_knobs, toml_knobs, yaml_knobs
 from pytest_autoresearch.agents.search.knob import Knob, Rank
+from pytest_autoresearch.reading.door import PYTHON, is_code
+from pytest_autoresearch.reading.source import LARGEST, Unread
 
-Finder = Callable[[str, bytes], tuple[Knob, ...]]
+Finder = Callable[[str, bytes, str], tuple[Knob, ...]]
 
-LARGEST_FILE = 1_000_000  # bytes; what is larger is data, not settings
 _LONGEST_LIST = 16
-_PLAIN_SUFFIXES = ("", ".ini", ".cfg", ".conf", ".cnf", ".env", ".properties", ".params", ".gin", ".sh", ".txt")
+_PLAIN_SUFFIXES = ("", ".ini", ".cfg", ".conf", ".cnf", ".env", ".properties", ".params", ".gin", ".txt")
 _FINDERS: dict[str, Finder] = {
-    ".py": python_knobs,
-    ".json": json_knobs,
-    ".yaml": yaml_knobs,
-    ".yml": yaml_knobs,
+    ".ipynb": notebook_knobs,
+    **dict.fromkeys(PYTHON, python_knobs),
+    **dict.fromkeys((".json", ".jsonc", ".json5"), json_knobs),
+    **dict.fromkeys((".yaml", ".yml"), yaml_knobs),
     ".toml": toml_knobs,
     **dict.fromkeys(_PLAIN_SUFFIXES, plain_knobs),
 }
 
 
-def find_knobs(file: str, data: bytes) -> tuple[Knob, ...]:
-    """Every literal of a file that may be a knob; none when the file does not parse or is of no known kind."""
-    finder = _FINDERS.get(PurePosixPath(file).suffix.lower())
-    if finder is None or len(data) > LARGEST_FILE or b"\0" in data:
-        return ()
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The literals of a file that may be turned and those that are closed; ``unread``: why there can be none."""
+
+    knobs: tuple[Knob, ...] = ()
+    unread: str = ""
+
+
+def read_knobs(file: str, data: bytes, metric: str = "") -> Found:
+    """Every literal of a file that may be a knob. ``metric`` is the name that its value is printed under."""
+    name = PurePosixPath(file)
+    suffix = name.suffix.lower() if name.suffix else ".env" if name.name.startswith(".env") else ""
+    finder = _FINDERS.get(suffix) or (code_knobs if is_code(file) else None)
+    if finder is None:
+        return Found(unread=f"a file ending in {suffix} is of no kind that is read")
+    if len(data) > LARGEST:
+        return Found(unread=f"over {LARGEST // 1_000_000} MB, which is data rather than settings")
+    if b"\0" in data:
+        return Found(unread="it holds zero bytes, as no text does")
     try:
-        return _tables_last(finder(file, data))
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
-        return ()
+        return Found(closed(_tables_last(finder(file, data, metric))))
+    except Unread as error:
+        return Found(unread=str(error))
+    except (ValueError, RecursionError, MemoryError) as error:
+        return Found(unread=f"it does not parse: {_first_line(error)}")
+
+
+def find_knobs(file: str, data: bytes, metric: str = "") -> tuple[Knob, ...]:
+    """The same without the reason."""
+    return read_knobs(file, data, metric).knobs
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or ["nested too deeply"])[0][:120]
 
 
 def _tables_last(knobs: tuple[Knob, ...]) -> tuple[Knob, ...]:

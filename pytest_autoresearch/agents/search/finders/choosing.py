@@ -3,93 +3,164 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
+from pytest_autoresearch.agents.search.finders.closing import may_be_opened
 from pytest_autoresearch.agents.search.knob import Knob, Rank, Scale
 from pytest_autoresearch.agents.search.literals import parse_number
+from pytest_autoresearch.agents.search.ranges import is_known, ranged, tail_of
 from pytest_autoresearch.errors import AgentError
+from pytest_autoresearch.protocol.knobs import KnobRule, rule_of
 
-_CHOICE = re.compile(r"[\w.+/ -]+")
+BY_PROTOCOL = "from `knobs`"
+_LEFT_OUT = "left out by `knobs`"
+_NOT_NAMED = "not among the `knobs`"
+_SECOND = frozenset({"eps", "epsilon", "alpha"})  # known names that seldom decide
 
 
 def choose(knobs: Iterable[Knob], wanted: Iterable[str] = (), moved: Collection[str] = ()) -> tuple[Knob, ...]:
-    """The knobs to turn, the most likely first: those that ``wanted`` names, else every literal that may be one.
+    """The knobs to turn, the most likely first, each with the range that is known of it.
 
-    An entry is ``name``, ``name: lo..hi`` or ``name: a|b|c``; a name is a label, its last part, or a glob of either,
-    with or without ``file:``. 0, 1 and -1 are structure rather than size: they are left alone unless they are named,
-    were reached by a move (``moved`` has labels) or, being 1.0, are a named constant. Raises AgentError for an entry
-    that names nothing or is no such entry.
+    ``wanted`` are entries of the protocol's ``knobs``: where one names a literal, only those are turned, in that order;
+    what is left out (``!name``) is not. A name is a label, its last part, or a glob of them, perhaps after ``file:``.
+    0, 1 and -1 are structure rather than size: without a known name or an UPPER_CASE one they are left alone, unless
+    they are named or were reached by a move (``moved`` has labels). Raises AgentError for an entry that names nothing,
+    or what must not be turned.
     """
-    found, rules = list(knobs), [_rule(entry.strip()) for entry in wanted]
-    if not rules:
-        return tuple(sorted((knob for knob in found if _may_matter(knob, moved)), key=lambda knob: knob.rank))
+    return tuple(knob for knob in judged(knobs, wanted, moved) if not knob.closed)
+
+
+def judged(knobs: Iterable[Knob], wanted: Iterable[str] = (), moved: Collection[str] = ()) -> tuple[Knob, ...]:
+    """All knobs in that order, those that are turned first; the rest says in ``closed`` why it is not."""
+    found, rules = list(knobs), [_rule(entry) for entry in wanted]
+    left_out = {_key(knob) for rule in rules if rule.exclude for knob in _named(rule, found)}
+    naming = [rule for rule in rules if not rule.exclude]
+    if naming:
+        chosen = _by_rules(naming, found, left_out)
+    else:
+        usual = [replace(ranged(knob), closed=_objection(knob, moved)) for knob in found if _key(knob) not in left_out]
+        chosen = {_key(knob): knob for knob in sorted(usual, key=_likelihood) if not knob.closed}
+    rest = [knob for knob in found if _key(knob) not in chosen]
+    other = _NOT_NAMED if naming else "a text without known choices"
+    closed = (
+        replace(knob, closed=_LEFT_OUT if _key(knob) in left_out else _objection(knob, moved) or other) for knob in rest
+    )
+    return (*chosen.values(), *closed)
+
+
+def _by_rules(
+    rules: Sequence[KnobRule], found: Sequence[Knob], left_out: Collection[tuple[str, str]]
+) -> dict[tuple[str, str], Knob]:
     bound: dict[tuple[str, str], Knob] = {}
     for rule in rules:
-        matches = [knob for knob in found if _names(rule.name, knob)]
-        if not matches:
-            close = get_close_matches(rule.name, [knob.label for knob in found], 3, 0.5)
-            hint = f"did you mean {' or '.join(close)}?" if close else "name a constant, a default or a setting"
-            raise AgentError(f"knobs: no literal is named {rule.name!r} in the target files; {hint}")
-        movable = [knob for knob in matches if knob.scale is not Scale.CHOICE or rule.says_more]
-        if not movable:
-            said = f"{rule.name} is the text {matches[0].text}"
+        matches = [knob for knob in _named(rule, found) if _key(knob) not in left_out]
+        opened = [knob for knob in matches if not knob.closed or (_is_exact(rule, knob) and may_be_opened(knob.closed))]
+        if matches and not opened and any(_is_exact(rule, knob) for knob in matches):
+            raise AgentError(f"knobs: {rule.name} is closed ({matches[0].closed}); leave it out of `knobs`")
+        movable = [
+            knob for knob in opened if knob.scale is not Scale.CHOICE or _says_more(rule) or ranged(knob).choices
+        ]
+        if opened and not movable:
+            said = f"{rule.name} is the text {opened[0].text}"
             raise AgentError(f"knobs: {said}; say what it may be: `{rule.name}: a|b|c`")
         for knob in movable:
-            bound.setdefault((knob.file, knob.label), replace(rule.bind(knob), rank=Rank.CONSTANT))
-    return tuple(bound.values())
+            bound.setdefault(_key(knob), replace(_bind(rule, knob), rank=Rank.CONSTANT, closed=""))
+    return bound
 
 
-def _may_matter(knob: Knob, moved: Collection[str]) -> bool:
+def _key(knob: Knob) -> tuple[str, str]:
+    return knob.file, knob.label
+
+
+def _objection(knob: Knob, moved: Collection[str]) -> str:
+    """Why a literal is not turned when nobody names it."""
+    if knob.closed:
+        return knob.closed
     if knob.scale is Scale.CHOICE:
-        return False
+        return "" if ranged(knob).choices else "a text without known choices: `knobs` can say them"
     if knob.scale in (Scale.FLIP, Scale.EXPONENT) or knob.value not in (0, 1, -1) or knob.label in moved:
-        return True
-    return isinstance(knob.value, float) and knob.value != 0 and knob.rank is Rank.CONSTANT
+        return ""
+    structure = isinstance(knob.value, int) and knob.rank is not Rank.CONSTANT and knob.value != 1
+    if is_known(knob.label) or not (knob.rank > Rank.DEFAULT or structure):
+        return ""
+    return "0, 1 or -1 without a known name: structure rather than size"
 
 
-def _names(name: str, knob: Knob) -> bool:
-    forms = knob.label, knob.label.rpartition(".")[2], f"{knob.file}:{knob.label}"
-    return any(form == name or fnmatchcase(form, name) for form in forms)
+def _likelihood(knob: Knob) -> tuple[int, int]:
+    """Constants first, then known names, other defaults, the rest."""
+    weak = "#" in knob.label or tail_of(knob.label) in _SECOND
+    if knob.rank is Rank.CONSTANT and not weak:
+        return -1, 0
+    return int(knob.rank) + weak + (-1 if is_known(knob.label) else 1), int(knob.rank)
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    """One entry of ``knobs``, understood."""
+def _named(rule: KnobRule, found: Sequence[Knob]) -> list[Knob]:
+    matches = [
+        knob for knob in found if any(form == rule.name or fnmatchcase(form, rule.name) for form in _forms(knob))
+    ]
+    if not matches:
+        loose = [knob for knob in found if _loose(rule.name) in map(_loose, _forms(knob))]
+        matches = loose if len({knob.label for knob in loose}) == 1 else []
+    if not matches:
+        close = get_close_matches(rule.name, [form for knob in found for form in _forms(knob)[:2]], 3, 0.5)
+        hint = (
+            f"did you mean {' or '.join(dict.fromkeys(close))}?" if close else "name a constant, a default or a setting"
+        )
+        raise AgentError(f"knobs: no literal is named {rule.name!r} in the target files; {hint}")
+    return matches
 
-    name: str
-    low: float | None = None
-    high: float | None = None
-    choices: tuple[str, ...] = ()
 
-    @property
-    def says_more(self) -> bool:
-        """Whether it is more than a name."""
-        return self.low is not None or bool(self.choices)
+def _forms(knob: Knob) -> tuple[str, str, str]:
+    return knob.label, knob.label.rpartition(".")[2], f"{knob.file}:{knob.label}"
 
-    def bind(self, knob: Knob) -> Knob:
-        """The knob under this rule."""
-        number = isinstance(knob.value, (int, float)) and not isinstance(knob.value, bool)
-        if self.choices:
-            if number and any(parse_number(choice) is None for choice in self.choices):
-                raise AgentError(f"knobs: {knob.label} is a number, {'|'.join(self.choices)} are not; give numbers")
-            return replace(knob, scale=Scale.CHOICE, choices=self.choices)
-        if self.low is None or self.high is None:
-            return knob
-        if not number:
-            raise AgentError(f"knobs: {knob.label} is {knob.text}, which has no range; write `{self.name}: a|b|c`")
-        if self.low < 0 < self.high or (knob.value == 0 and self.low <= 0 <= self.high):
-            return replace(knob, low=self.low, high=self.high, scale=Scale.LINEAR)
-        low, high = _bounds(knob, self.low, self.high)
-        if low > high and knob.scale is Scale.POWER_OF_TWO:  # a range without one is about whole numbers
-            knob = replace(knob, scale=Scale.LOG)
-            low, high = _bounds(knob, self.low, self.high)
-        if low > high:
-            raise AgentError(f"knobs: {knob.label} is a whole number, and none is in {self.low:g}..{self.high:g}")
-        return replace(knob, low=low, high=high)
+
+def _loose(name: str) -> str:
+    """A name as people remember it: ``batch-size`` is ``batch_size``, ``LR`` is ``--lr``."""
+    return name.lower().lstrip("-").replace("-", "_")
+
+
+def _is_exact(rule: KnobRule, knob: Knob) -> bool:
+    return rule.name in _forms(knob) or _loose(rule.name) in map(_loose, _forms(knob))
+
+
+def _says_more(rule: KnobRule) -> bool:
+    return rule.low is not None or bool(rule.choices)
+
+
+def _rule(entry: str) -> KnobRule:
+    try:
+        return rule_of(entry)
+    except ValueError as error:
+        raise AgentError(f"knobs: {error}") from error
+
+
+def _bind(rule: KnobRule, knob: Knob) -> Knob:
+    """The knob under a rule."""
+    number = isinstance(knob.value, (int, float)) and not isinstance(knob.value, bool)
+    if rule.choices:
+        if number and any(parse_number(choice) is None for choice in rule.choices):
+            raise AgentError(f"knobs: {knob.label} is a number, {'|'.join(rule.choices)} are not; give numbers")
+        return replace(knob, scale=Scale.CHOICE, choices=rule.choices, bounds=BY_PROTOCOL)
+    if rule.low is None or rule.high is None:
+        return ranged(knob)
+    if not number:
+        raise AgentError(f"knobs: {knob.label} is {knob.text}, which has no range; write `{rule.name}: a|b|c`")
+    low, high = rule.low, rule.high
+    knob = replace(knob, bounds=BY_PROTOCOL)
+    if rule.scale == "linear" or (low <= 0 and knob.scale is not Scale.EXPONENT):
+        return replace(knob, low=low, high=high, scale=Scale.LINEAR)
+    if rule.scale == "log" and knob.scale is not Scale.EXPONENT:
+        knob = replace(knob, scale=Scale.LOG)
+    low, high = _bounds(knob, rule.low, rule.high)
+    if low > high and knob.scale is Scale.POWER_OF_TWO:  # a range without one is about whole numbers
+        knob = replace(knob, scale=Scale.LOG)
+        low, high = _bounds(knob, rule.low, rule.high)
+    if low > high:
+        raise AgentError(f"knobs: {knob.label} is a whole number, and none is in {rule.low:g}..{rule.high:g}")
+    return replace(knob, low=low, high=high)
 
 
 def _bounds(knob: Knob, low: float, high: float) -> tuple[float, float]:
@@ -102,22 +173,3 @@ def _bounds(knob: Knob, low: float, high: float) -> tuple[float, float]:
     if isinstance(knob.value, int):
         return float(math.ceil(low - 1e-9)), float(math.floor(high + 1e-9))
     return low, high
-
-
-def _rule(entry: str) -> _Rule:
-    if not entry:
-        raise AgentError("knobs: an entry is empty; write `name`, `name: lo..hi` or `name: a|b|c`")
-    name, _, rest = (part.strip() for part in entry.rpartition(":"))
-    if not name or not (".." in rest or "|" in rest):
-        return _Rule(entry)
-    if "|" in rest:
-        choices = tuple(part.strip() for part in rest.split("|"))
-        if not all(map(_CHOICE.fullmatch, choices)):
-            raise AgentError(
-                f"knobs: {entry!r} has a choice that is empty or needs quoting; use letters, digits and ._+/-"
-            )
-        return _Rule(name, choices=choices)
-    low, high = (parse_number(part.strip()) for part in rest.split("..", 1))
-    if low is None or high is None or low >= high:
-        raise AgentError(f"knobs: {entry!r} is no range; write `{name}: 0.001..0.1`, the lower bound first")
-    return _Rule(name, float(low), float(high))

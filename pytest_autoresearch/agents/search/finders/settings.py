@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from pytest_autoresearch.agents.search.finders.declared import remark_of
 from pytest_autoresearch.agents.search.knob import Knob, Rank, make_knob
 from pytest_autoresearch.agents.search.literals import Value, parse_bool, parse_number
 
@@ -23,30 +24,40 @@ if TYPE_CHECKING:
 _Setting = tuple[str, int, str]
 
 
-def json_knobs(file: str, data: bytes) -> tuple[Knob, ...]:
-    """Raises ValueError when the file does not parse, as do all of these."""
-    return _knobs(file, data, _json_settings)
+_LONGEST_TABLE = 64
+"""Entries of a list from which it is data: a million of them cost no more than a look."""
 
 
-def yaml_knobs(file: str, data: bytes) -> tuple[Knob, ...]:
-    return _knobs(file, data, _yaml_settings)
+def json_knobs(file: str, data: bytes, metric: str = "") -> tuple[Knob, ...]:
+    """Also with comments and commas that are too many. Raises ValueError when it does not parse, as do all of these."""
+    return _knobs(file, data, _json_settings, (b"//", b"/*"))
 
 
-def toml_knobs(file: str, data: bytes) -> tuple[Knob, ...]:
-    return _knobs(file, data, _toml_settings)
+def yaml_knobs(file: str, data: bytes, metric: str = "") -> tuple[Knob, ...]:
+    return _knobs(file, data, _yaml_settings, (b" #", b"\t#"))
 
 
-def plain_knobs(file: str, data: bytes) -> tuple[Knob, ...]:
-    return _knobs(file, data, _plain_settings)
+def toml_knobs(file: str, data: bytes, metric: str = "") -> tuple[Knob, ...]:
+    return _knobs(file, data, _toml_settings, (b"#",))
 
 
-def _knobs(file: str, data: bytes, read: Callable[[str], Iterator[_Setting]]) -> tuple[Knob, ...]:
+def plain_knobs(file: str, data: bytes, metric: str = "") -> tuple[Knob, ...]:
+    return _knobs(file, data, _plain_settings, (b"#", b";"))
+
+
+def _knobs(
+    file: str, data: bytes, read: Callable[[str], Iterator[_Setting]], remarks: tuple[bytes, ...]
+) -> tuple[Knob, ...]:
     """Knobs with unique labels and byte offsets; every one is as likely as a named constant."""
     body = data.removeprefix(codecs.BOM_UTF8)
     text = body.decode()
     knobs, labels = [], Counter[str]()
     place, at = 0, len(data) - len(body)
-    for label, start, literal in sorted(read(text), key=lambda setting: setting[1]):
+    found = sorted(read(text), key=lambda setting: setting[1])
+    entries = Counter(label.partition("[")[0] for label, _, _ in found if label.endswith("]"))
+    for label, start, literal in found:
+        if label.endswith("]") and entries[label.partition("[")[0]] > _LONGEST_TABLE:
+            continue
         value = _value(literal)
         if value is None:
             continue
@@ -54,8 +65,8 @@ def _knobs(file: str, data: bytes, read: Callable[[str], Iterator[_Setting]]) ->
         labels[label] += 1
         name = label if labels[label] == 1 else f"{label}#{labels[label]}"
         knob = make_knob(file, name, at, literal, value, Rank.CONSTANT)
-        if knob is not None:
-            knobs.append(knob)
+        declared = remark_of(data, knob.end, value, remarks)
+        knobs.append(declared.bind(knob) if declared else knob)
     return tuple(knobs)
 
 
@@ -75,11 +86,32 @@ def _value(literal: str) -> Value | None:
 # ── JSON ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 _JSON_STRING = r'"[^"\\]*(?:\\.[^"\\]*)*"'
+_JSON_REMARK = re.compile(rf"{_JSON_STRING}|//[^\n]*|/\*")
+_JSON_COMMA = re.compile(rf"{_JSON_STRING}|,(?=\s*[\]}}])")
 _JSON_TOKEN = re.compile(rf'(?P<key>{_JSON_STRING})(?=\s*:)|{_JSON_STRING}|[\[\]{{}},]|[^\s\[\]{{}},:"]+')
+
+
+def _plain_json(text: str) -> str:
+    """JSON of the same length without its comments and the commas before a closing bracket."""
+    pieces, place = [], 0
+    for found in _JSON_REMARK.finditer(text):
+        if found[0][0] == '"' or found.start() < place:
+            continue
+        end = found.end()
+        if found[0] == "/*":
+            end = text.find("*/", end) + 2
+            if end == 1:
+                break
+        blank = "".join("\n" if character == "\n" else " " for character in text[found.start() : end])
+        pieces += [text[place : found.start()], blank]
+        place = end
+    plain = "".join([*pieces, text[place:]])
+    return _JSON_COMMA.sub(lambda found: found[0] if found[0][0] == '"' else " ", plain)
 
 
 def _json_settings(text: str) -> Iterator[_Setting]:
     """Walks the tokens with a stack of open arrays and objects."""
+    text = _plain_json(text)
     json.loads(text)
     label, frames = "", list[tuple[str, int]]()  # a frame: the name it has, elements so far
     for match in _JSON_TOKEN.finditer(text):
@@ -152,10 +184,27 @@ _TOML_TOKEN = re.compile(
 
 def _toml_settings(text: str) -> Iterator[_Setting]:
     """Walks the tokens with a stack of open arrays and inline tables; a header holds until the next one."""
+    error = _toml_error(text)
+    found = list(_toml_walk(text, strict=bool(error)))
+    if error and not found:
+        raise ValueError(error)
+    yield from found
+
+
+def _toml_error(text: str) -> str:
+    """What Python's parser objects to. It knows TOML 1.0 and refuses what 1.1 allows: an inline table over lines."""
     if sys.version_info >= (3, 11):
         import tomllib
 
-        tomllib.loads(text)
+        try:
+            tomllib.loads(text)
+        except (ValueError, RecursionError) as error:
+            return str(error) or "nested too deeply"
+    return ""
+
+
+def _toml_walk(text: str, *, strict: bool) -> Iterator[_Setting]:
+    """With ``strict``, nothing is yielded from what is no TOML of any version by its brackets and lines."""
     header, key, frames = "", "", list[list[str | int]]()  # a frame: "[" or "{", the name it has, elements so far
     expects_value, in_header = False, False
     for kind, start, token in _toml_tokens(text):
@@ -173,6 +222,8 @@ def _toml_settings(text: str) -> Iterator[_Setting]:
             elif token == "[":
                 in_header = True
             elif token in "]}" and frames:
+                if strict and frames[-1][0] != {"]": "[", "}": "{"}[token]:
+                    raise ValueError(f"brackets that do not match at character {start}")
                 frames.pop()
                 expects_value = bool(frames) and frames[-1][0] == "["
             elif token == "," and frames:
@@ -181,7 +232,11 @@ def _toml_settings(text: str) -> Iterator[_Setting]:
         elif expects_value:
             yield _toml_name(header, key, frames), start, token
         else:
+            if strict and key and not key.endswith(".") and not token.startswith(".") and not in_header:
+                raise ValueError(f"no TOML at character {start}")
             key += token.strip("'\"")
+    if strict and frames:
+        raise ValueError("a bracket in it is never closed")
 
 
 def _toml_tokens(text: str) -> Iterator[tuple[str, int, str]]:
@@ -209,7 +264,7 @@ def _toml_name(header: str, key: str, frames: list[list[str | int]]) -> str:
 _LONGEST_LINE = 500
 _SECTION = re.compile(r"[ \t]*\[(?P<name>[^\]\n]+)\]")
 _PAIR = re.compile(
-    r"""[ \t]*(?:export[ \t]+)?(?P<key>[A-Za-z_][\w. -]*?)[ \t]*[=:][ \t]*(?P<value>"[^"\n]*"|'[^'\n]*'|[^\s#;"']+)"""
+    r"""[ \t]*(?:export[ \t]+)?(?P<key>[A-Za-z_][\w./ -]*?)[ \t]*[=:][ \t]*(?P<value>"[^"\n]*"|'[^'\n]*'|[^\s#;"']+)"""
     r"[ \t]*;?[ \t]*(?:[#;].*)?"
 )
 
