@@ -275,14 +275,14 @@ def test_the_grid_stays_where_the_session_began(tmp_path: Path) -> None:
     assert {constants(dict(state)["train.py"])["A"] for state in done.seen} == {0.125, 0.25, 0.5, 1, 2}
 
 
-def test_random_draws_all_knobs_within_a_sixteenth_and_sixteen_times(tmp_path: Path) -> None:
+def test_random_draws_all_knobs_from_the_ranges_that_their_names_speak_for(tmp_path: Path) -> None:
     done = session(tmp_path, lambda files: 1.0).run(search("random"), 200)
     moves = [move for experiment in done.history[1:] for move in experiment.moves or ()]
     widths = [float(move.new) for move in moves if move.name == "WIDTH"]
     rates = [float(move.new) for move in moves if move.name == "LEARNING_RATE"]
-    assert set(widths) <= {4, 8, 16, 32, 128, 256, 512, 1024}
-    assert 0.0025 <= min(rates) < 0.005
-    assert 0.32 < max(rates) <= 0.64
+    assert set(widths) <= {8, 16, 32, 128, 256, 512, 1024}
+    assert 1e-5 <= min(rates) < 1e-4
+    assert 0.1 < max(rates) <= 1
 
 
 # ── cost ──────────────────────────────────────────────────────────────────────────────────────────────────────────

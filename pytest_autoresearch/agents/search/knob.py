@@ -14,7 +14,6 @@ from enum import Enum, IntEnum
 
 from pytest_autoresearch.agents.search.literals import Value, parse_bool, parse_number, render
 
-
 BY_NAME = "guessed from its name"
 """A range that says where people look, not where a value must stay."""
 
