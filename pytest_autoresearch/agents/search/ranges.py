@@ -32,32 +32,28 @@ class _Usual:
     high: float
 
 
-def _usual(names: str, move: _Move, low: float, high: float) -> _Usual:
-    return _Usual(re.compile(names), move, low, high)
-
-
 USUAL = (
-    _usual(r"warm_?up_?(?:frac|ratio|share|prop)|(?:frac|ratio)_?warm_?up", _Move.SHARE, 0.0, 0.5),
-    _usual(r"drop_?out|drop_?path|p_drop|drop_?rate|label_smooth|smoothing", _Move.SHARE, 0.0, 0.7),
-    _usual(r"(?:final|min|end)_lr_?(?:frac|ratio)|warm_?down_?(?:frac|ratio)", _Move.SHARE, 0.0, 1.0),
-    _usual(r"momentum|(?:^|_)betas?_?\d?(?:$|_|\[)|(?:^|_)ema(?:$|_)|polyak", _Move.ODDS, 0.5, 0.999),
-    _usual(r"(?:^|_)(?:gae_?)?lambda_?$|(?:^|_)lam$|discount|(?:^|_)gamma$", _Move.DISCOUNT, 0.8, 0.9999),
-    _usual(r"weight_?decay|(?:^|_)wd(?:$|_)|(?:^|_)l[12](?:$|_)|l[12]_?reg|(?:^|_)alpha$|ridge|regulari|penalty",
+    _Usual(re.compile(r"warm_?up_?(?:frac|ratio|share|prop)|(?:frac|ratio)_?warm_?up"), _Move.SHARE, 0.0, 0.5),
+    _Usual(re.compile(r"drop_?out|drop_?path|p_drop|drop_?rate|label_smooth|smoothing"), _Move.SHARE, 0.0, 0.7),
+    _Usual(re.compile(r"(?:final|min|end)_lr_?(?:frac|ratio)|warm_?down_?(?:frac|ratio)"), _Move.SHARE, 0.0, 1.0),
+    _Usual(re.compile(r"momentum|(?:^|_)betas?_?\d?(?:$|_|\[)|(?:^|_)ema(?:$|_)|polyak"), _Move.ODDS, 0.5, 0.999),
+    _Usual(re.compile(r"(?:^|_)(?:gae_?)?lambda_?$|(?:^|_)lam$|discount|(?:^|_)gamma$"), _Move.DISCOUNT, 0.8, 0.9999),
+    _Usual(re.compile(r"weight_?decay|(?:^|_)wd(?:$|_)|(?:^|_)l[12](?:$|_)|l[12]_?reg|(?:^|_)alpha$|ridge|regulari|penalty"),
            _Move.LOG, 1e-7, 1.0),
-    _usual(r"(?:^|_)(?:lr|learning_?rate|step_?size|eta0?)(?:$|_)|^rate$|^lrate", _Move.LOG, 1e-5, 1.0),
-    _usual(r"batch|minibatch|(?:^|_)bs$|bsz", _Move.WHOLE, 8, 512),
-    _usual(r"width|hidden|units|n_?embd?(?:$|_)|emsize|nhid|d_?model|channels|filters|neurons|(?:^|_)dim(?:$|_)|max_features$"
-           r"|(?:^|_)n[gd]f$|(?:^|_)nz$", _Move.WHOLE, 8, 1024),
-    _usual(r"depth|n_?layers?|blocks$", _Move.WHOLE, 1, 12),
-    _usual(r"n_?heads?(?:$|_)|num_?heads?", _Move.WHOLE, 1, 16),
-    _usual(r"max_leaves|num_leaves|leaf_nodes", _Move.WHOLE, 4, 256),
-    _usual(r"n_estimators|n(?:um)?_trees|rounds?$", _Move.WHOLE, 10, 1000),
-    _usual(r"min_(?:samples|child|data)", _Move.WHOLE, 1, 64),
-    _usual(r"subsample|col_?sample|feature_fraction|bagging_fraction", _Move.SHARE, 0.2, 1.0),
-    _usual(r"(?:^|_)eps(?:ilon)?(?:$|_)", _Move.LOG, 1e-10, 1e-3),
-    _usual(r"prob(?:$|_|ability)|(?:^|_)p_|quantile|cooling", _Move.ODDS, 0.02, 0.98),
-    _usual(r"temperature|(?:^|_)temp$|(?:^|_)tau$|coef(?:$|_|ficient)", _Move.LOG, 0.0, 0.0),
-    _usual(r"clip|max_(?:grad_)?norm", _Move.LOG, 0.05, 20.0),
+    _Usual(re.compile(r"(?:^|_)(?:lr|learning_?rate|step_?size|eta0?)(?:$|_)|^rate$|^lrate"), _Move.LOG, 1e-5, 1.0),
+    _Usual(re.compile(r"batch|minibatch|(?:^|_)bs$|bsz"), _Move.WHOLE, 8, 512),
+    _Usual(re.compile(r"width|hidden|units|n_?embd?(?:$|_)|emsize|nhid|d_?model|channels|filters|neurons|(?:^|_)dim(?:$|_)|max_features$"
+           r"|(?:^|_)n[gd]f$|(?:^|_)nz$"), _Move.WHOLE, 8, 1024),
+    _Usual(re.compile(r"depth|n_?layers?|blocks$"), _Move.WHOLE, 1, 12),
+    _Usual(re.compile(r"n_?heads?(?:$|_)|num_?heads?"), _Move.WHOLE, 1, 16),
+    _Usual(re.compile(r"max_leaves|num_leaves|leaf_nodes"), _Move.WHOLE, 4, 256),
+    _Usual(re.compile(r"n_estimators|n(?:um)?_trees|rounds?$"), _Move.WHOLE, 10, 1000),
+    _Usual(re.compile(r"min_(?:samples|child|data)"), _Move.WHOLE, 1, 64),
+    _Usual(re.compile(r"subsample|col_?sample|feature_fraction|bagging_fraction"), _Move.SHARE, 0.2, 1.0),
+    _Usual(re.compile(r"(?:^|_)eps(?:ilon)?(?:$|_)"), _Move.LOG, 1e-10, 1e-3),
+    _Usual(re.compile(r"prob(?:$|_|ability)|(?:^|_)p_|quantile|cooling"), _Move.ODDS, 0.02, 0.98),
+    _Usual(re.compile(r"temperature|(?:^|_)temp$|(?:^|_)tau$|coef(?:$|_|ficient)"), _Move.LOG, 0.0, 0.0),
+    _Usual(re.compile(r"clip|max_(?:grad_)?norm"), _Move.LOG, 0.05, 20.0),
 )  # fmt: skip
 _SHARE = re.compile(r"frac|ratio|rate$|prob|thresh")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")

@@ -111,4 +111,5 @@ def _closed(knob: Knob, neighbours: int) -> Knob:
 
 def _base(label: str) -> str:
     """The name that the entries of a list share."""
-    return re.sub(r"(?:#\d+|\[\d+\])+$", "", label) if label.endswith("]") or "#" in label else label
+    before, dot, last = label.rpartition(".")
+    return before + dot + last.partition("[")[0].partition("#")[0]
