@@ -54,6 +54,7 @@ class Adapter:
     ``install`` is the command that installs it; ``variables`` are handed over by name when they are set, and one of
     them has to be; ``keep`` is the pattern (grep -E) of the output lines that are read, the rest being chatter that
     could push them out of a bounded log; ``epilogue`` is shell that prints what the program left in its HOME.
+    ``proxied``: it was seen to finish a turn through the allow-list proxy, against the scripted model of the tests.
     """
 
     program: str
@@ -65,6 +66,7 @@ class Adapter:
     home: Callable[[Order], Mapping[str, bytes]] = lambda order: {}
     keep: str = ""
     epilogue: str = ""
+    proxied: bool = False
 
 
 _ANTHROPIC = ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL")
@@ -240,6 +242,7 @@ ADAPTERS: Mapping[str, Adapter] = {
         arguments=_claude,
         read=transcripts.read_claude,
         environment={"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1"},
+        proxied=True,
     ),
     "codex": Adapter(
         program="codex",
@@ -248,6 +251,7 @@ ADAPTERS: Mapping[str, Adapter] = {
         arguments=_codex,
         read=transcripts.read_codex,
         keep=r'^\{"type": ?"(turn\.|error|item\.completed.*"type": ?"(agent_message|error)")',
+        proxied=True,
     ),
     "gemini": Adapter(
         program="gemini",
@@ -257,6 +261,7 @@ ADAPTERS: Mapping[str, Adapter] = {
         read=transcripts.read_gemini,
         environment={"GEMINI_CLI_TRUST_WORKSPACE": "true"},
         home=_gemini_home,
+        proxied=True,
     ),
     "opencode": Adapter(
         program="opencode",
@@ -267,6 +272,7 @@ ADAPTERS: Mapping[str, Adapter] = {
         environment={"OPENCODE_DISABLE_MODELS_FETCH": "1", "OPENCODE_DISABLE_AUTOUPDATE": "1"},
         home=_opencode_home,
         keep=r'^\{"type": ?"(text|step_finish|error)"',
+        proxied=True,
     ),
     "pi": Adapter(
         program="pi",
@@ -277,6 +283,7 @@ ADAPTERS: Mapping[str, Adapter] = {
         environment={"PI_OFFLINE": "1"},
         home=_pi_home,
         keep=r'^\{"type": ?"message_end".*"role": ?"assistant"',
+        proxied=True,
     ),
     "mini": Adapter(
         program="mini",
@@ -291,6 +298,7 @@ ADAPTERS: Mapping[str, Adapter] = {
             "LITELLM_LOCAL_MODEL_COST_MAP": "True",
         },
         epilogue=transcripts.PRINT_TRAJECTORY,
+        proxied=True,
     ),
     "aider": Adapter(
         program="aider",
@@ -300,5 +308,6 @@ ADAPTERS: Mapping[str, Adapter] = {
         read=transcripts.read_aider,
         environment={"LITELLM_LOCAL_MODEL_COST_MAP": "True"},
         home=_aider_home,
+        proxied=True,
     ),
 }

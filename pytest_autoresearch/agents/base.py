@@ -45,6 +45,7 @@ class Turn:
     stderr: bytes
     timed_out: bool
     duration: float
+    refused: tuple[str, ...] = ()
 
 
 class Desk(Interface):
@@ -75,13 +76,15 @@ class Desk(Interface):
         env: Mapping[str, str] | None = None,
         pass_env: Sequence[str] = (),
         network: bool = False,
+        hosts: Sequence[str] | None = None,
         timeout: float | None = None,
         home: Mapping[str, bytes] | None = None,
     ) -> Turn:
         """Run a program in ``directory``, sandboxed for agents; a string runs as ``bash -c``.
 
         ``env`` is added to the allow-list, ``pass_env`` names variables of the supervisor to hand over, ``home`` are
-        files put into the program's fresh HOME. Everything it started is gone when this returns.
+        files put into the program's fresh HOME. ``hosts`` (``name:port``): it reaches these and nothing else, where the
+        lab can see to that; else ``network`` decides. Everything it started is gone when this returns.
         """
 
 
@@ -119,12 +122,23 @@ class Agent(Interface):
 
 @dataclass(frozen=True, slots=True)
 class AgentSettings:
-    """How an agent is set up, from the front matter's ``agent``, ``model``, ``agent_args``, ``prices`` and options."""
+    """How an agent is set up, from the front matter's ``agent``, ``model``, ``agent_args``, ``prices`` and options.
+
+    ``network`` is ``yes``, ``no``, ``model`` (its model's hosts and ``hosts`` alone), or None: the agent's own default.
+    ``limits_hosts``: whether the lab can keep it to hosts at all.
+    """
 
     name: str
     model: str | None = None
     args: tuple[str, ...] = ()
     pass_env: tuple[str, ...] = ()
-    network: bool = True
+    network: str | None = None
+    hosts: tuple[str, ...] = ()
+    limits_hosts: bool = False
     deadline: float = 600.0
     prices: Mapping[str, float] = field(default_factory=dict)
+
+    def reach(self, *, is_proven: bool) -> str:
+        """How far its network goes: as asked for, else to its model where it ``is_proven`` that it works that way."""
+        asked = self.network or ("model" if is_proven else "yes")
+        return "yes" if asked == "model" and not self.limits_hosts else asked

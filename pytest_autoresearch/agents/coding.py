@@ -15,6 +15,7 @@ from pathlib import Path
 from pytest_autoresearch.agents.adapters import ADAPTERS, HOME, PROMPT, Adapter, Order
 from pytest_autoresearch.agents.answer import LONGEST_FAILURE, parse_answer
 from pytest_autoresearch.agents.base import Agent, AgentSettings, Briefing, Desk, Proposal, Turn
+from pytest_autoresearch.agents.hosts import model_hosts, with_refused
 from pytest_autoresearch.agents.transcripts import Said
 from pytest_autoresearch.errors import AgentError
 from pytest_autoresearch.executables import find
@@ -49,6 +50,7 @@ class CodingAgent:
 
     def __init__(self, adapter: Adapter, program: Path, settings: AgentSettings) -> None:
         self.name = settings.name
+        self.network = settings.reach(is_proven=adapter.proxied)
         self._adapter, self._program, self._settings = adapter, program, settings
 
     def propose(self, briefing: Briefing, desk: Desk) -> Proposal:
@@ -62,7 +64,8 @@ class CodingAgent:
             stdin=briefing.text.encode("utf-8", "replace"),
             env=adapter.environment,
             pass_env=tuple(environ),
-            network=settings.network,
+            network=self.network == "yes",
+            hosts=model_hosts(environ, settings.args, settings.hosts) if self.network == "model" else None,
             timeout=settings.deadline,
             home=adapter.home(order),
         )
@@ -73,7 +76,7 @@ class CodingAgent:
             description=answer.description,
             hypothesis=answer.hypothesis,
             usage=priced(said.usage, settings.prices, settings.model),
-            failure=_failure(said, turn, stdout, stderr),
+            failure=with_refused(_failure(said, turn, stdout, stderr), turn.refused),
         )
 
 

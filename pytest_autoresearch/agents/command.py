@@ -6,10 +6,12 @@ the workspace, never from its word.
 
 from __future__ import annotations
 
+import os
 import shlex
 
 from pytest_autoresearch.agents.answer import LONGEST_DESCRIPTION, LONGEST_FAILURE, Answer, is_labelled, parse_answer
 from pytest_autoresearch.agents.base import AgentSettings, Briefing, Desk, Proposal, Turn
+from pytest_autoresearch.agents.hosts import model_hosts, with_refused
 from pytest_autoresearch.errors import AgentError
 from pytest_autoresearch.text import clean, last_words, one_line
 
@@ -23,6 +25,7 @@ class CommandAgent:
 
     def __init__(self, settings: AgentSettings) -> None:
         self.name, self._settings = settings.name, settings
+        self.network = settings.reach(is_proven=False)
         program = settings.name.removeprefix(PREFIX).strip()
         if not program:
             raise AgentError("the agent `command:` names no program; write `command:python propose.py`")
@@ -36,12 +39,20 @@ class CommandAgent:
             stdin=text,
             env={"AUTORESEARCH_EXPERIMENT": str(briefing.number)},
             pass_env=self._settings.pass_env,
-            network=self._settings.network,
+            network=self.network == "yes",
+            hosts=self._hosts() if self.network == "model" else None,
             timeout=self._settings.deadline,
             home={_BRIEFING: text},
         )
         answer = _answer(_text(turn.stdout))
-        return Proposal(answer.description, hypothesis=answer.hypothesis, failure=_failure(turn))
+        return Proposal(
+            answer.description, hypothesis=answer.hypothesis, failure=with_refused(_failure(turn), turn.refused)
+        )
+
+    def _hosts(self) -> tuple[str, ...]:
+        """Where the keys lead that it is handed, and what the config names."""
+        handed = {name: os.environ[name] for name in self._settings.pass_env if os.environ.get(name)}
+        return model_hosts(handed, (self._command,), self._settings.hosts)
 
 
 def words_of(name: str) -> list[str]:

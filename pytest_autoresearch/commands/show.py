@@ -186,9 +186,19 @@ def setting_rows(protocol: Protocol, settings: Settings) -> Iterator[Row]:
             value = format_duration(value)
         origin = _line(protocol.origins.get(field)) if source == PROTOCOL else source
         yield Row(option.name, _plain(value), origin)
-    for name in ("agent_args", "agent_env", "agent_network", "agent_deadline", "prices", "guard_workers"):
+    for name in (
+        "agent_args",
+        "agent_env",
+        "agent_network",
+        "agent_hosts",
+        "agent_deadline",
+        "prices",
+        "guard_workers",
+    ):
         value = getattr(settings, name)
         shown = format_duration(value) if name == "agent_deadline" else _plain(value)
+        if name == "agent_network" and value is None:
+            shown = "model where the agent is known to work so, else yes"
         yield Row(name, shown, _line(protocol.origins.get(name)))
 
 

@@ -49,6 +49,7 @@ class Finished:
     stderr: bytes
     timed_out: bool
     duration: float
+    refused: tuple[str, ...] = ()
     building: bool = False
 
 
@@ -87,10 +88,12 @@ class Executor(Interface):
     """Runs jobs on one workspace slot, one job at a time.
 
     ``workspace`` is where agents edit; ``isolation`` the level it gives, ``refused`` why not more.
+    ``limits_hosts``: an agent can be kept to named hosts.
     """
 
     isolation: str
     refused: tuple[str, ...]
+    limits_hosts: bool
     device: str
     workspace: Path
 
@@ -120,11 +123,15 @@ class Executor(Interface):
         env: Mapping[str, str],
         pass_env: Sequence[str],
         network: bool,
+        hosts: Sequence[str] | None,
         timeout: float,
         home: Mapping[str, bytes],
         tick: Tick,
     ) -> Finished:
-        """Run an agent's program in the workspace's protocol directory; leftovers are swept before this returns."""
+        """Run an agent's program in the workspace's protocol directory; leftovers are swept before this returns.
+
+        ``hosts``: it reaches these alone, where ``limits_hosts``; else ``network`` decides.
+        """
 
     def close(self) -> None:
         """Remove the workspace and everything that was started."""

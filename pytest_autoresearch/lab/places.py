@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pytest_autoresearch.lab.found import opened
 from pytest_autoresearch.lab.removal import DIRECTORY, remove, remove_tree
@@ -96,6 +96,35 @@ def borrowed(workspace: Path) -> Iterator[Callable[[Path, Maker], None]]:
                     os.rmdir(name, dir_fd=directory)
                 elif not os.stat(name, dir_fd=directory).st_size:
                     os.unlink(name, dir_fd=directory)
+
+
+@contextmanager
+def set_aside(workspace: Path, paths: Iterable[PurePosixPath], scratch: Path) -> Iterator[None]:
+    """Nothing is at ``paths`` (relative to the workspace) while this lasts; then what was there is there again.
+
+    What somebody else put in their place meanwhile is removed.
+    """
+    bin_at = workspace.with_name(f"{workspace.name}.bin")
+    with tempfile.TemporaryDirectory(prefix="aside-", dir=scratch) as place:
+        aside = os.open(place, DIRECTORY)
+        moved: list[tuple[PurePosixPath, str]] = []
+        try:
+            for number, path in enumerate(paths):
+                with suppress(OSError), _opened(workspace, Path(path)) as (directory, name):
+                    os.rename(name, str(number), src_dir_fd=directory, dst_dir_fd=aside)
+                    moved.append((path, str(number)))
+            yield
+        finally:
+            for path, kept in moved:
+                for step in [*path.parents][-2::-1]:
+                    with _opened(workspace, Path(step)) as (directory, name):
+                        if not stat.S_ISDIR(_mode(directory, name)):
+                            remove(directory, name, bin_at=bin_at)
+                            make_directory(name, directory)
+                with _opened(workspace, Path(path)) as (directory, name):
+                    remove(directory, name, bin_at=bin_at)
+                    os.rename(kept, name, src_dir_fd=aside, dst_dir_fd=directory)
+            os.close(aside)
 
 
 @contextmanager

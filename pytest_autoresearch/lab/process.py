@@ -85,6 +85,7 @@ class Outcome:
 
     ``duration`` and ``cpu_time`` in seconds, ``peak_memory`` in bytes. ``stdout`` and ``stderr`` are head and tail,
     with a marker line where something was left out; ``total_bytes`` counts all of it. ``detail`` is one line.
+    ``refused`` are the hosts that it was not let to.
     """
 
     ending: Ending
@@ -97,6 +98,7 @@ class Outcome:
     stderr: bytes = b""
     total_bytes: int = 0
     detail: str = ""
+    refused: tuple[str, ...] = ()
 
 
 def execute(

@@ -164,6 +164,7 @@ class Experiment:
     evidence: float | None = None
     threshold: float | None = None
     agent: str = ""
+    agent_network: str = ""
     usage: Usage | None = None
     agent_seconds: float = 0.0
     moves: tuple[Move, ...] | None = None

@@ -17,7 +17,7 @@ from pytest_autoresearch.protocol.model import Holdout, Limit
 from pytest_autoresearch.protocol.options import OPTIONS
 from pytest_autoresearch.protocol.shell import not_a_command
 from pytest_autoresearch.protocol.text import quoted
-from pytest_autoresearch.protocol.values import parse_bool, parse_name, parse_positive_count
+from pytest_autoresearch.protocol.values import parse_bool, parse_host, parse_name, parse_positive_count, parse_reach
 
 
 class BadValue(ValueError):
@@ -242,7 +242,8 @@ KEYS: dict[str, Key] = {
     "agents": Key("agents", each(parsed(parse_name)), True),
     "agent_args": Key("agent_args", each(as_text), True),
     "agent_env": Key("agent_env", each(as_text), True),
-    "agent_network": Key("agent_network", parsed(parse_bool), True),
+    "agent_network": Key("agent_network", parsed(parse_reach), True),
+    "agent_hosts": Key("agent_hosts", each(parsed(parse_host)), True),
     "agent_deadline": Key("agent_deadline", parsed(parse_duration), True),
     "prices": Key("prices", mapping_of(parsed(_price)), True),
     "guard_workers": Key("guard_workers", parsed(parse_positive_count), True),

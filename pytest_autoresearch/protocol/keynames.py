@@ -22,6 +22,7 @@ STRICT: dict[str, str] = {
     "agent_args": "agent args, agent arguments, agent options, agent flags",
     "agent_env": "agent env, agent environment, agent environment variables",
     "agent_network": "agent network, agent network access",
+    "agent_hosts": "agent hosts, agent allowed hosts",
     "agent_deadline": "agent deadline, agent timeout, agent time limit",
     "guard_workers": "guard workers",
     "max_cost": "max cost, maximum cost, cost limit, cost budget, cost cap",

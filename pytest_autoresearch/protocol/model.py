@@ -111,6 +111,7 @@ class Options:
 
     Seconds for ``duration`` and ``agent_deadline`` (one turn of an agent); US dollars for ``max_cost``; ``agents`` has
     one entry unless several take turns; ``agent_env`` names variables that are handed to the agent.
+    ``agent_network`` is ``yes``, ``no`` or ``model``, ``agent_hosts`` what it reaches beside its model's hosts.
     """
 
     agents: tuple[str, ...] | None = None
@@ -118,7 +119,8 @@ class Options:
     model: str | None = None
     prices: Mapping[str, float] | None = None
     agent_env: tuple[str, ...] | None = None
-    agent_network: bool | None = None
+    agent_network: str | None = None
+    agent_hosts: tuple[str, ...] | None = None
     agent_deadline: float | None = None
     judge: str | None = None
     isolation: str | None = None

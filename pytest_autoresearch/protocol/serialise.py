@@ -34,7 +34,7 @@ _SCALARS = (
     *("goal", "run", "budget", "kill_timeout", "budget_soft", "notes", "build", "network", "memory_mb"),
     *("git_throwaway", "one_variable", "progress", "aggregate", "source"),
 )
-_TUPLE_OPTIONS = ("agents", "agent_args", "agent_env")
+_TUPLE_OPTIONS = ("agents", "agent_args", "agent_env", "agent_hosts")
 
 
 def to_json(protocol: Protocol) -> Json:
@@ -71,6 +71,8 @@ def from_json(form: Mapping[str, Any]) -> Protocol:
     scalars: Json = {name: form[name] for name in _SCALARS if name in form}
     lists: Json = {name: tuple(form[name]) for name in _LISTS if name in form}
     options: Json = {n: tuple(v) if n in _TUPLE_OPTIONS else v for n, v in form.get("options", {}).items()}
+    if isinstance(options.get("agent_network"), bool):  # as it was before there was a third value
+        options["agent_network"] = "yes" if options["agent_network"] else "no"
     return Protocol(
         **scalars,
         **lists,

@@ -50,7 +50,8 @@ class Settings:
     seed: int
     agent_args: tuple[str, ...] = ()
     agent_env: tuple[str, ...] = ()
-    agent_network: bool = True
+    agent_network: str | None = None
+    agent_hosts: tuple[str, ...] = ()
     agent_deadline: float = AGENT_DEADLINE
     prices: Mapping[str, float] = field(default_factory=dict)
     guard_workers: int | None = None
@@ -73,7 +74,8 @@ def resolve(cli: Mapping[str, Any], env: Mapping[str, str], options: Options, in
         **values,
         agent_args=options.agent_args or (),
         agent_env=options.agent_env or (),
-        agent_network=options.agent_network is not False,
+        agent_network=options.agent_network,
+        agent_hosts=options.agent_hosts or (),
         agent_deadline=options.agent_deadline or AGENT_DEADLINE,
         prices=options.prices or {},
         guard_workers=options.guard_workers,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -79,6 +80,22 @@ def parse_bool(text: str) -> bool:
     if word in ("no", "false", "off", "0"):
         return False
     raise ValueError(f"`{text.strip()[:60]}` is neither `yes` nor `no`")
+
+
+def parse_reach(text: str) -> str:
+    """How far an agent's network goes: ``yes``, ``no``, or ``model`` for its model's hosts alone."""
+    try:
+        return "model" if text.strip().lower() == "model" else "yes" if parse_bool(text) else "no"
+    except ValueError:
+        raise ValueError(f"`{text.strip()[:60]}` is none of yes, no, model") from None
+
+
+def parse_host(text: str) -> str:
+    """``name``, ``name:port``, or ``*.end`` for every name below; no address, no path."""
+    host = text.strip().lower()
+    if not re.fullmatch(r"(?:\*\.)?(?:[a-z0-9_-]{1,63}\.){0,20}[a-z0-9_-]{1,63}(?::[0-9]{1,5})?", host):
+        raise ValueError(f"`{text.strip()[:60]}` is no host: write `name`, `name:port` or `*.name`, without https://")
+    return host
 
 
 def parse_choice(text: str, choices: tuple[str, ...]) -> str:

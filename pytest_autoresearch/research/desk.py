@@ -46,6 +46,7 @@ class WorkspaceDesk:
         env: Mapping[str, str] | None = None,
         pass_env: Sequence[str] = (),
         network: bool = False,
+        hosts: Sequence[str] | None = None,
         timeout: float | None = None,
         home: Mapping[str, bytes] | None = None,
     ) -> Turn:
@@ -55,11 +56,12 @@ class WorkspaceDesk:
             env=env or {},
             pass_env=pass_env,
             network=network,
+            hosts=hosts,
             timeout=self._deadline if timeout is None else min(timeout, self._deadline),
             home=home or {},
             tick=self._tick,
         )
-        return Turn(done.exit_code, done.stdout, done.stderr, done.timed_out, done.duration)
+        return Turn(done.exit_code, done.stdout, done.stderr, done.timed_out, done.duration, done.refused)
 
 
 def _relative(path: str, directory: PurePosixPath) -> str:

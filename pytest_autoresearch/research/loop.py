@@ -368,6 +368,7 @@ class Research:
                 evidence=ruling.evidence,
                 threshold=ruling.threshold,
                 agent=candidate.agent,
+                agent_network=self.proposer.network_of(candidate.agent),
                 usage=candidate.usage,
                 agent_seconds=candidate.agent_seconds,
                 moves=candidate.moves,

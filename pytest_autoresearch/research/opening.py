@@ -113,7 +113,7 @@ def opened(protocol: Protocol, git: Git, settings: Settings, *, hook: Any, watch
                 lab=lab,
                 workspace=lab.workspace,
                 judge=_judge(protocol, settings, notebook, place),
-                agents=_agents(settings, hook),
+                agents=_agents(settings, hook, limits_hosts=lab.limits_hosts),
                 place=place,
                 watch=watch,
                 told=told,
@@ -240,7 +240,7 @@ def opening_of(research: Research, deselected: int) -> Opening:
     return Opening(
         protocol=parts.protocol,
         tag=parts.session.tag,
-        agent=", ".join(agent.name for agent in parts.agents),
+        agent=", ".join(_with_network(agent, parts) for agent in parts.agents),
         judge=parts.settings.judge,
         isolation=parts.lab.isolation,
         isolation_why=parts.lab.refused,
@@ -250,6 +250,14 @@ def opening_of(research: Research, deselected: int) -> Opening:
         deselected=deselected,
         device=" ".join([parts.lab.device, *parts.place.devices]) if parts.place.devices else "",
     )
+
+
+def _with_network(agent: Agent, parts: Parts) -> str:
+    """The agent, and how far its network goes where it has a program of its own."""
+    network = getattr(agent, "network", "")
+    if network == "yes" and parts.settings.agent_network == "model":
+        network = "yes, since nothing here can keep it to its model"
+    return f"{agent.name} (network: {network})" if network else agent.name
 
 
 def _tag(protocol: Protocol, settings: Settings, known: Sequence[Session]) -> str:
@@ -391,7 +399,7 @@ def _judge(protocol: Protocol, settings: Settings, notebook: Notebook, place: Pl
     return judge
 
 
-def _agents(settings: Settings, hook: Any) -> list[Agent]:
+def _agents(settings: Settings, hook: Any, *, limits_hosts: bool) -> list[Agent]:
     return [
         create(
             AgentSettings(
@@ -400,6 +408,8 @@ def _agents(settings: Settings, hook: Any) -> list[Agent]:
                 args=settings.agent_args,
                 pass_env=settings.agent_env,
                 network=settings.agent_network,
+                hosts=settings.agent_hosts,
+                limits_hosts=limits_hosts,
                 deadline=settings.agent_deadline,
                 prices=settings.prices,
             ),

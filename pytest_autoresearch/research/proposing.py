@@ -80,6 +80,10 @@ class Proposer:
             tree=self._git.tree(incumbent.commit),  # a drop has changed it where it moved the commit
         )
 
+    def network_of(self, name: str) -> str:
+        """How far the network of an agent's program goes; empty for one without."""
+        return next((getattr(agent, "network", "") for agent in self._agents if agent.name == name), "")
+
     def is_exhausted(self, incumbent: str) -> bool:
         """Whether no agent has anything left to propose from this commit."""
         return all(self._spent.get(agent.name) == incumbent for agent in self._agents)

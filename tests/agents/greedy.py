@@ -43,6 +43,7 @@ class FolderDesk:
         env: Mapping[str, str] | None = None,
         pass_env: Sequence[str] = (),
         network: bool = False,
+        hosts: Sequence[str] | None = None,
         timeout: float | None = None,
         home: Mapping[str, bytes] | None = None,
     ) -> Turn:

@@ -30,6 +30,7 @@ class LooseDesk:
         self.directory = directory
         self.targets: Sequence[str] = ("train.py",)
         self.network: bool | None = None
+        self.hosts: Sequence[str] | None = None
         (directory / "train.py").write_text("LR = 0.5\nprint(LR)\n")
 
     def read(self, target: str) -> bytes:
@@ -58,10 +59,11 @@ class LooseDesk:
         env: Mapping[str, str] | None = None,
         pass_env: Sequence[str] = (),
         network: bool = False,
+        hosts: Sequence[str] | None = None,
         timeout: float | None = None,
         home: Mapping[str, bytes] | None = None,
     ) -> Turn:
-        self.network = network
+        self.network, self.hosts = network, hosts
         with tempfile.TemporaryDirectory(dir=self.directory.parent) as fresh:
             for path, data in (home or {}).items():
                 (Path(fresh) / path).parent.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -83,9 +84,21 @@ def test_a_program_that_hangs_is_a_failure(desk: LooseDesk) -> None:
 
 
 def test_the_network_is_what_the_settings_say(desk: LooseDesk) -> None:
-    for network in (True, False):
+    for network in ("yes", "no"):
         create(AgentSettings("command:true", network=network), nobody).propose(briefing(), desk)
-        assert desk.network is network
+        assert desk.network is (network == "yes") and desk.hosts is None
+
+
+def test_a_program_reaches_the_hosts_of_its_keys_and_those_that_are_named(
+    desk: LooseDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    asked = AgentSettings("command:true", network="model", hosts=("example.org",), pass_env=("OPENAI_API_KEY",))
+    agent = create(replace(asked, limits_hosts=True), nobody)
+    agent.propose(briefing(), desk)
+    assert (desk.network, desk.hosts) == (False, ("api.openai.com:443", "example.org"))
+    create(asked, nobody).propose(briefing(), desk)  # where the lab can not see to it
+    assert (desk.network, desk.hosts) == (True, None)
 
 
 @pytest.mark.parametrize("name", ["sweep", "grid", "random", "bayes", "command:./propose.sh --fast"])

@@ -4,36 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from pytest_autoresearch.executables import workspaces
-from pytest_autoresearch.lab.executors.local import LocalExecutor
-from pytest_autoresearch.lab.job import Job, Site
-from pytest_autoresearch.lab.sandbox import Choice, choose
-from pytest_autoresearch.protocol.experiment import FileEntry, Role, blob_id
-from pytest_autoresearch.protocol.model import Direction, Metric, Protocol
+from pytest_autoresearch.lab.sandbox import choose
 from tests.attacks.arena import available
+from tests.attacks.planting import ENTRIES, plant, started_by_a_throwaway_repository
 from tests.conftest import CONFIG, Project
 
-NAMES = (
-    "git",
-    "bwrap",
-    "bash",
-    "sh",
-    "python",
-    "python3",
-    "node",
-    "uname",
-    "ssh",
-    "env",
-    "valgrind",
-    "ldconfig",
-    "pgrep",
-)
 ALONE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}  # there are plugins that start git and uname by name
 LEVELS = ("bwrap", "landlock", "process")
 
@@ -59,42 +42,35 @@ sys.exit(pytest.main())
 """
 
 
-def plant(directory: Path, marker: Path) -> Iterator[tuple[str, str]]:
-    """Programs that tell that they were started, and by which name."""
-    for name in NAMES:
-        yield str(directory / name), f'#!/bin/sh\n/bin/echo {name} >> "{marker}"\nexit 1\n'
-
-
 @pytest.mark.parametrize("level", LEVELS)
-@pytest.mark.parametrize("entry", ["", ".", "bin"])
-def test_a_repository_for_tools_is_not_made_by_a_candidates_own_git(
-    level: str, entry: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sandbox = available(level)
-    if sandbox is None:
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_a_repository_for_tools_is_not_made_by_a_candidates_own_git(level: str, entry: str, tmp_path: Path) -> None:
+    if available(level) is None:
         pytest.skip(f"this machine has no {level}")
-    marker, top = tmp_path / "outside", tmp_path / "repo"
-    top.mkdir()
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    scratch = workspaces() / "session"
-    scratch.mkdir(parents=True)
-    monkeypatch.chdir(top)
-    monkeypatch.setenv("PATH", f"{entry}:{scratch}/workspace:{os.environ['PATH']}")
-    texts = {"train.py": 'import os; print("score:", int(os.path.exists(".git/HEAD")))\n'}
-    for directory in (Path(), Path("bin")):
-        texts |= dict(plant(directory, marker))
-    blobs = {blob_id(text.encode()): text.encode() for text in texts.values()}
-    state = {path: FileEntry("100755", blob_id(text.encode())) for path, text in texts.items()}
-    protocol = Protocol("", Metric("score", Direction.LOWER), (), "python train.py", git_throwaway=True)
-    site = Site(top, scratch, "tag", protocol, lambda ids: blobs, Path(sys.executable).parent)
-    lab = LocalExecutor(site, Choice(sandbox, level))
-    try:
-        for number in (1, 2):  # what an earlier run has left lies there when the second one is prepared
-            measured = lab.measure(Job(Role.CANDIDATE, number, 1, state, 20.0), lambda _: None)
-            assert measured.value == 1.0, measured
-    finally:
-        lab.close()
-    assert not marker.exists(), marker.read_text()
+    assert started_by_a_throwaway_repository(level, entry, tmp_path) == ""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.getuid() != 0, reason="is about becoming another user")
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_normal_user_is_protected_as_root_is(level: str) -> None:
+    python = shutil.which("python3", path="/usr/bin:/bin")
+    if python is None or not shutil.which("setpriv"):
+        pytest.skip("needs setpriv and an interpreter that another user can read")
+    with tempfile.TemporaryDirectory(dir="/tmp") as home:
+        os.chown(home, 65534, 65534)
+        become = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+        environment = {"HOME": home, "TMPDIR": home, "PATH": os.defpath, "PYTHONDONTWRITEBYTECODE": "1"}
+        done = subprocess.run(
+            [*become, python, "-m", "tests.attacks.planting", level],
+            cwd=Path(__file__).parents[2],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    assert set(json.loads(done.stdout).values()) <= {""}
 
 
 def test_the_sandbox_itself_is_not_started_from_the_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

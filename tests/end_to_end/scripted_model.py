@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import ssl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -128,16 +130,18 @@ class ScriptedModel:
 
 
 @contextmanager
-def scripted(script_for: Callable[[str], Script]) -> Iterator[ScriptedModel]:
-    """A model that plays ``script_for(the whole request as text)``."""
+def scripted(
+    script_for: Callable[[str], Script], *, address: str = "127.0.0.1", tls: Path | None = None
+) -> Iterator[ScriptedModel]:
+    """A model that plays ``script_for(the whole request as text)``; ``tls`` holds its key and certificate."""
     model = ScriptedModel()
-    with _serving(_handler(model.requests, script_for)) as model.url:
+    with _serving(_handler(model.requests, script_for), address, tls) as model.url:
         yield model
 
 
-def always(*steps: Step) -> AbstractContextManager[ScriptedModel]:
+def always(*steps: Step, address: str = "127.0.0.1", tls: Path | None = None) -> AbstractContextManager[ScriptedModel]:
     """A model that plays the same script in every conversation."""
-    return scripted(lambda request: steps)
+    return scripted(lambda request: steps, address=address, tls=tls)
 
 
 def by_experiment(scripts: Mapping[int, Script]) -> AbstractContextManager[ScriptedModel]:
@@ -179,13 +183,19 @@ class _Quiet(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def _serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+def _serving(
+    handler: type[BaseHTTPRequestHandler], address: str = "127.0.0.1", tls: Path | None = None
+) -> Iterator[str]:
+    server = ThreadingHTTPServer((address, 0), handler)
+    if tls is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(tls)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     server.daemon_threads = True
     thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
+        yield f"{'https' if tls else 'http'}://{address}:{server.server_address[1]}"
     finally:
         server.shutdown()
         server.server_close()

@@ -15,6 +15,7 @@ import pytest
 from pytest_autoresearch.agents.adapters import ADAPTERS
 from pytest_autoresearch.agents.base import Agent, AgentSettings, Proposal
 from pytest_autoresearch.agents.coding import create
+from pytest_autoresearch.lab.bwrap import find_program
 from tests.agents.loose_desk import LooseDesk, briefing
 from tests.end_to_end.scripted_model import Edit, Say, Shell, Step, always, by_experiment, refusing, scripted
 
@@ -31,6 +32,7 @@ MODELS = {
     "mini": "openai/scripted",
     "aider": "openai/scripted",
 }
+TRUST = ("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "CODEX_CA_CERTIFICATE")
 EVERY_AGENT = pytest.mark.parametrize("name", sorted(ADAPTERS))
 
 
@@ -148,6 +150,28 @@ def test_a_session_records_a_keep_a_discard_a_no_change_an_out_of_scope_and_a_cr
     assert left_running(project) == []
 
 
+@EVERY_AGENT
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.skipif(find_program() is None, reason="needs bubblewrap")
+def test_it_finishes_a_turn_through_the_proxy(name: str, scheme: str, project: Project, tmp_path: Path) -> None:
+    """What :attr:`Adapter.proxied` says: by plain requests, and by tunnels as a real model is reached.
+
+    The address is none that programs reach without a proxy as a matter of course.
+    """
+    asked, tls = settings(name), certificate(project, tmp_path) if scheme == "https" else None
+    front = (f"agent: {name}", f"model: {asked.model}", f"agent_args: {json.dumps(asked.args)}", "isolation: strict")
+    trusting = f"agent_env: {json.dumps(TRUST)}"
+    configure(
+        project, *front, trusting, "agent_deadline: 100s", *([] if ADAPTERS[name].proxied else ["agent_network: model"])
+    )
+    with always(*script(name, Edit("train.py", "RATE = 8.0", "RATE = 4.0")), address="127.0.0.2", tls=tls) as model:
+        shown = run_session(project, model.url, [name], experiments=1)
+    (experiment,) = recorded(project)[1:]
+    assert (experiment["reason"], experiment["agent_network"]) == ("improved", "model"), experiment
+    assert f"{name} (network: model)" in shown
+    assert model.requests
+
+
 def test_a_slip_goes_back_to_its_author_once_within_the_same_experiment(project: Project) -> None:
     configure(project, "agent: claude", "model: scripted")
     slip = script("claude", Edit("train.py", "RATE = 8.0", "RATE = four"), answer="DESCRIPTION: rate four")
@@ -184,6 +208,30 @@ def test_a_cap_on_cost_is_passed_by_one_turn_at_most(project: Project) -> None:
         shown = run_session(project, model.url, ["codex"], experiments=10)
     assert [e["usage"]["cost"] for e in recorded(project)[1:]] == [1.0, 1.0]
     assert "the cost reached 2.00 of 1.50 USD" in shown
+
+
+def certificate(project: Project, tmp_path: Path) -> Path:
+    """Key and certificate of a server at 127.0.0.2, which the project's agents trust from a file in the repository."""
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl")
+    authority, key, leaf = (tmp_path / name for name in ("authority.key", "key.pem", "leaf.pem"))
+    shown, names = project.root / "authority.pem", tmp_path / "names"
+    names.write_text("subjectAltName=IP:127.0.0.2\nbasicConstraints=CA:FALSE\n")  # some refuse an authority as server
+    new = ("req", "-newkey", "rsa:2048", "-nodes")
+    for words in (
+        (*new, "-x509", "-days", "2", "-subj", "/CN=tests", "-keyout", str(authority), "-out", str(shown)),
+        (*new, "-subj", "/CN=127.0.0.2", "-keyout", str(key), "-out", str(tmp_path / "request")),
+        (
+            *("x509", "-req", "-days", "2", "-in", str(tmp_path / "request"), "-extfile", str(names)),
+            *("-CA", str(shown), "-CAkey", str(authority), "-CAcreateserial", "-out", str(leaf)),
+        ),
+    ):
+        subprocess.run(["openssl", *words], cwd=tmp_path, check=True, capture_output=True)
+    project.env |= dict.fromkeys(TRUST, str(shown))
+    project.commit("trust a model")
+    both = tmp_path / "both.pem"
+    both.write_text(key.read_text() + leaf.read_text())
+    return both
 
 
 def configure(project: Project, *front: str) -> None:

@@ -489,6 +489,7 @@ def turn(lab: LocalExecutor, command: str | Sequence[str], **settings: Any) -> F
             "env": {},
             "pass_env": (),
             "network": False,
+            "hosts": None,
             "timeout": 20.0,
             "home": {},
             "tick": lambda _: None,
@@ -503,6 +504,60 @@ def test_an_agent_edits_the_workspace_and_its_edits_are_the_changes(bench: Bench
     done = turn(lab, "cat > train.py; echo tried it; echo aside 1>&2", stdin=b"print(1)\n")
     assert (done.exit_code, done.stdout, done.stderr, done.timed_out) == (0, b"tried it\n", b"aside\n", False)
     assert [(change.path, change.data) for change in lab.changes()] == [("train.py", b"print(1)\n")]
+
+
+def test_an_agent_neither_reads_nor_writes_what_runs_share(bench: Bench, tmp_path: Path) -> None:
+    outside = tmp_path / "ccache"
+    count = f"cat deep/cache/file {outside}/file; echo val_bpb: $(cat deep/cache/* {outside}/* | grep -c x)"
+    lab = bench.executor(
+        f"mkdir -p deep/cache; echo x >> deep/cache/file; echo x >> {outside}/file; {count}",
+        caches=("deep/cache", str(outside)),
+    )
+    assert measure(lab, bench.state()).value == 2
+    lab.fill(bench.state())
+    places = f"deep/cache {outside}" if lab.isolation != "process" else "deep/cache"  # no protection of files there
+    poison = f"cat deep/cache/file {places.split()[-1]}/file; for place in {places}; do mkdir -p $place; "
+    done = turn(lab, poison + "for n in 1 2 3; do echo x >> $place/poison; done; done 2>&1 | tail -1")
+    assert b"x" not in done.stdout.split(), "it reads nothing of a run's"
+    assert lab.changes() == ()
+    assert measure(lab, bench.state()).value == 4, "two runs have written twice, and nobody else"
+
+
+def test_an_agent_that_replaces_the_way_to_a_cache_leads_nobody_astray(bench: Bench, tmp_path: Path) -> None:
+    lab = bench.executor(
+        "mkdir -p deep/cache; echo x >> deep/cache/file; echo val_bpb: $(wc -l < deep/cache/file)",
+        caches=("deep/cache",),
+    )
+    assert measure(lab, bench.state()).value == 1
+    mine = tmp_path / "mine"
+    (mine / "cache").mkdir(parents=True)
+    (mine / "cache" / "file").write_text("mine")
+    lab.fill(bench.state())
+    turn(lab, f"rm -rf deep; ln -s {mine} deep")
+    assert (mine / "cache" / "file").read_text() == "mine"
+    assert measure(lab, bench.state()).value == 2
+    assert list(mine.iterdir()) == [mine / "cache"]
+
+
+def test_a_turn_that_ends_badly_leaves_the_caches_where_they_were(bench: Bench) -> None:
+    lab = bench.executor("mkdir -p cache; echo x >> cache/file; echo val_bpb: $(wc -l < cache/file)", caches=("cache",))
+    assert measure(lab, bench.state()).value == 1
+    lab.fill(bench.state())
+
+    def interrupted(elapsed: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        turn(lab, "sleep 5", tick=interrupted)
+    assert measure(lab, bench.state()).value == 2
+    assert [path for path in lab.workspace.parent.iterdir() if path.name.startswith("aside-")] == []
+
+
+def test_a_cache_that_holds_programs_people_start_is_refused(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", f"{bench.top.parent}/cargo/bin:{os.environ['PATH']}")
+    with pytest.raises(LabError, match=r"cargo/bin on your PATH lies in it, so runs could put programs there"):
+        bench.executor(caches=(f"{bench.top.parent}/cargo",))
+    bench.executor(caches=(f"{bench.top.parent}/cargo/registry",))
 
 
 def test_an_agent_gets_the_variables_and_files_it_was_promised(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

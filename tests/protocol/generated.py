@@ -92,7 +92,10 @@ options = st.builds(
     model=maybe(printable),
     prices=maybe(mappings(words, st.floats(0, 100), 1)),
     agent_env=maybe(tuples(words, 1)),
-    agent_network=maybe(st.booleans()),
+    agent_network=maybe(st.sampled_from(["yes", "no", "model"])),
+    agent_hosts=maybe(
+        st.lists(st.sampled_from(["example.org", "*.example.org", "localhost:8000"]), min_size=1).map(tuple)
+    ),
     agent_deadline=maybe(positive),
     judge=maybe(st.sampled_from(JUDGES)),
     isolation=maybe(st.sampled_from(ISOLATIONS)),

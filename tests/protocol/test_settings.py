@@ -128,13 +128,15 @@ def test_what_only_the_protocol_can_say_is_passed_on() -> None:
     options = Options(
         agent_args=("--x",),
         agent_env=("KEY",),
-        agent_network=False,
+        agent_network="no",
+        agent_hosts=("example.org", "*.example.org:8443"),
         agent_deadline=60,
         prices={"input": 3},
         guard_workers=2,
     )
     settings = resolve({}, {}, options, {})
-    assert (settings.agent_args, settings.agent_env, settings.agent_network) == (("--x",), ("KEY",), False)
+    assert (settings.agent_args, settings.agent_env, settings.agent_network) == (("--x",), ("KEY",), "no")
+    assert settings.agent_hosts == ("example.org", "*.example.org:8443")
     assert (settings.agent_deadline, settings.prices, settings.guard_workers) == (60, {"input": 3}, 2)
 
 

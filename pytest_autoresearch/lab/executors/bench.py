@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
 
 from pytest_autoresearch.errors import LabError
 from pytest_autoresearch.lab.editable import editable_roots, site_directories
@@ -13,6 +14,8 @@ from pytest_autoresearch.lab.environment import base_environment, contract_envir
 from pytest_autoresearch.lab.gpus import Lease
 from pytest_autoresearch.lab.job import Site, Tick
 from pytest_autoresearch.lab.layout import MOST_PARTS, Layout, moved
+from pytest_autoresearch.lab.passage import Passage, only_to
+from pytest_autoresearch.lab.places import set_aside
 from pytest_autoresearch.lab.process import Command, Ending, Outcome, execute
 from pytest_autoresearch.lab.programs import named_in, needed_by
 from pytest_autoresearch.lab.sandbox import Sandbox, View
@@ -108,12 +111,15 @@ class Bench:
         lease: Lease | None = None,
         home: Mapping[str, bytes] | None = None,
         by_agent: bool = False,
+        hosts: Sequence[str] | None = None,
         observe: Callable[[bytes], None] | None = None,
     ) -> Outcome:
         """Run a program, or a text as ``bash -c``, in the protocol's directory until nothing of it is left.
 
         ``by_agent``: it may write everywhere in the workspace; what it must not change is refused by the diff, so that
-        the record says `out-of-scope` instead of whatever the program makes of an error.
+        the record says `out-of-scope` instead of whatever the program makes of an error. It gets no caches: what it put
+        there would be read by runs. ``hosts``: it reaches these and nothing else of the network, which takes a level
+        with namespaces.
         """
         protocol, top = self._site.protocol, self._site.top
         if isinstance(words, str):
@@ -140,18 +146,26 @@ class Bench:
             scratch=self._site.scratch,
             readonly=() if by_agent else self._readonly(),
             data=(*self._data, *named),
-            caches=self._layout.caches,
+            caches=() if by_agent else self._layout.caches,
             hidden=self._layout.hidden if self._hides else (),
-            network=protocol.network if network is None else network,
+            network=hosts is None and (protocol.network if network is None else network),
             devices=lease.devices if lease else (),
             described=lease.described if lease else (),
             home=home or {},
         )
+        passage = Passage()
         try:
-            with self._watched(command) as command, self._sandbox.wrap(command, view) as confined:
-                return execute(confined, tick=tick, observe=observe)
+            with ExitStack() as stack:
+                command = stack.enter_context(self._watched(command))
+                if by_agent:
+                    kept = [PurePosixPath(path) for path in self._layout.kept]
+                    stack.enter_context(set_aside(self.workspace.root, kept, self._site.scratch))
+                if hosts is not None:
+                    command, passage = stack.enter_context(only_to(hosts, command))
+                outcome = execute(stack.enter_context(self._sandbox.wrap(command, view)), tick=tick, observe=observe)
         except OSError as error:
             raise LabError(f"a command can not be started at level {self._sandbox.level}: {error}") from error
+        return replace(outcome, refused=passage.refused)
 
     def _watched(self, command: Command) -> AbstractContextManager[Command]:
         return nullcontext(command) if self.lookout is None else self.lookout.around(command)

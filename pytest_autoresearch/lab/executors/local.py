@@ -28,6 +28,7 @@ from pytest_autoresearch.lab.metrics import (
     tail,
 )
 from pytest_autoresearch.lab.offers import offer_for
+from pytest_autoresearch.lab.passage import is_reachable
 from pytest_autoresearch.lab.process import Ending, Outcome
 from pytest_autoresearch.lab.progress import GivenUp, Progress
 from pytest_autoresearch.lab.reach import home
@@ -50,6 +51,7 @@ class LocalExecutor:
 
     def __init__(self, site: Site, choice: Choice) -> None:
         self.isolation, self.refused = choice.level, choice.refused
+        self.limits_hosts = choice.level == "bwrap" and is_reachable(os.environ)
         self._gpus = find_gpus(os.environ, site.protocol.env)
         self.device = "cpu" if self._gpus is None else self._gpus.device
         self._place: Place | None = None
@@ -138,13 +140,15 @@ class LocalExecutor:
         env: Mapping[str, str],
         pass_env: Sequence[str],
         network: bool,
+        hosts: Sequence[str] | None,
         timeout: float,
         home: Mapping[str, bytes],
         tick: Tick,
     ) -> Finished:
         """Run an agent's program in the workspace; it gets the named variables of the supervisor and no others."""
         handed = {name: os.environ[name] for name in pass_env if name in os.environ}
-        base = self._main.environment(budget=self._site.protocol.budget, network=network)
+        hosts = hosts if self.limits_hosts else None
+        base = self._main.environment(budget=self._site.protocol.budget, network=network and hosts is None)
         environment = {**base, **handed, **env}
         outcome = self._main.run(
             command if isinstance(command, str) else tuple(command),
@@ -154,6 +158,7 @@ class LocalExecutor:
             stdin=stdin,
             merge_output=False,
             network=network,
+            hosts=hosts,
             home=home,
             by_agent=True,
         )
@@ -390,4 +395,5 @@ def _finished(outcome: Outcome) -> Finished:
         outcome.stderr,
         timed_out=outcome.ending is Ending.TIMEOUT,
         duration=outcome.duration,
+        refused=outcome.refused,
     )
