@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _WORDS = frozenset({"seed", "seeds", "reseed", "kseed", "prng", "rng"})
@@ -49,6 +50,7 @@ CONVERSIONS = frozenset(
 )
 
 
+@lru_cache(maxsize=8192)
 def says_seed(name: str) -> bool:
     """Whether a name is one of a seed, as a word of its own: ``modelSeed`` and ``random_state``, not ``linseed``."""
     plain = "_".join(_words(name.strip("-").rstrip("!")))

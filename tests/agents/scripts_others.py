@@ -9,7 +9,7 @@ from tests.agents.scripts_python import PYTHON, Script
 CPP = Script(
     "lbm.cpp",
     "mlups",
-    '''
+    """
 #include <random>
 #define BLOCK 64 // tile
 constexpr double OMEGA = 1.7;
@@ -22,7 +22,7 @@ int main() {
   double mlups = 512.0 * 512.0 / seconds / 1e6;
   printf("mlups: %f\\n", mlups * 1.0);
 }
-''',
+""",
     "BLOCK OMEGA UNROLL relaxation prefetch fused steps_between",
     ("rng(42)", "512.0 * 512.0", "/ 1e6", "mlups * 1.0"),
 )
@@ -30,7 +30,7 @@ int main() {
 RUST = Script(
     "src/main.rs",
     "score",
-    '''
+    """
 const POPULATION: usize = 200;
 const MUTATION_RATE: f64 = 0.05_f64;
 static TOURNAMENT: u32 = 5;
@@ -43,7 +43,7 @@ fn main() {
     let score = best.fitness() * 100.0;
     println!("score: {}", score / 3.0);
 }
-''',
+""",
     "POPULATION MUTATION_RATE TOURNAMENT elite_share crossover generations_per_island adaptive",
     ("seed = 42u64", "fitness() * 100.0", "score / 3.0"),
 )
@@ -82,7 +82,7 @@ NOTEBOOK = Script(
 HYDRA = Script(
     "conf/config.yaml",
     "val_loss",
-    '''
+    """
 defaults:
   - optimizer: adam
 model:
@@ -105,7 +105,7 @@ data:
 trainer:
   max_epochs: 20
   num_workers: 4
-''',
+""",
     "model.depth model.width model.activation optim.lr optim.weight_decay optim.nesterov optim.betas[0] optim.betas[1]"
     " schedule batch_size",
     ("seed: 7", "every: 100", "batches: 20", "val_fraction: 0.1"),

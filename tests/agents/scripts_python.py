@@ -1,7 +1,7 @@
 """Scripts with the traits of public ones, and the lists of their knobs, written down before the finder saw them.
 
-``wanted`` are the labels that a person would turn; ``never`` are texts of literals that must not be turned: the metric's
-arithmetic, seeds, splits and evaluation, each as the line that it stands in.
+``wanted`` are the labels that a person would turn; ``never`` are pieces of text in which no literal may be turned: the
+metric's arithmetic, seeds, splits and evaluation.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class Script(NamedTuple):
 GLOBALS = Script(
     "train_lm.py",
     "val_loss",
-    '''
+    """
 import math, os, time
 import torch
 out_dir = "out"
@@ -69,16 +69,21 @@ def estimate_loss():
 
 losses = estimate_loss()
 print(f"val_loss: {losses['val'] / 1.5:.4f}")
-''',
+""",
     "batch_size block_size n_layer n_head n_embd dropout bias learning_rate weight_decay beta1 beta2 grad_clip decay_lr"
     " warmup_iters lr_decay_iters min_lr gradient_accumulation_steps",
-    ("torch.manual_seed(1337)", "eval_iters = 200", "out[split] = losses.mean() * 1.0", "val_loss: {losses['val'] / 1.5"),
+    (
+        "torch.manual_seed(1337)",
+        "eval_iters = 200",
+        "out[split] = losses.mean() * 1.0",
+        "val_loss: {losses['val'] / 1.5",
+    ),
 )
 
 CONSTANTS = Script(
     "pretrain.py",
     "val_bpb",
-    '''
+    """
 import time, math
 ASPECT_RATIO = 64
 HEAD_DIM = 128
@@ -111,16 +116,16 @@ val_bpb = total_nats / (math.log(2) * total_bytes)
 print("---")
 print(f"val_bpb:          {val_bpb:.6f}")
 print(f"depth:            {DEPTH}")
-''',
-    "ASPECT_RATIO HEAD_DIM TOTAL_BATCH_SIZE EMBEDDING_LR MATRIX_LR WEIGHT_DECAY ADAM_BETAS[0] ADAM_BETAS[1] WARMUP_RATIO"
-    " WARMDOWN_RATIO FINAL_LR_FRAC DEPTH DEVICE_BATCH_SIZE",
+""",
+    "ASPECT_RATIO HEAD_DIM TOTAL_BATCH_SIZE EMBEDDING_LR MATRIX_LR WEIGHT_DECAY ADAM_BETAS[0] ADAM_BETAS[1]"
+    " WARMUP_RATIO WARMDOWN_RATIO FINAL_LR_FRAC DEPTH DEVICE_BATCH_SIZE",
     ("SEED = 42", "EVAL_TOKENS = 40", "val_bpb = total_nats / (math.log(2)", "total_nats, total_bytes = 0.0, 0"),
 )
 
 OPTIONS = Script(
     "digits.py",
     "accuracy",
-    '''
+    """
 import argparse
 import torch.nn as nn
 from torchvision import datasets, transforms
@@ -153,7 +158,7 @@ def main():
     for x, y in test:
         correct += model(x).argmax(1).eq(y).sum().item()
     print("accuracy: {:.2f}".format(100.0 * correct / len(test)))
-''',
+""",
     "main.--batch-size main.--lr main.--gamma main.--optimizer main.--num-layers Net.Dropout",
     (
         '"--seed", type=int, default=1',
@@ -167,7 +172,7 @@ def main():
 DATACLASS = Script(
     "ppo.py",
     "episodic_return",
-    '''
+    """
 from dataclasses import dataclass, field
 from typing import Literal
 import tyro
@@ -204,7 +209,7 @@ returns = []
 for episode in range(10):
     returns.append(rollout(agent, episode + 1000))
 print(f"episodic_return={sum(returns) / 10}")
-''',
+""",
     "Args.learning_rate Args.num_envs Args.num_steps Args.anneal_lr Args.gamma Args.gae_lambda Args.num_minibatches"
     " Args.update_epochs Args.norm_adv Args.clip_coef Args.clip_vloss Args.ent_coef Args.vf_coef Args.max_grad_norm"
     " Args.activation Args.hidden",
@@ -214,7 +219,7 @@ print(f"episodic_return={sum(returns) / 10}")
 BOOSTING = Script(
     "boost.py",
     "rmse",
-    '''
+    """
 import lightgbm as lgb
 from sklearn.metrics import mean_squared_error
 from sklearn.model_selection import train_test_split
@@ -235,7 +240,7 @@ params = {
 gbm = lgb.train(params, train, num_boost_round=20, callbacks=[lgb.early_stopping(stopping_rounds=5)])
 rmse_test = mean_squared_error(y_test, gbm.predict(X_test)) ** 0.5
 print(f"The rmse of prediction is: {rmse_test}")
-''',
+""",
     "params.num_leaves params.learning_rate params.feature_fraction params.bagging_fraction params.bagging_freq"
     " params.lambda_l2 train.num_boost_round",
     ("test_size=0.2", "random_state=42", '"seed": 7', "** 0.5"),
@@ -244,7 +249,7 @@ print(f"The rmse of prediction is: {rmse_test}")
 PLAIN = Script(
     "fit.py",
     "rmse",
-    '''
+    """
 import random
 LR = 0.05
 L2 = 0.001
@@ -260,7 +265,7 @@ for step in range(STEPS):
     b -= LR * gb
 error = sum((w * x + b - y) ** 2 for x, y in rest) / 20
 print("rmse:", error ** 0.5 * 100)
-''',
+""",
     "LR L2",
     ("random.Random(3)", "data[:80]", "error = sum((w * x + b - y) ** 2 for x, y in rest) / 20", "error ** 0.5 * 100"),
 )
@@ -268,7 +273,7 @@ print("rmse:", error ** 0.5 * 100)
 ANNEALING = Script(
     "tour.py",
     "length",
-    '''
+    """
 import math, random
 from enum import Enum
 
@@ -299,7 +304,7 @@ def anneal(cities, greedy=0.3):
 cities = make_cities(200, seed=5)
 best = anneal(cities)
 print("length", round(tour_length(best, cities), 3))
-''',
+""",
     "START_TEMPERATURE COOLING MOVE RESTART_AFTER NEIGHBOURS anneal.greedy",
     ("* 1000 / 1000", "make_cities(200, seed=5)", "best, cities), 3)"),
 )
@@ -307,7 +312,7 @@ print("length", round(tour_length(best, cities), 3))
 PYDANTIC = Script(
     "forecast.py",
     "mae",
-    '''
+    """
 from pydantic import BaseModel, Field
 from sklearn.model_selection import KFold
 import click
@@ -332,8 +337,15 @@ def main(alpha, solver, jobs):
         scores.append(abs(model.predict(b) - series[b]).mean() / 2.0)
     result = {"mae": sum(scores) / 5}
     print(result)
-''',
+""",
     "Settings.lag Settings.smoothing Settings.trend Settings.kernel Settings.horizon --alpha --solver",
-    ("KFold(n_splits=5", "shuffle=True", "random_state=0", '"mae": sum(scores) / 5', "mean() / 2.0", "n_splits: int = 5"),
+    (
+        "KFold(n_splits=5",
+        "shuffle=True",
+        "random_state=0",
+        '"mae": sum(scores) / 5',
+        "mean() / 2.0",
+        "n_splits: int = 5",
+    ),
 )
 PYTHON = (GLOBALS, CONSTANTS, OPTIONS, DATACLASS, BOOSTING, PLAIN, ANNEALING, PYDANTIC)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import lru_cache
 
 from pytest_autoresearch.agents.search.knob import BY_NAME, Knob, Scale
 from pytest_autoresearch.agents.search.literals import parse_number
@@ -69,14 +70,22 @@ _REACH = 16.0
 
 def tail_of(label: str) -> str:
     """The own name of a label, in lower case with underscores: ``main.--batchSize`` is ``batch_size``."""
-    own = re.sub(r"#\d+$", "", label).rpartition(".")[2].lstrip("-")
+    return _tail(label.rpartition(".")[2].partition("#")[0].lstrip("-"))
+
+
+@lru_cache(maxsize=8192)
+def _tail(own: str) -> str:
     return _CAMEL.sub("_", own).replace("-", "_").lower()
 
 
 def is_known(label: str) -> bool:
     """Whether the name is one of those that people turn."""
-    tail = tail_of(label)
-    return any(usual.names.search(tail) for usual in USUAL)
+    return _usual(tail_of(label)) is not None
+
+
+@lru_cache(maxsize=8192)
+def _usual(tail: str) -> _Usual | None:
+    return next((usual for usual in USUAL if usual.names.search(tail)), None)
 
 
 def ranged(knob: Knob) -> Knob:
@@ -89,10 +98,10 @@ def ranged(knob: Knob) -> Knob:
     if start is None or start < 0:
         return knob
     tail = tail_of(knob.label)
-    for usual in USUAL:
-        if usual.names.search(tail):
-            found = _guess(knob, usual, start)
-            return knob if found is None else replace(found, bounds=BY_NAME)
+    usual = _usual(tail)
+    if usual is not None:
+        found = _guess(knob, usual, start)
+        return knob if found is None else replace(found, bounds=BY_NAME)
     if start == 0:
         high = 4.0 if isinstance(start, int) else 1.0
         return replace(knob, scale=Scale.LINEAR, low=0.0, high=high, bounds=BY_NAME)

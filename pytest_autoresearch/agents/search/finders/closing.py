@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from pytest_autoresearch.agents.search.knob import Knob, Rank
 from pytest_autoresearch.agents.search.ranges import is_known, tail_of
@@ -24,6 +25,7 @@ _TABLE = "one of a table of numbers"
 _ASIDE = "beside the run"
 _TABLE_FROM = 8  # literals under one name
 
+_NUMBERED = ("]", *"0123456789")
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 EVALUATION = frozenset(
     "eval evaluate evaluation evaluator evaluating test tests testing val valid validation validate holdout split"
@@ -38,7 +40,7 @@ _MACHINES = frozenset(
     " repeat repeats retries cache cached profile progress report reporting output out title label labels color"
     " colors font linewidth name entity project every".split()
 )
-_ASIDES = frozenset("generate pretrained mfu export onnx plot save savefig figure logging wandb".split())
+_ASIDES = frozenset("early defaults generate pretrained mfu export onnx plot save savefig figure logging wandb".split())
 _SHAPES = frozenset(
     "classes vocab shape nc bos eos pad padding_idx image img causal ignore sep header indices input output"
     " inputs outputs in_features out_features in_channels num_labels target targets columns rows nrows".split()
@@ -66,14 +68,19 @@ def may_be_opened(why: str) -> bool:
     return why in _OPENABLE
 
 
-def words_of(name: str) -> set[str]:
+@lru_cache(maxsize=8192)
+def words_of(name: str) -> frozenset[str]:
     """The words of an identifier, in lower case."""
-    return {word.lower() for word in _WORD.findall(name)}
+    return frozenset(word.lower() for word in _WORD.findall(name))
 
 
 def why_by_name(label: str) -> str:
     """The reason that the names in a label give, '' if they give none. The last name counts most."""
-    own = re.sub(r"#\d+$|\[\d+\]", "", label).lstrip("-")
+    return _why(re.sub(r"#\d+$|\[\d+\]", "", label).lstrip("-") if label.endswith(_NUMBERED) else label.lstrip("-"))
+
+
+@lru_cache(maxsize=8192)
+def _why(own: str) -> str:
     *before, last = own.split(".")
     tail, words = tail_of(own), words_of(last)
     if says_seed(last) or any(says_seed(part) for part in before[-1:]):

@@ -34,14 +34,16 @@ def code_knobs(file: str, data: bytes, metric: str = "") -> tuple[Knob, ...]:
     """Every number, flag or text that is bound to a name or given to a call, in order of place. Raises Unread."""
     source = read_source(file, data)
     finder = _Finder(file, data, source, _metric_tokens(source, metric))
-    for binding in source.bindings:
+    for binding in source.bindings:  # each field of a structure by its own name, before the name of the whole
         finder.bound(binding)
+    for binding in source.bindings:
+        finder.listed(binding)
     for call in source.calls:
         if call.name in _SHOWS or call.name in _STRUCTURE or len(call.arguments) > _LONGEST_TABLE:
             continue
         for argument in call.arguments:
             if not argument.name:
-                finder.take(argument.value, call.name, Rank.LITERAL, "")
+                finder.take(argument.value, call.name, Rank.LITERAL)
     return finder.done()
 
 
@@ -53,16 +55,16 @@ class _Finder:
         self.found: dict[int, tuple[str, Rank, int, str, Value, str]] = {}
 
     def bound(self, binding: Binding) -> None:
-        """The value of a name, and the values of what it is a list of."""
-        rank = Rank.CONSTANT if binding.name.isupper() else Rank.DEFAULT if binding.at >= 0 else Rank.NAMED
-        if binding.adds:
-            rank = Rank.LITERAL
-        self.take(binding.value, binding.name, rank, "")
-        span = binding.value
+        """The value of a name."""
+        self.take(binding.value, binding.name, _rank(binding))
+
+    def listed(self, binding: Binding) -> None:
+        """The numbers of a list or of an expression, by the name that it is bound to."""
+        span, rank = binding.value, _rank(binding)
         if span.high - span.low > 1 and span.high - span.low <= 2 * _LONGEST_TABLE:
             for at in range(span.low, span.high):
                 if self.source.tokens[at].kind is Kind.NUMBER:
-                    self.take(self._signed(at, span), binding.name, Rank.NAMED if rank < Rank.LITERAL else rank, "part")
+                    self.take(self._signed(at, span), binding.name, max(rank, Rank.NAMED))
 
     def _signed(self, at: int, span: Span) -> Span:
         tokens = self.source.tokens
@@ -71,7 +73,7 @@ class _Finder:
         unary = sign and (before is None or (before.kind is Kind.SIGN and before.text not in (")", "]")))
         return Span(at - 1 if unary else at, at + 1)
 
-    def take(self, span: Span, name: str, rank: Rank, part: str) -> None:
+    def take(self, span: Span, name: str, rank: Rank) -> None:
         """A literal, with its sign and without the ending that says its type."""
         tokens = self.source.tokens[span.low : span.high]
         sign = len(tokens) == 2 and tokens[0].text == "-" and tokens[1].kind is Kind.NUMBER
@@ -113,6 +115,12 @@ class _Finder:
             knob = declared.bind(knob) if declared else knob
             knobs.append(replace(knob, closed=why) if why else knob)
         return tuple(knobs)
+
+
+def _rank(binding: Binding) -> Rank:
+    if binding.adds:
+        return Rank.LITERAL
+    return Rank.CONSTANT if binding.name.isupper() else Rank.DEFAULT if binding.at >= 0 else Rank.NAMED
 
 
 # ── the metric's arithmetic ───────────────────────────────────────────────────────────────────────────────────────

@@ -65,6 +65,10 @@ class Declarations:
             elif isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
                 self._types[node.targets[0].id] = node.value
 
+    def is_enumeration(self, node: ast.ClassDef) -> bool:
+        """Whether the values of a class are only names for one another."""
+        return node.name in self._members
+
     def members(self, node: ast.Attribute) -> tuple[str, ...]:
         """The members of the enumeration that a node is one of, as they would stand there."""
         return self._members.get(node.value.id, ()) if isinstance(node.value, ast.Name) else ()

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from pytest_autoresearch.agents.search.finders.closing import EVALUATION, METRIC_ARITHMETIC, words_of
 from pytest_autoresearch.agents.search.ranges import is_known
-from pytest_autoresearch.reading.luck import says_seed, takes_seed
+from pytest_autoresearch.reading.luck import only_draws, says_seed, takes_seed
 
 _SHOWS = frozenset(
     "print info write writelines echo dump dumps log log_metric log_metrics log_dict add_scalar report"
@@ -24,6 +24,13 @@ _PURE = frozenset(
     " accuracy_score r2_score norm argmax argmin eq numpy cpu detach tolist sorted prod dot array asarray clip"
     " maximum minimum nanmean power subtract divide join map list tuple reduce hypot isclose where linalg"
     " perf_counter time monotonic".split()
+)
+_FILLS = frozenset({"append", "extend", "add", "insert", "appendleft"})
+MAKES_DATA = "makes the data"
+_MAKERS = frozenset("make load generate sample simulate create synthesize synthetic".split())
+_DATA = frozenset(
+    "data dataset datasets x y xs ys points samples inputs targets labels train noise series corpus examples cities"
+    " graph instances".split()
 )
 _Scope = int
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -69,6 +76,11 @@ class Flow:
             case ast.Call():
                 self._calls.append(node)
                 name = last_name(node.func)
+                if name in _FILLS and isinstance(node.func, ast.Attribute):
+                    filled = last_name(node.func.value)
+                    self._values[scope, filled] += node.args
+                if words_of(name) & _MAKERS and any(says_seed(keyword.arg or "") for keyword in node.keywords):
+                    self._refuse(node, MAKES_DATA)
                 if words_of(name) & EVALUATION and name not in _PURE:
                     self._refuse(node, f"argument of {name}()")
                 elif takes_seed(name, "") or says_seed(name):
@@ -89,6 +101,8 @@ class Flow:
                 self._records.append(value)
             if words_of(name) & EVALUATION:
                 self._refuse(value, f"feeds {name}")
+            elif words_of(name) & _DATA and _draws(value):
+                self._refuse(value, MAKES_DATA)
 
     def _is_metric(self, text: str) -> bool:
         return bool(self._metric) and self._metric in text.lower()
@@ -169,6 +183,10 @@ class Flow:
                 self._open.append((node.func.value, scope))
             return
         function = self._functions.get(name)
+        if function is None:
+            self._open += [
+                (argument, scope) for argument in node.args if not isinstance(argument, (ast.Name, ast.Call))
+            ]
         if function is None or (self._module, f"{name}()") in self._seen:
             return
         self._seen.add((self._module, f"{name}()"))
@@ -181,6 +199,16 @@ class Flow:
 def last_name(node: ast.expr) -> str:
     """``c`` of ``a.b.c``."""
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+def _draws(value: ast.expr) -> bool:
+    """Whether random numbers are drawn in an expression."""
+    calls = (part for part in ast.walk(value) if isinstance(part, ast.Call))
+    return any(only_draws(last_name(c.func), _owner(c.func)) or takes_seed(last_name(c.func), "") for c in calls)
+
+
+def _owner(node: ast.expr) -> str:
+    return last_name(node.value) if isinstance(node, ast.Attribute) else ""
 
 
 def _arguments(call: ast.Call) -> list[ast.expr]:

@@ -228,6 +228,8 @@ class _Finder:
         self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef, place: _Place
     ) -> Iterator[_Work]:
         if isinstance(node, ast.ClassDef):
+            if self.declarations.is_enumeration(node):
+                return
             inner = place.within(node.name, function=False)
             yield from ((statement, inner) for statement in node.body)
             return

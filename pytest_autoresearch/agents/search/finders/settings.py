@@ -215,6 +215,8 @@ def _toml_walk(text: str, *, strict: bool) -> Iterator[_Setting]:
                 elif not frames:
                     key, expects_value = "", False
             elif token == "=":
+                if strict and (expects_value or not key):
+                    raise ValueError(f"no TOML at character {start}")
                 expects_value = True
             elif token in "[{" and (expects_value or frames):
                 frames.append([token, _toml_name(header, key, frames), 0])
