@@ -1,4 +1,7 @@
-"""Autoresearch as a pytest plugin: propose, measure, judge, record; git is the lab notebook."""
+"""Autoresearch as a pytest plugin: propose, measure, judge, record; git is the lab notebook.
+
+PYTEST_DONT_REWRITE: our commands ask a pytest in a process that has imported us already.
+"""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from types import ModuleType
@@ -40,6 +41,7 @@ def command(name: str) -> ModuleType:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. 0 done, 1 found wanting, 2 interrupted, 4 misuse or bad config."""
+    warnings.simplefilter("ignore")  # PYTHONWARNINGS=error is about the person's code, not about what we import
     from pytest_autoresearch.errors import AutoresearchError
 
     arguments = list(sys.argv[1:] if argv is None else argv)

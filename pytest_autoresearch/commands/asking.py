@@ -6,6 +6,8 @@ Asks pytest itself, in this process: it collects as it does for ``pytest --autor
 from __future__ import annotations
 
 import io
+import os
+import warnings
 from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -45,19 +47,19 @@ def protocol_at(path: Path, top: Path) -> tuple[Protocol, Ini]:
 def ini_options(path: Path) -> Ini:
     """What the ini file that pytest finds for ``path`` says of our options; nothing where pytest can not start."""
     listener = _Starter()
-    _ask(["--noconftest", "-o", "addopts=", str(path)], listener)
+    _ask(["--noconftest", "-oaddopts=", "-orequired_plugins=", str(path)], listener)
     return listener.ini
 
 
 def marked_protocol(path: Path, top: Path) -> tuple[Protocol, Ini]:
     """The protocol of the one marked test at ``path`` in the repository at ``top``, and what the ini file says."""
     listener = _Collector(top)
-    code, said = _ask(["--collect-only", "-q", str(path)], listener)
+    code, said = _ask(["--collect-only", "-q", "-pno:cacheprovider", str(path)], listener)
     if listener.error is not None:
         raise listener.error
     if listener.protocols is None or code == pytest.ExitCode.USAGE_ERROR:
-        lines = said.strip().splitlines()
-        telling = [line for line in lines if line.startswith(("E  ", "ERROR:"))] or lines
+        lines = [line.removeprefix("INTERNALERROR> ") for line in said.strip().splitlines()]
+        telling = [line for line in lines if line.startswith(("E  ", "ERROR:")) or ": error: " in line] or lines
         told = "\n".join(f"  {line}" for line in telling[-LONGEST_COMPLAINT:])
         raise AutoresearchError(f"pytest can not collect {path}\n{told}")
     if not listener.protocols:
@@ -71,10 +73,22 @@ def marked_protocol(path: Path, top: Path) -> tuple[Protocol, Ini]:
 
 
 def _ask(arguments: list[str], listener: object) -> tuple[int, str]:
-    """Let pytest start with a listener; its exit code and what it said."""
+    """Let pytest start with a listener; its exit code and what it said.
+
+    How strict the person is with warnings is about their tests, and our own start is none of them. A conftest.py may
+    do anything, also leave.
+    """
     said = io.StringIO()
-    with redirect_stdout(said), redirect_stderr(said):
-        code = pytest.main(arguments, plugins=[listener])
+    strictness = {name: os.environ.pop(name) for name in ("PYTHONWARNINGS",) if name in os.environ}
+    try:
+        with redirect_stdout(said), redirect_stderr(said), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            code = int(pytest.main(["-ofilterwarnings=", *arguments], plugins=[listener]))
+    except (Exception, SystemExit) as error:  # of a plugin or a conftest.py
+        said.write(f"\nERROR: {type(error).__name__}: {error}")
+        code = int(pytest.ExitCode.USAGE_ERROR)
+    finally:
+        os.environ.update(strictness)
     return code, said.getvalue()
 
 

@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     else:
         path = find_config(args.path)
         git, problem = _repository(path)
-        protocol, ini = load(path, top=git.top if git else path.absolute().parent), ini_options(path)
+        protocol, ini = _understood(path, git), ini_options(path)
     settings = resolve({}, os.environ, protocol.options, ini)
     scope: Scope | None = None
     if git is not None:
@@ -81,6 +81,19 @@ def run(args: argparse.Namespace) -> int:
         for line in _lines(protocol, settings, scope, problem, width):
             print(line)
     return 0 if scope is not None else 1
+
+
+def _understood(path: Path, git: Git | None) -> Protocol:
+    """The protocol of a config; ConfigError with everything that is wrong with it, not the first thing only."""
+    try:
+        return load(path, top=git.top if git else path.absolute().parent)
+    except ConfigError as error:
+        from pytest_autoresearch.protocol.problems import problems
+
+        further = [str(each) for each in problems(path.read_text("utf-8", "replace"), file=str(error.file))]
+        if len(further) < 2 or str(error) not in further:
+            raise
+        raise AutoresearchError(f"{len(further)} things are wrong:\n" + "\n".join(further)) from None
 
 
 def _repository(path: Path) -> tuple[Git | None, str]:
@@ -151,7 +164,8 @@ def protocol_rows(protocol: Protocol) -> Iterator[Row]:
     yield row("run", protocol.run, filled=protocol.run)  # a marked test's is made for it
     budget = "" if protocol.budget is None else format_duration(protocol.budget)
     yield row("budget", budget, filled="2 x the measured baseline")
-    twice = "2 x the budget" + ("" if deadline is None else f", {format_duration(deadline)}")
+    measured = "4 x the measured baseline; the baseline itself ends after 1h"
+    twice = measured if deadline is None else f"2 x the budget, {format_duration(deadline)}"
     kill = protocol.kill_timeout
     yield row("kill_timeout", "" if kill is None else format_duration(kill), filled=twice)
     yield row("budget_soft", "soft: longer runs count", filled="hard: runs over it are `limit`")

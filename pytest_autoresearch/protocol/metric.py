@@ -41,6 +41,9 @@ _IN_QUOTES = re.compile(r"([\"'])([^\"']+)\1|“([^“”]+)”")
 _PREPOSITION = re.compile(r"(?<!\s)\s+(?:of|in|from|by|on|for|as|with|the)$", re.IGNORECASE)
 
 
+_TARGET_BESIDE = re.compile(r"[(,;] ?target ?[:=]? ?[<>≤≥]?=? ?([+-]?[0-9][0-9.]*(?:[eE][+-]?[0-9]+)?)", re.IGNORECASE)
+
+
 @dataclass(slots=True)
 class Draft:
     """What was found of a metric so far: field → text and line. ``code`` are the fields that stand in a fence; ``rest``
@@ -178,6 +181,7 @@ def _read_sentence(draft: Draft) -> str:
         text, line = draft.texts["name"]
         if read_direction(_beside_name(text, text)) is not None:
             draft.texts["direction"] = (_beside_name(text, text), line)
+    _read_target_beside(draft)
     sentence = ""
     for block in [block for block in draft.rest if block.kind in ("text", "item")]:
         text = one_line(block.text)
@@ -194,6 +198,14 @@ def _read_sentence(draft: Draft) -> str:
             if "direction" not in draft.texts and read_direction(beside) is not None:
                 draft.texts["direction"] = (beside, block.line)
     return sentence
+
+
+def _read_target_beside(draft: Draft) -> None:
+    """Fill in the target from `Build seconds (target: 20)`, be that the name or a sentence."""
+    named = [draft.texts["name"]] if "name" in draft.texts else []
+    for text, line in [*named, *((block.text, block.line) for block in draft.rest if block.kind in ("text", "item"))]:
+        if "target" not in draft.texts and (found := _TARGET_BESIDE.search(text)):
+            draft.texts["target"] = (found[1], line)
 
 
 def _beside_name(text: str, naming: str) -> str:
