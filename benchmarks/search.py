@@ -28,6 +28,7 @@ from benchmarks.search_sessions import PROOF, Case, Session, values_of
 from pytest_autoresearch.agents.base import Briefing
 from pytest_autoresearch.agents.search.agent import SearchAgent, create
 from pytest_autoresearch.agents.search.strategies import Strategy
+from pytest_autoresearch.agents.search.strategies.beliefs import Smooth
 from pytest_autoresearch.agents.search.strategies.duo import Duo
 from pytest_autoresearch.agents.search.strategies.parzen import Parzen
 from pytest_autoresearch.agents.search.strategies.table import Table
@@ -78,8 +79,8 @@ def pointed_to(session: Session) -> world.Values:
     trials.follow(session.history, Direction.LOWER)
     table.follow(space, trials, ())
     beliefs = model.beliefs(space, trials, table)
-    finite = [index for index, loss in enumerate(table.losses) if math.isfinite(loss)]
-    point = table.points[min(finite, key=table.losses.__getitem__)] if beliefs is None else beliefs.best(table)
+    point = (Smooth(table, 0.0) if beliefs is None else beliefs).best(table, lambda point: True)
+    assert point is not None
     changes = space.changes_to(space.at(point))
     values = values_of(session.desk.incumbent)
     for change in changes:

@@ -273,7 +273,7 @@ class Research:
         """Measure what the judge asks for until it has a verdict. It has no say in a probe, which can not be kept."""
         if candidate.probe:
             measurements.append(self._measure(candidate.state, Role.CANDIDATE, candidate.number, len(measurements)))
-            return Ruling.of_probe(measurements[-1])
+            return self.referee.probed(measurements[-1], self.history[0].measurements, self.budget or self.deadline)
         step: Step | Verdict | None = self.judge.pending or self.judge.start(candidate.complexity, candidate.number)
         while isinstance(step, Step):
             role = Role.CANDIDATE if step is Step.CANDIDATE else Role.INCUMBENT

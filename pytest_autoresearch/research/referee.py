@@ -87,6 +87,12 @@ class Referee:
             objection = self._loses(*hidden())
         return ruling if objection is None else replace(ruling, reason=objection.reason, detail=objection.detail)
 
+    def probed(self, measured: Measurement, baseline: Sequence[Measurement], budget: float) -> Ruling:
+        """What a probe's one run is: evidence, or what no run may be."""
+        if measured.failure is None and (objection := self._over_limit([measured], baseline, budget)) is not None:
+            return objection
+        return Ruling.of_probe(measured)
+
     def _over_limit(
         self, measurements: Sequence[Measurement], baseline: Sequence[Measurement], budget: float
     ) -> Ruling | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 from typing import Protocol as Interface
 
@@ -22,8 +22,8 @@ class Beliefs(Interface):
 
     noise: float
 
-    def best(self, table: Table) -> Point:
-        """The measured point that is believed to be the best."""
+    def best(self, table: Table, allowed: Callable[[Point], bool]) -> Point | None:
+        """The measured point that is believed to be the best of those allowed."""
 
     def means(self, points: Sequence[Point], table: Table) -> Sequence[float]:
         """The losses that points are believed to have."""
@@ -38,8 +38,8 @@ class Smooth:
         self._taken = sorted(finite, key=table.losses.__getitem__)[:_MOST]
         self._measured = {table.points[index]: table.losses[index] for index in finite}
 
-    def best(self, table: Table) -> Point:
-        return table.points[self._taken[0]]
+    def best(self, table: Table, allowed: Callable[[Point], bool]) -> Point | None:
+        return next((table.points[index] for index in self._taken if allowed(table.points[index])), None)
 
     def means(self, points: Sequence[Point], table: Table) -> Sequence[float]:
         return [
@@ -70,10 +70,11 @@ class Posterior:
         measured = zip(table.points, model.losses, strict=True) if noise == 0 else ()
         self._measured = {point: float(loss) for point, loss in measured}
 
-    def best(self, table: Table) -> Point:
+    def best(self, table: Table, allowed: Callable[[Point], bool]) -> Point | None:
         means = self._model.losses if self._measured else self._model.means()
-        allowed = [index for index, loss in enumerate(table.losses) if math.isfinite(loss)]
-        return table.points[min(allowed, key=lambda index: (float(means[index]), index))]
+        finite = [index for index, loss in enumerate(table.losses) if math.isfinite(loss)]
+        finite.sort(key=lambda index: (float(means[index]), index))
+        return next((table.points[index] for index in finite if allowed(table.points[index])), None)
 
     def means(self, points: Sequence[Point], table: Table) -> Sequence[float]:
         import numpy as np

@@ -75,7 +75,10 @@ class Ladder:
         if not math.isfinite(min(table.losses, default=math.inf)) or not space.axes:
             return None
         beliefs = self._beliefs(space, trials)
-        goal = beliefs.best(table)
+        avoided = {move for move, blocked in _alone(trials) if blocked}
+        goal = beliefs.best(table, lambda point: avoided.isdisjoint(zip(space.modelled, point, strict=True)))
+        if goal is None:
+            return None
         needed = [index for index, (a, b) in enumerate(zip(goal, space.tip, strict=True)) if a != b]
         if not needed:
             return None
@@ -118,45 +121,47 @@ class Ladder:
     # Where to step
 
     def _steps(self, space: Space, trials: Trials, climb: _Climb) -> Iterator[Suggestion]:
-        """Single knobs that were not tried from here; when all were, pairs of them."""
-        failed = {
-            (name, shown)
-            for trial in trials.states
-            if trial.moved == 1 and not trial.kept and not trial.probe
-            for name, shown in trial.values.items()
-        }
+        """Single knobs that are expected to gain alone; where none is left, two that are expected to gain together."""
+        failed = {move for move, blocked in _alone(trials) if not blocked}
         singles = {index: _with(space.tip, index, climb.goal[index]) for index in climb.needed}
         losses = dict(zip(singles, climb.beliefs.means(list(singles.values()), self._table), strict=True))
+        (at_tip,) = climb.beliefs.means([space.tip], self._table)
 
         def promise(index: int) -> tuple[bool, float]:
             return (space.modelled[index], climb.goal[index]) in failed, losses[index]
 
-        opened = [index for index in sorted(singles, key=promise) if self._may_try(singles[index])]
+        hopeful = [index for index in sorted(singles, key=promise) if losses[index] < at_tip or len(singles) == 1]
+        opened = [index for index in hopeful if self._may_try(singles[index])]
         for index in opened:
-            yield Suggestion(
-                {space.modelled[index]: climb.goal[index]},
-                f"Part of a point that beat the tip: {space.metric} is expected to gain most by this knob now.",
-            )
+            yield self._single(space, climb, index)
         if not opened and not space.one_variable:
-            yield from self._pairs(space, climb)
+            yield from self._pairs(space, climb, singles, at_tip)
 
-    def _pairs(self, space: Space, climb: _Climb) -> Iterator[Suggestion]:
+    def _single(self, space: Space, climb: _Climb, index: int) -> Suggestion:
+        return Suggestion(
+            {space.modelled[index]: climb.goal[index]},
+            f"Part of a point that beat the tip: {space.metric} is expected to gain most by this knob now.",
+        )
+
+    def _pairs(self, space: Space, climb: _Climb, singles: Mapping[int, Point], at_tip: float) -> Iterator[Suggestion]:
+        """The most promising pair: those of its knobs alone that were not tried from here, then both."""
         pairs = {
-            (one, other): _with(_with(space.tip, one, climb.goal[one]), other, climb.goal[other])
-            for one, other in combinations(climb.needed, 2)
+            (one, other): _with(singles[one], other, climb.goal[other]) for one, other in combinations(climb.needed, 2)
         }
-        if sum(point in self._table.judged for point in pairs.values()) >= _MOST_PAIRS or not pairs:
+        if not pairs or sum(point in self._table.judged for point in pairs.values()) >= _MOST_PAIRS:
             return
         losses = dict(zip(pairs, climb.beliefs.means(list(pairs.values()), self._table), strict=True))
-        (at_tip,) = climb.beliefs.means([space.tip], self._table)
         for pair in sorted(pairs, key=losses.__getitem__):
             if self._may_try(pairs[pair]) and losses[pair] < at_tip:
-                names = [space.modelled[index] for index in pair]
-                yield Suggestion(
-                    {name: climb.goal[index] for name, index in zip(names, pair, strict=True)},
-                    f"Alone neither of {names[0]} and {names[1]} was a gain; the best point so far has both.",
-                    joint=True,
-                )
+                untried = [index for index in pair if self._may_try(singles[index])]
+                yield from (self._single(space, climb, index) for index in untried)
+                if not untried:
+                    one, other = (space.modelled[index] for index in pair)
+                    yield Suggestion(
+                        {one: climb.goal[pair[0]], other: climb.goal[pair[1]]},
+                        f"Alone neither of {one} and {other} was a gain; the best point so far has both.",
+                        joint=True,
+                    )
 
     def _may_try(self, point: Point) -> bool:
         return point not in self._table.judged and not self._table.is_flying(point)
@@ -173,3 +178,11 @@ class Ladder:
 
 def _with(point: Point, index: int, shown: str) -> Point:
     return (*point[:index], shown, *point[index + 1 :])
+
+
+def _alone(trials: Trials) -> Iterator[tuple[tuple[str, str], bool]]:
+    """Steps of one knob that were not kept, and whether they were blocked, whatever they measured."""
+    for name, turned in trials.turned.items():
+        for each in turned:
+            if not each.kept:
+                yield (name, each.new), each.blocked
