@@ -16,7 +16,7 @@ from typing import Any
 
 Values = Mapping[str, Any]
 
-CHOOSING = ("car", "phoneme", "protein_structure", "made9", "made15")
+CHOOSING = ("car", "phoneme", "protein_structure", "made9", "made15", "exact9")
 CHOOSING_SEEDS = range(100, 103)
 HELD_OUT = ("segment", "vehicle", "slice_localization", "naval_propulsion", "colouring", "made20")
 HELD_OUT_SEEDS = range(900, 903)
@@ -94,6 +94,8 @@ def task(name: str) -> Task:
     """The task of that name."""
     if name.startswith("made"):
         return _made(int(name.removeprefix("made")))
+    if name.startswith("exact"):
+        return _made(int(name.removeprefix("exact")), share=0.0)
     if name == "colouring":
         return _colouring()
     return _table(name)
@@ -143,8 +145,8 @@ def _nearest(value: Any, choices: Sequence[Any]) -> int:
 _MADE = ("LR", "WEIGHT_DECAY", "HIDDEN_SIZE", "MOMENTUM", "DROPOUT", "WARMUP_STEPS", "CLIP", "LAYERS", "SCHEDULE")
 
 
-def _made(count: int) -> Task:
-    """Knobs that matter more and less, some in pairs, with a wall; noise of 1 % of what a poor start loses."""
+def _made(count: int, share: float = 0.01) -> Task:
+    """Knobs that matter more and less, some in pairs, with a wall; noise as a share of what a poor start loses."""
     lots = random.Random(1000 + count)
     space: dict[str, tuple[Any, Any, str]] = {}
     for index in range(count):
@@ -171,7 +173,7 @@ def _made(count: int) -> Task:
         return float(1 + alone + together)
 
     poor = Task("", space, truth, lambda v, lots: truth(v), 1.0).start(STARTS["poor"], 0)
-    noise = 0.01 * (truth(poor) - 1)
+    noise = share * (truth(poor) - 1)
     return Task(f"made{count}", space, truth, lambda v, lots: truth(v) + lots.gauss(0, noise), 1.0)
 
 

@@ -1,7 +1,9 @@
-"""The default: the best of the strategies by the figures of ``benchmarks/search.py``.
+"""The default: the best mixture of the strategies by the figures of ``benchmarks/search.py``.
 
-That is ``duo`` where numpy imports, else ``parzen``. Knobs that the models do not turn (mere literals, and what goes
-beyond the most likely ones) are the sweep's, every eighth turn of a long session and where the models have nothing.
+On a noisy metric the models: ``duo`` where numpy imports, else ``parzen``; one step needs several runs there. On an
+exact one a single step is a gain for one run, so the sweep begins, and keeps two turns of three; the models find what
+no single knob shows. Knobs that the models do not turn (mere literals, and what goes beyond the most likely ones) are
+the sweep's in any case.
 """
 
 from __future__ import annotations
@@ -15,9 +17,9 @@ from pytest_autoresearch.agents.search.strategies.sweep import Sweep
 from pytest_autoresearch.agents.search.trials import Trials
 from pytest_autoresearch.errors import AgentError
 
-_SWEEP_TURN = 8
-_SWEEP_FROM = 40
-_LAST = range(1, 10)  # experiments that the models' best point needs to come to the branch
+_REST_TURN = 8  # of the sweep over what the models leave, on a noisy metric
+_REST_FROM = 40
+_LAST = range(1, 10)  # experiments left that the models' best point needs to come to the branch
 
 
 class Auto:
@@ -34,15 +36,22 @@ class Auto:
     def ask(
         self, space: Space, trials: Trials, in_flight: Sequence[Mapping[str, str]], seed: int
     ) -> Iterator[Suggestion]:
-        """The models' suggestions; the sweep's where it is its turn, or theirs are at an end."""
-        modelled = set(space.modelled)
+        """The suggestions of those whose turn it is, then those of the others."""
         number = trials.number + len(in_flight)
-        rest = len(space.names) > len(space.modelled) and not space.named
-        if rest and number % _SWEEP_TURN == 0 and number >= _SWEEP_FROM and space.left not in _LAST:
+        if trials.noise == 0:
+            if number < 2 * len(space.axes) or number % 3:
+                yield from self._sweep.ask(space, trials, in_flight, seed)
+        elif self._rest_is_due(space, number):
             swept = self._sweep.ask(space, trials, in_flight, seed)
-            yield from (each for each in swept if not modelled & each.values.keys())
+            yield from (each for each in swept if each.values.keys().isdisjoint(space.modelled))
         yield from self._models.ask(space, trials, in_flight, seed)
         yield from self._sweep.ask(space, trials, in_flight, seed)
+
+    @staticmethod
+    def _rest_is_due(space: Space, number: int) -> bool:
+        if space.named or len(space.names) == len(space.modelled) or space.left in _LAST:
+            return False
+        return number >= _REST_FROM and number % _REST_TURN == 0
 
 
 def _best_model() -> Strategy:

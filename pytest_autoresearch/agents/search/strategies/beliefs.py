@@ -71,13 +71,12 @@ class Posterior:
         self._measured = {point: float(loss) for point, loss in measured}
 
     def best(self, table: Table, allowed: Callable[[Point], bool]) -> Point | None:
-        means = self._model.losses if self._measured else self._model.means()
-        finite = [index for index, loss in enumerate(table.losses) if math.isfinite(loss)]
-        finite.sort(key=lambda index: (float(means[index]), index))
+        model = self._model
+        means = [float(each) for each in (model.losses[model.taken] if self._measured else model.means)]
+        order = sorted(range(len(means)), key=lambda index: (means[index], model.taken[index]))
+        finite = (model.taken[index] for index in order if math.isfinite(table.losses[model.taken[index]]))
         return next((table.points[index] for index in finite if allowed(table.points[index])), None)
 
     def means(self, points: Sequence[Point], table: Table) -> Sequence[float]:
-        import numpy as np
-
-        mean, _ = self._model.predict(np.array([table.places_of(point) for point in points]))
+        mean, _ = self._model.predict([table.places_of(point) for point in points])
         return [self._measured.get(point, float(each)) for point, each in zip(points, mean, strict=True)]

@@ -26,7 +26,6 @@ _MOST_TRIALS = 150  # trials that predictions come from: the best half of them, 
 _FITTED_EACH = 20  # up to this many trials there is a fit for each; later one for 5 % more of them
 _CHANGES = 60  # of the hyperparameters, tried in one fit
 _LENGTH_SD, _NOISE, _NOISE_SD = 1.2, math.log(0.03), 1.5  # priors of log length (mean ln(d)/2) and log noise
-_CHOICE = 0.5  # the squared distance of two choices
 _JITTER = 1e-6
 _POOL = 200
 _POLISH = (0.08, 0.03)  # spreads of the last rounds of candidates, around the best one so far
@@ -37,44 +36,40 @@ class Gaussian:
 
     def __init__(self, table: Table, fits: dict[int, Array]) -> None:
         self.table = table
-        self.choices = np.array([axis.is_choice for axis in table.axes])
-        places, (losses, self.unit) = np.array(table.places), warped(table.losses)
+        self._owners = np.array([k for k, axis in enumerate(table.axes) for _ in range(len(axis.options) or 1)])
+        places, (losses, self.unit) = self._features(table.places), warped(table.losses)
         count = fitted_at(len(losses))
         if count not in fits:
             fits.clear()
             fits[count] = self._fit(places[:count], warped(table.losses[:count])[0])
         self.theta = fits[count]
         take = self._nearest(places, losses, _MOST_TRIALS)
-        self.all, self.losses = places, losses
+        self.losses, self.taken = losses, [int(index) for index in take]
         self._condition(places[take], losses[take])
         if table.flying:  # believe the mean of what is under way
-            flying = np.array(table.flying)
-            mean, _ = self.predict(flying)
+            mean, _ = self.predict(table.flying)
+            flying = self._features(table.flying)
             self._condition(np.vstack([places[take], flying]), np.concatenate([losses[take], mean]))
+        self.means = self.predict([table.places[index] for index in self.taken])[0]
 
-    def predict(self, places: Array) -> tuple[Array, Array]:
+    def predict(self, places: Sequence[Places]) -> tuple[Array, Array]:
         """Mean and standard deviation at these places."""
-        kernel = self._kernel(self._squares(places, self._places), self.theta)
+        kernel = self._kernel(self._features(places), self._places, self.theta)
         spread = self._root @ kernel.T
         variance = self._variance * (1 - np.einsum("ij,ij->j", spread, spread))
         return kernel @ self._weights, np.sqrt(np.maximum(variance, 1e-12))
 
-    def means(self) -> Array:
-        """The mean at every trial."""
-        return self.predict(self.all)[0]
-
     def promising(self, lots: random.Random) -> list[Places]:
         """Places that nobody has measured, the largest expected improvement first."""
-        means = self.means()
-        best = float(means.min())
-        tops = [self.table.places[index] for index in np.argsort(means, kind="stable")[:6]]
+        best = float(self.means.min())
+        tops = [self.table.places[self.taken[index]] for index in np.argsort(self.means, kind="stable")[:6]]
         pool = [self._candidate(tops, lots, index) for index in range(_POOL)]
-        score = self._improvement(np.array(pool), best)
+        score = self._improvement(pool, best)
         for spread in _POLISH:
             winner = pool[int(np.argmax(score))]
             near = [moved(winner, self.table, lots, count=lots.choice((1, 1, 2, 3)), spread=spread) for _ in range(24)]
             pool += near
-            score = np.concatenate([score, self._improvement(np.array(near), best)])
+            score = np.concatenate([score, self._improvement(near, best)])
         return [pool[index] for index in np.argsort(-score, kind="stable")]
 
     def _candidate(self, tops: Sequence[Places], lots: random.Random, index: int) -> Places:
@@ -93,7 +88,7 @@ class Gaussian:
         count = lots.choice((1, 1, 2, 2, 3, 4, max(1, len(axes) // 2)))
         return moved(base, self.table, lots, count=count, spread=lots.choice((0.05, 0.12, 0.25)))
 
-    def _improvement(self, places: Array, best: float) -> Array:
+    def _improvement(self, places: Sequence[Places], best: float) -> Array:
         """Expected improvement below ``best``, with a logistic curve for the normal distribution function."""
         mean, sd = self.predict(places)
         z = (best - mean) / sd
@@ -103,21 +98,31 @@ class Gaussian:
 
     # The model
 
-    def _squares(self, one: Array, other: Array) -> Array:
-        """Squared distances knob by knob: (m, d) and (n, d) give (m, n, d)."""
-        apart = one[:, None, :] - other[None, :, :]
-        squares = apart * apart
-        if self.choices.any():
-            squares[:, :, self.choices] = np.where(squares[:, :, self.choices] > 0.25, _CHOICE, 0.0)
+    def _features(self, places: Sequence[Places]) -> Array:
+        """Places as coordinates: (n, d) give (n, features). A choice has one for each option, half apart."""
+        found = np.array(places, dtype=float)
+        columns = []
+        for index, axis in enumerate(self.table.axes):
+            if axis.is_choice:
+                columns += [0.5 * (found[:, index] == option) for option in range(len(axis.options))]
+            else:
+                columns.append(found[:, index])
+        return np.column_stack(columns)
+
+    def _squares(self, one: Array, other: Array, theta: Array) -> Array:
+        """Squared distances in lengths: (m, features) and (n, features) give (m, n)."""
+        scale = np.exp(-theta[:-1])[self._owners]
+        a, b = one * scale, other * scale
+        squares: Array = np.maximum((a * a).sum(1)[:, None] + (b * b).sum(1)[None, :] - 2 * (a @ b.T), 0.0)
         return squares
 
-    def _kernel(self, squares: Array, theta: Array) -> Array:
-        distance = np.sqrt(squares @ np.exp(-2 * theta[:-1]) * 5 + 1e-12)
+    def _kernel(self, one: Array, other: Array, theta: Array) -> Array:
+        distance = np.sqrt(self._squares(one, other, theta) * 5 + 1e-12)
         kernel: Array = (1 + distance + distance * distance / 3) * np.exp(-distance)
         return kernel
 
     def _condition(self, places: Array, losses: Array) -> None:
-        kernel = self._kernel(self._squares(places, places), self.theta)
+        kernel = self._kernel(places, places, self.theta)
         kernel[np.diag_indices_from(kernel)] += math.exp(self.theta[-1]) + _JITTER
         self._places, self._root = places, np.linalg.inv(np.linalg.cholesky(kernel))
         whitened = self._root @ losses
@@ -130,19 +135,19 @@ class Gaussian:
             return np.arange(len(losses))
         order = np.argsort(losses, kind="stable")
         good, rest = order[: most // 2], order[most // 2 :]
-        apart = (self._squares(places[rest], places[order[:5]]) @ np.exp(-2 * self.theta[:-1])).min(1)
+        apart = self._squares(places[rest], places[order[:5]], self.theta).min(1)
         return np.sort(np.concatenate([good, rest[np.argsort(apart, kind="stable")[: most - most // 2]]]))
 
     def _fit(self, places: Array, losses: Array) -> Array:
         """The best of some random changes of the priors' modes, with the same lots for the same number of trials."""
-        knobs = places.shape[1]
+        knobs = len(self.table.axes)
         mode = 0.5 * math.log(knobs)
         self.theta = np.concatenate([np.full(knobs, mode), [_NOISE]])
         take = self._nearest(places, losses, _MOST_FITTED)
-        squares, losses = self._squares(places[take], places[take]), losses[take]
+        places, losses = places[take], losses[take]
         lots = np.random.default_rng(len(places))
         theta = np.concatenate([np.full(knobs, mode - 0.5), [math.log(0.02)]])
-        best = self._surprise(squares, losses, theta, mode)
+        best = self._surprise(places, losses, theta, mode)
         for change in range(_CHANGES):
             new = theta.copy()
             if change % 3 == 0:
@@ -151,14 +156,14 @@ class Gaussian:
                 new[lots.integers(len(new))] += lots.normal(0, 1.0)
             else:
                 new += (lots.random(len(new)) < 2 / len(new)) * lots.normal(0, 0.8, len(new))
-            value = self._surprise(squares, losses, new, mode)
+            value = self._surprise(places, losses, new, mode)
             if value < best:
                 best, theta = value, new
         return theta
 
-    def _surprise(self, squares: Array, losses: Array, theta: Array, mode: float) -> float:
+    def _surprise(self, places: Array, losses: Array, theta: Array, mode: float) -> float:
         """Negative log posterior of the hyperparameters, the signal's variance in closed form."""
-        kernel = self._kernel(squares, theta)
+        kernel = self._kernel(places, places, theta)
         kernel[np.diag_indices_from(kernel)] += math.exp(theta[-1]) + _JITTER
         try:
             lower = np.linalg.cholesky(kernel)
