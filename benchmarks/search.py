@@ -168,12 +168,13 @@ def main() -> None:
     parser.add_argument("--starts", default=",".join(world.STARTS))
     parser.add_argument("--ranges", default="guessed,named")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--skip", type=int, default=0, help="seeds to leave out at the beginning")
     parser.add_argument("--slots", type=int, default=1)
     parser.add_argument("--budgets", default=BUDGETS)
     parser.add_argument("--each", action="store_true", help="a line for every task as well")
     options = parser.parse_args()
     budgets = tuple(map(int, options.budgets.split(",")))
-    seeds = (world.HELD_OUT_SEEDS if options.held_out else world.CHOOSING_SEEDS)[: options.seeds]
+    seeds = (world.HELD_OUT_SEEDS if options.held_out else world.CHOOSING_SEEDS)[options.skip :][: options.seeds]
     tasks = options.tasks.split(",") if options.tasks else world.HELD_OUT if options.held_out else world.CHOOSING
     print(f"{len(tasks)} tasks, seeds {seeds}, {options.slots} slot{'s' * (options.slots > 1)}")
     for start in options.starts.split(","):
