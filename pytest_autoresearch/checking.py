@@ -50,10 +50,10 @@ class Certified:
 
 def certified(history: History, direction: Direction) -> Certified | None:
     """What the newest keep certifies, else the baseline. A single run is allowed its own noise on top."""
-    incumbent = history.incumbent
+    incumbent = history.certified
     if incumbent is None or incumbent.value is None:
         return None
-    noise = JudgeState.from_json(history.experiments[-1].judge).standing
+    noise = JudgeState.from_json(history.judge).standing
     mine = Role.CANDIDATE if incumbent.number else Role.INCUMBENT
     runs = sum(1 for m in incumbent.measurements if m.role is mine and m.value is not None)
     slack = 0.0

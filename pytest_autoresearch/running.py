@@ -38,6 +38,7 @@ OUTCOMES = {
     Status.DISCARD: ("discarded", "d", "DISCARD"),
     Status.CRASH: ("crashed", "C", "CRASH"),
 }
+PROVISIONAL = ("kept provisionally", "k", "KEEP?")
 BASELINE = ("baseline", "B", "KEEP")  # counted for itself: it is no improvement
 
 HARNESS_FAILED = "the harness failed"
@@ -181,13 +182,14 @@ class Loop:
                 yield
             finally:
                 self.config.pluginmanager.unregister(follower)
+                follower.live.tell(parts.notebook.history)
 
     def _experiments(self, session: pytest.Session, seed: pytest.Item, research: Research) -> str:
         """Run experiments until there is a reason to stop, which is returned."""
         research.refresh()
         attending = Attending(research)
         attending.attend()
-        reason = research.reason_to_stop() if research.history else None
+        reason = research.conclusion() if research.history else None
         item = ExperimentItem.grow(seed, research, research.next_number)
         while reason is None:
             following = ExperimentItem.grow(seed, research, item.number + 1)
@@ -202,7 +204,7 @@ class Loop:
                 return "the baseline failed" if item.number == 0 else HARNESS_FAILED
             self.screen.forget(_outcome(item.stash[RECORDED])[0])
             attending.attend()
-            reason = research.reason_to_stop()
+            reason = research.conclusion()
             item = following
         return reason
 
@@ -280,7 +282,7 @@ class Loop:
     def _found_wanting(self, history: History) -> bool:
         fail_on = self.selected[0].settings.fail_on
         if fail_on == "no-keep":
-            return not history.keeps
+            return not history.proven
         return fail_on == "crash" and any(e.status is Status.CRASH for e in history.experiments)
 
     # pytest-timeout: our runs have their own deadline, and a timeout must never end the session
@@ -296,6 +298,8 @@ class Loop:
 
 def _outcome(experiment: Experiment) -> tuple[str, str, str]:
     """What pytest counts the experiment as, and its letter and word."""
+    if experiment.kept and experiment.provisional:
+        return PROVISIONAL
     return OUTCOMES[experiment.status] if experiment.number else BASELINE
 
 

@@ -13,7 +13,7 @@ from pytest_autoresearch.notebook.record import History
 from pytest_autoresearch.notebook.tags import locate
 from pytest_autoresearch.notebook.text import percent
 from pytest_autoresearch.protocol.experiment import Experiment, Measurement
-from pytest_autoresearch.report.terminal import number
+from pytest_autoresearch.report.terminal import number, status_word
 from pytest_autoresearch.text import clean, one_line
 
 
@@ -52,7 +52,7 @@ def _all(history: History) -> list[str]:
             e.commit[:7],
             number(e.value),
             "" if e.value is None or e.against is None else percent(e.against, e.value),
-            e.status.value,
+            status_word(e),
             e.reason.value if e.number else "baseline",
             one_line(e.description, None),
         )

@@ -103,7 +103,7 @@ def _remote_if_any(git: Git, name: str) -> Remote:
 
 
 def _say_plan(planned: Plan, args: argparse.Namespace) -> int:
-    text, keeps = planned.text, planned.history.keeps
+    text, keeps = planned.text, planned.history.proven
     if args.json:
         print(_json(branch=planned.branch, keeps=len(keeps), base=planned.base, title=text.title, body=text.body))
         return 0
@@ -141,7 +141,7 @@ def _say_published(planned: Plan, done: Published, args: argparse.Namespace) -> 
         print(f"pytest-autoresearch: {remark}", file=sys.stderr)
         if os.environ.get("GITHUB_ACTIONS") == "true":
             print(f"::error title=autoresearch::{command_data(remark)}")
-    return 1 if done.failed or (planned.history.keeps and done.sent.branch is None) else 0
+    return 1 if done.failed or (planned.history.proven and done.sent.branch is None) else 0
 
 
 def _json(**fields: Any) -> str:

@@ -27,6 +27,10 @@ class Progress:
     """A session that runs: what the experiments told so far have come to."""
 
     def __init__(self) -> None:
+        self._rewrites = 0
+        self._forget()
+
+    def _forget(self) -> None:
         self._seen = 0
         self._counts: Counter[Status] = Counter()
         self._cost: float | None = None
@@ -35,10 +39,14 @@ class Progress:
 
     def text(self, history: History, links: Links) -> str:
         """How it stands, as Markdown."""
+        rewrites = len(history.drops) + len(history.groups)
+        if rewrites != self._rewrites:  # rows that were told read otherwise now
+            self._forget()
+            self._rewrites = rewrites
         for experiment in history.experiments[self._seen :]:
             self._take(experiment)
         self._seen = len(history.experiments)
-        best = history.incumbent
+        best = history.certified
         if best is None:
             return f"{_NO_BASELINE}\n"
         metric = history.session.protocol["metric"]
@@ -47,7 +55,8 @@ class Progress:
             direction=Direction(metric["direction"]),
             start=history.experiments[0],
             best=best,
-            keeps=tuple(self._keeps),
+            keeps=tuple(keep for keep in self._keeps if not keep.provisional),
+            provisional=tuple(keep for keep in self._keeps if keep.provisional),
             counts={status: self._counts[status] for status in Status},
             verified=None,
             cost=self._cost,

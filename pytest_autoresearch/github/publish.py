@@ -102,7 +102,7 @@ def publish(git: Git, planned: Plan, remote: Remote, api: Api, *, keep_draft: bo
         raise PublishError(f"{remote.address} has no branch {base}\n  name another one with --base")
     check_start(git, planned.history.session, base, base_commit)
     sent = send(git, remote, planned.chain, with_results=planned.with_results)
-    if pull is None and (not planned.history.keeps or sent.branch is None):
+    if pull is None and (not planned.history.proven or sent.branch is None):
         return Published(sent, None, remarks=sent.remarks)
     if sent.ledger is not None and not remote_has(git, remote.name, sent.ledger, env=remote.env):
         raise Overtaken(remote.address, planned.history.session.tag)  # what it would say is out of date already
@@ -129,7 +129,7 @@ def may_be_ready(history: History) -> bool:
 def verdict(history: History, links: Links) -> Verdict:
     """What the check on the branch's head says: whether fresh runs have confirmed the gain."""
     summary, text = summarise(history), opening(history, links)
-    if summary is None or not history.keeps:
+    if summary is None or not history.proven:
         return Verdict(Conclusion.NEUTRAL, "nothing was kept", text, links.run)
     verified = summary.verified
     if verified is None:

@@ -78,12 +78,13 @@ def body(history: History, links: Links, *, limit: int = BODY_LIMIT) -> str:
         ]
     )
     room = limit - length(head) - length(middle) - 1200  # the frames of the two tables and what stands between
-    kept = _table(KEPT_HEAD, history.keeps, lambda e: kept_row(e, links), room=room // 2, pointer=pointer)
+    kept = _table(KEPT_HEAD, summary.keeps, lambda e: kept_row(e, links), room=room // 2, pointer=pointer)
     all_of_them = _table(
         ALL_HEAD, history.experiments, any_row, room=room - length(kept), pointer=pointer, least=summary.start
     )
     folded = f"<details>\n<summary>All {len(history.experiments)} rows</summary>\n\n{all_of_them}\n\n</details>"
-    text = _joined([head, "## Kept", kept if history.keeps else "Nothing yet.", middle, folded, _footer(links)])
+    shown = _joined([kept if summary.keeps else "Nothing yet.", _provisional(summary.provisional)])
+    text = _joined([head, "## Kept", shown, middle, folded, _footer(links)])
     return _cut(text, limit, pointer)
 
 
@@ -165,14 +166,23 @@ def _reproduction(history: History, protocol: Protocol, summary: Summary) -> str
 
 
 def _dropping(history: History) -> str:
-    if not history.keeps:
+    if not history.proven:
         return ""
-    newest = history.keeps[-1].number
+    newest = history.proven[-1].number
     return (
         "## Take a keep out\n\n"
         "Every keep is one commit, so it can go alone; later keeps are applied again without it. "
         f"Comment `/autoresearch drop {newest}` here, or:\n\n{dropping(history.session.tag, newest)}"
     )
+
+
+def _provisional(keeps: Sequence[Experiment]) -> str:
+    """Keeps that are not on the branch that was pushed: in one folded line, and without links to commits."""
+    if not keeps:
+        return ""
+    said = "; ".join(f"{keep.number:04d} {words(keep.description, 80)}" for keep in keeps)
+    counted = f"{count(len(keeps), 'keep')} that their group has yet to prove"
+    return f"<details>\n<summary>{counted}</summary>\n\n{said}\n\n</details>"
 
 
 def _footer(links: Links) -> str:

@@ -116,9 +116,9 @@ def send(git: Git, remote: Remote, chain: Chain, *, with_results: bool) -> Sent:
     if refused is not None:
         remarks.append(f"the ledger was not taken: {_failure(remote, 'push', refused)}".split("\n")[0])
     branch = None
-    if history.keeps and at is not None and not is_sessions(git, chain, at):
+    if history.proven and at is not None and not is_sessions(git, chain, at):
         remarks.append(f"{name} holds commits of others on the remote: it was left alone, only the ledger was pushed")
-    elif history.keeps:
+    elif history.proven:
         branch = head_of(git, history, with_results=with_results)
         if branch != at:
             lease = f"--force-with-lease=refs/heads/{name}:{at or ''}"
@@ -129,11 +129,11 @@ def send(git: Git, remote: Remote, chain: Chain, *, with_results: bool) -> Sent:
 
 
 def head_of(git: Git, history: History, *, with_results: bool) -> str:
-    """The commit to push: the newest keep, with the table on top of it where that is wanted.
+    """The commit to push: the newest proven keep, with the table on top of it where that is wanted.
 
     The same history gives the same commit, so that publishing twice pushes nothing.
     """
-    newest = history.incumbent
+    newest = history.certified
     assert newest is not None
     if not with_results:
         return newest.commit

@@ -6,7 +6,7 @@ from pytest_autoresearch.judge.judge import Judge
 from pytest_autoresearch.judge.settings import JudgeError, JudgeSettings, Policy, Rule
 from pytest_autoresearch.judge.standing import Level, Provisional, Standing, Step
 from pytest_autoresearch.judge.state import JudgeState
-from pytest_autoresearch.judge.verdict import GroupVerdict, Outcome, Progress, Verdict
+from pytest_autoresearch.judge.verdict import GroupVerdict, Progress, Verdict
 
 __all__ = [
     "GroupVerdict",
@@ -15,7 +15,6 @@ __all__ = [
     "JudgeSettings",
     "JudgeState",
     "Level",
-    "Outcome",
     "Policy",
     "Progress",
     "Provisional",

@@ -16,7 +16,8 @@ from pytest_autoresearch.judge.rule import LARGEST
 from pytest_autoresearch.judge.settings import JudgeError, JudgeSettings
 from pytest_autoresearch.judge.standing import HEIGHT, WINSOR, Run, Standing, Step
 from pytest_autoresearch.judge.trial import Heard
-from pytest_autoresearch.judge.verdict import GroupVerdict, Outcome
+from pytest_autoresearch.judge.verdict import GroupVerdict
+from pytest_autoresearch.protocol.experiment import Outcome
 from pytest_autoresearch.protocol.model import Direction
 
 GONE = 0.3  # evidence at which a group is given up

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
-from pytest_autoresearch.protocol.experiment import Reason, Status
+from pytest_autoresearch.protocol.experiment import Outcome, Reason, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +30,6 @@ class Verdict:
     provisional: bool = False
     worth: float | None = None
     harm: float | None = None
-
-
-class Outcome(str, Enum):
-    """What becomes of the provisional keeps after their group was measured."""
-
-    CERTIFIED = "certified"
-    """Together they are a gain: the tip is the new base."""
-    GOES_ON = "goes on"
-    """Not shown, and not gone: the keeps stay provisional, and more join them."""
-    ROLLED_BACK = "rolled back"
-    """The branch goes back to the base; every keep of the group is a discard, ``unproven``."""
 
 
 @dataclass(frozen=True, slots=True)

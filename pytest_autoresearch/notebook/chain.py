@@ -9,8 +9,8 @@ from datetime import datetime, timezone
 from pytest_autoresearch.errors import NotebookError
 from pytest_autoresearch.notebook.codec import decode
 from pytest_autoresearch.notebook.git import Git
-from pytest_autoresearch.notebook.record import Drop, History, Level, Note, Record, Session, Verification
-from pytest_autoresearch.protocol.experiment import Experiment, Reason, Status
+from pytest_autoresearch.notebook.record import Drop, Group, History, Level, Note, Record, Session, Verification
+from pytest_autoresearch.protocol.experiment import Experiment, Outcome, Reason, Status
 
 BRANCHES = "refs/heads/autoresearch"
 LEDGERS = "refs/autoresearch"
@@ -53,15 +53,20 @@ class Chain:
         return fold(self.records)
 
     def before_last_rewrite(self) -> History | None:
-        """The history without the newest record that changed earlier rows (a drop, a level), None if there was none."""
-        last = max((i for i, r in enumerate(self.records) if isinstance(r, (Drop, Level))), default=None)
+        """The history without the newest record that changed earlier rows (drop, level, group); None without one."""
+        last = max((i for i, r in enumerate(self.records) if isinstance(r, (Drop, Level, Group))), default=None)
         return None if last is None else fold([r for i, r in enumerate(self.records) if i != last])
 
     @property
     def ends_in_a_drop(self) -> bool:
         """Whether no experiment came after the newest drop: the judge's state is then of a head that is gone."""
-        newest = next((r for r in reversed(self.records) if isinstance(r, (Drop, Experiment))), None)
+        newest = next((r for r in reversed(self.records) if isinstance(r, (Drop, Experiment, Group))), None)
         return isinstance(newest, Drop)
+
+    @property
+    def judged(self) -> Experiment | Group | None:
+        """The newest record with the judge's state."""
+        return next((r for r in reversed(self.records) if isinstance(r, (Experiment, Group))), None)
 
     def own_commits(self) -> set[str]:
         """Every commit the branch has ever been at."""
@@ -75,14 +80,14 @@ class Chain:
 def read_chain(git: Git, ref: str) -> Chain | None:
     """The ledger at ``ref``, None if there is none. NotebookError for one that this version can not read.
 
-    Only the newest experiment keeps the judge's state: a night's worth of them is megabytes.
+    Only the newest record that has it keeps the judge's state: a night's worth of them is megabytes.
     """
     head, judged = "", False
     records: list[Record] = []
     for commit, message in _messages(git, ref):
         head = head or commit
         records.append(decode(message, slim=judged))
-        judged = judged or isinstance(records[-1], Experiment)
+        judged = judged or isinstance(records[-1], (Experiment, Group))
     if not records:
         return None
     began = records[-1]
@@ -147,6 +152,7 @@ def fold(records: Sequence[Record]) -> History:
     drops: list[Drop] = []
     verifications: list[Verification] = []
     notes: list[Note] = []
+    groups: list[Group] = []
     for record in records[1:]:
         if isinstance(record, Experiment):
             if record.number != len(experiments):
@@ -155,13 +161,16 @@ def fold(records: Sequence[Record]) -> History:
         elif isinstance(record, Drop):
             drops.append(record)
             experiments = dropped(experiments, record)
+        elif isinstance(record, Group):
+            groups.append(record)
+            experiments = grouped(experiments, record)
         elif isinstance(record, Level):
             experiments = measured_anew(experiments, record)
         elif isinstance(record, Verification):
             verifications.append(record)
         elif isinstance(record, Note):
             notes.append(record)
-    return History(session, tuple(experiments), tuple(drops), tuple(verifications), tuple(notes))
+    return History(session, tuple(experiments), tuple(drops), tuple(verifications), tuple(notes), tuple(groups))
 
 
 def dropped(experiments: Sequence[Experiment], drop: Drop) -> list[Experiment]:
@@ -177,7 +186,25 @@ def dropped(experiments: Sequence[Experiment], drop: Drop) -> list[Experiment]:
         status=Status.DISCARD,
         reason=Reason.NOISE,
         detail=why,
+        provisional=False,
     )
+    return result
+
+
+def grouped(experiments: Sequence[Experiment], group: Group) -> list[Experiment]:
+    """The keeps of a proven group need no further proof; those of one that failed are discards with their old hash."""
+    result = list(experiments)
+    if group.outcome is Outcome.GOES_ON:
+        return result
+    for number in group.keeps:
+        keep = result[number]
+        if not keep.kept:
+            continue  # dropped meanwhile
+        if group.outcome is Outcome.CERTIFIED:
+            result[number] = replace(keep, provisional=False)
+        else:
+            why = f"its group of {len(group.keeps)} was measured on {group.pairs} fresh pairs and is no proven gain"
+            result[number] = replace(keep, status=Status.DISCARD, reason=Reason.UNPROVEN, detail=why, provisional=False)
     return result
 
 

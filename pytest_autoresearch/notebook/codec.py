@@ -16,13 +16,14 @@ from functools import cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from pytest_autoresearch.errors import NotebookError
-from pytest_autoresearch.notebook.record import Drop, Level, Note, Record, Session, Verification
+from pytest_autoresearch.notebook.record import Drop, Group, Level, Note, Record, Session, Verification
 from pytest_autoresearch.protocol.experiment import Experiment
 
 VERSION = 1
 KINDS: Mapping[str, type[Record]] = {
     "session": Session,
     "experiment": Experiment,
+    "group": Group,
     "drop": Drop,
     "level": Level,
     "verify": Verification,
@@ -54,7 +55,7 @@ def decode(text: str, *, slim: bool = False) -> Record:
             f"the ledger holds a {kind} record of version {version}, this program reads up to version {VERSION}"
             "\n  upgrade: pip install -U pytest-autoresearch"
         )
-    if slim and kind == "experiment" and isinstance(data, dict):
+    if slim and kind in ("experiment", "group") and isinstance(data, dict):
         data.pop("judge", None)
     try:
         record: Record = from_plain(KINDS[kind], data)

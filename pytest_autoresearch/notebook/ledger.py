@@ -31,7 +31,7 @@ from pytest_autoresearch.notebook.deferral import uninterrupted
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.lock import Lock
 from pytest_autoresearch.notebook.pending import Pending, Running, remove_stale
-from pytest_autoresearch.notebook.record import Drop, History, Level, Note, Record, Session, Verification
+from pytest_autoresearch.notebook.record import Drop, Group, History, Level, Note, Record, Session, Verification
 from pytest_autoresearch.notebook.results import Table, header, render, row, table_path
 from pytest_autoresearch.notebook.text import candidate_message
 from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Move, Usage
@@ -51,8 +51,8 @@ def _nothing(text: str) -> None:
 class Notebook:
     """Open with :meth:`open`; a context manager that gives the lock back.
 
-    ``history`` is what the ledger says, ``newest`` its newest experiment with the judge's state, ``pending`` the
-    proposal that was running when the last session died, ``notices`` what the user should be told, each thing once;
+    ``history`` is what the ledger says, ``judged`` its newest record with the judge's state, ``pending`` the proposal
+    that was running when the last session died, ``notices`` what the user should be told, each thing once;
     ``say`` hears it as it comes up. ``boundary`` is called after every lasting effect, for tests that die there.
     """
 
@@ -60,7 +60,7 @@ class Notebook:
         self.git, self.tag, self.metric, self.table = git, tag, metric, table
         self.notices: list[str] = []
         self.history = chains.unbegun(tag)
-        self.newest: Experiment | None = None
+        self.judged: Experiment | Group | None = None
         self.pending: Pending | None = None
         self._locks: list[Lock] = []
         self._hear, self._boundary = say, boundary
@@ -208,6 +208,20 @@ class Notebook:
             self._append(verification, ())
             self.history = replace(self.history, verifications=(*self.history.verifications, verification))
 
+    def group(self, group: Group) -> None:
+        """Write down how provisional keeps fared together; where they failed the branch goes back, and rows change."""
+        before = render(self.history, self.metric)
+        with uninterrupted():
+            self._append(group, ())
+            experiments = tuple(chains.grouped(self.history.experiments, group))
+            self.history = replace(self.history, experiments=experiments, groups=(*self.history.groups, group))
+            self.judged = group
+            with self._derived():
+                self._branch.advance(self._derived_head())
+                self._boundary("branch moved")
+                self._results.write(render(self.history, self.metric), known=(before,))
+                self._boundary("table written")
+
     def level(self, level: Level) -> None:
         """Write down what a kept state measures after a drop."""
         before = render(self.history, self.metric)
@@ -274,8 +288,7 @@ class Notebook:
 
     def _take_over(self, chain: Chain, refs: Refs) -> None:
         self.history, self._head = chain.history, chain.head
-        experiments = self.history.experiments
-        self.newest = experiments[-1] if experiments else None
+        self.judged = chain.judged
         self._stale = chain.ends_in_a_drop
         self._branch.follow(refs.branch, self._derived_head())
         self._boundary("branch repaired")
@@ -284,7 +297,7 @@ class Notebook:
         known = () if before is None else (render(before, self.metric),)
         self._results.write(render(self.history, self.metric), known=known)
         self._boundary("table repaired")
-        self.pending = self._running.recover(refs.running, len(experiments))
+        self.pending = self._running.recover(refs.running, len(self.history.experiments))
 
     def _derived_head(self) -> str:
         incumbent = self.history.incumbent
@@ -314,7 +327,7 @@ class Notebook:
             self.git.objects.settle()
 
     def _remember(self, recorded: Experiment) -> None:
-        self.newest = recorded
+        self.judged = recorded
         self._stale = False
         self.history = self.history.followed_by(recorded)
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from pytest_autoresearch.protocol.experiment import Experiment, Measurement
+from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Outcome, Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,19 +88,55 @@ class Level:
     when: datetime
 
 
-Record = Session | Experiment | Drop | Level | Verification | Note
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Provisional keeps measured together, on fresh pairs, against the last commit that needed no proof any more.
+
+    ``keeps`` and ``base`` are numbers of experiments. ``gain`` and ``interval`` in metric units, positive is better,
+    None where a run failed. ``judge`` is the judge's state afterwards.
+    """
+
+    keeps: tuple[int, ...]
+    base: int
+    outcome: Outcome
+    gain: float | None
+    interval: tuple[float, float] | None
+    pairs: int
+    base_runs: tuple[Measurement, ...]
+    tip_runs: tuple[Measurement, ...]
+    when: datetime
+    evidence: float | None = None
+    threshold: float | None = None
+    isolation: str = "process"
+    place: Place | None = None
+    judge: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def ended(self) -> datetime:
+        return self.when
+
+    def was_measured_at(self, place: Place) -> bool:
+        """Whether its numbers compare with what is measured at ``place``."""
+        return self.place == place
+
+
+Record = Session | Experiment | Group | Drop | Level | Verification | Note
 """Everything that may stand in a ledger."""
 
 
 @dataclass(frozen=True)
 class History:
-    """Everything a tag's ledger says, drops applied: a dropped keep reads as a discard with its old hash."""
+    """Everything a tag's ledger says, drops and groups applied.
+
+    A dropped keep, and one whose group failed, reads as a discard with its old hash.
+    """
 
     session: Session
     experiments: tuple[Experiment, ...] = ()
     drops: tuple[Drop, ...] = ()
     verifications: tuple[Verification, ...] = ()
     notes: tuple[Note, ...] = field(default=())
+    groups: tuple[Group, ...] = ()
 
     def followed_by(self, experiment: Experiment) -> History:
         """The history with one experiment more, which alone has the judge's state."""
@@ -118,6 +154,27 @@ class History:
         return tuple(e for e in self.experiments if e.kept and e.number > 0)
 
     @property
+    def proven(self) -> tuple[Experiment, ...]:
+        """The keeps that need no group to prove them, in order."""
+        return tuple(e for e in self.keeps if not e.provisional)
+
+    @property
+    def provisional(self) -> tuple[Experiment, ...]:
+        """The keeps that their group has yet to prove, in order."""
+        return tuple(e for e in self.keeps if e.provisional)
+
+    @property
+    def certified(self) -> Experiment | None:
+        """The best state that needs no group to prove it: the newest such keep, or the baseline."""
+        return next((e for e in reversed(self.experiments) if e.kept and not e.provisional), None)
+
+    @property
+    def judge(self) -> Mapping[str, Any]:
+        """The judge's state after the newest record that has it."""
+        states = [record.judge for record in (*self.experiments[-1:], *self.groups[-1:])]
+        return next((state for state in states if state), {})
+
+    @property
     def ending(self) -> Note | None:
         """Why the session does not run any more; None where it does, or was killed since."""
         stop = next((note for note in reversed(self.notes) if note.kind == "stop"), None)
@@ -126,5 +183,5 @@ class History:
 
     @cached_property
     def incumbent(self) -> Experiment | None:
-        """The best kept state: the newest keep, or the baseline."""
+        """The best kept state, provisional or not: the newest keep, or the baseline."""
         return next((e for e in reversed(self.experiments) if e.kept), None)

@@ -114,10 +114,18 @@ def push(git: Git, remote: str, tag: str, *, env: Env = None) -> Pushed:
         refusals.append(str(refused))
     branch = branch_ref(tag)
     try:
-        _remote_command(git, "push", "-q", "--", remote, f"{branch}:{branch}", env=env)
+        _remote_command(git, "push", "-q", "--", remote, f"{proven_head(git, tag)}:{branch}", env=env)
     except NotebookError as error:
         return Pushed(False, refused is None, (*refusals, str(error)))
     return Pushed(True, refused is None, tuple(refusals))
+
+
+def proven_head(git: Git, tag: str) -> str:
+    """What of a branch others may see: its last commit that needs no group to prove it."""
+    chain = read_chain(git, ledger_ref(tag))
+    assert chain is not None
+    certified = chain.history.certified
+    return chain.history.session.start if certified is None else certified.commit
 
 
 def push_ledger(git: Git, remote: str, tag: str, head: str, *, env: Env = None) -> NotebookError | None:
@@ -135,9 +143,9 @@ def push_ledger(git: Git, remote: str, tag: str, head: str, *, env: Env = None) 
     return None
 
 
-def remote_has(git: Git, remote: str, ref: str, *, env: Env = None) -> bool:
-    """Whether the remote's ``ref`` is where ours is."""
-    return _remote_ref(git, remote, ref, env) == git.resolve(ref)
+def remote_has(git: Git, remote: str, ref: str, *, at: str | None = None, env: Env = None) -> bool:
+    """Whether the remote's ``ref`` is where ours is, or ``at`` this commit."""
+    return _remote_ref(git, remote, ref, env) == (at or git.resolve(ref))
 
 
 def parted_from(history: History) -> str | None:

@@ -14,7 +14,7 @@ from pytest_autoresearch.notebook.chain import LEDGERS, branch_ref, ledger_ref, 
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.ledger import state_directory, tag_lock
 from pytest_autoresearch.notebook.record import Session
-from pytest_autoresearch.notebook.sync import push, remote_has
+from pytest_autoresearch.notebook.sync import proven_head, push, remote_has
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,8 @@ def archive(git: Git, tag: str, remote: str, *, env: Mapping[str, str] | None = 
     """Push a session's ledger and branch, and delete them here once the remote has both."""
     with _locked(git, tag):
         pushed = push(git, remote, tag, env=env)
-        has_branch = git.resolve(branch_ref(tag)) is None or remote_has(git, remote, branch_ref(tag), env=env)
+        head = proven_head(git, tag)
+        has_branch = git.resolve(branch_ref(tag)) is None or remote_has(git, remote, branch_ref(tag), at=head, env=env)
         if not pushed.ledger or not has_branch:
             said = "; ".join(pushed.refusals).split("\n")[0]
             raise NotebookError(f"{remote} does not have all of {tag}: {said}\n  nothing was deleted here")

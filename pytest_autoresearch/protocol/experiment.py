@@ -33,6 +33,7 @@ class Reason(str, Enum):
     HOLDOUT = "holdout"
     SEED_ONLY = "seed-only"
     PROBE = "probe"
+    UNPROVEN = "unproven"
     ERROR = "error"
     TIMEOUT = "timeout"
     MEMORY = "memory"
@@ -60,6 +61,17 @@ _CRASHES = frozenset(
         Reason.INTERRUPTED,
     }
 )
+
+
+class Outcome(str, Enum):
+    """What becomes of the provisional keeps after their group was measured."""
+
+    CERTIFIED = "certified"
+    """Together they are a gain: the tip is the new base."""
+    GOES_ON = "goes on"
+    """Not shown, and not gone: the keeps stay provisional, and more join them."""
+    ROLLED_BACK = "rolled back"
+    """The branch goes back to the base; every keep of the group is a discard, ``unproven``."""
 
 
 class Role(str, Enum):
@@ -143,7 +155,8 @@ class Experiment:
     :func:`fingerprint`. ``judge`` is the judge's state after the verdict. Times are UTC. ``moves`` are the knobs that
     an embedded agent turned from ``parent``; None in records that are older than the field. ``complexity`` is lines
     added minus removed against ``parent``; with it and ``measurements``, the state in the record before gives the
-    verdict again.
+    verdict again. ``provisional``: a keep that its group has yet to prove; ``worth`` is then its expected gain in
+    metric units, ``harm`` the chance that it is none.
     """
 
     number: int
@@ -169,6 +182,9 @@ class Experiment:
     agent_seconds: float = 0.0
     moves: tuple[Move, ...] | None = None
     complexity: int = 0
+    provisional: bool = False
+    worth: float | None = None
+    harm: float | None = None
     isolation: str = "process"
     device: str = ""
     machine: str = ""

@@ -41,7 +41,7 @@ class Option:
         return values.PARSERS[self.kind](text)
 
 
-JUDGES = ("certified", "fast", "classic")
+JUDGES = ("grouped", "certified", "fast", "classic")
 ISOLATIONS = ("strict", "auto", "none")
 FAIL_ON = ("never", "no-keep", "crash")
 
@@ -55,7 +55,7 @@ OPTIONS: tuple[Option, ...] = (
         "who proposes: auto, claude, codex, command:PROGRAM, … (default: auto, a search without a model)",
     ),
     Option("model", "NAME", "name", None, "model of the agent (default: the agent's own)"),
-    Option("judge", "|".join(JUDGES), "choice", "certified", "rule for a keep (default: certified)"),
+    Option("judge", "|".join(JUDGES), "choice", "grouped", "rule for a keep (default: grouped)"),
     Option("experiments", "N", "count", None, "stop after N more experiments (default: no limit)"),
     Option("duration", "TIME", "duration", None, "stop after this time, e.g. 8h (default: no limit)"),
     Option("max_cost", "USD", "cost", None, "stop when the agent has cost this much (default: no limit)"),

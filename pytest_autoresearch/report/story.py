@@ -68,6 +68,8 @@ class Story:
     experiments: tuple[Experiment, ...]
     points: tuple[Point, ...]
     keeps: tuple[Experiment, ...]
+    """Those that need no group to prove them; ``provisional`` stand on them."""
+    provisional: tuple[Experiment, ...]
     newest: tuple[Experiment, ...]
     counts: Mapping[Status, int]
     reasons: Mapping[Reason, int]
@@ -103,7 +105,7 @@ class Story:
 
     @property
     def best(self) -> Experiment:
-        """The best kept state: the newest keep, or the baseline."""
+        """The best state that needs no group to prove it: the newest such keep, or the baseline."""
         return self.keeps[-1] if self.keeps else self.start
 
     @property
@@ -142,9 +144,10 @@ class Teller:
 
     def _forget(self) -> None:
         self._seen: tuple[Experiment, ...] = ()
-        self._drops = 0
+        self._rewrites = 0
         self._points: list[Point] = []
         self._keeps: list[Experiment] = []
+        self._provisional: list[Experiment] = []
         self._counts: Counter[Status] = Counter()
         self._reasons: Counter[Reason] = Counter()
         self._devices: Counter[str] = Counter()
@@ -164,7 +167,7 @@ class Teller:
             self._forget()
         for experiment in history.experiments[len(self._seen) :]:
             self._take(experiment)
-        self._seen, self._drops = history.experiments, len(history.drops)
+        self._seen, self._rewrites = history.experiments, _rewrites(history)
         ending = history.ending
         state = State.RUNNING if running else State.SILENT if ending is None else State.ENDED
         best = self._keeps[-1] if self._keeps else history.experiments[0]
@@ -178,6 +181,7 @@ class Teller:
             experiments=history.experiments,
             points=tuple(self._points),
             keeps=tuple(self._keeps),
+            provisional=tuple(self._provisional),
             newest=history.experiments[-NEWEST:],
             counts={status: self._counts[status] for status in Status},
             reasons=dict(self._reasons.most_common()),
@@ -195,8 +199,8 @@ class Teller:
         )
 
     def _goes_on(self, history: History) -> bool:
-        """Whether this is the history told so far, and more. A drop rewrites what has been told."""
-        return len(history.experiments) >= len(self._seen) and len(history.drops) == self._drops
+        """Whether this is the history told so far, and more. A drop or a group rewrites what was told."""
+        return len(history.experiments) >= len(self._seen) and _rewrites(history) == self._rewrites
 
     def _take(self, experiment: Experiment) -> None:
         direction = self._protocol.metric.direction
@@ -208,7 +212,7 @@ class Teller:
             share = self._shares.get(experiment.agent, Share(experiment.agent))
             self._shares[experiment.agent] = share.added(experiment, direction)
             if experiment.kept:
-                self._keeps.append(experiment)
+                (self._provisional if experiment.provisional else self._keeps).append(experiment)
         if experiment.measurements:
             self._devices[experiment.device or "CPU"] += 1
             self._isolations[experiment.isolation] += 1
@@ -243,6 +247,10 @@ def story(history: History, *, running: bool = False) -> Story | None:
 def percent(part: float, whole: float | None) -> float | None:
     """``part`` in percent of ``whole``; None where there is nothing to compare with."""
     return 100 * part / abs(whole) if whole else None
+
+
+def _rewrites(history: History) -> int:
+    return len(history.drops) + len(history.groups)
 
 
 def _point(experiment: Experiment, level: float | None, spread: float | None) -> Point:

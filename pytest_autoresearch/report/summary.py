@@ -14,13 +14,18 @@ from pytest_autoresearch.protocol.model import Direction
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """One session in numbers. ``gain`` in metric units, positive is better; US dollars for ``cost``."""
+    """One session in numbers. ``gain`` in metric units, positive is better; US dollars for ``cost``.
+
+    ``best`` is the best state that needs no group to prove it, ``keeps`` are those that led there; ``provisional`` ones
+    stand on it and are yet to be proven.
+    """
 
     metric: str
     direction: Direction
     start: Experiment
     best: Experiment
     keeps: tuple[Experiment, ...]
+    provisional: tuple[Experiment, ...]
     counts: dict[Status, int]
     verified: Verification | None
     cost: float | None
@@ -44,8 +49,8 @@ class Summary:
 
 def summarise(history: History) -> Summary | None:
     """The summary of a session, None before its baseline."""
-    incumbent = history.incumbent
-    if incumbent is None:
+    best = history.certified
+    if best is None:
         return None
     metric = history.session.protocol["metric"]
     tried = [e for e in history.experiments if e.number > 0]
@@ -55,10 +60,11 @@ def summarise(history: History) -> Summary | None:
         metric=str(metric["name"]),
         direction=Direction(metric["direction"]),
         start=history.experiments[0],
-        best=incumbent,
-        keeps=history.keeps,
+        best=best,
+        keeps=tuple(keep for keep in history.keeps if not keep.provisional),
+        provisional=history.provisional,
         counts={status: counted[status] for status in Status},
-        verified=next((v for v in reversed(history.verifications) if v.head == incumbent.commit), None),
+        verified=next((v for v in reversed(history.verifications) if v.head == best.commit), None),
         cost=sum(costs) if costs else None,
         shares=tuple(who_found_what(history.experiments, Direction(metric["direction"]))),
         promised=_best_single_run(history.experiments, Direction(metric["direction"])),

@@ -91,12 +91,17 @@ def experiment_line(experiment: Experiment, width: int) -> str:
     name = "baseline" if experiment.number == 0 else f"{experiment.number:04d}"
     reason = "" if experiment.number == 0 and experiment.kept else experiment.reason.value
     text = (
-        f"{name:<8} {experiment.status.value.upper():<7} {number(experiment.value):>12} {change(experiment):>9}  "
+        f"{name:<8} {status_word(experiment).upper():<7} {number(experiment.value):>12} {change(experiment):>9}  "
         f"{reason:<12} {experiment.description}"
     )
     if experiment.detail and experiment.number > 0:
         text += f" ({experiment.detail})"
     return cut(text + (" [suspicious]" if experiment.suspicious else ""), width)
+
+
+def status_word(experiment: Experiment) -> str:
+    """The status, with a question mark for a keep that its group has yet to prove."""
+    return f"{experiment.status.value}?" if experiment.kept and experiment.provisional else experiment.status.value
 
 
 def verdict(experiment: Experiment) -> str:
@@ -134,6 +139,10 @@ def summary_lines(summary: Summary, ending: Ending) -> Iterator[tuple[str, dict[
     for keep in summary.keeps:
         shown = " [suspicious: look twice]" if keep.suspicious else ""
         yield f"  {keep.number:04d} {keep.commit[:7]} {number(keep.value):>12}  {keep.description}{shown}", {}
+    for keep in summary.provisional:
+        yield f"  {keep.number:04d} {keep.commit[:7]} {number(keep.value):>12}  {keep.description} [keep?]", {}
+    if summary.provisional:
+        yield f"  keep?: {count(len(summary.provisional), 'keep')} that their group has yet to prove", {}
     yield f"table   {ending.table}", {}
     yield f"branch  {ending.branch}", {}
     yield f"diff    git diff {ending.base[:12]} {ending.branch}", {}
@@ -147,7 +156,7 @@ def headline(summary: Summary | Story) -> str:
     text = f"{summary.metric}: start {start} → best {best}"
     gain = summary.gain_percent
     if summary.best.number == 0:
-        return f"{text}, no keep yet"
+        return f"{text}, no keep is proven yet" if summary.provisional else f"{text}, no keep yet"
     return f"{text}, {summary.gain:.6g} better" if gain is None else f"{text}, {gain:.2f} % better"
 
 

@@ -64,6 +64,9 @@ class Ruling:
     evidence: float | None = None
     threshold: float | None = None
     suspicious: bool = False
+    provisional: bool = False
+    worth: float | None = None
+    harm: float | None = None
 
     @classmethod
     def of(cls, verdict: Verdict) -> Ruling:
@@ -74,6 +77,9 @@ class Ruling:
             evidence=verdict.evidence,
             threshold=verdict.threshold,
             suspicious=verdict.suspicious,
+            provisional=verdict.provisional,
+            worth=verdict.worth,
+            harm=verdict.harm,
         )
 
     @classmethod
@@ -100,6 +106,10 @@ class Drafts:
             self._tried.setdefault(experiment.fingerprint, experiment.number)
         if experiment.kept:
             self.incumbent = candidate.state
+
+    def went_back(self, commit: str) -> None:
+        """The incumbent is an earlier state again: a group was no proven gain."""
+        self.incumbent = self._git.files(commit)
 
     def baseline(self, tree: str) -> Candidate:
         return Candidate(0, tree, self.start, {}, "baseline run, no changes")

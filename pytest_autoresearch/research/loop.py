@@ -30,6 +30,7 @@ from pytest_autoresearch.protocol.model import Protocol
 from pytest_autoresearch.protocol.scope import Scope
 from pytest_autoresearch.protocol.settings import Settings
 from pytest_autoresearch.research.candidate import Candidate, Drafts, Ruling
+from pytest_autoresearch.research.certifying import certify, prove, reserve
 from pytest_autoresearch.research.diagnosis import Diagnosis
 from pytest_autoresearch.research.proposing import Proposer
 from pytest_autoresearch.research.referee import Referee, refuse_another_place, suite_of
@@ -119,6 +120,13 @@ class Research:
         return incumbent
 
     @property
+    def certified(self) -> Experiment:
+        """The best state that needs no group to prove it. Only asked for when there is a baseline."""
+        certified = self.notebook.history.certified
+        assert certified is not None
+        return certified
+
+    @property
     def next_number(self) -> int:
         return len(self.history)
 
@@ -155,9 +163,11 @@ class Research:
             raise
 
     def _experiment(self) -> Experiment:
+        pending = self.notebook.pending
+        if pending is None:
+            prove(self)
         began = _now()
         self._to_beat = self.incumbent.value
-        pending = self.notebook.pending
         if pending is None:
             number = self.next_number
             candidate, refusal = self.proposer.propose(self.notebook.history, self._seed(number, -1))
@@ -186,7 +196,7 @@ class Research:
         stale = self.notebook.unmeasured
         if stale is None:
             return
-        self.judge.recalibrate()
+        self.judge.without(frozenset(keep.number for keep in self.judge.stack if not self.history[keep.number].kept))
         measurements = self._calibrate(stale.number)
         level = self.judge.level
         self.notebook.level(
@@ -202,7 +212,15 @@ class Research:
             return why
         best = self.incumbent.value
         assert best is not None
-        return self.tally.reason_to_stop(self.settings, self.protocol.metric, best)
+        return self.tally.reason_to_stop(self.settings, self.protocol.metric, best, reserve(self))
+
+    def conclusion(self) -> str | None:
+        """As :meth:`reason_to_stop`, after what is provisional was measured; that may be a reason to go on."""
+        reason = self.reason_to_stop()
+        if reason is None or not self.judge.stack:
+            return reason
+        certify(self)
+        return self.reason_to_stop()
 
     # Measure
 
@@ -365,6 +383,9 @@ class Research:
                 detail=ruling.detail,
                 measurements=tuple(measurements),
                 suspicious=ruling.suspicious,
+                provisional=ruling.provisional,
+                worth=ruling.worth,
+                harm=ruling.harm,
                 evidence=ruling.evidence,
                 threshold=ruling.threshold,
                 agent=candidate.agent,

@@ -79,7 +79,7 @@ def opened(protocol: Protocol, git: Git, settings: Settings, *, hook: Any, watch
                 say=watch.remark,
             )
         )
-        before = notebook.newest.place if notebook.newest is not None else None
+        before = notebook.judged.place if notebook.judged is not None else None
         lab = stack.enter_context(
             equipped(
                 protocol,
@@ -386,12 +386,12 @@ def _waiting(watch: Watch) -> Tick:
 def _judge(protocol: Protocol, settings: Settings, notebook: Notebook, place: Place) -> Judge:
     """The judge as the ledger left it; at another place, or after an hour, it will measure the incumbent anew."""
     wanted = JudgeSettings(protocol.metric.direction, settings.judge, min_delta=protocol.metric.min_delta)
-    newest, pending = notebook.newest, notebook.pending
+    newest, pending = notebook.judged, notebook.pending
     if newest is None:
         return Judge(wanted)
     measured = pending.judge if pending is not None and pending.judge else newest.judge
     judge = Judge(wanted, JudgeState.from_json(measured))
-    age = datetime.now(timezone.utc) - (newest.ended or newest.started or datetime.min.replace(tzinfo=timezone.utc))
+    age = datetime.now(timezone.utc) - (newest.ended or datetime.min.replace(tzinfo=timezone.utc))
     runs = pending.measurements if pending is not None and pending.judge else ()
     is_here = runs[-1].place == place if runs and runs[-1].place is not None else newest.was_measured_at(place)
     if not is_here or not timedelta(0) <= age < FRESH:

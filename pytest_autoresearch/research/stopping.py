@@ -51,8 +51,11 @@ class Tally:
         """How many experiments this invocation may still make, None where no number was asked for."""
         return None if settings.experiments is None else max(0, settings.experiments - self.experiments)
 
-    def reason_to_stop(self, settings: Settings, metric: Metric, best: float) -> str | None:
-        """Why the loop should end here, in words for people; None to go on. ``best`` is the incumbent's level."""
+    def reason_to_stop(self, settings: Settings, metric: Metric, best: float, reserve: float = 0.0) -> str | None:
+        """Why the loop should end here, in words for people; None to go on.
+
+        ``best`` is the incumbent's level, ``reserve`` seconds of the duration that are kept for what comes after.
+        """
         until = settings.until if settings.until is not None else metric.target
         if until is not None and not metric.direction.better(until, best):
             return f"{metric.name} reached {until:g}"
@@ -61,7 +64,7 @@ class Tally:
         if settings.experiments is not None and self.experiments >= settings.experiments:
             asked = settings.experiments
             return "1 experiment was asked for" if asked == 1 else f"{asked} experiments were asked for"
-        if settings.duration is not None and self.elapsed >= settings.duration:
+        if settings.duration is not None and self.elapsed + reserve >= settings.duration:
             return f"the duration of {settings.duration:g} s is over"
         if settings.patience is not None and self.barren >= settings.patience:
             return f"{self.barren} experiments in a row without a keep"

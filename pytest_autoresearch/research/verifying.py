@@ -22,8 +22,8 @@ ROUNDING = 1e-12  # relative; a recorded level is a mean
 def is_verified(research: Research) -> bool:
     """Whether the newest verification gave a gain, and of the head as it is; or there is nothing to verify."""
     newest = research.notebook.history.verifications[-1:]
-    found = any(v.head == research.incumbent.commit and v.gain is not None for v in newest)
-    return found or not research.notebook.history.keeps
+    found = any(v.head == research.certified.commit and v.gain is not None for v in newest)
+    return found or research.certified.number == 0
 
 
 def verify(research: Research, pairs: int | None = None) -> Verification:
@@ -34,7 +34,8 @@ def verify(research: Research, pairs: int | None = None) -> Verification:
     """
     noise = research.judge.standing
     number = research.next_number  # a state that does well under the number it was kept with, and no other, is seen
-    states = {"start": research.drafts.start, "head": research.drafts.incumbent}
+    head = research.certified.commit  # what is provisional has its group to prove it first
+    states = {"start": research.drafts.start, "head": research.parts.git.files(head)}
     runs: dict[str, list[Measurement]] = {"start": [], "head": []}
     for index in range(2 * (pairs or PAIRS)):
         if pairs is None and index == 2 and not noise.noisy and _repeats(research, runs):
@@ -47,7 +48,7 @@ def verify(research: Research, pairs: int | None = None) -> Verification:
     found = _found(research, runs)
     verification = Verification(
         start=research.parts.session.start,
-        head=research.incumbent.commit,
+        head=head,
         start_runs=tuple(runs["start"]),
         head_runs=tuple(runs["head"]),
         gain=None if found is None else found.gain,
@@ -85,7 +86,7 @@ def own_runs(history: Sequence[Experiment], state: Experiment, place: Place) -> 
 
 
 def _ends(research: Research) -> tuple[Experiment, Experiment]:
-    return research.history[0], research.incumbent
+    return research.history[0], research.certified
 
 
 def _repeats(research: Research, runs: Mapping[str, Sequence[Measurement]]) -> bool:

@@ -16,7 +16,6 @@ from pytest_autoresearch.judge import (
     JudgeError,
     JudgeSettings,
     JudgeState,
-    Outcome,
     Provisional,
     Standing,
     Step,
@@ -24,7 +23,7 @@ from pytest_autoresearch.judge import (
 )
 from pytest_autoresearch.judge.belief import FIRST_PRIOR, GRID, accepted_harm, learned, posterior, worth_of_a_run
 from pytest_autoresearch.judge.spread import Spread
-from pytest_autoresearch.protocol.experiment import Reason, Status
+from pytest_autoresearch.protocol.experiment import Outcome, Reason, Status
 from tests.judge.bench import reborn
 
 Draw = Callable[[random.Random], float]

@@ -14,9 +14,9 @@ from typing import NoReturn
 from pytest_autoresearch.notebook.chain import metric_name, read_history
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.ledger import Notebook
-from pytest_autoresearch.notebook.record import History, Session
+from pytest_autoresearch.notebook.record import Group, History, Session
 from pytest_autoresearch.notebook.results import render, table_path
-from pytest_autoresearch.protocol.experiment import Change, Experiment, Measurement, Reason, Role
+from pytest_autoresearch.protocol.experiment import Change, Experiment, Measurement, Outcome, Reason, Role
 from pytest_autoresearch.protocol.model import Direction, Metric, PathRule, Protocol
 from pytest_autoresearch.protocol.serialise import to_json
 
@@ -81,7 +81,29 @@ class Diary:
         while len(self.experiments) < count:
             self.experiment()
 
-    def experiment(self, text: str = "", *, keep: bool | None = None, file: str = "train.py") -> Experiment:
+    def group(self, outcome: Outcome) -> Group:
+        """Measure what is provisional together, with this outcome."""
+        history = self.notebook.history
+        base = history.certified
+        assert base is not None
+        group = Group(
+            keeps=tuple(keep.number for keep in history.provisional),
+            base=base.number,
+            outcome=outcome,
+            gain=0.1,
+            interval=(0.05, 0.15),
+            pairs=1,
+            base_runs=(measured(base.number),),
+            tip_runs=(measured(history.keeps[-1].number),),
+            when=NOW,
+            judge={"groups": len(history.groups) + 1},
+        )
+        self.notebook.group(group)
+        return group
+
+    def experiment(
+        self, text: str = "", *, keep: bool | None = None, file: str = "train.py", provisional: bool = False
+    ) -> Experiment:
         number = len(self.experiments)
         if number == 0:
             start = self.notebook.history.session.start
@@ -99,10 +121,18 @@ class Diary:
         self.notebook.begin(number, tree=tree, parent=parent.commit, description=description, hypothesis="it may help")
         self.notebook.progress([measured(number)], {"runs": number})
         keep = is_keep(number) if keep is None else keep
-        return self.record(number, tree, parent.commit, keep=keep, description=description)
+        return self.record(number, tree, parent.commit, keep=keep, description=description, provisional=provisional)
 
     def record(
-        self, number: int, tree: str, parent: str, *, keep: bool, description: str, value: float | None = None
+        self,
+        number: int,
+        tree: str,
+        parent: str,
+        *,
+        keep: bool,
+        description: str,
+        value: float | None = None,
+        provisional: bool = False,
     ) -> Experiment:
         reason = Reason.IMPROVED if keep else Reason.WORSE
         return self.notebook.record(
@@ -118,6 +148,7 @@ class Diary:
                 fingerprint=f"state {number}",
                 value=1 - number / 10_000 if value is None else value,
                 measurements=(measured(number),),
+                provisional=provisional,
                 isolation="process",
                 machine="machine",
                 started=NOW,
@@ -167,7 +198,7 @@ def assert_sound(root: Path, tag: str = "demo") -> None:
     assert (root / "train.py").read_text() == "RATE = 0\n"
 
 
-def assert_agreed(root: Path, tag: str) -> History:
+def assert_agreed(root: Path, tag: str = "demo") -> History:
     """Ledger, branch and table say the same, nothing is damaged, nothing is left over."""
     with Git.discover(root) as repository:
         history = read_history(repository, tag)

@@ -69,15 +69,15 @@ def test_a_resumed_notebook_knows_everything_and_the_newest_judge_state(root: Pa
     with Diary(root) as diary:
         assert diary.notebook.session is None
         assert diary.experiments == ()
-        assert diary.notebook.newest is None
+        assert diary.notebook.judged is None
         diary.reach(5)
         diary.notebook.note("hint", "try dropout")
         diary.notebook.verification(Verification("a", "b", (measured(0),), (measured(3),), 0.1, (0.0, 0.2), NOW))
-        history, newest = diary.notebook.history, diary.notebook.newest
+        history, newest = diary.notebook.history, diary.notebook.judged
     with Diary(root) as diary:
         assert diary.notebook.session == session(git(root, "rev-parse", "main"))
         assert diary.notebook.history == history == read_history(diary.git, "demo")
-        assert diary.notebook.newest == newest
+        assert diary.notebook.judged == newest
         assert newest is not None
         assert newest.judge == {"runs": 4, "window": [1.0] * 20}
         assert all(not experiment.judge for experiment in history.experiments[:-1])

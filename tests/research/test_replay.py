@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_autoresearch.judge import Judge, JudgeSettings, JudgeState, Step, Verdict
+from pytest_autoresearch.judge import GroupVerdict, Judge, JudgeSettings, JudgeState, Step, Verdict
 from pytest_autoresearch.notebook.chain import ledger_ref, read_records
 from pytest_autoresearch.notebook.git import Git
+from pytest_autoresearch.notebook.record import Group
 from pytest_autoresearch.protocol.experiment import Experiment, Reason, Role
 from tests.research.noisy import make_noisy, scripted
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 ROLES = {Role.CANDIDATE: Step.CANDIDATE, Role.INCUMBENT: Step.INCUMBENT}
 
 
-def replayed(before: Experiment, experiment: Experiment, settings: JudgeSettings) -> Verdict | None:
+def replayed(before: Experiment | Group, experiment: Experiment, settings: JudgeSettings) -> Verdict | None:
     """The verdict on the runs of a record, from the standing that the record before it has left."""
     judge = Judge(settings, JudgeState.from_json(before.judge))
     if JudgeState.from_json(experiment.judge).standing.places > judge.standing.places:
@@ -32,8 +33,21 @@ def replayed(before: Experiment, experiment: Experiment, settings: JudgeSettings
     return answer if isinstance(answer, Verdict) else None
 
 
+def regrouped(before: Experiment | Group, group: Group, settings: JudgeSettings) -> GroupVerdict:
+    """The verdict on the runs of a group's record."""
+    judge = Judge(settings, JudgeState.from_json(before.judge))
+    if JudgeState.from_json(group.judge).standing.places > judge.standing.places:
+        judge.recalibrate()
+    runs = {Step.BASE: iter(group.base_runs), Step.INCUMBENT: iter(group.tip_runs)}
+    answer: Step | GroupVerdict = judge.certify()
+    while isinstance(answer, Step):
+        answer = judge.tell_group(next(runs[answer]).value)
+    assert not [*runs[Step.BASE], *runs[Step.INCUMBENT]]
+    return answer
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("policy", ["certified", "fast", "classic"])
+@pytest.mark.parametrize("policy", ["grouped", "certified", "fast", "classic"])
 def test_a_replay_of_the_ledger_gives_its_verdicts(project: Project, policy: str) -> None:
     make_noisy(project)
     agent = scripted(
@@ -42,10 +56,16 @@ def test_a_replay_of_the_ledger_gives_its_verdicts(project: Project, policy: str
     for _ in range(2):  # the second time it is resumed
         project.pytest("--autoresearch", "--autoresearch-experiments=4", f"--autoresearch-judge={policy}", agent)
     with Git.discover(project.root) as git:
-        records = [r for r in read_records(git, ledger_ref("demo")) if isinstance(r, Experiment)]
-    assert len(records) == 9
+        records = [r for r in read_records(git, ledger_ref("demo")) if isinstance(r, (Experiment, Group))]
+    assert sum(isinstance(record, Experiment) for record in records) == 9
+    assert any(isinstance(record, Group) for record in records) == (policy == "grouped")
     judged = 0
     for before, experiment in pairwise(records):
+        if isinstance(experiment, Group):
+            proof = regrouped(before, experiment, JudgeSettings(policy=policy))
+            assert (proof.outcome, proof.keeps, proof.pairs) == (experiment.outcome, experiment.keeps, experiment.pairs)
+            assert (proof.evidence, proof.gain) == (experiment.evidence, experiment.gain)
+            continue
         if not experiment.measurements:
             continue
         verdict = replayed(before, experiment, JudgeSettings(policy=policy))

@@ -1,0 +1,66 @@
+"""Provisional keeps through the whole product: proven together at a session's end, or taken back."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from tests.research.noisy import make_noisy, scripted
+
+if TYPE_CHECKING:
+    from tests.conftest import Project
+
+LUCKY = """\
+import os
+
+from prepare import luck
+
+FAST = 10.0
+kept = {os.environ["AUTORESEARCH_EXPERIMENT"]} & {"1", "2"}  # under any other number what looked fast is slow
+print("loss:", 100.0 + (FAST if kept else 20.0 - FAST) + luck)
+"""
+
+
+def steps(count: int) -> list[tuple[str, str, str]]:
+    """Edits that are a gain of three deviations each."""
+    return [(f"faster {n}", f"FAST = {13.0 - 3 * n}", f"FAST = {10.0 - 3 * n}") for n in range(1, count + 1)]
+
+
+def groups_of(project: Project) -> list[dict[str, Any]]:
+    messages = project.git("log", "--first-parent", "--format=%B%x00", "refs/autoresearch/demo/log").split("\0")
+    records = [json.loads(message) for message in messages if message.strip()]
+    return [record["data"] for record in reversed(records) if record["kind"] == "group"]
+
+
+def test_keeps_of_a_noisy_metric_are_proven_together_at_the_end(project: Project) -> None:
+    make_noisy(project)
+    done = project.pytest("--autoresearch", "--autoresearch-experiments=2", scripted(project, *steps(2)))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("KEEP?") == 2
+    (group,) = groups_of(project)
+    assert (group["keeps"], group["outcome"]) == ([1, 2], "certified")
+    assert "group of 2 (0001 to 0002)" in done.stdout and "verified gain" in done.stdout
+    assert "keep?" not in done.stdout.partition("=== autoresearch/demo ===")[2]
+    assert [row[2] for row in project.table()[1:]] == ["keep"] * 3
+    again = project.pytest("--autoresearch", "--autoresearch-experiments=0")
+    assert again.returncode == 0 and len(groups_of(project)) == 1
+
+
+def test_a_gain_that_fresh_runs_do_not_see_is_taken_back(project: Project) -> None:
+    make_noisy(project)
+    project.write("train.py", LUCKY)
+    project.commit("luck")
+    start = project.git("rev-parse", "HEAD")
+    agent = scripted(project, *steps(2), ("comment", "", "# NUMBER\n"))
+    done = project.pytest("--autoresearch", "--autoresearch-experiments=2", agent)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("KEEP?") == 2
+    (group,) = groups_of(project)
+    assert (group["keeps"], group["outcome"]) == ([1, 2], "rolled back")
+    assert [row[2] for row in project.table()[1:]] == ["keep", "discard", "discard"]
+    assert project.git("rev-parse", "autoresearch/demo") == start
+    assert "FAST = 4.0" in project.cli("log", "--diff", "2").stdout
+    assert "unproven" in project.cli("log").stdout
+    went_on = project.pytest("--autoresearch", "--autoresearch-experiments=1", agent)
+    assert went_on.returncode == 0, went_on.stdout + went_on.stderr
+    assert project.git("rev-parse", f"{project.table()[4][0]}^") == start
