@@ -171,8 +171,8 @@ class History:
     @property
     def judge(self) -> Mapping[str, Any]:
         """The judge's state after the newest record that has it."""
-        states = [record.judge for record in (*self.experiments[-1:], *self.groups[-1:])]
-        return next((state for state in states if state), {})
+        newest: list[Experiment | Group] = [*self.experiments[-1:], *self.groups[-1:]]
+        return next((record.judge for record in newest if record.judge), {})
 
     @property
     def ending(self) -> Note | None:
