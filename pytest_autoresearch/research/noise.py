@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from pytest_autoresearch.judge import Judge, JudgeSettings, Policy, Step, Verdict
+from pytest_autoresearch.judge import GroupVerdict, Judge, JudgeSettings, Policy, Step, Verdict
 from pytest_autoresearch.lab.job import Executor, Job, Tick
 from pytest_autoresearch.notebook.git import Git
-from pytest_autoresearch.protocol.experiment import FileEntry, Measurement, Role, Status
+from pytest_autoresearch.protocol.experiment import FileEntry, Measurement, Outcome, Role, Status
 from pytest_autoresearch.protocol.model import Metric
 
 REPLAYED = 20  # sessions that each policy judges: enough to tell 0.01 false keeps a session from 5
@@ -92,14 +92,19 @@ def _nothing(target: str, number: int) -> bytes:
 
 
 def _false_keeps(values: Sequence[float], metric: Metric, policy: Policy) -> float:
-    """Keeps per session of as many experiments as values, on runs drawn from them: none of them is real."""
+    """Keeps per session of as many experiments as values, on runs drawn from them: none of them is real.
+
+    A provisional keep counts when its group is certified: only then others get to see it.
+    """
     draw = random.Random(0)
     keeps = 0
     for _ in range(REPLAYED):
         judge = Judge(JudgeSettings(metric.direction, policy, min_delta=metric.min_delta))
         for _ in values:
+            keeps += _certified(judge, lambda: draw.choice(values)) if judge.due else 0
             verdict, _ = _judge(judge, lambda step: draw.choice(values))
-            keeps += verdict.status is Status.KEEP
+            keeps += verdict.status is Status.KEEP and not verdict.provisional
+        keeps += _certified(judge, lambda: draw.choice(values)) if judge.stack else 0
     return keeps / REPLAYED
 
 
@@ -132,6 +137,14 @@ def _judge(judge: Judge, value: Callable[[Step], float]) -> tuple[Verdict, int]:
         runs += 1
     assert step is not None
     return step, runs
+
+
+def _certified(judge: Judge, value: Callable[[], float]) -> int:
+    """How many keeps a group proves, on runs that are all of one level."""
+    answer: Step | GroupVerdict = judge.certify()
+    while isinstance(answer, Step):
+        answer = judge.tell_group(value())
+    return len(answer.keeps) if answer.outcome is Outcome.CERTIFIED else 0
 
 
 def _slope(values: Sequence[float]) -> tuple[float, float]:

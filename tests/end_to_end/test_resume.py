@@ -36,11 +36,11 @@ EDITS = (
 class Life:
     """A session that is started again and again."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, policy: str = "certified") -> None:
         self.project = Project(root / "project", root / "home")
         self.project.write("autoresearch.config.md", CONFIG)
         make_noisy(self.project)
-        self.agent = scripted(self.project, *EDITS)
+        self.options = (scripted(self.project, *EDITS), f"--autoresearch-judge={policy}")
 
     @property
     def history(self) -> History | None:
@@ -49,13 +49,15 @@ class Life:
 
     def live_to(self, experiments: int) -> None:
         """Let it run until it has so many experiments."""
-        done = self.project.pytest("--autoresearch", f"--autoresearch-experiments={experiments - self.age}", self.agent)
+        done = self.project.pytest(
+            "--autoresearch", f"--autoresearch-experiments={experiments - self.age}", *self.options
+        )
         assert done.returncode == 0, done.stdout + done.stderr
 
     def die_when(self, reached: Callable[[], bool], by: signal.Signals = signal.SIGKILL) -> None:
         """Start it, and signal it and all in its process group as soon as a point is reached."""
         with subprocess.Popen(
-            [*self.project.pytest_command, "--autoresearch", "--autoresearch-experiments=99", self.agent],
+            [*self.project.pytest_command, "--autoresearch", "--autoresearch-experiments=99", *self.options],
             cwd=self.project.root,
             env=self.project.env,
             stdout=subprocess.DEVNULL,
@@ -153,8 +155,9 @@ def test_a_session_that_dies_twice_in_a_certification_gives_it_up_and_the_next_c
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_a_session_killed_ten_times_makes_the_decisions_of_one_that_ran_through(tmp_path: Path) -> None:
-    through, killed = Life(tmp_path / "through"), Life(tmp_path / "killed")
+@pytest.mark.parametrize("policy", ["grouped", "certified"])
+def test_a_session_killed_ten_times_makes_the_decisions_of_one_that_ran_through(tmp_path: Path, policy: str) -> None:
+    through, killed = Life(tmp_path / "through", policy), Life(tmp_path / "killed", policy)
     through.live_to(12)
     killed.die_when(killed.measures)
     died_in = 0  # a proposal in which a session dies twice is a crash of its own, so each death has another one

@@ -109,7 +109,7 @@ def test_a_mistake_names_its_line_and_what_to_write(
         ("experiments: -1", 2, "is not a whole number", ""),
         ("until: nan", 2, "`nan` is not a number", ""),
         ("max_cost: free", 2, "US dollars", ""),
-        ("judge: fair", 2, "`fair` is none of certified, fast, classic", ""),
+        ("judge: fair", 2, "`fair` is none of grouped, certified, fast, classic", ""),
         ("isolation: bwrap", 2, "is none of strict, auto, none", ""),
         ("network: maybe", 2, "neither `yes` nor `no`", ""),
         ("memory: lots", 2, "`512 MB`", ""),

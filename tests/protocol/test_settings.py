@@ -15,7 +15,7 @@ def test_every_setting_is_filled_in() -> None:
     settings = resolve({}, {}, Options(), {})
     assert (settings.agents, settings.judge, settings.isolation, settings.executor) == (
         ("auto",),
-        "certified",
+        "grouped",
         "auto",
         "local",
     )
