@@ -29,6 +29,7 @@ COMMANDS = {
     "pause": "let a running session wait after its current experiment, or go on",
     "stop": "let a running session stop after its current experiment",
     "fetch": "bring a session here that was pushed from another clone or machine",
+    "preflight": "ask GitHub whether a session can be published, before it begins",
     "answer": "carry out what a reviewer asked for on a pull request, and answer there",
     "publish": "push the branch and the ledger, open or update the one pull request",
 }

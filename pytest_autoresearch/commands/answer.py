@@ -10,7 +10,8 @@ from pathlib import Path
 
 from pytest_autoresearch.errors import AutoresearchError, PublishError
 from pytest_autoresearch.github.job import tell_job
-from pytest_autoresearch.github.remote import TOKENS, open_remote, take_token
+from pytest_autoresearch.github.remote import open_remote
+from pytest_autoresearch.github.tokens import GIVEN, take_token
 from pytest_autoresearch.notebook import orders
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.orders import Answer, Order, Outcome
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         raise PublishError(f"{args.text}: no such command\n  there are: drop N, verify, continue N, stop")
     token = take_token(os.environ)
     if token is None:
-        raise PublishError(f"there is no token to answer with\n  set {TOKENS[0]}")
+        raise PublishError(f"there is no token to answer with\n  set {GIVEN[0]}")
     with closing(Git.discover(args.path)) as git:
         remote = open_remote(git, args.remote, token)
         api = GitHubApi(remote.repository, token, url=api_url())

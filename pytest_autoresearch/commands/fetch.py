@@ -8,7 +8,8 @@ import os
 from pathlib import Path
 
 from pytest_autoresearch.errors import NotebookError, PublishError
-from pytest_autoresearch.github.remote import open_remote, take_token
+from pytest_autoresearch.github.remote import open_remote
+from pytest_autoresearch.github.tokens import take_token
 from pytest_autoresearch.notebook import orders
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.sync import Fetched, Relation, fetch

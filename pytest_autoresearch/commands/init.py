@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path, PurePosixPath
 
+from pytest_autoresearch.commands import init_github
 from pytest_autoresearch.commands.questions import answer, command, listed, optional, paths, some_paths
 from pytest_autoresearch.commands.questions import direction as read_way
 from pytest_autoresearch.commands.takeover import take_over
@@ -46,20 +47,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--accept-guesses", action="store_true", help="with --from: take what was guessed, as if it had been asked"
     )
     parser.add_argument("--yes", action="store_true", help="take every suggestion, ask nothing")
-    parser.add_argument(
-        "--github",
-        nargs="?",
-        const="one-job",
-        choices=["one-job", "two-jobs"],
-        help="write the workflows for the config that is there; two-jobs: the runner gets no token that can write",
-    )
+    init_github.configure(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the config, then prove it. 1: it is written, but the metric was not found."""
     config: Path = args.path / CONFIG
     if args.github is not None:
-        return _write_workflows(config, two_jobs=args.github == "two-jobs")
+        return init_github.run(args, config)
     if config.exists() or config.is_symlink():
         raise ConfigError("there is a config already", file=config, remedy="edit it, or remove it first")
     if not args.path.is_dir():
@@ -76,21 +71,6 @@ def run(args: argparse.Namespace) -> int:
         protocol = parse(text, file=protocol.source)  # with line numbers for what may be wrong with its paths
         write(config, text)
         return prove_config(protocol, git, config)
-
-
-def _write_workflows(config: Path, *, two_jobs: bool) -> int:
-    """Write what GitHub needs to run sessions of this config."""
-    from pytest_autoresearch.github.setup import write_workflows
-
-    if not config.is_file():
-        raise ConfigError("there is no config yet", file=config, remedy="write one first: pytest-autoresearch init")
-    with Git.discover(config.parent.absolute()) as git:
-        source = config.resolve().relative_to(git.top.resolve()).as_posix()
-        for path in write_workflows(git.top, source, two_jobs=two_jobs):
-            print(f"{path} is written.")
-    print("Next: commit and push them, then Actions, autoresearch, Run workflow. The runner's set-up:")
-    print("    https://github.com/pytest-autoresearch/pytest-autoresearch/blob/main/docs/ci.md")
-    return 0
 
 
 def tracked_texts(git: Git, directory: PurePosixPath) -> dict[str, str]:

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 from pytest_autoresearch.commands.fetch import fetched
 from pytest_autoresearch.errors import PublishError
 from pytest_autoresearch.github.escaping import command_data
+from pytest_autoresearch.github.job import tell_job
 from pytest_autoresearch.github.publish import Plan, Published, plan, publish, read_checked
-from pytest_autoresearch.github.remote import TOKENS, Remote, open_remote, take_token
+from pytest_autoresearch.github.remote import Remote, open_remote
+from pytest_autoresearch.github.tokens import GIVEN, take_token
 from pytest_autoresearch.notebook import orders
 from pytest_autoresearch.notebook.chain import read_history
 from pytest_autoresearch.notebook.git import Git
@@ -71,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
         if token is None:
             raise PublishError(
                 f"there is no token to open a pull request with\n"
-                f"  set {TOKENS[0]} to one with contents: write and pull-requests: write, or see --dry-run"
+                f"  set {GIVEN[0]} to one with contents: write and pull-requests: write, or see --dry-run"
             )
         if remote.repository.count("/") != 1:
             raise PublishError(f"{remote.address} names no GitHub repository\n  set GITHUB_REPOSITORY to OWNER/NAME")
@@ -121,6 +123,7 @@ def _say_plan(planned: Plan, args: argparse.Namespace) -> int:
 def _say_published(planned: Plan, done: Published, args: argparse.Namespace) -> int:
     """1 where something was left out."""
     pull = done.pull
+    tell_job(pull_request_url="" if pull is None else pull.address)
     if args.json:
         print(
             _json(

@@ -13,6 +13,7 @@ from typing import Protocol as Interface
 
 from pytest_autoresearch.errors import PublishError
 from pytest_autoresearch.github.calls import ATTEMPTS, PUBLIC, READ_TIMEOUT, Call, Calls, Forbidden, Unclear, api_url
+from pytest_autoresearch.github.tokens import Token
 from pytest_autoresearch.github.verdict import Conclusion, Verdict
 
 __all__ = ["Api", "GitHubApi", "Pull", "Run", "api_url"]
@@ -72,6 +73,15 @@ class Api(Interface):
     def check(self, commit: str, verdict: Verdict) -> None:
         """Set the check of a commit; a status where the token may set no checks. The newest one counts."""
 
+    def may_open_pulls(self, base: str) -> None:
+        """PublishError where the token may open no pull request; nothing is opened."""
+
+    def may_set_checks(self) -> None:
+        """PublishError where the token may set neither a check nor a status; nothing is set."""
+
+    def rules(self, branch: str) -> Sequence[str]:
+        """The kinds of the rules that hold for a branch of this name, whether it exists or not."""
+
     def runs(self, workflow: str) -> Sequence[Run]:
         """The runs of a workflow's file that have not completed, the newest first."""
 
@@ -86,7 +96,13 @@ class GitHubApi:
     """The real thing, for one repository (``owner/name``)."""
 
     def __init__(
-        self, repository: str, token: str, *, url: str = PUBLIC, read_timeout: float = READ_TIMEOUT, pause: float = 1.0
+        self,
+        repository: str,
+        token: str | Token,
+        *,
+        url: str = PUBLIC,
+        read_timeout: float = READ_TIMEOUT,
+        pause: float = 1.0,
     ) -> None:
         self._repository = repository
         self._calls = Calls(token, url=url, read_timeout=read_timeout, pause=pause)
@@ -151,6 +167,40 @@ class GitHubApi:
             self._ask("POST", "check-runs", {**wanted, "output": output, **address}, needs="checks: write")
         except Forbidden:  # checks belong to Apps, and so to a job's token; a person's may set statuses
             self._set_status(commit, verdict)
+
+    def may_open_pulls(self, base: str) -> None:
+        wanted = {
+            "title": "never opened",
+            "body": "",
+            "head": base,
+            "base": base,
+            "draft": True,
+        }  # a branch into itself
+        try:
+            self._ask("POST", "pulls", wanted, repeats=False)
+        except PublishError as error:
+            if "HTTP 422" not in str(error):
+                raise
+
+    def may_set_checks(self) -> None:
+        nothing = "0" * 40  # no commit of anybody's
+        for path, wanted in (
+            ("check-runs", {"name": CHECK, "head_sha": nothing, "status": "queued"}),
+            (f"statuses/{nothing}", {"state": "pending", "context": CHECK}),
+        ):
+            try:
+                self._ask("POST", path, wanted, needs="checks: write or statuses: write")
+                return
+            except Forbidden as error:
+                refusal = error
+            except PublishError as error:
+                if "HTTP 422" not in str(error) and "HTTP 404" not in str(error):
+                    raise
+                return
+        raise refusal
+
+    def rules(self, branch: str) -> Sequence[str]:
+        return [str(rule["type"]) for rule in self._ask("GET", f"rules/branches/{branch}", needs="metadata: read")]
 
     def runs(self, workflow: str) -> Sequence[Run]:
         query = {"per_page": str(PAGE)}

@@ -17,6 +17,7 @@ from github3.session import GitHubSession
 from requests import RequestException, Response
 
 from pytest_autoresearch.errors import PublishError
+from pytest_autoresearch.github.tokens import Token, spoken
 
 PUBLIC = "https://api.github.com"
 ATTEMPTS = 5
@@ -50,18 +51,25 @@ class Calls:
     """The door to one server. ``pause`` is the seconds before the first repeat; it doubles with each."""
 
     def __init__(
-        self, token: str, *, url: str = PUBLIC, read_timeout: float = READ_TIMEOUT, pause: float = 1.0
+        self,
+        token: str | Token,
+        *,
+        url: str = PUBLIC,
+        read_timeout: float = READ_TIMEOUT,
+        pause: float = 1.0,
+        scheme: str = "token",
     ) -> None:
         self.url, self._pause = url.rstrip("/"), pause
+        self._token, self._scheme = token, scheme
         self._session = GitHubSession(default_read_timeout=read_timeout)
         self._session.base_url = self.url
-        self._session.token_auth(token)
         self._session.headers.update({"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"})
 
     def ask(self, call: Call) -> Any:
         """The answer. PublishError with what to do; Unclear where the server may have done it and did not say."""
         attempt = 1
         while True:
+            self._session.headers["Authorization"] = f"{self._scheme} {spoken(self._token)}"
             try:
                 response = self._session.request(call.method, self._address(call), json=call.data, params=call.query)
                 answer = response.json() if response.content else {}

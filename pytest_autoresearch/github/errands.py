@@ -17,6 +17,7 @@ from pytest_autoresearch.github.answers import deliver
 from pytest_autoresearch.github.progress import MARKER
 from pytest_autoresearch.github.pull_request import Links
 from pytest_autoresearch.github.remote import Remote, send
+from pytest_autoresearch.github.tokens import Token
 from pytest_autoresearch.notebook import hold, orders
 from pytest_autoresearch.notebook.chain import branch_ref, ledger_ref, read_chain
 from pytest_autoresearch.notebook.git import Git
@@ -204,7 +205,13 @@ class Commenter(Errand):
     late = "the last comment did not get through in time"
 
     def __init__(
-        self, tag: str, repository: str, token: str, *, pause: float = COMMENT_PAUSE, first_pause: float = FIRST_PAUSE
+        self,
+        tag: str,
+        repository: str,
+        token: str | Token,
+        *,
+        pause: float = COMMENT_PAUSE,
+        first_pause: float = FIRST_PAUSE,
     ) -> None:
         self._branch, self._repository, self._token = branch_ref(tag)[11:], repository, token
         self._text = self._written = ""

@@ -16,8 +16,10 @@ from pytest_autoresearch.github.escaping import command_data, command_property, 
 from pytest_autoresearch.github.publish import links
 from pytest_autoresearch.github.pull_request import body, title
 from pytest_autoresearch.github.remote import Remote
+from pytest_autoresearch.notebook.chain import branch_ref
 from pytest_autoresearch.notebook.record import History
 from pytest_autoresearch.protocol.experiment import Experiment, Status
+from pytest_autoresearch.report.summary import summarise
 from pytest_autoresearch.report.terminal import verdict
 from pytest_autoresearch.text import one_line
 
@@ -34,6 +36,21 @@ def tell_job(**outputs: str) -> None:
     if file:
         with suppress(OSError), open(file, "a", encoding="utf-8") as out:
             out.writelines(f"{name.replace('_', '-')}={one_line(value, None)}\n" for name, value in outputs.items())
+
+
+def outcome(history: History) -> dict[str, str]:
+    """What a step that ran a session hands to later ones; empty for what is not known. Numbers in metric units."""
+    summary, branch = summarise(history), branch_ref(history.session.tag)[11:]
+    known = {"tag": history.session.tag, "branch": branch, "best": "", "gain": "", "verified": "", "keeps": "0"}
+    if summary is None:
+        return known
+    verified = summary.verified
+    return known | {
+        "best": repr(summary.best.value),
+        "gain": repr(summary.gain),
+        "verified": "" if verified is None or verified.gain is None else repr(verified.gain),
+        "keeps": str(len(summary.keeps)),
+    }
 
 
 @dataclass

@@ -15,10 +15,11 @@ import pytest
 from pytest_autoresearch.errors import AutoresearchError, NotebookError, PublishError
 from pytest_autoresearch.github.answers import say_parted
 from pytest_autoresearch.github.errands import Commenter, Errand, Pusher
-from pytest_autoresearch.github.job import Job, tell_job
+from pytest_autoresearch.github.job import Job, outcome, tell_job
 from pytest_autoresearch.github.progress import Progress, ended
 from pytest_autoresearch.github.publish import links, plan, publish, read_checked
-from pytest_autoresearch.github.remote import TOKENS, Remote, open_remote, send, take_token
+from pytest_autoresearch.github.remote import Remote, open_remote, send
+from pytest_autoresearch.github.tokens import GIVEN, SECRETS, Token, take_token
 from pytest_autoresearch.notebook import hold, steering
 from pytest_autoresearch.notebook.chain import read_history
 from pytest_autoresearch.notebook.git import Git
@@ -62,7 +63,7 @@ def live(config: pytest.Config, git: Git, protocol: Protocol, settings: Settings
             if remote is not None and tag is not None and follower.is_overtaken:
                 tag = _part(git, tag, remote, token, say)
             if job is not None and tag is not None:
-                tell_job(tag=tag)
+                tell_job(**outcome(read_history(git, tag)))
         if remote is not None and token is not None and job is None and tag is not None:
             _open_pull_request(git, tag, remote, token, say)
 
@@ -70,7 +71,7 @@ def live(config: pytest.Config, git: Git, protocol: Protocol, settings: Settings
 class Follower:
     """An observer of one session, as a pytest plugin."""
 
-    def __init__(self, git: Git, remote: Remote | None, token: str | None, job: Job | None, say: Say) -> None:
+    def __init__(self, git: Git, remote: Remote | None, token: Token | None, job: Job | None, say: Say) -> None:
         self._git, self._remote, self._token, self._job, self._say = git, remote, token, job, say
         self._links = links(remote or _web())
         self._progress = Progress()
@@ -181,7 +182,7 @@ def _writer(config: pytest.Config) -> Say:
     return write
 
 
-def _remote(git: Git, protocol: Protocol, settings: Settings, token: str | None, say: Say) -> Remote:
+def _remote(git: Git, protocol: Protocol, settings: Settings, token: Token | None, say: Say) -> Remote:
     """Where to push, after this clone has caught up with what another machine has pushed."""
     if token is not None and settings.isolation != "strict":
         raise PublishError(
@@ -190,7 +191,7 @@ def _remote(git: Git, protocol: Protocol, settings: Settings, token: str | None,
         )
     remote = open_remote(git, REMOTE, token)
     if token is None:
-        say(f"{TOKENS[0]} is not set: git's own credentials push, `pytest-autoresearch publish` opens the pull request")
+        say(f"{GIVEN[0]} is not set: git's own credentials push, `pytest-autoresearch publish` opens the pull request")
     tag = settings.tag or protocol.tag
     if tag is not None:
         _refuse_second(git, tag, remote)
@@ -204,7 +205,7 @@ def _remote(git: Git, protocol: Protocol, settings: Settings, token: str | None,
     return remote
 
 
-def _part(git: Git, tag: str, remote: Remote, token: str | None, say: Say) -> str | None:
+def _part(git: Git, tag: str, remote: Remote, token: Token | None, say: Say) -> str | None:
     """Keep what this session did under a tag of its own, there too; that tag, None where it could not be done."""
     try:
         parted = fetch(git, REMOTE, tag, env=remote.env).parted
@@ -223,13 +224,13 @@ def _part(git: Git, tag: str, remote: Remote, token: str | None, say: Say) -> st
     return parted
 
 
-def _api(repository: str, token: str) -> Api:
+def _api(repository: str, token: Token) -> Api:
     from pytest_autoresearch.github.api import GitHubApi, api_url  # slow to import; not all who push have a token
 
     return GitHubApi(repository, token, url=api_url())
 
 
-def _open_pull_request(git: Git, tag: str, remote: Remote, token: str, say: Say) -> None:
+def _open_pull_request(git: Git, tag: str, remote: Remote, token: Token, say: Say) -> None:
     """At the end on a person's machine; in a workflow a job of its own does it, with permissions of its own."""
     try:
         planned = plan(git, read_checked(git, tag), remote)
@@ -256,7 +257,7 @@ def _refuse_second(git: Git, tag: str, remote: Remote) -> None:
 @contextmanager
 def _without_tokens() -> Iterator[None]:
     """Whatever this process starts does not inherit a token."""
-    taken = {name: os.environ.pop(name) for name in TOKENS if name in os.environ}
+    taken = {name: os.environ.pop(name) for name in SECRETS if name in os.environ}
     try:
         yield
     finally:

@@ -90,13 +90,9 @@ def publish(git: Git, planned: Plan, remote: Remote, api: Api, *, keep_draft: bo
     with nothing written, when the remote's ledger is not what this clone has.
     """
     pull = api.find(planned.branch)
-    if pull is not None and pull.state != "open":
-        what = "merged" if pull.is_merged else "closed"
-        raise PublishError(
-            f"the pull request of {planned.branch} was {what}: {pull.address}\n"
-            "  its session is over: begin another one with a new tag, --autoresearch-tag NAME"
-        )
-    base = planned.base or (default_branch(git, remote) if pull is None else pull.base)
+    if pull is not None:
+        refuse_over(pull, planned.branch)
+    base = pull.base if pull is not None else planned.base or default_branch(git, remote)
     base_commit = tip(git, remote, base)
     if base_commit is None:
         raise PublishError(f"{remote.address} has no branch {base}\n  name another one with --base")
@@ -119,6 +115,16 @@ def _circumstances(history: History) -> tuple[str, ...]:
     """What the ledger itself tells a reviewer to know beforehand."""
     other = parted_from(history)
     return () if other is None else (f"this session went its own way from {other}, which went on elsewhere",)
+
+
+def refuse_over(pull: Pull, branch: str) -> None:
+    """PublishError where the pull request of a session was merged or closed."""
+    if pull.state != "open":
+        what = "merged" if pull.is_merged else "closed"
+        raise PublishError(
+            f"the pull request of {branch} was {what}: {pull.address}\n"
+            "  its session is over: begin another one with a new tag, --autoresearch-tag NAME"
+        )
 
 
 def may_be_ready(history: History) -> bool:

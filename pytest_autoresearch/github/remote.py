@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from pytest_autoresearch.errors import NotebookError, PublishError
+from pytest_autoresearch.github.tokens import Fresh, Token, spoken
 from pytest_autoresearch.notebook.branch import is_sessions
 from pytest_autoresearch.notebook.chain import Chain, branch_ref, ledger_ref, metric_name
 from pytest_autoresearch.notebook.git import Git
@@ -21,7 +22,6 @@ from pytest_autoresearch.notebook.results import render
 from pytest_autoresearch.notebook.sync import push_ledger
 from pytest_autoresearch.protocol.experiment import Change
 
-TOKENS = ("GITHUB_TOKEN", "GH_TOKEN")
 _SLOW = {"http.lowSpeedLimit": "1000", "http.lowSpeedTime": "30"}  # a connection that hangs ends
 
 
@@ -50,12 +50,7 @@ class Sent:
     remarks: tuple[str, ...] = ()
 
 
-def take_token(environ: Mapping[str, str]) -> str | None:
-    """The token to act with, if there is one."""
-    return next((environ[name] for name in TOKENS if environ.get(name)), None)
-
-
-def open_remote(git: Git, name: str, token: str | None) -> Remote:
+def open_remote(git: Git, name: str, token: str | Token | None) -> Remote:
     """The remote ``name`` (or an address), reached with ``token`` where it speaks HTTP."""
     try:
         out = git.plumbing.run("remote", "get-url", "--push", "--", name, users_config=True)
@@ -67,7 +62,9 @@ def open_remote(git: Git, name: str, token: str | None) -> Remote:
     address = re.sub(r"(?<=//)[^/@]*@", "", url)
     path = address.partition("://")[2].partition("/")[2] if "://" in address else address.partition(":")[2]
     guessed = "/".join(path.removesuffix("/").removesuffix(".git").split("/")[-2:])
-    return Remote(name, address, os.environ.get("GITHUB_REPOSITORY") or guessed, environment(address, token))
+    repository = os.environ.get("GITHUB_REPOSITORY") or guessed
+    env = Fresh(lambda: environment(address, None if token is None else spoken(token)))
+    return Remote(name, address, repository, env)
 
 
 def environment(address: str, token: str | None) -> dict[str, str]:
@@ -126,6 +123,14 @@ def send(git: Git, remote: Remote, chain: Chain, *, with_results: bool) -> Sent:
     elif refused is not None:
         raise PublishError("\n  ".join(remarks))
     return Sent(branch, None if refused else ledger_ref(tag), tuple(remarks))
+
+
+def pushed_and_deleted(git: Git, remote: Remote, ref: str) -> None:
+    """PublishError where such a ref may not be pushed; nothing is left of the try."""
+    nothing = git.commit(git.empty_tree, [], "whether such refs may be pushed")
+    git.objects.flush()
+    _run(git, remote, "push", "-q", "--", remote.name, f"+{nothing}:{ref}")
+    _run(git, remote, "push", "-q", "--", remote.name, f":{ref}")
 
 
 def head_of(git: Git, history: History, *, with_results: bool) -> str:

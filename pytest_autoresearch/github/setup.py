@@ -1,56 +1,156 @@
-"""The workflows that a repository needs for nightly sessions, adapted to its protocol. Knows no network and no git."""
+"""The workflows that a repository needs for nightly sessions, adapted to it. Knows no network and no git."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
 from pytest_autoresearch.errors import ConfigError
 
 NAMES = ("autoresearch.yml", "verify.yml", "commands.yml")
+PULLS = "pull-requests.yml"
+LOCK = Path(".github/autoresearch.lock")
+HOSTED = "ubuntu-latest"
+
 _CONFIG = "        default: autoresearch.config.md\n"
+_FALLBACK = "  CONFIG: ${{ inputs.config || 'autoresearch.config.md' }}\n"
+_LABELS = "    runs-on: [self-hosted, gpu]\n"
+_BIN = '"$RUNNER_TEMP/autoresearch/bin/'
+_REQUIREMENTS = f'          if [ -f requirements.txt ]; then {_BIN}pip" install --quiet -r requirements.txt; fi\n'
+_TOKEN = """\
+          GITHUB_TOKEN: ${{ secrets.AUTORESEARCH_TOKEN || github.token }}
+          AUTORESEARCH_APP_ID: ${{ vars.AUTORESEARCH_APP_ID }}
+          AUTORESEARCH_APP_KEY: ${{ secrets.AUTORESEARCH_APP_KEY }}
+"""
 _TWO_JOBS: Mapping[str, str] = {
     "      contents: write # every keep is pushed while the loop runs\n": (
         "      contents: read # the publish job checks and pushes what this one hands over\n"
     ),
     "      pull-requests: write # one comment says how the session stands, once there is a pull request\n": "",
     'AUTORESEARCH_PUBLISH: "yes"\n': 'AUTORESEARCH_PUBLISH: "no"\n',
-    "          OPENAI_API_KEY: ${{ secrets.OPENAI_API_KEY }}\n          GITHUB_TOKEN: ${{ github.token }}\n": (
+    "          OPENAI_API_KEY: ${{ secrets.OPENAI_API_KEY }}\n" + _TOKEN: (
         "          OPENAI_API_KEY: ${{ secrets.OPENAI_API_KEY }}\n"
     ),
 }
+INSTALLS: Mapping[str, Sequence[str]] = {
+    "requirements": [_REQUIREMENTS.strip()],
+    "pyproject": [f'{_BIN}pip" install --quiet --editable .'],
+    "uv": [
+        f'{_BIN}pip" install --quiet uv',
+        f'{_BIN}uv" export --quiet --frozen --no-emit-project --output-file "$RUNNER_TEMP/project.txt"',
+        f'{_BIN}pip" install --quiet -r "$RUNNER_TEMP/project.txt"',
+        f'{_BIN}pip" install --quiet --no-deps --editable .',
+    ],
+    "poetry": [
+        f'{_BIN}pip" install --quiet poetry poetry-plugin-export',
+        f'{_BIN}poetry" export --quiet --output "$RUNNER_TEMP/project.txt"',
+        f'{_BIN}pip" install --quiet -r "$RUNNER_TEMP/project.txt"',
+        f'{_BIN}pip" install --quiet --no-deps --editable .',
+    ],
+    "none": [],
+}
+"""How a project's own needs are installed into the environment of the runs."""
 
 
-def workflows(config: str, *, two_jobs: bool) -> dict[str, str]:
-    """The workflows by file name. ``config`` is relative to the repository's top; ``two_jobs``: the machine that runs
-    experiments holds no token that can write.
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a repository's workflows are to be like.
+
+    ``config`` is relative to the repository's top. ``two_jobs``: the machine that runs experiments holds no token that
+    can write. ``labels`` are the runner's, :data:`HOSTED` for GitHub's own. ``schedule`` is a cron line, or empty;
+    ``install`` one of :data:`INSTALLS`; ``version`` what is installed, empty for the newest; ``pulls``: the workflow of
+    ordinary pull requests too.
     """
-    texts = {name: (files("pytest_autoresearch.github") / "workflows" / name).read_text("utf-8") for name in NAMES}
+
+    config: str = "autoresearch.config.md"
+    two_jobs: bool = False
+    labels: tuple[str, ...] = ("self-hosted", "gpu")
+    schedule: str = ""
+    install: str = "requirements"
+    version: str = ""
+    pulls: bool = False
+
+
+def workflows(setup: Setup) -> dict[str, str]:
+    """The workflows by file name."""
+    names = (*NAMES, PULLS) if setup.pulls else NAMES
+    texts = {name: (files("pytest_autoresearch.github") / "workflows" / name).read_text("utf-8") for name in names}
+    config = _scalar(setup.config)
+    quoted = setup.config.replace("'", "''")
+    changes = {
+        _CONFIG: f"        default: {config}\n",
+        _FALLBACK: f"  CONFIG: ${{{{ inputs.config || '{quoted}' }}}}\n",
+        **(_TWO_JOBS if setup.two_jobs else {}),
+        **({"\non:\n": f"\non:\n  schedule:\n    - cron: {_scalar(setup.schedule)}\n"} if setup.schedule else {}),
+    }
     loop = texts["autoresearch.yml"]
-    changes = {_CONFIG: f"        default: {_scalar(config)}\n", **(_TWO_JOBS if two_jobs else {})}
     for old, new in changes.items():
         assert loop.count(old) == 1, old
         loop = loop.replace(old, new)
-    return {**texts, "autoresearch.yml": loop}
+    texts["autoresearch.yml"] = loop.replace("        required: true\n", "") if setup.schedule else loop
+    return {name: _adapted(text, setup) for name, text in texts.items()}
 
 
-def write_workflows(top: Path, config: str, *, two_jobs: bool) -> list[Path]:
-    """Write them below ``.github/workflows``; ConfigError, with nothing written, where one is there already."""
-    directory = top / ".github" / "workflows"
-    texts = {directory / name: text for name, text in workflows(config, two_jobs=two_jobs).items()}
+def write_workflows(top: Path, setup: Setup) -> list[Path]:
+    """Write them below ``.github/workflows``, and the runner's labels where actionlint looks for them.
+
+    ConfigError, with nothing written, where another file of such a name is there already.
+    """
+    texts = {top / ".github/workflows" / name: text for name, text in workflows(setup).items()}
+    texts |= _actionlint(top, setup.labels)
     for path, text in texts.items():
         if path.exists() and path.read_text("utf-8", "replace") != text:
             raise ConfigError(
-                "there is another workflow of that name", file=path, remedy="move it out of the way first"
+                f"there is another {'workflow' if path.suffix == '.yml' else 'file'} of that name",
+                file=path,
+                remedy="move it out of the way first",
             )
     try:
-        directory.mkdir(parents=True, exist_ok=True)
         for path, text in texts.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, "utf-8")
     except OSError as error:
-        raise ConfigError(f"it can not be written: {error.strerror}", file=directory) from None
+        raise ConfigError(f"it can not be written: {error.strerror}", file=top / ".github") from None
     return list(texts)
+
+
+def suggested_install(top: Path) -> str:
+    """How this project is installed, as its files tell."""
+    kinds = {
+        "uv.lock": "uv",
+        "poetry.lock": "poetry",
+        "requirements.txt": "requirements",
+        "pyproject.toml": "pyproject",
+    }
+    return next((kind for name, kind in kinds.items() if (top / name).is_file()), "none")
+
+
+def _adapted(text: str, setup: Setup) -> str:
+    """What is the same in every workflow: labels, the project's needs, and the version."""
+    if setup.labels != ("self-hosted", "gpu"):
+        one = len(setup.labels) == 1
+        shown = _scalar(setup.labels[0]) if one else f"[{', '.join(map(_scalar, setup.labels))}]"
+        text = text.replace(_LABELS, f"    runs-on: {shown}\n")
+        if setup.labels == (HOSTED,):
+            text = text.replace("    timeout-minutes: 7000\n", "    timeout-minutes: 350\n")
+            text = text.replace("    timeout-minutes: 1440\n", "    timeout-minutes: 350\n")
+    lines = "".join(f"          {line}\n" for line in INSTALLS[setup.install])
+    text = text.replace(_REQUIREMENTS, lines)
+    if setup.version:
+        for name in ("pytest-autoresearch[sandbox]", "pytest-autoresearch"):
+            text = text.replace(f"|| '{name}' }}}}", f"|| '{name}=={setup.version}' }}}}")
+    return text
+
+
+def _actionlint(top: Path, labels: Sequence[str]) -> dict[Path, str]:
+    """Its list of labels, where there is none yet: a label that it does not know is an error to it."""
+    own = [label for label in labels if label not in ("self-hosted", HOSTED)]
+    path = top / ".github/actionlint.yaml"
+    if not own or path.exists():
+        return {}
+    return {path: f"self-hosted-runner:\n  labels: [{', '.join(map(_scalar, own))}]\n"}
 
 
 def _scalar(text: str) -> str:

@@ -49,6 +49,8 @@ class FakeGitHub:
     runs: list[Json] = field(default_factory=list)
     dispatches: list[Json] = field(default_factory=list)
     rules: list[Json] = field(default_factory=list)
+    minted: int = 0
+    expires_at: str = "2030-01-01T00:00:00Z"
     requests: list[tuple[str, str, Any]] = field(default_factory=list)
     queries: list[Mapping[str, list[str]]] = field(default_factory=list)
     headers: list[Mapping[str, str]] = field(default_factory=list)
@@ -98,6 +100,8 @@ def _list(fake: FakeGitHub, query: Mapping[str, list[str]], body: Any, owner: st
 
 @_route("POST", _REPOSITORY + "/pulls")
 def _create(fake: FakeGitHub, query: object, body: Json, owner: str, name: str) -> tuple[int, Any]:
+    if body["head"] == body["base"]:
+        return _invalid({"resource": "PullRequest", "code": "custom", "message": "No commits between them"})
     label = f"{owner}:{body['head']}"
     problem = _TOO_LONG if len(body["body"]) > BODY_LIMIT else None
     if any(p["head"]["label"] == label and p["state"] == "open" for p in fake.pulls):
@@ -172,6 +176,8 @@ def _edit(fake: FakeGitHub, query: object, body: Json, owner: str, name: str, nu
 
 @_route("POST", _REPOSITORY + "/check-runs")
 def _check(fake: FakeGitHub, query: object, body: Json, owner: str, name: str) -> tuple[int, Any]:
+    if set(body["head_sha"]) == {"0"}:
+        return 422, {"message": "No commit found for SHA: 0", "status": "422"}
     fake.checks.append(body)
     like = _example("POST", "check-runs")
     return 201, {**like, **body, "output": {**like["output"], **body["output"]}}
@@ -218,6 +224,18 @@ def _rules(fake: FakeGitHub, query: object, body: None, owner: str, name: str, b
     return 200, [{**like, **rule} for rule in fake.rules]
 
 
+@_route("GET", _REPOSITORY + "/installation")
+def _installation(fake: FakeGitHub, query: object, body: None, owner: str, name: str) -> tuple[int, Any]:
+    return 200, {"id": 5}
+
+
+@_route("POST", "/app/installations/5/access_tokens")
+def _access_token(fake: FakeGitHub, query: object, body: Json) -> tuple[int, Any]:
+    fake.minted += 1
+    fake.token = f"ghs_minted{fake.minted}"
+    return 201, {"token": fake.token, "expires_at": fake.expires_at, "permissions": {}}
+
+
 @_route("POST", "/graphql")
 def _graphql(fake: FakeGitHub, query: object, body: Json) -> tuple[int, Any]:
     pull = next(p for p in fake.pulls if p["node_id"] == body["variables"]["id"])
@@ -260,7 +278,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.fake.requests.append((self.command, where.path, body))
         self.fake.queries.append(parse_qs(where.query))
         self.fake.headers.append(dict(self.headers))
-        if self.headers.get("Authorization") != f"token {self.fake.token}":
+        is_app = where.path.endswith(("/installation", "/access_tokens"))
+        if not is_app and self.headers.get("Authorization") != f"token {self.fake.token}":
             self._send(401, {"message": "Bad credentials", "status": "401"}, {})
             return
         fault = self.fake.take_fault(self.command, where.path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import psutil
 import pytest
 import yaml
 
-from pytest_autoresearch.github.setup import workflows
+from pytest_autoresearch.github.setup import Setup, workflows
 from pytest_autoresearch.lab.sandbox import choose
 from tests.conftest import Project
 from tests.github.fake_github import TOKEN, FakeGitHub, serving
@@ -135,7 +136,8 @@ class Runner:
     def command(self, event: str, workflow: str, *args: str) -> list[str]:
         """What runs a workflow of the repository."""
         path = self.project.root / ".github/workflows" / workflow
-        pins = [word for word in path.read_text().split() if word.startswith("actions/")]
+        texts = path.read_text() + (ROOT / "action.yml").read_text()
+        pins = [word for word in texts.split() if word.startswith("actions/")]
         local = [f"--local-repository={pin}={self.place / pin.split('@')[0].split('/')[1]}" for pin in set(pins)]
         labels = [word for label in ("self-hosted", "gpu", "ubuntu-latest") for word in ("-P", f"{label}=-self-hosted")]
         env = {
@@ -160,7 +162,7 @@ def runner(request: pytest.FixtureRequest, project: Project, tmp_path: Path) -> 
         choose("strict", scratch=tmp_path)
     except Exception as error:
         pytest.skip(str(error))
-    for name, text in workflows("autoresearch.config.md", two_jobs=request.param).items():
+    for name, text in workflows(Setup(two_jobs=request.param)).items():
         project.write(f".github/workflows/{name}", text)
     project.commit("workflows")
     with serving() as github:
@@ -326,7 +328,7 @@ def test_the_pull_request_of_a_fork_is_not_verified_here_and_says_so(runner: Run
 @pytest.mark.parametrize("runner", [False], indirect=True, ids=["one job pushes"])
 def test_the_action_runs_in_a_workflow_as_the_documentation_has_it(runner: Runner) -> None:
     text = (ROOT / "docs/ci.md").read_text("utf-8").partition("## In a workflow of your own")[2]
-    steps = text.partition("```yaml\n")[2].partition("```")[0].replace('"50"', '"3"')
+    steps = text.partition("```yaml\n")[2].partition("```")[0].replace('"50"', '"4"')
     job = {"runs-on": "ubuntu-latest", "steps": yaml.safe_load(steps)}
     runner.project.write(
         ".github/workflows/mine.yml", yaml.safe_dump({"on": "workflow_dispatch", "jobs": {"mine": job}})
@@ -340,7 +342,29 @@ def test_the_action_runs_in_a_workflow_as_the_documentation_has_it(runner: Runne
     done = runner.project.run(*runner.command("workflow_dispatch", "mine.yml", f"--local-repository={used}={action}"))
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
     records = git(runner.origin, "log", "--first-parent", "--format=%B", "refs/autoresearch/mar5/log")
-    assert records.count('"kind":"experiment"') == 4, records[:3000]
+    assert records.count('"kind":"experiment"') == 5, records[:3000]
+    assert re.search(r"\| [0-9.]+ better after [1-9] keeps, see https://github.com/o/r/pull/1", done.stdout)
+    assert sorted(path.name for path in (runner.place / "store/session").iterdir()) == ["session.bundle", "session.csv"]
+    assert len(runner.github.pulls) == 1 and runner.github.checks[-1]["conclusion"] == "success"
+
+
+@ONE_JOB
+def test_what_stands_in_the_way_ends_the_job_before_the_first_run(runner: Runner) -> None:
+    runner.github.rules.append({"type": "non_fast_forward"})
+    done = runner.dispatch(experiments=2)
+    assert done.returncode != 0 and "exempt autoresearch/*" in done.stdout
+    assert "Run experiments" not in done.stdout and git(runner.origin, "for-each-ref", "refs/autoresearch") == ""
+
+
+@ONE_JOB
+def test_a_session_of_a_branch_is_for_that_branch(runner: Runner) -> None:
+    runner.project.git("switch", "-q", "-c", "release")
+    runner.project.write("other.txt", "x")
+    runner.project.commit("on the branch only")
+    runner.project.git("push", "-q", "origin", "release")
+    done = runner.dispatch(experiments=4)
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+    assert runner.github.pulls[0]["base"]["ref"] == "release"
 
 
 def kept(origin: Path) -> int:

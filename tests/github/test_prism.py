@@ -17,7 +17,7 @@ from pytest_autoresearch.cli import main
 from pytest_autoresearch.github.api import GitHubApi
 from pytest_autoresearch.github.errands import Commenter
 from pytest_autoresearch.github.progress import MARKER
-from pytest_autoresearch.github.setup import workflows
+from pytest_autoresearch.github.setup import Setup, workflows
 from pytest_autoresearch.github.verdict import Conclusion, Verdict
 from pytest_autoresearch.notebook.git import Git
 from tests.github.conftest import Work, verify
@@ -227,7 +227,7 @@ def carry_out(comment: str, prism: Prism, place: Path) -> None:
         "NUMBER": "1",
         "ACTOR": "reviewer",
     }
-    job = yaml.safe_load(workflows("autoresearch.config.md", two_jobs=False)["commands.yml"])["jobs"]["command"]
+    job = yaml.safe_load(workflows(Setup())["commands.yml"])["jobs"]["command"]
     for step in job["steps"][:1]:
         command = ["bash", "-eo", "pipefail", "-c", step["run"]]
         done = subprocess.run(command, env=env, cwd=place, capture_output=True, text=True, timeout=60)

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 import yaml
 
+from pytest_autoresearch import __version__
 from pytest_autoresearch.errors import ConfigError
-from pytest_autoresearch.github.setup import NAMES, workflows, write_workflows
+from pytest_autoresearch.github.setup import INSTALLS, NAMES, Setup, workflows, write_workflows
+from tests.conftest import Project
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted((ROOT / ".github/workflows").glob("*.yml"))
@@ -22,7 +24,7 @@ PIN = re.compile(r"uses: [\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$")
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_packaged_is_what_this_repository_runs(name: str) -> None:
-    packaged = workflows("autoresearch.config.md", two_jobs=False)[name]
+    packaged = workflows(Setup())[name]
     assert packaged == (ROOT / ".github/workflows" / name).read_text("utf-8")
 
 
@@ -53,13 +55,13 @@ def scripts(node: Any) -> list[str]:
 
 def test_only_the_job_that_publishes_may_set_checks() -> None:
     """Each further permission of the job that runs foreign code is one more that it could lose."""
-    jobs = yaml.safe_load(workflows("a.md", two_jobs=False)["autoresearch.yml"])["jobs"]
+    jobs = yaml.safe_load(workflows(Setup("a.md", two_jobs=False))["autoresearch.yml"])["jobs"]
     assert jobs["loop"]["permissions"] == {"contents": "write", "pull-requests": "write"}
     assert jobs["publish"]["permissions"] == {"contents": "write", "pull-requests": "write", "checks": "write"}
 
 
 def test_in_two_job_mode_the_machine_that_runs_experiments_can_not_write() -> None:
-    loop = yaml.safe_load(workflows("a.md", two_jobs=True)["autoresearch.yml"])["jobs"]["loop"]
+    loop = yaml.safe_load(workflows(Setup("a.md", two_jobs=True))["autoresearch.yml"])["jobs"]["loop"]
     assert loop["permissions"] == {"contents": "read"}
     run = next(step for step in loop["steps"] if "pytest --autoresearch" in step.get("run", ""))
     assert run["env"]["AUTORESEARCH_PUBLISH"] == "no" and "GITHUB_TOKEN" not in run["env"]
@@ -69,7 +71,7 @@ def test_in_two_job_mode_the_machine_that_runs_experiments_can_not_write() -> No
     "config", ["autoresearch.config.md", "a b/c.md", "it's/c.md", "tests/test_a.py::test_b", "1/x"]
 )
 def test_the_workflow_names_the_config(config: str) -> None:
-    loop = yaml.safe_load(workflows(config, two_jobs=False)["autoresearch.yml"])
+    loop = yaml.safe_load(workflows(Setup(config))["autoresearch.yml"])
     assert loop[True]["workflow_dispatch"]["inputs"]["config"]["default"] == config
 
 
@@ -78,22 +80,57 @@ def test_a_workflow_of_somebody_else_is_not_overwritten(tmp_path: Path) -> None:
     other.parent.mkdir(parents=True)
     other.write_text("mine")
     with pytest.raises(ConfigError, match=r"verify\.yml.*another workflow"):
-        write_workflows(tmp_path, "autoresearch.config.md", two_jobs=False)
-    assert sorted(path.name for path in other.parent.iterdir()) == ["verify.yml"] and other.read_text() == "mine"
+        write_workflows(tmp_path, Setup())
+    assert (
+        sorted(path.name for path in other.parent.parent.rglob("*.y*ml")) == ["verify.yml"]
+        and other.read_text() == "mine"
+    )
     other.unlink()
-    first = write_workflows(tmp_path, "autoresearch.config.md", two_jobs=False)
-    assert write_workflows(tmp_path, "autoresearch.config.md", two_jobs=False) == first
+    first = write_workflows(tmp_path, Setup())
+    assert write_workflows(tmp_path, Setup()) == first[:-1], "actionlint's list is left alone"
 
 
-@pytest.mark.parametrize("two_jobs", [False, True])
-def test_zizmor_and_the_schema_have_nothing_to_say(tmp_path: Path, two_jobs: bool) -> None:
+SETUPS = [
+    Setup(),
+    Setup(two_jobs=True, pulls=False, version="1.2.3"),
+    Setup(labels=("ubuntu-latest",), schedule="0 22 * * 1-5", install="uv"),
+    Setup(labels=("self-hosted", "a100 x8"), install="poetry", schedule="@bad: 'x'"),
+]
+
+
+@pytest.mark.parametrize("setup", SETUPS[1:])
+def test_a_setup_changes_what_it_names_in_every_workflow(setup: Setup, tmp_path: Path) -> None:
+    texts = workflows(setup)
+    for name in ("autoresearch.yml", "verify.yml"):
+        jobs = yaml.safe_load(texts[name])["jobs"]
+        (runs_on,) = [job["runs-on"] for key, job in jobs.items() if key in ("loop", "verify")]
+        assert runs_on == (list(setup.labels) if len(setup.labels) > 1 else setup.labels[0])
+        assert all(line in texts[name] for line in INSTALLS[setup.install])
+        assert setup.install == "requirements" or "requirements.txt" not in texts[name]
+        assert all(f"=={setup.version}" in line for line in texts[name].splitlines() if "PACKAGE: " in line) or (
+            not setup.version
+        )
+    on = yaml.safe_load(texts["autoresearch.yml"])[True]
+    assert ("schedule" in on) == bool(setup.schedule)
+    if setup.schedule:
+        assert (
+            on["schedule"] == [{"cron": setup.schedule}] and "required" not in on["workflow_dispatch"]["inputs"]["tag"]
+        )
+    write_workflows(tmp_path, setup)
+    listed = tmp_path / ".github/actionlint.yaml"
+    own = [label for label in setup.labels if label not in ("self-hosted", "ubuntu-latest")]
+    assert (yaml.safe_load(listed.read_text())["self-hosted-runner"]["labels"] if listed.exists() else []) == own
+
+
+@pytest.mark.parametrize("setup", SETUPS[:3])
+def test_zizmor_and_the_schema_have_nothing_to_say(tmp_path: Path, setup: Setup) -> None:
     programs = [shutil.which(name, path=Path(sys.executable).parent) for name in ("zizmor", "check-jsonschema")]
     if None in programs:
         pytest.skip("zizmor and check-jsonschema are not installed")
     zizmor, schema = (str(program) for program in programs)
     shutil.copytree(ROOT / ".github", tmp_path / ".github")
     shutil.copy(ROOT / "action.yml", tmp_path)
-    for name, text in workflows("autoresearch.config.md", two_jobs=two_jobs).items():
+    for name, text in workflows(setup).items():
         (tmp_path / ".github/workflows" / name).write_text(text)
     written = sorted(map(str, (tmp_path / ".github/workflows").iterdir()))
     for command in (
@@ -126,3 +163,16 @@ def test_a_reviewers_command_is_matched_as_a_whole(comment: str, heard: str | No
     read = 'echo "${BASH_REMATCH[1]}"'
     done = subprocess.run(["bash", "-ec", f"{line}\n{read}"], env={"COMMENT": comment}, capture_output=True, text=True)
     assert (done.stdout.strip() or None) == heard and (done.returncode == 0) == (heard is not None)
+
+
+def test_init_writes_what_it_was_told_and_pins_the_version(project: Project) -> None:
+    (project.root / "uv.lock").touch()
+    given = ("--labels", "self-hosted, a100", "--schedule", "0 22 * * *")
+    done = project.cli("init", "--github", *given, env={"PATH": "/usr/bin:/bin"})
+    assert done.returncode == 0 and "With uv on the PATH" in done.stdout, done.stdout + done.stderr
+    loop = (project.root / ".github/workflows/autoresearch.yml").read_text()
+    assert "runs-on: [self-hosted, a100]" in loop and 'uv" export --quiet --frozen' in loop
+    assert f"pytest-autoresearch[sandbox]=={__version__}" in loop and "cron: '0 22 * * *'" in loop
+    assert "labels: [a100]" in (project.root / ".github/actionlint.yaml").read_text()
+    done = project.cli("init", "--github", "--schedule", "nightly")
+    assert done.returncode == 4 and "a cron line has five fields" in done.stderr
