@@ -54,7 +54,7 @@ def ini_options(path: Path) -> Ini:
 def marked_protocol(path: Path, top: Path) -> tuple[Protocol, Ini]:
     """The protocol of the one marked test at ``path`` in the repository at ``top``, and what the ini file says."""
     listener = _Collector(top)
-    code, said = _ask(["--collect-only", "-q", "-pno:cacheprovider", str(path)], listener)
+    code, said = _ask(["--collect-only", "-q", str(path)], listener)
     if listener.error is not None:
         raise listener.error
     if listener.protocols is None or code == pytest.ExitCode.USAGE_ERROR:
@@ -79,16 +79,19 @@ def _ask(arguments: list[str], listener: object) -> tuple[int, str]:
     do anything, also leave.
     """
     said = io.StringIO()
-    strictness = {name: os.environ.pop(name) for name in ("PYTHONWARNINGS",) if name in os.environ}
+    before = {name: os.environ.pop(name, None) for name in ("PYTHONWARNINGS", "PYTEST_ADDOPTS")}
+    # Not as arguments: those are what a marked test's runs are given.
+    os.environ["PYTEST_ADDOPTS"] = f"{before['PYTEST_ADDOPTS'] or ''} -o filterwarnings= -p no:cacheprovider"
     try:
         with redirect_stdout(said), redirect_stderr(said), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            code = int(pytest.main(["-ofilterwarnings=", *arguments], plugins=[listener]))
+            code = int(pytest.main(arguments, plugins=[listener]))
     except (Exception, SystemExit) as error:  # of a plugin or a conftest.py
         said.write(f"\nERROR: {type(error).__name__}: {error}")
         code = int(pytest.ExitCode.USAGE_ERROR)
     finally:
-        os.environ.update(strictness)
+        os.environ.pop("PYTEST_ADDOPTS", None)
+        os.environ.update({name: value for name, value in before.items() if value is not None})
     return code, said.getvalue()
 
 
