@@ -24,6 +24,7 @@ COMMANDS = {
     "doctor": "say what this machine offers, and what to install for more",
     "verify": "measure start against head on fresh runs",
     "ablate": "measure the head without each keep in turn",
+    "attribute": "measure what each keep is worth by itself, all from the same 32 runs",
     "aa": "measure the noise of a protocol with no-op edits",
     "note": "hand the agent a hint for its next turn",
     "pause": "let a running session wait after its current experiment, or go on",

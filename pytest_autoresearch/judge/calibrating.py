@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 from pytest_autoresearch.judge import evidence, statistics
 from pytest_autoresearch.judge.settings import JudgeSettings
@@ -36,6 +37,9 @@ def finished(settings: JudgeSettings, standing: Standing) -> Standing:
     standing = replace(standing, calibrated=True, noisy=noisy, agreements=0 if noisy else 1)
     level = evidence.level(settings, standing, values)
     standing = replace(standing, incumbent=replace(standing.incumbent, level=level))
+    for earlier, later in pairwise(standing.incumbent.window if noisy else ()):
+        standing = standing.apart(earlier, later)
+    standing = replace(standing, last=standing.incumbent.window[-1])
     if not (noisy and settings.grouped):
         return standing
     unit = standing.spread.deviation(level.estimate)

@@ -16,6 +16,9 @@ from pytest_autoresearch.judge.standing import Run, Step
 from pytest_autoresearch.judge.trial import Trial
 from pytest_autoresearch.protocol.experiment import Reason
 
+AGREEING = 2  # fresh runs of the incumbent that tell a machine that has moved from an outlier
+MOVED = 2.0  # standard errors between old and fresh runs of the incumbent, beyond which the old ones are forgotten
+
 
 def answered(trial: Trial) -> Trial:
     """The first run screens; what passes is certified, and what is kept is run 3 times more for its level."""
@@ -38,8 +41,31 @@ def with_incumbent(trial: Trial, run: Run) -> Trial:
         distance = run.value - center
         trial = trial.pooled(distance * distance * len(window) / (len(window) + 1), 1, center, (run.value,))
     incumbent = replace(trial.standing.incumbent, window=(*window, run))
-    standing = replace(trial.standing, incumbent=incumbent, unchecked=0)
-    return replace(trial, standing=standing, fresh=trial.fresh + bool(trial.runs))
+    standing = trial.standing
+    if standing.calibrated and standing.noisy:
+        standing = standing.apart(standing.last, run)
+    standing = replace(standing, incumbent=incumbent, unchecked=0)
+    trial = replace(trial, standing=standing, fresh=trial.fresh + bool(trial.runs))
+    if trial.settings.adapts and trial.fresh >= AGREEING and _has_moved(trial):
+        incumbent = replace(incumbent, window=incumbent.window[-trial.fresh :])
+        trial = replace(trial, standing=replace(trial.standing, incumbent=incumbent))
+    return trial
+
+
+def _has_moved(trial: Trial) -> bool:
+    """Whether the runs from before the candidate tell of another machine than the fresh ones.
+
+    A level that has drifted, or taken a step, since the window was run would be taken for the candidate's gain. An
+    outlier among the fresh runs is no such thing, so all of them have to be on one side.
+    """
+    window, spread = trial.standing.incumbent.window, trial.standing.spread
+    old, fresh = ([run.value for run in runs] for runs in (window[: -trial.fresh], window[-trial.fresh :]))
+    if not old:
+        return False
+    center, unit = statistics.mean(old), spread.deviation(statistics.median(fresh))
+    apart = statistics.mean(fresh) - center
+    nearest = min((value - center) * math.copysign(1, apart) for value in fresh)
+    return nearest > unit and abs(apart) > MOVED * unit * math.sqrt(1 / len(old) + 1 / len(fresh))
 
 
 def _weighed(trial: Trial) -> Trial:
@@ -56,7 +82,7 @@ def _weighed(trial: Trial) -> Trial:
         worse = runs == 1 and trial.settings.gain(trial.known_level, trial.runs[0].value) < 0
         return discarded(trial, Reason.WORSE if worse else Reason.NOISE)
     if _reached(trial, latest):
-        if trial.fresh < 1:
+        if trial.fresh < 1 or (trial.settings.adapts and trial.fresh < AGREEING and _has_moved(trial)):
             return trial.asks(Step.INCUMBENT)
         if runs >= 2:
             return answered(replace(trial, reason=_keep_reason(trial)))

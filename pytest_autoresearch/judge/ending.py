@@ -26,9 +26,10 @@ def kept(trial: Trial, reason: Reason, measured: tuple[Run, ...], window: tuple[
         keeps=ended.standing.keeps if trial.test is None else (*ended.standing.keeps, trial.test),
         incumbent=Incumbent(window, Level(verdict.estimate, verdict.interval), debt),
         unchecked=0,
+        last=window[-1],
         belief=belief,
     )
-    undo = Undo(old, trial.standing.belief, trial.test)
+    undo = Undo(old, trial.standing.belief, trial.standing.last, trial.test)
     return replace(ended, standing=standing, undo=undo).ended(replace(verdict, provisional=bool(belief.stack)))
 
 

@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pytest_autoresearch.judge import calibrating, comparing, grouped, statistics
+from pytest_autoresearch.judge import calibrating, comparing, grouped, paired, statistics
 from pytest_autoresearch.judge.rule import LARGEST
 from pytest_autoresearch.judge.settings import JudgeError, JudgeSettings
 from pytest_autoresearch.judge.standing import HEIGHT, WINSOR, Run, Standing, Step
@@ -23,7 +23,6 @@ from pytest_autoresearch.protocol.model import Direction
 GONE = 0.3  # evidence at which a group is given up
 PAIRS = 24  # at most; a gain that 24 pairs do not show is under half a sigma
 TALLEST = 64  # keeps; a stack that is still not shown to be a gain then is none
-FEWEST = 2  # pairs; one pair is two numbers, and either may be an outlier
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +112,7 @@ def _answered(group: Group) -> Group:
     if base:
         group = replace(group, latest=_log_evidence(group))
         assert group.latest is not None
-        if base >= FEWEST and group.latest >= -math.log(group.level):
+        if base >= paired.FEWEST and group.latest >= -math.log(group.level):
             return _ended(group, Outcome.CERTIFIED)
         if group.latest <= math.log(GONE) or base >= group.pairs or _runs_left(group) < 2:
             goes_on = _gain(group) > 0 and len(group.standing.belief.stack) < TALLEST
@@ -139,21 +138,25 @@ def _pulled_in(group: Group, values: Sequence[float]) -> tuple[float, list[float
 
 def _log_evidence(group: Group) -> float:
     """That the tip is better than the base by more than is demanded, from these pairs alone."""
+    if group.settings.adapts:
+        demanded = group.settings.demanded(statistics.mean(group.base))
+        return paired.log_evidence(group.settings, group.standing, group.base, group.tip, demanded)
     before, base, one = _pulled_in(group, group.base)
     after, tip, other = _pulled_in(group, group.tip)
     gain = group.settings.gain(before + statistics.mean(base), after + statistics.mean(tip))
-    freedom = group.standing.spread.freedom
+    pairs, freedom, variance = len(base), group.standing.spread.freedom, (one + other) / 2
+    squares = freedom * variance + sum(x * x for x in (*base, *tip))
     return statistics.log_evidence(
         gain=gain - group.settings.demanded(before),
-        scale=1 / math.sqrt(2 / len(base)),
-        squares=freedom * (one + other) / 2 + sum(x * x for x in (*base, *tip)),
-        freedom=freedom + 2 * len(base) - 2,
+        scale=1 / math.sqrt(2 / pairs),
+        squares=squares,
+        freedom=freedom + 2 * pairs - 2,
     )
 
 
 def _ended(group: Group, outcome: Outcome) -> Group:
     """The standing that the group leaves, and what is said of it."""
-    standing = _with_tip_runs(_with_residuals(group), group.tip)
+    standing = _with_tip_runs(group.settings, _with_residuals(group), group.tip)
     belief, stack = standing.belief, standing.belief.stack
     verdict = _verdict(group, outcome)
     if outcome is Outcome.GOES_ON:
@@ -164,6 +167,7 @@ def _ended(group: Group, outcome: Outcome) -> Group:
     else:  # the tip is the base again, known by the one run that is made before the next candidate
         mean = statistics.mean(group.base) if group.base else belief.mean
         belief = replace(belief, stack=(), due=HEIGHT, mean=mean, variance=None)
+        standing = replace(standing, last=None)
     standing = replace(standing, belief=belief)
     incumbent = replace(standing.incumbent, window=(), level=grouped.level_of(standing))
     return replace(group, standing=replace(standing, incumbent=incumbent), answer=verdict)
@@ -199,11 +203,11 @@ def _with_residuals(group: Group) -> Standing:
     return standing
 
 
-def _with_tip_runs(standing: Standing, tip: Sequence[float]) -> Standing:
+def _with_tip_runs(settings: JudgeSettings, standing: Standing, tip: Sequence[float]) -> Standing:
     """The tip's level moves by as much as these runs know better."""
     if not tip:
         return standing
-    standing = grouped.aged(standing)
+    standing = grouped.aged(settings, standing)
     belief, mean = standing.belief, statistics.mean(tip)
     doubt = standing.doubt
     if belief.variance is None or doubt is None:

@@ -13,8 +13,16 @@ from dataclasses import dataclass, replace
 from pytest_autoresearch.judge import evidence, statistics
 from pytest_autoresearch.judge.belief import Posterior, accepted_harm, learned, posterior, worth_of_a_run
 from pytest_autoresearch.judge.settings import JudgeSettings
-from pytest_autoresearch.judge.standing import WINSOR, Belief, Level, Provisional, Run, Standing, Step
-from pytest_autoresearch.judge.trial import Trial, Undo
+from pytest_autoresearch.judge.standing import (
+    WINSOR,
+    Belief,
+    Level,
+    Provisional,
+    Run,
+    Standing,
+    Step,
+)
+from pytest_autoresearch.judge.trial import Trial, Undo, is_checked
 from pytest_autoresearch.judge.verdict import Verdict
 from pytest_autoresearch.protocol.experiment import Reason, Status
 
@@ -33,9 +41,11 @@ def answered(trial: Trial) -> Trial:
     """Run the tip while it is known too badly, then the candidate, then whichever tells more, until it is decided."""
     if trial.reason is not None:
         return trial.asks(Step.CANDIDATE) if len(trial.kept_runs) < RELEARNED else _kept(_relearned(trial))
-    trial = replace(trial, standing=aged(trial.standing))
+    trial = replace(trial, standing=aged(trial.settings, trial.standing))
     if not trial.runs:
-        return trial.asks(Step.INCUMBENT if _is_vague(trial) else Step.CANDIDATE)
+        return trial.asks(
+            Step.INCUMBENT if _is_vague(trial) or (is_checked(trial) and _may_run(trial)) else Step.CANDIDATE
+        )
     return _decided(trial)
 
 
@@ -44,20 +54,28 @@ def _is_vague(trial: Trial) -> bool:
     return doubt is None or (doubt > VAGUE and _may_run(trial))
 
 
-def aged(standing: Standing) -> Standing:
+def staleness(settings: JudgeSettings, standing: Standing) -> float:
+    """Variances of one run that the tip's level loses in certainty with each run that passes."""
+    return max(STALE, standing.wander.rate if settings.adapts else 0.0)
+
+
+def aged(settings: JudgeSettings, standing: Standing) -> Standing:
     """With a tip whose level is the less certain the more runs have passed since."""
     belief, passed = standing.belief, standing.clock - standing.belief.clock
     if belief.variance is None or not passed:
         return standing
     one = 1.0 if belief.counted else standing.spread.variance(belief.mean)
-    belief = replace(belief, variance=belief.variance + STALE * passed * one, clock=standing.clock)
+    belief = replace(
+        belief, variance=belief.variance + staleness(settings, standing) * passed * one, clock=standing.clock
+    )
     return replace(standing, belief=belief)
 
 
 def with_tip(trial: Trial, run: Run) -> Trial:
     """With a run of the tip: its level moves by as much as the run knows better (Kalman 1960), outliers pulled in."""
     before = replace(trial.standing, clock=trial.standing.clock - 1)
-    standing = replace(aged(before), clock=trial.standing.clock, unchecked=0)
+    standing = replace(aged(trial.settings, before), clock=trial.standing.clock, unchecked=0)
+    standing = standing.apart(standing.last, run)
     belief, spread, doubt = standing.belief, standing.spread, standing.doubt
     trial = replace(trial, standing=standing, fresh=trial.fresh + bool(trial.runs))
     if belief.variance is None or doubt is None:
@@ -80,7 +98,8 @@ def with_candidate(trial: Trial, run: Run) -> Trial:
     unit = trial.standing.spread.deviation(trial.standing.belief.mean)
     reach = WINSOR * unit * math.sqrt(1 + 1 / len(trial.runs))
     value = max(center - reach, min(center + reach, run.value)) if unit else run.value
-    return replace(trial, runs=(*trial.runs, run._replace(value=value)))
+    standing = replace(trial.standing.apart(trial.runs[-1], run), last=trial.standing.last, check=trial.standing.check)
+    return replace(trial, standing=standing, runs=(*trial.runs, run._replace(value=value)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +131,8 @@ def _weighed(trial: Trial) -> _Weighed:
     unit = trial.standing.spread.deviation(belief.mean)
     unit = unit or abs(measured) / math.sqrt(12) or 1.0  # a metric in steps that has never moved: its step's own noise
     gain, demanded = measured / unit, settings.demanded(belief.mean) / unit
-    believed = posterior(belief.prior, gain, 1 / runs + tip, demanded)
+    moved = trial.standing.wander.rate * (runs - 1) / 3 if settings.adapts else 0.0  # the machine, since its first run
+    believed = posterior(belief.prior, gain, 1 / runs + moved + tip, demanded)
     return _Weighed(unit, tip, runs, gain, demanded, believed)
 
 
@@ -180,7 +200,7 @@ def given_up(trial: Trial) -> Trial:
     """The trial of a candidate that somebody else has ruled out: its runs say what those of a discard say."""
     if trial.undo is not None:
         return replace(trial, standing=replace(trial.standing, belief=trial.undo.belief))
-    trial = replace(trial, standing=aged(trial.standing))
+    trial = replace(trial, standing=aged(trial.settings, trial.standing))
     at = _weighed(trial)
     ended = _learned(trial, at)
     belief = _as_discarded(trial.settings, ended.standing, at)
@@ -191,7 +211,8 @@ def _keeping(trial: Trial, at: _Weighed) -> Trial:
     """The candidate is the tip, at the level that its own runs and the old tip's together make likely."""
     learnt = _learned(trial, at)
     old = learnt.standing.belief
-    undo = Undo(trial.standing.incumbent, _as_discarded(trial.settings, learnt.standing, at))
+    discarded = _as_discarded(trial.settings, learnt.standing, at)
+    undo = Undo(trial.standing.incumbent, discarded, trial.standing.last)
     known = 1 / at.tip
     moved = at.unit * (known * at.believed.mean + at.runs * at.gain) / (known + at.runs)
     doubt = (at.deviation * known / (known + at.runs)) ** 2 + 1 / (known + at.runs)
@@ -209,7 +230,7 @@ def _keeping(trial: Trial, at: _Weighed) -> Trial:
         worth=at.unit * at.believed.mean,
         harm=at.believed.harm,
     )
-    standing = replace(learnt.standing, belief=belief)
+    standing = replace(learnt.standing, belief=belief, last=trial.runs[-1])
     kept = replace(learnt, standing=standing, undo=undo, reason=Reason.IMPROVED, draft=draft)
     ratio = belief.mean / belief.calibrated_at if belief.calibrated_at and not learnt.standing.spread.flat else 1.0
     if 1 / OTHER_SCALE < ratio < OTHER_SCALE:

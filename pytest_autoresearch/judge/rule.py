@@ -94,7 +94,7 @@ def abandoned(trial: Trial) -> Trial:
 def taken_back(standing: Standing, undo: Undo) -> Standing:
     """The standing with its newest keep undone: it earns nothing, and what was learned by it stays known."""
     keeps = tuple(kept for kept in standing.keeps if kept != undo.test)
-    return replace(standing, incumbent=undo.incumbent, belief=undo.belief, keeps=keeps)
+    return replace(standing, incumbent=undo.incumbent, belief=undo.belief, keeps=keeps, last=undo.last)
 
 
 def level(settings: JudgeSettings, standing: Standing) -> Level:

@@ -65,7 +65,8 @@ class JudgeSettings:
     ``min_delta`` is what a gain has to exceed. ``tolerance`` is the loss that fewer lines are worth on a noisy metric
     (None: nothing). ``workers`` above 1 spends the error so that candidates may be judged side by side.
     ``rule`` overrides the policy's numbers. ``runs``: how many the session may make in all, of which ``grouped`` leaves
-    some for its last group (None: as many as there is time for).
+    some for its last group (None: as many as there is time for). ``adapts``: whether a machine that wanders and states
+    that scatter unlike each other are answered; off in tests of the bare rules only.
     """
 
     direction: Direction | str = Direction.LOWER
@@ -77,6 +78,7 @@ class JudgeSettings:
     workers: int = 1
     rule: Rule | None = None
     runs: int | None = None
+    adapts: bool = True
 
     def __post_init__(self) -> None:
         """Raise JudgeError for what makes no sense."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 POWERS = (0.0, 0.5, 1.0)  # of the level: constant, as counts scatter (their root), in proportion
 _Squares = tuple[float, float, float]
@@ -42,16 +43,7 @@ class Spread:
 
     def weights(self) -> tuple[float, ...]:
         """How probable each power is, by its likelihood: all runs at one level say nothing and leave a third each."""
-        if self.flat:
-            return (1.0, 0.0, 0.0)
-        likelihoods = [
-            -self.freedom / 2 * math.log(squares / self.freedom) - p * self.logs
-            for squares, p in zip(self.squares, POWERS, strict=True)
-        ]
-        top = max(likelihoods)
-        raw = [math.exp(value - top) for value in likelihoods]
-        total = sum(raw)
-        return tuple(value / total for value in raw)
+        return (1.0, 0.0, 0.0) if self.flat else _weights(self.squares, self.freedom, self.logs)
 
     def variance(self, level: float) -> float:
         """Of one run at ``level``, in metric units squared; 0 where nothing has scattered."""
@@ -73,3 +65,12 @@ class Spread:
         signs = {(value > 0) - (value < 0) for value in values} | ({self.sign} if self.sign else set())
         one = signs.pop()
         return replace(self, flat=True) if signs or one == 0 else replace(self, sign=one)
+
+
+@lru_cache(maxsize=8)
+def _weights(squares: _Squares, freedom: int, logs: float) -> tuple[float, ...]:
+    likelihoods = [-freedom / 2 * math.log(s / freedom) - p * logs for s, p in zip(squares, POWERS, strict=True)]
+    top = max(likelihoods)
+    raw = [math.exp(value - top) for value in likelihoods]
+    total = sum(raw)
+    return tuple(value / total for value in raw)

@@ -12,8 +12,11 @@ from typing import Any, NamedTuple
 
 from pytest_autoresearch.judge.belief import FIRST_PRIOR
 from pytest_autoresearch.judge.spread import Spread
+from pytest_autoresearch.judge.wander import Wander
 
 WINSOR = 3.0  # standard deviations; what lies further out counts as lying there
+FIRST_CHECK = 8  # runs; then twice as many each time, so that a machine that stands still costs next to nothing
+LAST_CHECK = 64  # runs
 HEIGHT = 16  # provisional keeps in a group: groups of 8 cost 1.5 sigma of 42, of 4 cost 4
 
 
@@ -93,7 +96,8 @@ class Standing:
     ``clock`` counts runs, ``experiments`` those that were opened, ``places`` how often all levels were forgotten.
     ``spread`` is the noise of a run. ``tests`` and ``keeps`` are the error spent so far: the number of tests, and which
     of them were passed. In exact mode ``agreements`` counts runs that repeated a value of their state, ``unchecked``
-    the experiments since the incumbent was run, and ``differences`` are the sizes of the last ones.
+    the experiments since the incumbent was run, and ``differences`` are the sizes of the last ones. ``wander`` says
+    whether the machine moves, ``last`` is the incumbent's newest run, and it is run again ``check`` runs later.
     """
 
     calibrated: bool = False
@@ -108,6 +112,9 @@ class Standing:
     agreements: int = 0
     unchecked: int = 0
     differences: tuple[float, ...] = ()
+    wander: Wander = field(default_factory=Wander)
+    last: Run | None = None
+    check: int = FIRST_CHECK
     belief: Belief = Belief()
 
     @property
@@ -135,6 +142,18 @@ class Standing:
         stack = tuple(keep for keep in self.belief.stack if keep.number not in numbers)
         return replace(self, belief=replace(self.belief, stack=stack))
 
+    def apart(self, earlier: Run | None, later: Run) -> Standing:
+        """With what two runs of the incumbent say of the machine, the later one its newest."""
+        variance = self.spread.variance(later.value)
+        if earlier is None or not variance:
+            return replace(self, last=later)
+        distance, gap = later.value - earlier.value, later.clock - earlier.clock
+        check = min(2 * self.check, LAST_CHECK) if gap >= self.check else self.check
+        wander = self.wander if self.wander.level is not None else replace(self.wander, level=earlier.value)
+        assert wander.level is not None
+        square = distance * distance * self.spread.variance(wander.level) / variance
+        return replace(self, wander=wander.seen(square, gap), last=later, check=check)
+
     def forgotten(self) -> Standing:
         """Without levels and noise, as on another machine; what was spent and learned of effects stays."""
         belief = replace(self.belief, variance=None)
@@ -144,6 +163,9 @@ class Standing:
             places=self.places + 1,
             spread=Spread(),
             agreements=0,
+            wander=Wander(),
+            last=None,
+            check=FIRST_CHECK,
             incumbent=Incumbent(debt=self.incumbent.debt),
             belief=belief,
         )
@@ -171,6 +193,9 @@ def standing_from(data: Mapping[str, Any]) -> Standing:
     one, two, three = fields["spread"]["squares"]
     fields["spread"] = Spread(**{**fields["spread"], "squares": (one, two, three)})
     fields["incumbent"] = incumbent_from(fields["incumbent"])
+    wander = fields["wander"]
+    fields["wander"] = Wander(tuple(wander["squares"]), tuple(wander["logs"]), wander["pairs"], wander["level"])
+    fields["last"] = None if fields["last"] is None else Run(*fields["last"])
     fields["belief"] = belief_from(fields["belief"])
     return Standing(**fields)
 

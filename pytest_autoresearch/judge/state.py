@@ -9,6 +9,7 @@ from typing import Any
 from pytest_autoresearch.judge.settings import JudgeError
 from pytest_autoresearch.judge.standing import (
     Incumbent,
+    Run,
     Standing,
     Step,
     belief_from,
@@ -78,7 +79,8 @@ def _heard(data: Sequence[tuple[str, float | None]]) -> tuple[Heard, ...]:
 
 
 def _undo(data: Mapping[str, Any]) -> Undo:
-    return Undo(incumbent_from(data["incumbent"]), belief_from(data["belief"]), data["test"])
+    last = None if data["last"] is None else Run(*data["last"])
+    return Undo(incumbent_from(data["incumbent"]), belief_from(data["belief"]), last, data["test"])
 
 
 def _first_format(data: Mapping[str, Any]) -> Standing:

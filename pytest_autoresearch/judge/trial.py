@@ -42,7 +42,16 @@ class Undo:
 
     incumbent: Incumbent
     belief: Belief
+    last: Run | None = None
     test: int | None = None
+
+
+def is_checked(trial: Trial) -> bool:
+    """Whether the incumbent is run again only to see whether the machine stands still."""
+    standing = trial.standing
+    if not trial.settings.adapts or standing.last is None or standing.wander.rate:
+        return False
+    return standing.clock - standing.last.clock >= standing.check
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,17 @@ from datetime import datetime, timezone
 from pytest_autoresearch.errors import NotebookError
 from pytest_autoresearch.notebook.codec import decode
 from pytest_autoresearch.notebook.git import Git
-from pytest_autoresearch.notebook.record import Drop, Group, History, Level, Note, Record, Session, Verification
+from pytest_autoresearch.notebook.record import (
+    Attribution,
+    Drop,
+    Group,
+    History,
+    Level,
+    Note,
+    Record,
+    Session,
+    Verification,
+)
 from pytest_autoresearch.protocol.experiment import Experiment, Outcome, Reason, Status
 
 BRANCHES = "refs/heads/autoresearch"
@@ -151,6 +161,7 @@ def fold(records: Sequence[Record]) -> History:
     experiments: list[Experiment] = []
     drops: list[Drop] = []
     verifications: list[Verification] = []
+    attributions: list[Attribution] = []
     notes: list[Note] = []
     groups: list[Group] = []
     for record in records[1:]:
@@ -168,9 +179,19 @@ def fold(records: Sequence[Record]) -> History:
             experiments = measured_anew(experiments, record)
         elif isinstance(record, Verification):
             verifications.append(record)
+        elif isinstance(record, Attribution):
+            attributions.append(record)
         elif isinstance(record, Note):
             notes.append(record)
-    return History(session, tuple(experiments), tuple(drops), tuple(verifications), tuple(notes), tuple(groups))
+    return History(
+        session,
+        tuple(experiments),
+        tuple(drops),
+        tuple(verifications),
+        tuple(attributions),
+        tuple(notes),
+        tuple(groups),
+    )
 
 
 def dropped(experiments: Sequence[Experiment], drop: Drop) -> list[Experiment]:

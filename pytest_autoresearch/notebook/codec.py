@@ -16,7 +16,7 @@ from functools import cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from pytest_autoresearch.errors import NotebookError
-from pytest_autoresearch.notebook.record import Drop, Group, Level, Note, Record, Session, Verification
+from pytest_autoresearch.notebook.record import Attribution, Drop, Group, Level, Note, Record, Session, Verification
 from pytest_autoresearch.protocol.experiment import Experiment
 
 VERSION = 1
@@ -27,6 +27,7 @@ KINDS: Mapping[str, type[Record]] = {
     "drop": Drop,
     "level": Level,
     "verify": Verification,
+    "attribute": Attribution,
     "note": Note,
 }
 _NAMES = {cls: kind for kind, cls in KINDS.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -44,6 +44,27 @@ def head_without(notebook: Notebook, number: int) -> str:
     later = [e for e in notebook.history.keeps if e.number > number]
     moved = _replayed(notebook.git, keep, later)
     return moved[later[-1].number] if later else notebook.git.parents(keep.commit)[0]
+
+
+def composed(git: Git, keeps: Sequence[Experiment], held: Sequence[bool]) -> str | tuple[int, int]:
+    """The tree with these consecutive keeps of which only those ``held`` are in; two keeps that conflict if they do.
+
+    Of a conflict, the second is the keep that does not fit, and the first the newest one before it that is out.
+    """
+    tree = git.tree(git.parents(keeps[0].commit)[0])
+    out: Experiment | None = None
+    for keep, is_in in zip(keeps, held, strict=True):
+        if not is_in:
+            out = keep
+            continue
+        if out is None:
+            tree = git.tree(keep.commit)
+            continue
+        changes = _merged(git, base=git.parents(keep.commit)[0], ours=tree, theirs=keep.commit)
+        if isinstance(changes, str):
+            return out.number, keep.number
+        tree = git.write_tree(tree, changes)
+    return tree
 
 
 def _replayed(git: Git, without: Experiment, later: list[Experiment]) -> dict[int, str]:

@@ -31,7 +31,17 @@ from pytest_autoresearch.notebook.deferral import uninterrupted
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.lock import Lock
 from pytest_autoresearch.notebook.pending import Pending, Running, remove_stale
-from pytest_autoresearch.notebook.record import Drop, Group, History, Level, Note, Record, Session, Verification
+from pytest_autoresearch.notebook.record import (
+    Attribution,
+    Drop,
+    Group,
+    History,
+    Level,
+    Note,
+    Record,
+    Session,
+    Verification,
+)
 from pytest_autoresearch.notebook.results import Table, header, render, row, table_path
 from pytest_autoresearch.notebook.text import candidate_message
 from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Move, Usage
@@ -221,6 +231,12 @@ class Notebook:
                 self._boundary("branch moved")
                 self._results.write(render(self.history, self.metric), known=(before,))
                 self._boundary("table written")
+
+    def attribution(self, attribution: Attribution) -> None:
+        """Write down what each keep is worth by itself."""
+        with uninterrupted():
+            self._append(attribution, ())
+            self.history = replace(self.history, attributions=(*self.history.attributions, attribution))
 
     def level(self, level: Level) -> None:
         """Write down what a kept state measures after a drop."""

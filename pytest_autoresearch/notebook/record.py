@@ -68,6 +68,31 @@ class Verification:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """What one keep, or several that only go together, are worth: ``gain`` in metric units, positive is better.
+
+    ``proven``: above zero at 95 %, one-sided. ``needed``: without them the run fails, so that there is no gain to tell.
+    """
+
+    keeps: tuple[int, ...]
+    gain: float | None = None
+    interval: tuple[float, float] | None = None
+    proven: bool = False
+    needed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """Each keep's own effect in the head, all from the same runs of heads that have half of the keeps."""
+
+    head: str
+    shares: tuple[Share, ...]
+    runs: tuple[Measurement, ...]
+    when: datetime
+    isolation: str = "process"
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """A line for the record: why a session stopped (``kind`` ``stop``), or a person's hint (``kind`` ``hint``)."""
 
@@ -120,7 +145,7 @@ class Group:
         return self.place == place
 
 
-Record = Session | Experiment | Group | Drop | Level | Verification | Note
+Record = Session | Experiment | Group | Drop | Level | Verification | Attribution | Note
 """Everything that may stand in a ledger."""
 
 
@@ -135,6 +160,7 @@ class History:
     experiments: tuple[Experiment, ...] = ()
     drops: tuple[Drop, ...] = ()
     verifications: tuple[Verification, ...] = ()
+    attributions: tuple[Attribution, ...] = ()
     notes: tuple[Note, ...] = field(default=())
     groups: tuple[Group, ...] = ()
 

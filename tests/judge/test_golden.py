@@ -43,13 +43,13 @@ WORLDS = {
     "crashing": World(crashes=0.08),
 }
 SETTINGS: dict[str, dict[str, object]] = {
-    "certified": {"policy": "certified"},
-    "fast": {"policy": "fast"},
-    "classic": {"policy": "classic"},
-    "demanding": {"policy": "certified", "min_delta": 0.5},
-    "tolerant": {"policy": "certified", "tolerance": 1.0},
-    "side by side": {"policy": "certified", "workers": 2},
-    "higher": {"policy": "certified", "direction": "higher"},
+    "certified": {"policy": "certified", "adapts": False},
+    "fast": {"policy": "fast", "adapts": False},
+    "classic": {"policy": "classic", "adapts": False},
+    "demanding": {"policy": "certified", "adapts": False, "min_delta": 0.5},
+    "tolerant": {"policy": "certified", "adapts": False, "tolerance": 1.0},
+    "side by side": {"policy": "certified", "adapts": False, "workers": 2},
+    "higher": {"policy": "certified", "adapts": False, "direction": "higher"},
 }
 
 

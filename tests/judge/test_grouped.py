@@ -96,7 +96,7 @@ class Branch:
 def session(effect: Draw, runs: int, seed: int, *, forgetful: bool = False) -> Branch:
     """Constant noise of 1 about 0, higher is better."""
     rng = random.Random(seed)
-    judge = Judge(JudgeSettings(direction="higher", policy="grouped", runs=runs))
+    judge = Judge(JudgeSettings(direction="higher", policy="grouped", runs=runs, adapts=False))
     branch = Branch(judge, lambda level: level + rng.gauss(0, 1), forgetful=forgetful)
     while _goes_on(branch, runs):
         worth = effect(rng)
@@ -107,7 +107,7 @@ def session(effect: Draw, runs: int, seed: int, *, forgetful: bool = False) -> B
 def scaled_session(effect: Draw, runs: int, seed: int) -> Branch:
     """A time of 100 with noise of 5 %; effects are in units of that noise."""
     rng = random.Random(seed)
-    judge = Judge(JudgeSettings(policy="grouped", runs=runs))
+    judge = Judge(JudgeSettings(policy="grouped", runs=runs, adapts=False))
     branch = Branch(judge, lambda level: level - rng.gauss(0, 1) * 0.05 * level, tip=100.0)
     while _goes_on(branch, runs):
         worth, unit = effect(rng), 0.05 * branch.tip
