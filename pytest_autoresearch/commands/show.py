@@ -23,6 +23,7 @@ from pytest_autoresearch.protocol.options import OPTIONS
 from pytest_autoresearch.protocol.scope import Scope, resolve_paths
 from pytest_autoresearch.protocol.serialise import to_json
 from pytest_autoresearch.protocol.settings import DEFAULT, PROTOCOL, Settings, resolve
+from pytest_autoresearch.protocol.trust import PAGE, SELF_REPORTED, VISIBLE, is_self_reported, reported_limits
 from pytest_autoresearch.research.fitting import refuse_misfit
 
 WIDEST = 100
@@ -156,6 +157,8 @@ def protocol_rows(protocol: Protocol) -> Iterator[Row]:
         yield row("metric.extract", metric.extract or "", filled=f"the last line `{metric.name}: N` of the log")
     else:
         yield row("metric.path", metric.file.words())
+    trust = f"{SELF_REPORTED}: {PAGE}" if is_self_reported(protocol) else "of an extract command"
+    yield row("metric.trust", "", filled=trust)
     yield row("metric.target", "" if metric.target is None else format_float(metric.target))
     yield row("metric.min_delta", format_amount(metric.min_delta), filled="0")
     yield row("metric.bounds", format_bounds(metric.bounds))
@@ -173,7 +176,8 @@ def protocol_rows(protocol: Protocol) -> Iterator[Row]:
     yield row("tag", protocol.tag or "", filled="the date the session begins")
     yield row("notes", protocol.notes)
     yield row("guard", "\n".join(protocol.guard))
-    yield row("limits", "\n".join(_limit(limit) for limit in protocol.limits))
+    told = reported_limits(protocol)
+    yield row("limits", "\n".join(_limit(x) + (f" ({SELF_REPORTED})" if x in told else "") for x in protocol.limits))
     yield row("holdout", _holdout(protocol.holdout))
     yield row("data", "\n".join(protocol.data))
     yield row("caches", "\n".join(protocol.caches))
@@ -245,8 +249,14 @@ def _limit(limit: Limit) -> str:
 def _holdout(holdout: Holdout | None) -> str:
     if holdout is None:
         return ""
-    hidden = f"\nhidden: {', '.join(holdout.files)}" if holdout.files else ""
-    return holdout.run + (f"\nextract: {holdout.extract}" if holdout.extract else "") + hidden
+    said = {
+        "inputs": ", ".join(holdout.inputs),
+        "score": holdout.score,
+        "extract": holdout.extract,
+        "hidden": ", ".join(holdout.files),
+        "mark": VISIBLE if holdout.is_visible else "",
+    }
+    return "\n".join([holdout.run, *(f"{name}: {text}" for name, text in said.items() if text)])
 
 
 def _shown(row: Row, width: int) -> Iterator[str]:

@@ -12,8 +12,16 @@ from pytest_autoresearch.github.typed import dropping, reproducing
 from pytest_autoresearch.notebook.record import History
 from pytest_autoresearch.notebook.shares import who_found_what
 from pytest_autoresearch.protocol.experiment import Experiment, Status
-from pytest_autoresearch.protocol.model import Limit, Protocol
+from pytest_autoresearch.protocol.model import Holdout, Limit, Protocol
 from pytest_autoresearch.protocol.serialise import from_json
+from pytest_autoresearch.protocol.trust import (
+    PAGE,
+    SELF_REPORTED,
+    VISIBLE,
+    is_self_reported,
+    reported_limits,
+    times_asked,
+)
 from pytest_autoresearch.report.summary import Summary, summarise
 from pytest_autoresearch.report.terminal import change, count, headline, interval, number, seconds, verified_line
 from pytest_autoresearch.text import fenced
@@ -107,6 +115,7 @@ def _opening(summary: Summary, links: Links) -> Iterator[str]:
         yield f"> [!WARNING]\n> {words(remark, 600)}"
     yield f"**{words(headline(summary))}**"
     facts = [f"{count(summary.experiments, 'experiment')}: {counted(summary)}"]
+    facts += [f"[{words(mark)}]({PAGE})" for mark in summary.marks]
     bounds = summary.best.interval
     if bounds is not None and summary.best.number:
         facts.append(f"best {words(number(summary.best.value) + interval(bounds))}")
@@ -124,13 +133,13 @@ def _opening(summary: Summary, links: Links) -> Iterator[str]:
 
 def _rules(history: History, protocol: Protocol, summary: Summary) -> Iterator[str]:
     metric = protocol.metric
-    measured = [e for e in history.experiments if e.measurements]
+    measured, told = [e for e in history.experiments if e.measurements], reported_limits(protocol)
     rows = [
-        ("metric", f"{words(metric.name)}, {metric.direction.value} is better"),
+        ("metric", f"{words(metric.name)}, {metric.direction.value} is better{_mark(is_self_reported(protocol))}"),
         ("targets", ", ".join(words(rule.pattern) for rule in protocol.targets)),
-        ("limits", ", ".join(words(_limit(limit)) for limit in protocol.limits) or "none"),
+        ("limits", ", ".join(words(_limit(x)) + _mark(x in told) for x in protocol.limits) or "none"),
         ("guard", ", ".join(words(guard) for guard in protocol.guard) or "none"),
-        ("holdout", "yes, a second measurement that the agent does not see" if protocol.holdout else "no"),
+        ("holdout", _holdout(protocol.holdout, times_asked(history.experiments))),
         ("isolation", _several(e.isolation for e in measured)),
         ("cost", "not reported" if summary.cost is None else f"{summary.cost:.2f} USD"),
         ("time in runs", seconds(sum(m.duration for e in measured for m in e.measurements))),
@@ -270,6 +279,18 @@ def _trust(summary: Summary) -> str:
 def counted(summary: Summary) -> str:
     """How many of each status."""
     return ", ".join(f"{summary.counts[status]} {status.value}" for status in Status)
+
+
+def _mark(is_told: bool, word: str = SELF_REPORTED) -> str:
+    """The short word behind a number that rests on the run's own, with the page that explains it."""
+    return f" [{word}]({PAGE})" if is_told else ""
+
+
+def _holdout(holdout: Holdout | None, asked: int) -> str:
+    if holdout is None:
+        return "no"
+    what = "yes, a second measurement that the agent does not see" + _mark(holdout.is_visible, VISIBLE)
+    return f"{what}; asked {count(asked, 'time')}"
 
 
 def _limit(limit: Limit) -> str:

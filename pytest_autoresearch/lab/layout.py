@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from fnmatch import fnmatchcase
 from glob import glob
 from pathlib import Path
@@ -18,16 +19,27 @@ MOST_PARTS = 256
 """More untracked parts of a data directory, or read-only files, than this are not mounted one by one."""
 
 
+class Sight(Enum):
+    """How much of a holdout a command sees: nothing, its inputs, or everything."""
+
+    RUN = "run"
+    HOLDOUT = "holdout"
+    SCORE = "score"
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """``data``, ``caches`` and ``hidden`` are absolute paths of the machine; ``kept`` are caches inside the workspace.
+    """``data``, ``caches`` and the holdout's ``files`` and ``inputs`` are absolute paths of the machine.
+
+    ``kept`` are caches inside the workspace.
 
     ``log`` is the run's log, ``kept`` and it are relative to the top.
     """
 
     data: tuple[Path, ...]
     caches: tuple[Path, ...]
-    hidden: tuple[Path, ...]
+    files: tuple[Path, ...]
+    inputs: tuple[Path, ...]
     kept: tuple[str, ...]
     log: str
 
@@ -47,20 +59,33 @@ class Layout:
                 path.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise LabError(f"{protocol.source}: caches: {path}: {error.strerror}") from None
-        held_out = protocol.holdout.files if protocol.holdout is not None else ()
+        holdout = protocol.holdout
+        files, inputs = (holdout.files, holdout.inputs) if holdout is not None else ((), ())
         return cls(
             data=data,
             caches=outside,
-            hidden=tuple(path for text in held_out for path in _matches(_absolute(text, here))),
+            files=tuple(path for text in files for path in _matches(_absolute(text, here))),
+            inputs=tuple(path for text in inputs for path in _matches(_absolute(text, here))),
             kept=tuple(str(path.relative_to(site.top)) for path in caches if path.is_relative_to(site.top)),
             log=str((site.protocol.directory / "run.log").as_posix()),
         )
 
-    def visible(self, state: Mapping[str, FileEntry], top: Path) -> Mapping[str, FileEntry]:
-        """The state without the hidden files; patterns and directories hide what they cover."""
-        if not self.hidden:
+    def hidden(self, sight: Sight) -> tuple[Path, ...]:
+        """What is kept from who has this sight."""
+        return {Sight.RUN: (*self.files, *self.inputs), Sight.HOLDOUT: self.files, Sight.SCORE: ()}[sight]
+
+    def shown(self, sight: Sight, state: Mapping[str, FileEntry], top: Path) -> tuple[Path, ...]:
+        """What of the holdout's is shown beside the state: paths that git does not track."""
+        paths = {Sight.RUN: (), Sight.HOLDOUT: self.inputs, Sight.SCORE: (*self.files, *self.inputs)}[sight]
+        held = {top / part for path in state for part in (path, *_parents(path))} if paths else set()
+        return tuple(path for path in paths if path not in held and path.exists())
+
+    def visible(self, state: Mapping[str, FileEntry], top: Path, sight: Sight) -> Mapping[str, FileEntry]:
+        """The state without what is hidden; patterns and directories hide what they cover."""
+        hidden = self.hidden(sight)
+        if not hidden:
             return state
-        patterns = [str(path.relative_to(top)) for path in self.hidden if path.is_relative_to(top)]
+        patterns = [str(path.relative_to(top)) for path in hidden if path.is_relative_to(top)]
 
         def is_hidden(path: str) -> bool:
             return any(path == p or path.startswith(f"{p}/") or fnmatchcase(path, p) for p in patterns)

@@ -158,6 +158,11 @@ class Workspace:
         altered = [path for path in survey.altered if path not in paths]
         return Survey(altered, [path for path in survey.strangers if path not in in_the_way], survey.spoilt)
 
+    def extend(self, more: Mapping[str, FileEntry]) -> None:
+        """Hold these paths as well, whatever a run has put in their places, and leave everything else as it is."""
+        self._expect({**self._state, **more})
+        self.restore(sorted(path for path in more if not self._is_left_out(path)), self.survey())
+
     def prune(self, unwanted: Callable[[Found], bool], survey: Survey) -> tuple[str, ...]:
         """Remove the entries that are no part of the state and ``unwanted``, at any depth; returns their paths."""
         with self._open_root() as root:

@@ -142,6 +142,13 @@ def _environment(value: object) -> dict[str, str]:
     return pairs
 
 
+HOLDOUT = ("run", "inputs", "score", "files", "extract", "when")
+HOLDOUT_WHEN = ("keep",)
+LIMIT = {"max": "at_most", "min": "at_least", "at_most": "at_most", "at_least": "at_least"} | {
+    "max_regression": "max_regression"
+}
+
+
 def _limits(value: object) -> tuple[Limit, ...]:
     """One limit per name, whichever of the three forms it is written in."""
     if isinstance(value, Mapping):
@@ -168,17 +175,22 @@ def _joined(one: Limit, other: Limit, culprit: object) -> Limit:
             if name in bounds:
                 raise BadValue(f"`{one.name}` is limited twice", culprit)
             bounds[name] = bound
-    return Limit(one.name, **bounds)
+    return Limit(one.name, **bounds, extract=one.extract or other.extract)
 
 
 def _limit(name: str, bound: object, culprit: object) -> Limit:
-    """``512``, ``<= 512`` or a mapping with at_most, at_least, max_regression."""
+    """``512``, ``<= 512`` or a mapping with at_most (max), at_least (min), max_regression, and an extract command."""
     if isinstance(bound, Mapping):
-        unknown = next((key for key in bound if key not in ("at_most", "at_least", "max_regression")), None)
-        if unknown is not None or not bound:
-            raise BadValue(f"a limit has at_most, at_least or max_regression, not `{unknown}`", unknown or culprit)
-        numbers = {key: parsed(_fraction if key == "max_regression" else parse_float)(v) for key, v in bound.items()}
-        return Limit(name, **{str(key): number for key, number in numbers.items()})
+        said = {LIMIT.get(str(key), str(key)): item for key, item in bound.items()}
+        unknown = next((key for key in bound if str(key) not in (*LIMIT, *LIMIT.values(), "extract")), None)
+        extract = command(said.pop("extract")) if said.get("extract") is not None else None
+        if unknown is not None or not said:
+            known = "at_most, at_least or max_regression, and perhaps extract"
+            raise BadValue(f"a limit has {known}, not `{unknown}`" if unknown else f"a limit has {known}", culprit)
+        if len(said) + (extract is not None) < len(bound):
+            raise BadValue(f"`{name}` is limited twice", culprit)
+        numbers = {key: parsed(_fraction if key == "max_regression" else parse_float)(v) for key, v in said.items()}
+        return Limit(name, **numbers, extract=extract)
     text = parsed(str)(bound)
     limit: Limit = parsed(parse_limit)(f"{name} {text}" if text[:1] in "<>≤≥" else f"{name} <= {text}")
     return limit
@@ -194,13 +206,21 @@ def _fraction(text: str) -> float:
 def _holdout(value: object) -> Holdout:
     if not isinstance(value, Mapping):
         return Holdout(run=command(value))
-    unknown = next((key for key in value if key not in ("run", "extract", "files")), None)
+    unknown = next((key for key in value if key not in HOLDOUT), None)
     if unknown is not None:
-        raise BadValue(f"`{unknown}` is not known here; a holdout has run, extract and files", unknown)
+        raise BadValue(f"`{unknown}` is not known here; a holdout has {', '.join(HOLDOUT)}", unknown)
     if "run" not in value:
         raise BadValue("a holdout needs `run`, its command", next(iter(value), None))
-    extract = command(value["extract"]) if value.get("extract") is not None else None
-    return Holdout(command(value["run"]), extract, each(as_text)(value.get("files") or ()))
+    extract, score = (command(value[key]) if value.get(key) is not None else None for key in ("extract", "score"))
+    if score is not None and extract is not None:
+        raise BadValue("a holdout has either `score` or `extract`: the score is what reads the result", "extract")
+    if score is None and value.get("inputs"):
+        raise BadValue("`inputs` are for a `run` that does not see the files: write `score`, its own command", "inputs")
+    when = str(value.get("when") or "keep").lower()
+    if when not in HOLDOUT_WHEN:
+        raise BadValue(f"`when: {when[:40]}` is not known; it is {' or '.join(HOLDOUT_WHEN)}", "when")
+    files, inputs = (each(as_text)(value.get(key) or ()) for key in ("files", "inputs"))
+    return Holdout(command(value["run"]), extract, files, inputs, score, when)
 
 
 def _publish(value: object) -> bool | dict[str, str]:

@@ -15,7 +15,7 @@ from typing import Any
 from pytest_autoresearch.errors import ConfigError
 from pytest_autoresearch.protocol.blocks import Block
 from pytest_autoresearch.protocol.durations import says_none
-from pytest_autoresearch.protocol.fields import KEYS, BadValue
+from pytest_autoresearch.protocol.fields import HOLDOUT, KEYS, BadValue
 from pytest_autoresearch.protocol.frontmatter import Text
 from pytest_autoresearch.protocol.frontmatter import read as read_yaml
 from pytest_autoresearch.protocol.keynames import is_guarding, is_loose, key_of
@@ -303,11 +303,12 @@ def _holdout(blocks: Sequence[Block], what: str, file: str) -> Any:
     found = _mapping(blocks, file)
     if found:
         names = {"command": "run", "run command": "run", "extract command": "extract", "file": "files"}
+        names |= {"input": "inputs", "score command": "score", "scoring": "score"}
         keys = {Text(names.get(key.lower(), key.lower()), key.line): value for key, value in found.items()}
-        if keys.keys() <= {"run", "extract", "files"}:
+        if keys.keys() <= set(HOLDOUT):
             return {
                 key: [Text(part.strip(" `"), key.line) for part in value.split(",")]
-                if key == "files" and isinstance(value, str)
+                if key in ("files", "inputs") and isinstance(value, str)
                 else value
                 for key, value in keys.items()
             }

@@ -80,21 +80,38 @@ class PathRule:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A bound on a secondary metric; ``max_regression`` is a fraction of the baseline's level."""
+    """A bound on a secondary metric; ``max_regression`` is a fraction of the baseline's level.
+
+    ``extract`` is a shell command of its own that prints the number; without it the run's log is read.
+    """
 
     name: str
     at_most: float | None = None
     at_least: float | None = None
     max_regression: float | None = None
+    extract: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Holdout:
-    """A second, hidden measurement. ``files`` are kept out of the agent's and the run's sandbox."""
+    """A second, hidden measurement. ``inputs`` and ``files`` are kept out of the agent's and the run's sandbox.
+
+    ``run`` executes the candidate and sees the ``inputs``; ``score`` runs when nothing of it is left, sees the
+    ``files`` too, and prints the metric. Without a ``score`` the run itself sees the files (``extract`` reads its log).
+    ``when``: at each would-be ``keep``.
+    """
 
     run: str
     extract: str | None = None
     files: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = ()
+    score: str | None = None
+    when: str = "keep"
+
+    @property
+    def is_visible(self) -> bool:
+        """Whether the candidate's own process could read what decides, as in the form without a score."""
+        return self.score is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,15 @@ def _rest(protocol: Protocol) -> dict[str, Any]:
     values: dict[str, Any] = {
         "guard": protocol.guard,
         "limits": {limit.name: _limit(limit) for limit in protocol.limits},
-        "holdout": holdout and {"run": holdout.run, "extract": holdout.extract, "files": holdout.files},
+        "holdout": holdout
+        and {
+            "run": holdout.run,
+            "inputs": holdout.inputs,
+            "score": holdout.score,
+            "extract": holdout.extract,
+            "files": holdout.files,
+            "when": None if holdout.when == "keep" else holdout.when,
+        },
         "data": protocol.data,
         "caches": protocol.caches,
         "build": protocol.build,
@@ -127,8 +135,13 @@ def _rest(protocol: Protocol) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value}
 
 
-def _limit(limit: Limit) -> dict[str, float]:
-    bounds = {"at_most": limit.at_most, "at_least": limit.at_least, "max_regression": limit.max_regression}
+def _limit(limit: Limit) -> dict[str, float | str]:
+    bounds = {
+        "at_most": limit.at_most,
+        "at_least": limit.at_least,
+        "max_regression": limit.max_regression,
+        "extract": limit.extract,
+    }
     return {name: value for name, value in bounds.items() if value is not None}
 
 

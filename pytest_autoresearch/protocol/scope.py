@@ -216,7 +216,8 @@ class _Resolver:
         protocol, directory = self._protocol, str(self._protocol.directory)
         commands = (protocol.run, protocol.build, protocol.metric.extract, *protocol.guard)
         hidden = protocol.holdout
-        for command in filter(None, (*commands, *((hidden.run, hidden.extract) if hidden is not None else ()))):
+        own = (hidden.run, hidden.extract, hidden.score) if hidden is not None else ()
+        for command in filter(None, (*commands, *own, *(limit.extract for limit in protocol.limits))):
             yield from map(posixpath.dirname, scripts_of(command, self._files, directory))
             named = re.findall(r"\b(?:(?:cd|pushd)\s+|PYTHONPATH=)[\"']?([\w./:-]+)", command)
             yield from (_beside(directory, place) for word in named for place in word.split(":"))
@@ -225,7 +226,9 @@ class _Resolver:
 
     def _scripts(self) -> frozenset[str]:
         protocol = self._protocol
-        extracts = (protocol.metric.extract, protocol.holdout.extract if protocol.holdout is not None else None)
+        hidden = protocol.holdout
+        own = (hidden.extract, hidden.score) if hidden is not None else ()
+        extracts = (protocol.metric.extract, *own, *(limit.extract for limit in protocol.limits))
         found = (scripts_of(extract, self._files, str(protocol.directory)) for extract in extracts if extract)
         return frozenset().union(*found)
 

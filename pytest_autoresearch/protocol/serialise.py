@@ -57,9 +57,7 @@ def to_json(protocol: Protocol) -> Json:
         **{name: getattr(protocol, name) for name in _SCALARS},
         "env": dict(protocol.env),
         "limits": [_said(limit) for limit in protocol.limits],
-        "holdout": None
-        if protocol.holdout is None
-        else {**_said(protocol.holdout), "files": list(protocol.holdout.files)},
+        "holdout": None if protocol.holdout is None else _holdout_to_json(protocol.holdout),
         "directory": str(protocol.directory),
         "options": {name: _plain(value) for name, value in _said(protocol.options).items()},
     }
@@ -83,7 +81,7 @@ def from_json(form: Mapping[str, Any]) -> Protocol:
         extra_sections=tuple(Section(**section) for section in form.get("extra_sections", ())),
         env=dict(form.get("env", {})),
         limits=tuple(Limit(**limit) for limit in form.get("limits", ())),
-        holdout=None if holdout is None else Holdout(**{**holdout, "files": tuple(holdout.get("files", ()))}),
+        holdout=None if holdout is None else _holdout_from_json(holdout),
         directory=PurePosixPath(form.get("directory", ".")),
         options=Options(**options),
     )
@@ -113,6 +111,17 @@ def digests(protocol: Protocol) -> dict[str, str]:
 def _digest(value: Any) -> str:
     text = json.dumps(value, sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _holdout_to_json(holdout: Holdout) -> Json:
+    """What is said beyond the defaults; ``files`` always, as ever."""
+    said = {name: value for name, value in _said(holdout).items() if name == "files" or value not in ((), "keep")}
+    return {name: _plain(value) for name, value in said.items()}
+
+
+def _holdout_from_json(form: Mapping[str, Any]) -> Holdout:
+    paths = {name: tuple(form.get(name, ())) for name in ("files", "inputs")}
+    return Holdout(**{**form, **paths})
 
 
 def _metric_to_json(metric: Metric) -> Json:

@@ -15,6 +15,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from pytest_autoresearch.protocol.experiment import Experiment
+from pytest_autoresearch.protocol.trust import marks, times_asked
 from pytest_autoresearch.report import changes as what
 from pytest_autoresearch.report.changes import Change, Paid
 from pytest_autoresearch.report.chart import bars, staircase, strip
@@ -80,8 +81,7 @@ def _marks(story: Story) -> Iterator[str]:
     weak = [level for level in story.isolations if level != "bwrap"]
     if weak:
         yield f"isolation was not the strictest everywhere: {several(story.isolations)}"
-    if any(run.self_reported for run in story.best.measurements):
-        yield "the metric is self-reported: the run printed it, no extract command read it"
+    yield from marks(story.protocol, times_asked(story.experiments))
 
 
 def _facts(story: Story) -> Iterator[tuple[str, str]]:
@@ -185,7 +185,8 @@ def _rules(story: Story) -> Iterator[tuple[str, str]]:
     yield "run", protocol.run
     yield "limits", ", ".join(map(limit_words, protocol.limits)) or "none"
     yield "guard", ", ".join(protocol.guard) or "none"
-    yield "holdout", "yes, a second measurement that the agent does not see" if protocol.holdout else "none"
+    hidden = "yes, a second measurement that the agent does not see" if protocol.holdout else "none"
+    yield "holdout", hidden + (f", asked {count(asked, 'time')}" if (asked := times_asked(story.experiments)) else "")
     yield "isolation", several(story.isolations) or "nothing was run"
     yield "hardware", f"{several(story.devices) or 'nothing was run'}; {count(story.machines, 'machine')}"
     yield "software", ", ".join(f"{name} {version}" for name, version in story.session.versions.items())

@@ -10,6 +10,8 @@ from pytest_autoresearch.notebook.record import History, Verification
 from pytest_autoresearch.notebook.shares import Share, who_found_what
 from pytest_autoresearch.protocol.experiment import Experiment, Role, Status
 from pytest_autoresearch.protocol.model import Direction
+from pytest_autoresearch.protocol.serialise import from_json
+from pytest_autoresearch.protocol.trust import marks, times_asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class Summary:
     shares: tuple[Share, ...]
     promised: float
     """What the best single run promised: the gain from the first run of the start to the best first run."""
+    marks: tuple[str, ...] = ()
+    """What rests on the run's own word, see :mod:`pytest_autoresearch.protocol.trust`."""
 
     @property
     def gain(self) -> float:
@@ -68,6 +72,7 @@ def summarise(history: History) -> Summary | None:
         cost=sum(costs) if costs else None,
         shares=tuple(who_found_what(history.experiments, Direction(metric["direction"]))),
         promised=_best_single_run(history.experiments, Direction(metric["direction"])),
+        marks=tuple(marks(from_json(history.session.protocol), times_asked(history.experiments))),
     )
 
 

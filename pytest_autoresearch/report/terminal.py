@@ -9,6 +9,7 @@ from datetime import timedelta
 from pytest_autoresearch.notebook.shares import Share
 from pytest_autoresearch.protocol.experiment import Experiment, Status
 from pytest_autoresearch.protocol.model import Protocol
+from pytest_autoresearch.protocol.trust import PAGE, marks
 from pytest_autoresearch.report.story import Story
 from pytest_autoresearch.report.summary import Summary, percent
 
@@ -59,6 +60,8 @@ def header_lines(opening: Opening) -> Iterator[str]:
     yield f"autoresearch: {protocol.source} on branch autoresearch/{opening.tag}"
     budget = "twice the baseline's" if protocol.budget is None else f"{seconds(protocol.budget)} a run"
     yield f"  metric {metric.name}, {metric.direction.value} is better; budget {budget}"
+    if told := "; ".join(marks(protocol)):
+        yield f"  {told} ({PAGE})"
     yield f"  agent {opening.agent}; judge {opening.judge}; isolation {opening.isolation}"
     if opening.device:
         yield f"  device {opening.device}, held while the session lasts"
@@ -120,6 +123,8 @@ def live_line(name: str, text: str, elapsed: float, budget: float | None, width:
 def summary_lines(summary: Summary, ending: Ending) -> Iterator[tuple[str, dict[str, bool]]]:
     """The end of a session: lines with their markup."""
     yield headline(summary), {"bold": True, "green": summary.gain > 0}
+    for told in summary.marks:
+        yield told, {"yellow": True}
     if summary.verified is not None:
         yield verified_line(summary), {"green": (summary.verified.gain or 0) > 0}
     counted = ", ".join(f"{summary.counts[status]} {status.value}" for status in Status)

@@ -29,6 +29,7 @@ from pytest_autoresearch.protocol.experiment import Experiment, FileEntry, Measu
 from pytest_autoresearch.protocol.model import Protocol
 from pytest_autoresearch.protocol.scope import Scope
 from pytest_autoresearch.protocol.settings import Settings
+from pytest_autoresearch.protocol.trust import VISIBLE
 from pytest_autoresearch.research.candidate import Candidate, Drafts, Ruling
 from pytest_autoresearch.research.certifying import certify, prove, reserve
 from pytest_autoresearch.research.diagnosis import Diagnosis
@@ -283,7 +284,10 @@ class Research:
         assert holdout is not None
         self.watch.phase(number, "hidden measurement", budget=self.budget)
         job = Job(Role.HOLDOUT, number, self._seed(number, HIDDEN_SEEDS + pair), state, self.deadline, self.budget)
-        return self._run(replace(job, command=holdout.run, extract=holdout.extract))
+        measured = self._run(replace(job, command=holdout.run, extract=holdout.score or holdout.extract))
+        if holdout.is_visible and not measured.detail:
+            measured = replace(measured, detail=f"holdout: {VISIBLE}")
+        return measured
 
     # Judge
 

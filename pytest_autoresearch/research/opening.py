@@ -22,7 +22,6 @@ from pytest_autoresearch.errors import AgentError, ConfigError, LabError
 from pytest_autoresearch.executables import workspaces
 from pytest_autoresearch.judge import Judge, JudgeSettings, JudgeState
 from pytest_autoresearch.lab.executors.local import LocalExecutor
-from pytest_autoresearch.lab.importing import names_elsewhere
 from pytest_autoresearch.lab.job import Executor, Site, Tick
 from pytest_autoresearch.lab.machine import machine_fingerprint, system_name
 from pytest_autoresearch.lab.removal import remove_tree
@@ -37,13 +36,12 @@ from pytest_autoresearch.notebook.tags import locate
 from pytest_autoresearch.protocol.experiment import Experiment, Place
 from pytest_autoresearch.protocol.markdown import load
 from pytest_autoresearch.protocol.model import Protocol
-from pytest_autoresearch.protocol.scope import Scope, resolve_paths
+from pytest_autoresearch.protocol.scope import Scope
 from pytest_autoresearch.protocol.serialise import digests, fixed, from_json, to_json
 from pytest_autoresearch.protocol.settings import Settings, resolve
-from pytest_autoresearch.protocol.shadowing import python_paths
 from pytest_autoresearch.report.terminal import Opening
+from pytest_autoresearch.research.admission import refuse_visible_holdout, scope_of
 from pytest_autoresearch.research.fitting import refuse_misfit
-from pytest_autoresearch.research.guards import INI_FILES
 from pytest_autoresearch.research.loop import Parts, Research
 from pytest_autoresearch.research.submodules import Submodules
 from pytest_autoresearch.research.watch import Watch
@@ -65,8 +63,9 @@ def opened(protocol: Protocol, git: Git, settings: Settings, *, hook: Any, watch
         begun = next((session for session in known if session.tag == tag), None)
         session = begun or _new_session(git, protocol, settings, tag)
         _refuse_changes(session, protocol)
+        refuse_visible_holdout(protocol, settings)
         tracked = git.files(session.start).keys()
-        scope = _scope(protocol, git, session.start)
+        scope = scope_of(protocol, git, session.start)
         if begun is None:  # what has begun has shown that it works
             refuse_misfit(protocol, git, session.start, scope.targets)
         _refuse_unseen_scripts(settings.agents, protocol, git.top, tracked)
@@ -122,23 +121,6 @@ def opened(protocol: Protocol, git: Git, settings: Settings, *, hook: Any, watch
                 paused=lambda: steering.paused(state),
             )
         )
-
-
-def _scope(protocol: Protocol, git: Git, start: str) -> Scope:
-    """The protocol's scope in a session's start commit, knowing what the machine's interpreters import."""
-    files = git.files(start)
-    scope = resolve_paths(protocol, files.keys())
-    if scope.shadowing is None:
-        return scope
-    inis = [entry.blob for path, entry in files.items() if path.rpartition("/")[2] in INI_FILES]
-    texts = (data.decode("utf-8", "replace") for data in git.read(inis).values())
-    commands = [command for command in (protocol.metric.extract, *protocol.guard) if command]
-    return resolve_paths(
-        protocol,
-        files.keys(),
-        installed=names_elsewhere(commands, top=git.top),
-        roots=[place for text in texts for place in python_paths(text)],
-    )
 
 
 @contextmanager

@@ -211,7 +211,8 @@ def test_a_run_that_outlives_its_timeout_is_killed_with_all_it_started(bench: Be
 def test_the_extract_command_reads_the_log_and_the_runs_files(bench: Bench) -> None:
     assert bench.measure("echo loss 2.5", extract="awk '{print $2}' run.log").value == 2.5
     assert bench.measure("echo 4 > out.txt; echo noise 1>&2", extract="cat out.txt; echo noise 1>&2").value == 4
-    assert not bench.measure("echo 1", extract="cat run.log").self_reported
+    assert bench.measure("echo 1", extract="cat run.log").self_reported  # the run's own word, handed on
+    assert not bench.measure("echo 1 > out.txt", extract="wc -c < out.txt").self_reported
 
 
 def test_a_metric_in_a_file_counts_when_this_run_wrote_it(bench: Bench) -> None:
@@ -358,6 +359,15 @@ def test_a_leftover_process_can_not_write_the_metric_later(bench: Bench) -> None
         run, extract="sleep 0.3; cp out.txt a; sleep 0.1; echo 4 > out.txt; sleep 0.2; cat out.txt"
     )
     assert measured.value == 4
+
+
+def test_a_limits_own_extract_command_is_believed_and_the_log_is_not(bench: Bench) -> None:
+    limits = (Limit("size", 5000, extract="wc -c < model.bin"), Limit("nothing", 1, extract="true"))
+    run = "printf 'val_bpb: 1\nsize: 1\nnothing: 0\nduration: 0\n' && head -c 4096 /dev/zero > model.bin"
+    measured = bench.measure(run, limits=limits)
+    assert (measured.value, measured.secondary["size"]) == (1.0, 4096.0)
+    assert "nothing" not in measured.secondary, "a number that is not given breaks its limit"
+    assert measured.secondary["duration"] == measured.duration
 
 
 def test_secondary_metrics_come_from_the_log_and_peak_memory_from_the_supervisor(bench: Bench) -> None:

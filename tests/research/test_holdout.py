@@ -68,6 +68,69 @@ def test_a_keep_that_loses_the_holdout_is_discarded_and_nobody_learns_its_number
     assert not any(number in shown for number in HIDDEN)
 
 
+SCORED = """\
+---
+holdout:
+  run: python predict.py
+  inputs: [hidden/inputs.txt]
+  score: python score.py
+  files: [hidden/labels.txt]
+---
+"""
+
+
+def scored(project: Project) -> None:
+    """A holdout whose run writes what the candidate makes of the inputs, and whose score knows what is right."""
+    project.write("autoresearch.config.md", SCORED + CONFIG)
+    project.write("predict.py", "import train\nopen('out.txt', 'w').write(str(train.RATE))\n")
+    project.write("score.py", "print(abs(float(open('out.txt').read()) - float(open('hidden/labels.txt').read())))\n")
+    project.write("hidden/inputs.txt", "1\n")
+    project.write("hidden/labels.txt", "6.0\n")
+    project.write("train.py", "RATE = 8.0\nprint('loss:', RATE)\n")
+    project.commit()
+
+
+def test_a_scored_holdout_decides_and_the_session_says_how_often_it_was_asked(project: Project) -> None:
+    scored(project)
+    peek = (
+        "import pathlib\nRATE = 4.0\nlabels = pathlib.Path('hidden/labels.txt')\n"
+        "if labels.exists(): RATE = float(labels.read_text())\nprint('loss:', 4.0)\n"
+    )
+    agent = scripted(project, ("halve", "RATE = 8.0\nprint('loss:', RATE)\n", "RATE = 7.0\nprint('loss:', RATE)\n"))
+    done = project.pytest("--autoresearch", "--autoresearch-experiments=1", agent)
+    assert [row[2] for row in project.table()[1:]] == ["keep", "keep"], done.stdout + done.stderr
+    agent = scripted(project, ("peek", "RATE = 7.0\nprint('loss:', RATE)\n", peek))
+    done = project.pytest("--autoresearch", "--autoresearch-experiments=1", agent)
+    rows = project.table()
+    assert [row[2] for row in rows[1:]] == ["keep", "keep", "discard"], done.stdout + done.stderr
+    held = [
+        m["value"]
+        for m in json.loads(project.cli("log", "--json").stdout)["experiments"][2]["measurements"]
+        if m["role"] == "holdout"
+    ]
+    assert held == [1.0, 2.0]  # had it seen the labels, it would have 0
+    assert "holdout asked 2 times" in done.stdout
+    assert "visible to the candidate" not in done.stdout
+
+
+@pytest.mark.parametrize("isolation", ["strict", "auto"])
+def test_the_form_without_a_score_is_marked_and_refused_where_isolation_is_strict(
+    project: Project, isolation: str
+) -> None:
+    project.write("autoresearch.config.md", FRONT_MATTER + CONFIG)
+    project.write("train.py", TRAIN)
+    project.write("final.py", FINAL)
+    project.commit()
+    done = project.pytest("--autoresearch", "--autoresearch-experiments=0", f"--autoresearch-isolation={isolation}")
+    if isolation == "strict":
+        assert done.returncode == 4, done.stdout
+        assert "autoresearch.config.md:2: holdout: visible to the candidate" in done.stdout + done.stderr
+        return
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "holdout: visible to the candidate" in done.stdout
+    assert "mark: visible to the candidate" in project.cli("show").stdout
+
+
 def reason(incumbent: Sequence[float | None], candidate: Sequence[float | None], direction: Direction) -> Reason:
     """What becomes of a keep that was measured so by the holdout."""
     metric = Metric("loss", direction)

@@ -13,7 +13,7 @@ from pytest_autoresearch.lab.editable import editable_roots, site_directories
 from pytest_autoresearch.lab.environment import base_environment, contract_environment
 from pytest_autoresearch.lab.gpus import Lease
 from pytest_autoresearch.lab.job import Site, Tick
-from pytest_autoresearch.lab.layout import MOST_PARTS, Layout, moved
+from pytest_autoresearch.lab.layout import MOST_PARTS, Layout, Sight, moved
 from pytest_autoresearch.lab.passage import Passage, only_to
 from pytest_autoresearch.lab.places import set_aside
 from pytest_autoresearch.lab.process import Command, Ending, Outcome, execute
@@ -41,18 +41,18 @@ class Bench:
         )
         self._state: Mapping[str, FileEntry] = {}
         self._data: tuple[Path, ...] = ()
-        self._hides = True
+        self._sight = Sight.RUN
         self._build_limit = FIRST_BUILD
         self.lookout: Lookout | None = None
         if site.protocol.git_throwaway:
             self._git = find_git(site.top)
         self._imported = editable_roots(site.top, site_directories())
 
-    def fill(self, state: Mapping[str, FileEntry], *, hides: bool = True) -> bool:
+    def fill(self, state: Mapping[str, FileEntry], *, sight: Sight = Sight.RUN) -> bool:
         """Make the workspace hold ``state``, without the hidden files; returns whether a build is still good."""
         top, state = self._site.top, self._site.expand(state)
-        self._hides = hides
-        visible = self._layout.visible(state, top) if hides else state
+        self._sight = sight
+        visible = self._layout.visible(state, top, sight)
         if self._layout.data and visible.keys() != self._state.keys():
             self._data = self._layout.data_beside(visible, top)
         self._state = visible
@@ -61,10 +61,17 @@ class Bench:
             make_repository(self.workspace.root, self._git, top)
         return built
 
-    def prepare(self, state: Mapping[str, FileEntry], tick: Tick, *, hides: bool = True) -> Outcome | None:
+    def reveal(self, state: Mapping[str, FileEntry]) -> None:
+        """Add what was hidden of ``state`` to what a run has left, for the command that scores it."""
+        self._sight = Sight.SCORE
+        state = self._site.expand(state)
+        self.workspace.extend({path: entry for path, entry in state.items() if path not in self._state})
+        self._state = state
+
+    def prepare(self, state: Mapping[str, FileEntry], tick: Tick, *, sight: Sight = Sight.RUN) -> Outcome | None:
         """Fill and build; returns how the build ended if it failed."""
         build = self._site.protocol.build
-        if self.fill(state, hides=hides) or build is None:
+        if self.fill(state, sight=sight) or build is None:
             return None
         outcome = self.run(build, self.environment(), timeout=self._build_limit, tick=tick)
         if outcome.ending is not Ending.EXITED or outcome.exit_code != 0:
@@ -145,9 +152,9 @@ class Bench:
             shown_at=top,
             scratch=self._site.scratch,
             readonly=() if by_agent else self._readonly(),
-            data=(*self._data, *named),
+            data=(*self._data, *named, *self._layout.shown(self._sight, self._state, top)),
             caches=() if by_agent else self._layout.caches,
-            hidden=self._layout.hidden if self._hides else (),
+            hidden=self._layout.hidden(self._sight),
             network=hosts is None and (protocol.network if network is None else network),
             devices=lease.devices if lease else (),
             described=lease.described if lease else (),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -18,27 +17,27 @@ from pytest_autoresearch.lab.documents import read_file
 from pytest_autoresearch.lab.executors.bench import Bench
 from pytest_autoresearch.lab.gpus import Gpu, Lease, find_gpus, named
 from pytest_autoresearch.lab.job import Finished, Job, Site, Tick
-from pytest_autoresearch.lab.layout import Layout
+from pytest_autoresearch.lab.layout import Layout, Sight
 from pytest_autoresearch.lab.metrics import (
     Reading,
-    read_extract,
     read_log,
     read_secondary,
     signed,
     tail,
 )
 from pytest_autoresearch.lab.offers import offer_for
+from pytest_autoresearch.lab.outcomes import failure_of, reading_of
 from pytest_autoresearch.lab.passage import is_reachable
 from pytest_autoresearch.lab.process import Ending, Outcome
 from pytest_autoresearch.lab.progress import GivenUp, Progress
 from pytest_autoresearch.lab.reach import home
 from pytest_autoresearch.lab.sandbox import Choice
-from pytest_autoresearch.lab.telling import telling_line
 from pytest_autoresearch.lab.watching import Lookout
 from pytest_autoresearch.lab.written import Written
 from pytest_autoresearch.protocol.experiment import Change, FileEntry, Measurement, Place, Reason, Role
 from pytest_autoresearch.protocol.marker import NONCE
-from pytest_autoresearch.text import one_line
+from pytest_autoresearch.protocol.model import Direction, Metric
+from pytest_autoresearch.protocol.trust import only_hands_on
 
 LEAST_SPACE = 256 * 1024 * 1024  # bytes; nothing but this gate stops the disk from filling up
 SHORTEST_EXTRACT = 60.0  # s
@@ -98,7 +97,7 @@ class LocalExecutor:
     def _measured(self, job: Job, tick: Tick) -> Measurement:
         self._require_space()
         bench = self._incumbents if job.role is Role.INCUMBENT else self._main
-        failed = bench.prepare(job.state, tick, hides=job.role is not Role.HOLDOUT)
+        failed = bench.prepare(job.state, tick, sight=self._sight(job))
         if failed is not None:
             reason, words = failure_of(failed, failed.stdout, self._tops(bench)) or (Reason.ERROR, "")
             return Measurement(
@@ -293,6 +292,8 @@ class LocalExecutor:
             return replace(measured, failure=Reason.OUT_OF_SCOPE, detail=aftermath.refusal, log_tail=tail(log))
         metric = self._site.protocol.metric
         extract = job.extract or metric.extract
+        if self._sight(job) is Sight.HOLDOUT:
+            bench.reveal(job.state)
         if extract is None and metric.file is not None and metric.file.path == RUN_LOG:
             reading = read_file(log, metric.file, metric)
         elif extract is None:
@@ -300,7 +301,10 @@ class LocalExecutor:
         else:
             limit = max(job.timeout, SHORTEST_EXTRACT)
             printed = bench.run(extract, environment, timeout=limit, tick=tick, merge_output=False, lease=lease)
-            reading = self._reading_of(printed)
+            reading = reading_of(printed, metric)
+        if reading.value is not None and (job.role is Role.CANDIDATE or job.number == 0) and job.command is None:
+            limits = self._limited(bench, environment, job.timeout, lease, tick)
+            measured = replace(measured, secondary={**measured.secondary, **limits})
         if reading.failure is not None and job.number == 0 and extract is None and metric.file is None:
             measured = _with_offer(measured, log, metric.name)
         return replace(
@@ -308,21 +312,24 @@ class LocalExecutor:
             value=reading.value,
             failure=reading.failure,
             detail=reading.detail,
-            self_reported=extract is None,
+            self_reported=extract is None or only_hands_on(extract),
             log_tail="" if reading.failure is None else tail(log),
         )
 
-    def _reading_of(self, printed: Outcome) -> Reading:
-        """The metric from an extract command that is over."""
-        if printed.ending is Ending.TIMEOUT:
-            words = f"the extract command did not end in {printed.duration:.4g} s"
-            return Reading(failure=Reason.NO_METRIC, detail=words)
-        if printed.ending is not Ending.EXITED:
-            return Reading(failure=Reason.NO_METRIC, detail=f"the extract command: {one_line(printed.detail)}")
-        reading = read_extract(printed.stdout, self._site.protocol.metric)
-        if reading.failure is Reason.NO_METRIC and printed.stderr.strip():
-            reading = replace(reading, detail=f"{reading.detail}: {telling_line(printed.stderr)}")
-        return reading
+    def _limited(
+        self, bench: Bench, environment: Mapping[str, str], timeout: float, lease: Lease, tick: Tick
+    ) -> dict[str, float]:
+        """What the limits' own extract commands say; a number that one does not give breaks its limit."""
+        found = {}
+        for limit in self._site.protocol.limits:
+            if limit.extract is None:
+                continue
+            longest = max(timeout, SHORTEST_EXTRACT)
+            printed = bench.run(limit.extract, environment, timeout=longest, tick=tick, merge_output=False, lease=lease)
+            reading = reading_of(printed, Metric(limit.name, Direction.LOWER))
+            if reading.value is not None:
+                found[limit.name] = reading.value
+        return found
 
     def _log(self, bench: Bench, outcome: Outcome) -> bytes:
         """All that the run printed, followed by the run.log that it wrote itself; without one it gets ours."""
@@ -331,6 +338,13 @@ class LocalExecutor:
             return outcome.stdout + b"\n" + written
         bench.workspace.write(self._layout.log, outcome.stdout)
         return outcome.stdout
+
+    def _sight(self, job: Job) -> Sight:
+        """What of a holdout the run of a job sees; without a score of its own it is everything."""
+        holdout = self._site.protocol.holdout
+        if job.role is not Role.HOLDOUT or holdout is None:
+            return Sight.RUN
+        return Sight.SCORE if holdout.is_visible else Sight.HOLDOUT
 
     def _word(self, job: Job) -> Mapping[str, str]:
         """What a measuring pytest signs its numbers with: a new word for each run of a marked test's body."""
@@ -349,7 +363,8 @@ class LocalExecutor:
             found.pop(name, None)
             if asked and value is not None:
                 found[name] = value
-        return found
+        own = {limit.name for limit in protocol.limits if limit.extract is not None}
+        return {name: value for name, value in found.items() if name not in own}
 
 
 def _with_offer(measured: Measurement, log: bytes, name: str) -> Measurement:
@@ -359,31 +374,6 @@ def _with_offer(measured: Measurement, log: bytes, name: str) -> Measurement:
     if offer.extract is not None:
         hint = f"the log has `{offer.line}`; read it with Extract command: `{offer.extract}`"
     return replace(measured, hint=hint, offered=offer.extract if offer.is_sure else None)
-
-
-def failure_of(outcome: Outcome, log: bytes, tops: Sequence[str] = ()) -> tuple[Reason, str] | None:
-    """Why a command gave nothing to read, None if it ended well. Its own words count less than how it ended.
-
-    ``tops``: where the repository's files lie for the command.
-    """
-    if outcome.ending is Ending.TIMEOUT:
-        return Reason.TIMEOUT, f"killed after {outcome.duration:.4g} s"
-    if outcome.ending is Ending.MEMORY:
-        return Reason.MEMORY, one_line(outcome.detail)
-    if outcome.ending is Ending.NOT_STARTED:
-        return Reason.ERROR, one_line(outcome.detail)
-    if outcome.exit_code == 0:
-        return None
-    return Reason.ERROR, _exit_words(outcome, telling_line(log, tops))
-
-
-def _exit_words(outcome: Outcome, line: str) -> str:
-    number = outcome.signal or ((outcome.exit_code or 0) - 128)
-    try:
-        how = f"killed by {signal.Signals(number).name}"
-    except ValueError:
-        how = f"exit status {outcome.exit_code}"
-    return f"{line} ({how})" if line else how
 
 
 def _finished(outcome: Outcome) -> Finished:

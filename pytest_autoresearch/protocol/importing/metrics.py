@@ -138,7 +138,8 @@ def _read_secondary(draft: Draft, line: str) -> None:
     for found in _BOUND.finditer(line):
         at_most = found["sign"] in ("<=", "<", "≤", "at most", "below")
         size = float(found["size"].strip(".") or 0)
-        draft.limits.append(Limit(found["name"], **{"at_most" if at_most else "at_least": size}))
+        name = found["name"]
+        draft.limits.append(Limit(name, at_most=size) if at_most else Limit(name, at_least=size))
     rest = (field_of(line) or ("", line))[1]
     draft.notes.append(f"Secondary metrics, watched but not limited: {rest}")
     draft.tell("Secondary metrics are kept in Notes; a bound on one is written `limits:` in front")

@@ -1,0 +1,52 @@
+"""What a command that is over means: why a run gave nothing to read, and the number that an extract command printed."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pytest_autoresearch.lab.metrics import Reading, read_extract
+from pytest_autoresearch.lab.process import Ending, Outcome
+from pytest_autoresearch.lab.telling import telling_line
+from pytest_autoresearch.protocol.experiment import Reason
+from pytest_autoresearch.protocol.model import Metric
+from pytest_autoresearch.text import one_line
+
+
+def reading_of(printed: Outcome, metric: Metric) -> Reading:
+    """The number from an extract command that is over."""
+    if printed.ending is Ending.TIMEOUT:
+        words = f"the extract command did not end in {printed.duration:.4g} s"
+        return Reading(failure=Reason.NO_METRIC, detail=words)
+    if printed.ending is not Ending.EXITED:
+        return Reading(failure=Reason.NO_METRIC, detail=f"the extract command: {one_line(printed.detail)}")
+    reading = read_extract(printed.stdout, metric)
+    if reading.failure is Reason.NO_METRIC and printed.stderr.strip():
+        reading = replace(reading, detail=f"{reading.detail}: {telling_line(printed.stderr)}")
+    return reading
+
+
+def failure_of(outcome: Outcome, log: bytes, tops: Sequence[str] = ()) -> tuple[Reason, str] | None:
+    """Why a command gave nothing to read, None if it ended well. Its own words count less than how it ended.
+
+    ``tops``: where the repository's files lie for the command.
+    """
+    if outcome.ending is Ending.TIMEOUT:
+        return Reason.TIMEOUT, f"killed after {outcome.duration:.4g} s"
+    if outcome.ending is Ending.MEMORY:
+        return Reason.MEMORY, one_line(outcome.detail)
+    if outcome.ending is Ending.NOT_STARTED:
+        return Reason.ERROR, one_line(outcome.detail)
+    if outcome.exit_code == 0:
+        return None
+    return Reason.ERROR, _exit_words(outcome, telling_line(log, tops))
+
+
+def _exit_words(outcome: Outcome, line: str) -> str:
+    number = outcome.signal or ((outcome.exit_code or 0) - 128)
+    try:
+        how = f"killed by {signal.Signals(number).name}"
+    except ValueError:
+        how = f"exit status {outcome.exit_code}"
+    return f"{line} ({how})" if line else how
