@@ -8,10 +8,12 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pytest_autoresearch.agents.search.finders.survey import Survey
+from pytest_autoresearch.commands.knobs import knob_lines
 from pytest_autoresearch.errors import AutoresearchError, ConfigError
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.protocol.amounts import format_amount, format_bounds
@@ -24,7 +26,7 @@ from pytest_autoresearch.protocol.scope import Scope, resolve_paths
 from pytest_autoresearch.protocol.serialise import to_json
 from pytest_autoresearch.protocol.settings import DEFAULT, PROTOCOL, Settings, resolve
 from pytest_autoresearch.protocol.trust import PAGE, SELF_REPORTED, VISIBLE, is_self_reported, reported_limits
-from pytest_autoresearch.research.fitting import refuse_misfit
+from pytest_autoresearch.research.fitting import refuse_misfit, surveyed
 
 WIDEST = 100
 LABEL, ORIGIN = 17, 9
@@ -67,6 +69,8 @@ def run(args: argparse.Namespace) -> int:
         protocol, ini = _understood(path, git), ini_options(path)
     settings = resolve({}, os.environ, protocol.options, ini)
     scope: Scope | None = None
+    knobs: Survey | None = None
+    misnamed: ConfigError | None = None
     if git is not None:
         with git:
             try:
@@ -75,12 +79,16 @@ def run(args: argparse.Namespace) -> int:
                 scope = found
             except ConfigError as error:
                 problem = str(error)
+            else:
+                knobs, misnamed = _knobs(protocol, git, found.targets)
     if args.json:
-        print(json.dumps(_as_json(protocol, settings, scope, problem), indent=2, ensure_ascii=False))
+        print(json.dumps(_as_json(protocol, settings, scope, problem, knobs), indent=2, ensure_ascii=False))
     else:
         width = min(shutil.get_terminal_size((80, 24)).columns, WIDEST)
-        for line in _lines(protocol, settings, scope, problem, width):
+        for line in _lines(protocol, settings, scope, problem, knobs, width):
             print(line)
+    if misnamed is not None:
+        raise misnamed
     return 0 if scope is not None else 1
 
 
@@ -97,6 +105,14 @@ def _understood(path: Path, git: Git | None) -> Protocol:
         raise AutoresearchError(f"{len(further)} things are wrong:\n" + "\n".join(further)) from None
 
 
+def _knobs(protocol: Protocol, git: Git, targets: Collection[str]) -> tuple[Survey | None, ConfigError | None]:
+    """The literals of the targets, or what is wrong with the names in ``knobs``."""
+    try:
+        return surveyed(protocol, git, "HEAD", targets), None
+    except ConfigError as error:
+        return None, error
+
+
 def _repository(path: Path) -> tuple[Git | None, str]:
     try:
         return Git.discover(path.absolute().parent), ""
@@ -104,7 +120,9 @@ def _repository(path: Path) -> tuple[Git | None, str]:
         return None, str(error)
 
 
-def _as_json(protocol: Protocol, settings: Settings, scope: Scope | None, problem: str) -> dict[str, object]:
+def _as_json(
+    protocol: Protocol, settings: Settings, scope: Scope | None, problem: str, found: Survey | None
+) -> dict[str, object]:
     filled = [
         row.name for row in (*protocol_rows(protocol), *setting_rows(protocol, settings)) if row.origin == DEFAULT
     ]
@@ -115,11 +133,15 @@ def _as_json(protocol: Protocol, settings: Settings, scope: Scope | None, proble
         "defaults": filled,
         "settings": said,
         "files": None if scope is None else {"targets": scope.targets, "readonly": sorted(scope.readonly)},
+        "literals": None if found is None else [asdict(seen) for seen in found.knobs],
+        "unread": None if found is None else dict(found.unread),
         "problem": problem or None,
     }
 
 
-def _lines(protocol: Protocol, settings: Settings, scope: Scope | None, problem: str, width: int) -> Iterator[str]:
+def _lines(
+    protocol: Protocol, settings: Settings, scope: Scope | None, problem: str, found: Survey | None, width: int
+) -> Iterator[str]:
     yield _bold(protocol.source)
     for title, rows in (("", protocol_rows(protocol)), ("Settings", setting_rows(protocol, settings))):
         yield ""
@@ -138,6 +160,10 @@ def _lines(protocol: Protocol, settings: Settings, scope: Scope | None, problem:
         yield _bold("In the commit that is checked out")
         yield from _files("may change", scope.targets, width)
         yield from _files("read-only", sorted(scope.readonly), width)
+    if found is not None and (found.knobs or found.unread):
+        yield ""
+        yield _bold("Knobs that a search turns")
+        yield from knob_lines(found, width)
     if problem:
         yield _bold("Problem")
         yield from (f"  {_plain_text(line)}" for line in problem.split("\n"))

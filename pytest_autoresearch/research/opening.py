@@ -41,7 +41,7 @@ from pytest_autoresearch.protocol.serialise import digests, fixed, from_json, to
 from pytest_autoresearch.protocol.settings import Settings, resolve
 from pytest_autoresearch.report.terminal import Opening
 from pytest_autoresearch.research.admission import refuse_visible_holdout, scope_of
-from pytest_autoresearch.research.fitting import refuse_misfit
+from pytest_autoresearch.research.fitting import refuse_misfit, surveyed, unread_code
 from pytest_autoresearch.research.loop import Parts, Research
 from pytest_autoresearch.research.submodules import Submodules
 from pytest_autoresearch.research.watch import Watch
@@ -68,6 +68,8 @@ def opened(protocol: Protocol, git: Git, settings: Settings, *, hook: Any, watch
         scope = scope_of(protocol, git, session.start)
         if begun is None:  # what has begun has shown that it works
             refuse_misfit(protocol, git, session.start, scope.targets)
+        for file, why in unread_code(surveyed(protocol, git, session.start, scope.targets)):
+            watch.remark(f"{file} is not read, neither for seeds nor for knobs: {why}")
         _refuse_unseen_scripts(settings.agents, protocol, git.top, tracked)
         notebook = stack.enter_context(
             Notebook.open(

@@ -151,3 +151,19 @@ def test_show_of_what_is_no_marked_test_says_why(project: Project, path: str, sa
 def test_show_reads_the_ini_file_as_the_loop_does(project: Project) -> None:
     project.write("pytest.ini", "[pytest]\nautoresearch_experiments = 12\naddopts = --no-such-option\n")
     assert json.loads(project.cli("show", "--json").stdout)["settings"]["experiments"] == 12
+
+
+def test_show_lists_every_literal_with_its_range_and_why_it_is_closed(project: Project) -> None:
+    project.write("train.py", 'LR = 0.1  # 0.01..0.5\nSEED = 3\nprint("loss:", 2 * 3)\n')
+    project.write("main.kt", "val x = 1\n")
+    config = (project.root / "autoresearch.config.md").read_text()
+    project.write("autoresearch.config.md", config.replace("- `train.py`", "- `train.py`\n- `main.kt`"))
+    project.commit("literals")
+    shown = project.cli("show", env={"COLUMNS": "100"}).stdout
+    assert "  LR = 0.1, log, 0.01 .. 0.5 (declared in the source)  line 1\n" in shown
+    assert "    SEED = 3: a seed: luck is no improvement  line 2\n" in shown
+    assert "  main.kt is not read, neither for knobs nor for seeds: no reader of Kotlin is known" in shown
+    project.write("autoresearch.config.md", f"---\nknobs: {{LEARN: 1..2, exclude: [SEED]}}\n---\n{config}")
+    misnamed = project.cli("show")
+    assert misnamed.returncode == 4
+    assert "autoresearch.config.md:2: knobs: no literal is named 'LEARN'" in misnamed.stderr
