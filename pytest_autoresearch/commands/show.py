@@ -33,6 +33,16 @@ LABEL, ORIGIN = 17, 9
 FILES_SHOWN = 12
 
 
+PROMISES = {
+    "grouped": "keeps are provisional until a group of them is proven; "
+    "of the published groups at most 1 in 20 is no gain, of single keeps nothing is promised",
+    "certified": "each keep is proven; of the session's keeps at most 1 in 20 is no gain",
+    "fast": "each keep is tested by itself; nothing is promised of the session",
+    "classic": "whatever looks better is kept; nothing is promised",
+}
+"""What each policy promises where the metric is noisy; an exact metric needs one run."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """A value as it is shown; ``origin`` says where it came from, ``default`` where nothing did."""
@@ -228,6 +238,8 @@ def setting_rows(protocol: Protocol, settings: Settings) -> Iterator[Row]:
         value, source = getattr(settings, field), settings.sources[option.name]
         if option.name == "duration" and value is not None:
             value = format_duration(value)
+        if option.name == "judge":
+            value = f"{value}: {PROMISES[value]}"
         origin = _line(protocol.origins.get(field)) if source == PROTOCOL else source
         yield Row(option.name, _plain(value), origin)
     for name in (

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pytest_autoresearch.judge import GroupVerdict
     from pytest_autoresearch.research.loop import Research
 
-GROUP_SEEDS = 2_000_000  # where the seeds of these runs begin, far from those of experiments and verifications
+GROUP_SEEDS = 5_000_000  # where the seeds of these runs begin, far from those of experiments and verifications
 SEEDS_OF_ONE = 1_000  # a group that goes on is measured again, on other seeds
 RESERVED_RUNS = 8  # so many runs before the end of its duration a session stops to propose, for its last group
 
