@@ -93,7 +93,8 @@ class Proposal:
     """An agent's answer. ``failure`` set: the agent could not propose (its own last words); nothing is measured.
 
     ``moves`` are the knobs that were turned, of an agent that does nothing else. A ``probe`` is measured once and never
-    kept, whatever it measures: what a search learns from a point that turns several knobs.
+    kept, whatever it measures: what a search learns from a point that turns several knobs. ``log`` is what the agent
+    said beside its answer; it is recorded where nothing came of the turn.
     """
 
     description: str
@@ -103,6 +104,7 @@ class Proposal:
     exhausted: bool = False
     moves: tuple[Move, ...] = ()
     probe: bool = False
+    log: str = ""
 
 
 class Agent(Interface):

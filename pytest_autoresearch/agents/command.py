@@ -7,6 +7,7 @@ the workspace, never from its word.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 
 from pytest_autoresearch.agents.answer import LONGEST_DESCRIPTION, LONGEST_FAILURE, Answer, is_labelled, parse_answer
@@ -15,8 +16,21 @@ from pytest_autoresearch.agents.hosts import model_hosts, with_refused
 from pytest_autoresearch.errors import AgentError
 from pytest_autoresearch.text import clean, last_words, one_line
 
+_ASSIGNMENT = re.compile(r"\w+=")
+_PLAIN = re.compile(r"[\w./~+-]+")
+_SHELL = frozenset(
+    """
+    . : [ alias bg bind break builtin case cd command continue declare dirs echo enable eval exec exit export false
+    fg for function getopts hash help history if jobs kill let local logout mapfile popd printf pushd pwd read readarray
+    readonly return select set shift shopt source test time times trap true type typeset ulimit umask unalias unset
+    until wait while
+    """.split()
+)
+"""What bash knows without a program."""
+
 PREFIX = "command:"
 _BRIEFING = "briefing.md"
+LONGEST_LOG = 2_000  # characters
 _LONGEST_OUTPUT = 1_000_000  # bytes; of a longer one the end is read
 
 
@@ -37,7 +51,10 @@ class CommandAgent:
         turn = desk.run(
             f'export AUTORESEARCH_BRIEFING="$HOME/{_BRIEFING}"\n{self._command}',  # only the sandbox knows its HOME
             stdin=text,
-            env={"AUTORESEARCH_EXPERIMENT": str(briefing.number)},
+            env={
+                "AUTORESEARCH_EXPERIMENT": str(briefing.number),
+                "AUTORESEARCH_TARGET_FILES": "\n".join(desk.targets),
+            },
             pass_env=self._settings.pass_env,
             network=self.network == "yes",
             hosts=self._hosts() if self.network == "model" else None,
@@ -46,7 +63,10 @@ class CommandAgent:
         )
         answer = _answer(_text(turn.stdout))
         return Proposal(
-            answer.description, hypothesis=answer.hypothesis, failure=with_refused(_failure(turn), turn.refused)
+            answer.description,
+            hypothesis=answer.hypothesis,
+            failure=with_refused(_failure(turn), turn.refused),
+            log=_log(turn),
         )
 
     def _hosts(self) -> tuple[str, ...]:
@@ -63,6 +83,16 @@ def words_of(name: str) -> list[str]:
         return []
 
 
+def program_of(name: str) -> str | None:
+    """The program that ``command:PROGRAM …`` starts first; None where that is the shell's, or can not be told."""
+    for word in words_of(name):
+        if _ASSIGNMENT.match(word):
+            continue
+        word = word.rstrip(";&|")
+        return word if _PLAIN.fullmatch(word) and word not in _SHELL else None
+    return None
+
+
 def _answer(said: str) -> Answer:
     """The two documented lines where the output ends with one of them, else its last line as it stands."""
     last = next((line for line in reversed(said.splitlines()) if line.strip()), "")
@@ -74,10 +104,19 @@ def _failure(turn: Turn) -> str | None:
     if not turn.timed_out and turn.exit_code == 0:
         return None
     words = _text(turn.stderr).strip() or _text(turn.stdout).strip()
-    said = last_words(words.splitlines()[-1] if words else "nothing", LONGEST_FAILURE)
+    said = last_words(words.splitlines()[-1], LONGEST_FAILURE) if words else ""
     if turn.timed_out:
-        return f"no answer within {turn.duration:.0f} s; its last words: {said}"
-    return f"exit status {turn.exit_code}: {said}"
+        return f"no answer within {turn.duration:.0f} s" + (f"; its last words: {said}" if said else "")
+    return f"exit status {turn.exit_code}" + (f": {said}" if said else ", without a word")
+
+
+def _log(turn: Turn) -> str:
+    """What a turn said beside its answer, for the record of one that came to nothing."""
+    if turn.exit_code == 0 and not turn.timed_out and not turn.stderr.strip():
+        return ""
+    said = _text(turn.stderr).strip() or _text(turn.stdout).strip()
+    how = "killed at its deadline" if turn.timed_out else f"exit status {turn.exit_code}"
+    return f"{said[-LONGEST_LOG:]}\n({how})".strip()
 
 
 def _text(output: bytes) -> str:

@@ -88,6 +88,8 @@ def _one(experiment: Experiment, history: History) -> list[str]:
         lines += ["", clean(e.hypothesis).strip()]
     if e.measurements:
         lines += ["", *(_run(measurement) for measurement in e.measurements)]
+    if e.agent_log:
+        lines += ["", "the agent said at its end:", clean(e.agent_log).strip()]
     tails = [m.log_tail for m in e.measurements if m.log_tail]
     if tails:
         lines += ["", "the log ends:", clean(tails[-1]).strip()]
@@ -95,7 +97,11 @@ def _one(experiment: Experiment, history: History) -> list[str]:
 
 
 def _run(m: Measurement) -> str:
-    result = number(m.value) if m.value is not None else f"{m.failure.value if m.failure else 'nothing'} {m.detail}"
+    result = (
+        number(m.value)
+        if m.value is not None
+        else f"{m.failure.value if m.failure else 'no number'} {m.detail}".strip()
+    )
     memory = f", {m.peak_memory / 1e6:.0f} MB" if m.peak_memory else ""
     others = "".join(f", {name} {value:g}" for name, value in m.secondary.items())
     return f"{m.role.value:9}  {result}  ({m.duration:.2f} s{memory}{others})"

@@ -180,6 +180,7 @@ class Experiment:
     agent_network: str = ""
     usage: Usage | None = None
     agent_seconds: float = 0.0
+    agent_log: str = ""  # what the agent said at its end, where nothing came of its turn
     moves: tuple[Move, ...] | None = None
     complexity: int = 0
     provisional: bool = False

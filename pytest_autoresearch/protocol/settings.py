@@ -64,6 +64,8 @@ def resolve(cli: Mapping[str, Any], env: Mapping[str, str], options: Options, in
 
     ``cli`` and ``ini`` map an option's name to its text, ``env`` is the environment. ConfigError names the place.
     """
+    if "AUTORESEARCH_EXPERIMENT" in env:
+        env = {}  # inside of a turn or a run these are the harness's, and about the session outside
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
     for option in OPTIONS:

@@ -48,6 +48,7 @@ class Candidate:
     agent: str = ""
     usage: Usage | None = None
     agent_seconds: float = 0.0
+    agent_log: str = ""
     complexity: int = 0
     moves: tuple[Move, ...] = ()
     probe: bool = False
@@ -161,6 +162,7 @@ class Drafts:
             agent=agent,
             usage=_with_clean_name(proposal.usage),
             agent_seconds=seconds,
+            agent_log="" if refusal is None else clean(proposal.log),
             complexity=self.lines_gained(state),
             moves=proposal.moves,
             probe=proposal.probe,

@@ -1,10 +1,14 @@
-"""What no run needs to show: a protocol that the commit it starts from does not fit."""
+"""What no run needs to show: a protocol that does not fit the commit it starts from, or an agent that is not there."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from pathlib import PurePosixPath
+import os
+import shutil
+import sys
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path, PurePosixPath
 
+from pytest_autoresearch.agents.command import program_of, words_of
 from pytest_autoresearch.agents.search.finders.survey import Survey, below, survey
 from pytest_autoresearch.errors import AgentError, ConfigError
 from pytest_autoresearch.notebook.git import Git
@@ -47,3 +51,38 @@ def surveyed(protocol: Protocol, git: Git, commit: str, targets: Collection[str]
 def unread_code(found: Survey) -> Iterator[tuple[str, str]]:
     """Targets with code that no reader reads, and why: an edit that moves their seed is not found out."""
     return ((file, why) for file, why in found.unread.items() if is_code(file))
+
+
+def refuse_unseen_scripts(agents: Sequence[str], protocol: Protocol, top: Path, tracked: Collection[str]) -> None:
+    """A turn sees the session's commit and nothing else of the repository, so a script of an agent must be in it."""
+    here = top / protocol.directory
+    shown = [Path(os.path.normpath(here / os.path.expanduser(path))) for path in (*protocol.data, *protocol.caches)]
+    for name in agents:
+        scripts = [word for word in words_of(name) if (here / word).is_file()]
+        if not scripts:
+            continue
+        script = Path(os.path.normpath(here / scripts[0]))
+        is_elsewhere = not script.is_relative_to(top) or any(script.is_relative_to(path) for path in shown)
+        if not is_elsewhere and script.relative_to(top).as_posix() not in tracked:
+            raise AgentError(
+                f"agent {name}: a turn does not see {scripts[0]}: it is not in the commit that the session began from\n"
+                "  commit it and begin another session, or keep it outside of the repository"
+            )
+
+
+def refuse_missing_programs(agents: Sequence[str], protocol: Protocol, top: Path) -> None:
+    """A `command:` agent whose program is nowhere would fail in every turn of the night."""
+    search = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    for name in agents:
+        word = program_of(name)
+        if word and not _is_there(word, top / protocol.directory, search):
+            raise AgentError(
+                f"agent {name}: there is no program {word}\n"
+                "  install it, put its directory on PATH, or name it by its path"
+            )
+
+
+def _is_there(word: str, here: Path, search: str) -> bool:
+    if "/" in word:
+        return (here / os.path.expanduser(word)).exists()
+    return shutil.which(word, path=search) is not None

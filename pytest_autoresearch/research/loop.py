@@ -396,6 +396,7 @@ class Research:
                 agent_network=self.proposer.network_of(candidate.agent),
                 usage=candidate.usage,
                 agent_seconds=candidate.agent_seconds,
+                agent_log=candidate.agent_log,
                 moves=candidate.moves,
                 complexity=candidate.complexity,
                 isolation=self.lab.isolation,

@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from pytest_autoresearch.agents.base import Agent, AgentSettings
-from pytest_autoresearch.agents.command import words_of
 from pytest_autoresearch.agents.registry import create
-from pytest_autoresearch.errors import AgentError, ConfigError, LabError
+from pytest_autoresearch.errors import ConfigError, LabError
 from pytest_autoresearch.executables import workspaces
 from pytest_autoresearch.judge import Judge, JudgeSettings, JudgeState
 from pytest_autoresearch.lab.executors.local import LocalExecutor
@@ -41,7 +40,13 @@ from pytest_autoresearch.protocol.serialise import digests, fixed, from_json, to
 from pytest_autoresearch.protocol.settings import Settings, resolve
 from pytest_autoresearch.report.terminal import Opening
 from pytest_autoresearch.research.admission import refuse_visible_holdout, scope_of
-from pytest_autoresearch.research.fitting import refuse_misfit, surveyed, unread_code
+from pytest_autoresearch.research.fitting import (
+    refuse_misfit,
+    refuse_missing_programs,
+    refuse_unseen_scripts,
+    surveyed,
+    unread_code,
+)
 from pytest_autoresearch.research.loop import Parts, Research
 from pytest_autoresearch.research.submodules import Submodules
 from pytest_autoresearch.research.watch import Watch
@@ -70,7 +75,8 @@ def opened(protocol: Protocol, git: Git, settings: Settings, *, hook: Any, watch
             refuse_misfit(protocol, git, session.start, scope.targets)
         for file, why in unread_code(surveyed(protocol, git, session.start, scope.targets)):
             watch.remark(f"{file} is not read, neither for seeds nor for knobs: {why}")
-        _refuse_unseen_scripts(settings.agents, protocol, git.top, tracked)
+        refuse_unseen_scripts(settings.agents, protocol, git.top, tracked)
+        refuse_missing_programs(settings.agents, protocol, git.top)
         notebook = stack.enter_context(
             Notebook.open(
                 git,
@@ -291,23 +297,6 @@ def _refuse_changes(session: Session, protocol: Protocol) -> None:
             line=protocol.origins.get(changed[0]),
             remedy="undo the change, or begin another session: --autoresearch-tag NAME",
         )
-
-
-def _refuse_unseen_scripts(agents: Sequence[str], protocol: Protocol, top: Path, tracked: Collection[str]) -> None:
-    """A turn sees the session's commit and nothing else of the repository, so a script of an agent must be in it."""
-    here = top / protocol.directory
-    shown = [Path(os.path.normpath(here / os.path.expanduser(path))) for path in (*protocol.data, *protocol.caches)]
-    for name in agents:
-        scripts = [word for word in words_of(name) if (here / word).is_file()]
-        if not scripts:
-            continue
-        script = Path(os.path.normpath(here / scripts[0]))
-        is_elsewhere = not script.is_relative_to(top) or any(script.is_relative_to(path) for path in shown)
-        if not is_elsewhere and script.relative_to(top).as_posix() not in tracked:
-            raise AgentError(
-                f"agent {name}: a turn does not see {scripts[0]}: it is not in the commit that the session began from\n"
-                "  commit it and begin another session, or keep it outside of the repository"
-            )
 
 
 def _shown(value: object) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pytest_autoresearch.agents.base import Agent, AgentSettings, Briefing, Desk, Proposal
+from pytest_autoresearch.agents.command import program_of
 from pytest_autoresearch.agents.registry import create, describe
 from pytest_autoresearch.errors import AgentError
 from tests.agents.loose_desk import LooseDesk, briefing
@@ -73,7 +74,7 @@ def test_a_failed_program_is_a_failure_with_its_last_words(desk: LooseDesk) -> N
     proposal = turn(desk, "echo fine; echo 'first' >&2; echo 'no key in sight' >&2; exit 3")
     assert proposal.failure == "exit status 3: no key in sight"
     assert turn(desk, "echo 'gave up'; exit 1").failure == "exit status 1: gave up"
-    assert turn(desk, "exit 1").failure == "exit status 1: nothing"
+    assert turn(desk, "exit 1").failure == "exit status 1, without a word"
     assert (turn(desk, "no-such-program-here").failure or "").startswith("exit status 127: ")
 
 
@@ -133,3 +134,28 @@ def test_an_unknown_name_is_an_error_that_lists_the_known() -> None:
 def test_a_command_without_a_program_is_an_error() -> None:
     with pytest.raises(AgentError, match="names no program"):
         create(AgentSettings("command: "), nobody)
+
+
+def test_the_targets_are_in_the_environment_one_a_line_as_seen_from_where_it_starts(desk: LooseDesk) -> None:
+    said = turn(desk, 'while read -r file; do test -f "$file" && echo "$file"; done <<< "$AUTORESEARCH_TARGET_FILES"')
+    assert said.description == "train.py"
+
+
+def test_what_it_said_on_stderr_is_kept_for_the_record_with_its_exit_status(desk: LooseDesk) -> None:
+    failed = turn(desk, "echo one >&2; echo two >&2; exit 3")
+    assert (failed.failure, failed.log) == ("exit status 3: two", "one\ntwo\n(exit status 3)")
+
+
+@pytest.mark.parametrize(
+    ("name", "program"),
+    [
+        ("command:propose --fast", "propose"),
+        ("command:RATE=1 ./propose.sh; echo", "./propose.sh"),
+        ("command:cat a.txt > b.txt; echo done", "cat"),
+        ("command:cd x && ./y", None),
+        ("command:$TOOL run", None),
+        ("claude", None),
+    ],
+)
+def test_the_program_that_has_to_be_there_is_known(name: str, program: str | None) -> None:
+    assert program_of(name) == program
