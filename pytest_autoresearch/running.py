@@ -219,12 +219,12 @@ class Loop:
         ending = Ending(
             stopped=stopped,
             experiments=tally.experiments,
-            elapsed=tally.elapsed,
+            elapsed=tally.elapsed - tally.paused,
             run_seconds=tally.run_seconds,
             table=_shown(research.notebook.table),
             branch=f"autoresearch/{session.tag}",
             base=session.start,
-            command=_resuming(selected),
+            command=_resuming(selected, tally.experiments),
         )
         self.finished.append((research.notebook.history, ending))
 
@@ -255,10 +255,11 @@ class Loop:
         shown = f"{word} {verdict(experiment)}" if experiment.kept else word
         return category, letter, (shown, MARKUP[experiment.status])
 
+    @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         experiment = self.latest.get(report.nodeid)
-        if experiment is not None and report.when == "call" and self.screen.draws_rows:
-            self.screen.row(experiment)
+        if experiment is not None and report.when == "call":
+            (self.screen.row if self.screen.draws_rows else self.screen.further)(experiment)
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
         if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and not self.selected:
@@ -332,13 +333,15 @@ def _interrupt_once(config: pytest.Config) -> None:
         signal.signal(name, interrupt)
 
 
-def _resuming(selected: Selected) -> str:
-    """What the user types to go on."""
+def _resuming(selected: Selected, done: int) -> str:
+    """What the user types to go on after ``done`` experiments: for the rest of them, or for as many again."""
     targets, seed = selected.settings.targets, selected.seed
     words = [_shown(selected.git.top / selected.protocol.source)]
     words += ["--autoresearch-targets", ",".join(targets)] if targets else []
     for option in OPTIONS:
         typed = seed.config.getoption(option.dest)
+        if option.name == "experiments" and 0 < done < (selected.settings.experiments or 0):
+            typed = str((selected.settings.experiments or 0) - done)  # what an interrupted session still owes
         words += [option.flag, typed] if typed is not None and option.name != "targets" else []
     words += [] if isinstance(seed, Seed) else options_of_runs(seed.config)
     return f"pytest --autoresearch {shlex.join(words)}"

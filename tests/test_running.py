@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -84,6 +85,14 @@ def test_the_line_that_resumes_has_what_was_typed(project: Project) -> None:
     )
 
 
+def test_the_line_that_resumes_an_interrupted_session_asks_for_the_rest_only(project: Project) -> None:
+    project.pytest("--autoresearch", "--autoresearch-experiments=1")
+    done = project.pytest("--autoresearch", "--autoresearch-experiments=6", "-x", "--autoresearch-patience=2")
+    said = next(line for line in done.stdout.splitlines() if line.startswith("resume  "))
+    made = int(re.search(r"(\d+) experiments:", done.stdout)[1]) - 1  # type: ignore[index]
+    assert f"--autoresearch-experiments {6 - made if made < 6 else 6} " in f"{said} "
+
+
 def test_ctrl_c_kills_the_run_prints_the_summary_and_loses_nothing(
     project: Project, wait_for: Callable[[Path], None]
 ) -> None:
@@ -135,9 +144,25 @@ def test_reporters_see_one_test_per_experiment(project: Project) -> None:
     assert "KEEP" in done.stdout and "autoresearch.config.md::experiment[0001]" in done.stdout
 
 
-def test_quiet_shows_letters(project: Project) -> None:
-    done = project.pytest("--autoresearch", FEW, "-q")
+def test_quiet_shows_the_header_a_line_a_keep_and_the_summary(project: Project) -> None:
+    project.write("pytest.ini", "[pytest]\naddopts = -q\n")
+    done = project.pytest("--autoresearch", FEW)
+    lines = done.stdout.splitlines()
     assert done.returncode == 0 and "experiment[0001]" not in done.stdout
+    assert lines[0].startswith("autoresearch: autoresearch.config.md on branch")
+    kept = [
+        f"{number:04d}" if number else "baseline" for number, row in enumerate(project.table()[1:]) if row[2] == "keep"
+    ]
+    assert [line.split()[0] for line in lines if " KEEP " in line] == kept
+    assert " DISCARD " not in done.stdout and any(line.startswith("loss: start 37.32") for line in lines)
+
+
+def test_verbose_shows_more_and_not_less(project: Project) -> None:
+    done = project.pytest("--autoresearch", FEW, "-v")
+    rows = [line for line in done.stdout.splitlines() if line.startswith(("baseline ", "0001 ", "0002 ", "0003 "))]
+    assert len(rows) == 4 and all(row.split()[1] in ("KEEP", "DISCARD") for row in rows)
+    assert "autoresearch.config.md::experiment" in done.stdout
+    assert sum(line.startswith(" " * 9) and " run" in line for line in done.stdout.splitlines()) == 4
 
 
 def test_no_terminal_and_no_timeout_plugin_are_fine(project: Project) -> None:

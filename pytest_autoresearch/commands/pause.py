@@ -21,10 +21,10 @@ def run(args: argparse.Namespace) -> int:
     session = steering.find(args.path, args.tag)
     if args.off:
         steering.go_on(session.state)
-    elif not session.running:
+    if not session.running:
         print(f"pytest-autoresearch: the session {session.tag} is not running", file=sys.stderr)
         return 1
-    else:
+    if not args.off:
         steering.pause(session.state)
     if args.json:
         print(json.dumps({"tag": session.tag, "paused": not args.off}))

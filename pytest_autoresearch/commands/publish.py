@@ -69,6 +69,8 @@ def run(args: argparse.Namespace) -> int:
         remote = _remote_if_any(git, args.remote) if args.dry_run else open_remote(git, args.remote, token)
         planned = plan(git, chain, remote, base=args.base, is_trusted=is_trusted)
         if args.dry_run:
+            if not remote.address and not args.json:
+                print(f"there is no remote named {args.remote}: `git remote add {args.remote} URL` makes it; then:")
             return _say_plan(planned, args)
         if token is None:
             raise PublishError(

@@ -91,6 +91,7 @@ def _flat(experiment: Experiment) -> dict[str, Any]:
     peaks = [each.peak_memory for each in runs if each.peak_memory is not None]
     return {
         **{name: plain.get(name) for name in COLUMNS},
+        **({} if experiment.number else {"reason": "baseline"}),
         "low": low,
         "high": high,
         "runs": len(runs),

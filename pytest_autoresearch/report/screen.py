@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pytest_autoresearch.protocol.experiment import Experiment
-from pytest_autoresearch.report.terminal import MARKUP, experiment_line, live_line
+from pytest_autoresearch.report.terminal import MARKUP, experiment_line, further_line, live_line
 
 
 class Screen:
@@ -27,12 +27,12 @@ class Screen:
 
     @property
     def draws_rows(self) -> bool:
-        """Whether rows are ours; with -v and -q pytest's own form is kept."""
-        return self._reporter is not None and self._config.get_verbosity() == 0
+        """Whether rows are ours: with -v they come below pytest's own lines, with -qq there are none."""
+        return self._reporter is not None and self._config.get_verbosity() in (-1, 0)
 
     def lines(self, lines: Iterable[str]) -> None:
         """Write the header of a session."""
-        if self._reporter is None or self._config.get_verbosity() < 0:
+        if self._reporter is None or self._config.get_verbosity() < -1:
             return
         if self.draws_rows:
             self._reporter.showfspath = False  # or the file's name would stand before every row
@@ -48,10 +48,19 @@ class Screen:
                 self._reporter.write_line(f"note: {text}", yellow=True)
 
     def row(self, experiment: Experiment) -> None:
-        """Write the row of a finished experiment over the live line."""
+        """Write the row of a finished experiment over the live line; with -q those of keeps only."""
         line = experiment_line(experiment, self._width)
         self.clear()
+        if self._config.get_verbosity() < 0 and not experiment.kept:
+            return
         self._reporter.write_line(line, **MARKUP[experiment.status])
+
+    def further(self, experiment: Experiment) -> None:
+        """With -v, below pytest's own line: the row, and what it has no room for."""
+        if self._reporter is not None and self._config.get_verbosity() > 0:
+            self._reporter.ensure_newline()
+            self._reporter.write_line(experiment_line(experiment, self._width), **MARKUP[experiment.status])
+            self._reporter.write_line(further_line(experiment))
 
     def phase(self, number: int, text: str, *, budget: float | None = None) -> None:
         self._name = "baseline" if number == 0 else f"{number:04d}"

@@ -17,6 +17,7 @@ from pytest_autoresearch.notebook.shares import Share
 from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Reason, Role, Status
 from pytest_autoresearch.protocol.model import Direction, Protocol
 from pytest_autoresearch.protocol.serialise import from_json
+from pytest_autoresearch.report.summary import is_refused
 
 NEWEST = 10
 """So many of the newest experiments stand in a story by themselves."""
@@ -230,7 +231,7 @@ class Teller:
                 self._residuals.append((sum((value - mean) ** 2 for value in values), len(values) - 1))
         role = Role.CANDIDATE if experiment.number else Role.INCUMBENT
         first = next((m.value for m in experiment.measurements if m.role is role and m.value is not None), None)
-        if first is not None:
+        if first is not None and not is_refused(experiment):
             self._first = first if self._first is None else self._first
             self._promised = max(self._promised, direction.gain(self._first, first))
 

@@ -13,6 +13,8 @@ from pytest_autoresearch.protocol.model import Direction
 from pytest_autoresearch.protocol.serialise import from_json
 from pytest_autoresearch.protocol.trust import marks, times_asked
 
+_BY_NUMBER = ("worse", "noise", "equal", "unproven")
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:
@@ -77,14 +79,19 @@ def summarise(history: History) -> Summary | None:
 
 
 def _best_single_run(experiments: Sequence[Experiment], direction: Direction) -> float:
-    """From single runs, as a person with a table would count; guards and limits are not asked."""
+    """From single runs of what was not refused for another reason, as a person with a table would count."""
     firsts = []
     for experiment in experiments:
         role = Role.CANDIDATE if experiment.number else Role.INCUMBENT
         first = next((m.value for m in experiment.measurements if m.role is role and m.value is not None), None)
-        if first is not None:
+        if first is not None and not is_refused(experiment):
             firsts.append(first)
     return max((direction.gain(firsts[0], value) for value in firsts), default=0.0) if firsts else 0.0
+
+
+def is_refused(experiment: Experiment) -> bool:
+    """Whether something else than the number has refused it: its first run promised nothing that could be had."""
+    return experiment.status is not Status.KEEP and experiment.reason.value not in _BY_NUMBER
 
 
 def percent(part: float, whole: float | None) -> float | None:

@@ -10,6 +10,7 @@ from pytest_autoresearch.notebook.shares import Share
 from pytest_autoresearch.protocol.experiment import Experiment, Status
 from pytest_autoresearch.protocol.model import Protocol
 from pytest_autoresearch.protocol.trust import PAGE, marks
+from pytest_autoresearch.report.squeeze import squeezed
 from pytest_autoresearch.report.story import Story
 from pytest_autoresearch.report.summary import Summary, percent
 
@@ -21,6 +22,7 @@ MARKUP = {
 
 
 LONGEST_GUARD = 100
+SHORTEST_DETAIL = 12  # columns; in fewer a detail says nothing
 LONGEST_AGENT = 40  # characters; a `command:` may be a script
 
 
@@ -58,7 +60,7 @@ class Ending:
 def header_lines(opening: Opening) -> Iterator[str]:
     protocol, metric = opening.protocol, opening.protocol.metric
     yield f"autoresearch: {protocol.source} on branch autoresearch/{opening.tag}"
-    budget = "twice the baseline's" if protocol.budget is None else f"{seconds(protocol.budget)} a run"
+    budget = "twice the time of the baseline" if protocol.budget is None else f"{seconds(protocol.budget)} a run"
     yield f"  metric {metric.name}, {metric.direction.value} is better; budget {budget}"
     if told := "; ".join(marks(protocol)):
         yield f"  {told} ({PAGE})"
@@ -95,11 +97,28 @@ def experiment_line(experiment: Experiment, width: int) -> str:
     reason = "" if experiment.number == 0 and experiment.kept else experiment.reason.value
     text = (
         f"{name:<8} {status_word(experiment).upper():<7} {number(experiment.value):>12} {change(experiment):>9}  "
-        f"{reason:<12} {experiment.description}"
+        f"{reason:<12} "
     )
-    if experiment.detail and experiment.number > 0:
-        text += f" ({experiment.detail})"
-    return cut(text + (" [suspicious]" if experiment.suspicious else ""), width)
+    mark = " [suspicious]" if experiment.suspicious else ""
+    detail = f" ({experiment.detail})" if experiment.detail and experiment.number > 0 else ""
+    room = max(0, width - len(text) - len(mark))
+    if len(experiment.description) + len(detail) > room:
+        described = squeezed(experiment.description, room)
+        detail = cut(detail, room - len(described)) if room - len(described) > SHORTEST_DETAIL else ""
+        return cut(text + described + detail + mark, width)
+    return text + experiment.description + detail + mark
+
+
+def further_line(experiment: Experiment) -> str:
+    """What ``-v`` shows of an experiment besides its row: who, how often, how long, and why it should have helped."""
+    spent = sum(run.duration for run in experiment.measurements)
+    facts = [
+        experiment.agent and f"{experiment.agent}, {experiment.agent_seconds:.1f} s",
+        experiment.measurements and f"{count(len(experiment.measurements), 'run')} in {seconds(spent)}",
+        experiment.commit[:7],
+        experiment.hypothesis,
+    ]
+    return "         " + "; ".join(fact for fact in facts if fact)
 
 
 def status_word(experiment: Experiment) -> str:

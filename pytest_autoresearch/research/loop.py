@@ -208,7 +208,9 @@ class Research:
         """Why the loop should end here, in words for people; None to go on."""
         while self.parts.paused() and not self.parts.stop_requested():
             self.watch.phase(self.next_number, "paused")
+            began = time.monotonic()
             time.sleep(PAUSE)
+            self.tally.paused += time.monotonic() - began
         if why := self.parts.stop_requested():
             return why
         best = self.incumbent.value

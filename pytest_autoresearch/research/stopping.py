@@ -20,6 +20,7 @@ class Tally:
     began: float = field(default_factory=time.monotonic)
     experiments: int = 0
     run_seconds: float = 0.0
+    paused: float = 0.0
     cost: float = 0.0
     tokens: int = 0
     exhausted: str = ""

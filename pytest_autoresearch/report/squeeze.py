@@ -1,0 +1,38 @@
+"""A description in few columns: what was turned and its values are the last to go. Pure."""
+
+from __future__ import annotations
+
+import re
+
+_PATH = re.compile(r"[\w.@+-]*/[\w./@+-]+")
+_ZERO = re.compile(r"(?<![\w.])([+-]?)0(\.\d)")
+_ARROW = re.compile(r" ?(?:->|\N{RIGHTWARDS ARROW}) ?")
+
+
+def squeezed(text: str, room: int) -> str:
+    """At most ``room`` characters: paths are shortened first (`…/base.yaml`), then numbers, then the words before."""
+    for shorten in (_whole, _without_folders, _with_short_values):
+        text = shorten(text)
+        if len(text) <= room:
+            return text
+    if "\N{RIGHTWARDS ARROW}" not in text or room < 12:
+        return text[: max(0, room - 1)] + "\N{HORIZONTAL ELLIPSIS}"
+    # The knob and its values stand at the end: the words before them give way.
+    words, kept = text.split(" "), ""
+    for word in reversed(words):
+        if len(kept) + len(word) + 2 > room:
+            break
+        kept = f"{word} {kept}".rstrip()
+    return f"\N{HORIZONTAL ELLIPSIS} {kept}" if kept else text[: room - 1] + "\N{HORIZONTAL ELLIPSIS}"
+
+
+def _whole(text: str) -> str:
+    return text
+
+
+def _without_folders(text: str) -> str:
+    return _PATH.sub(lambda path: "\N{HORIZONTAL ELLIPSIS}/" + path[0].rpartition("/")[2], text)
+
+
+def _with_short_values(text: str) -> str:
+    return _ZERO.sub(r"\1\2", _ARROW.sub("\N{RIGHTWARDS ARROW}", text))
