@@ -25,6 +25,7 @@ COMMANDS = {
     "verify": "measure start against head on fresh runs",
     "ablate": "measure the head without each keep in turn",
     "attribute": "measure what each keep is worth by itself, all from the same 32 runs",
+    "compare": "run several agents on one protocol and say which finds what",
     "aa": "measure the noise of a protocol with no-op edits",
     "note": "hand the agent a hint for its next turn",
     "pause": "let a running session wait after its current experiment, or go on",

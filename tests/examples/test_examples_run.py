@@ -81,7 +81,7 @@ def test_a_config_is_complete_and_names_files_that_exist(example: str) -> None:
         assert (directory / rule.pattern).is_file(), rule
 
 
-@pytest.mark.parametrize("example", [*CONFIGS, "fast_function"])
+@pytest.mark.parametrize("example", [*CONFIGS, "circle_packing", "fast_function", "speed"])
 def test_a_readme_gives_the_one_command(example: str) -> None:
     readme = (EXAMPLES / example / "README.md").read_text()
     assert re.search(rf"^    .*pytest --autoresearch .*\bexamples/{example}$", readme, re.MULTILINE)
@@ -188,3 +188,41 @@ def test_the_fast_function_is_measured_by_the_loop(project: Project) -> None:
     header, baseline = project.table("fast_function/results.example.tsv")
     assert header[1] == "seconds"
     assert baseline[0] == "baseline" and 0.001 < float(baseline[1]) < 5.0
+
+
+def test_the_circle_packing_has_an_exact_checker_and_its_start_passes(tmp_path: Path) -> None:
+    copy("circle_packing", tmp_path / "circles")
+    protocol = load(tmp_path / "circles" / "autoresearch.config.md", top=tmp_path)
+    assert protocol.metric.direction is Direction.HIGHER and protocol.metric.bounds == (0.0, 2.877)
+    done = subprocess.run(
+        ["bash", "-c", protocol.run.replace("python ", f"{sys.executable} ")],
+        cwd=tmp_path / "circles",
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert re.fullmatch(r"sum_radii: 2\.[45]\d{5}\n", done.stdout), done.stdout + done.stderr
+
+
+def test_the_circle_checker_refuses_the_smallest_overlap() -> None:
+    spec = importlib.util.spec_from_file_location("circle_check", EXAMPLES / "circle_packing" / "check.py")
+    assert spec is not None and spec.loader is not None
+    check = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(check)
+    apart = [[0.25, 0.25, 0.25], [0.75, 0.25, 0.25], *([0.5, 0.75, 0.0] for _ in range(24))]
+    assert check.sum_of_radii(apart) == 0.5
+    for circles, why in (
+        ([[0.25, 0.25, 0.25], [0.75, 0.25, 0.2500000000000001], *apart[2:]], "leaves the square|overlap"),
+        ([[0.2, 0.25, 0.2], [0.6, 0.25, 0.20000000000000004], *apart[2:]], "overlap"),
+        (apart[1:], "25 circles"),
+        ([[0.25, 0.25, -0.1], *apart[1:]], "negative"),
+    ):
+        with pytest.raises(ValueError, match=why):
+            check.sum_of_radii(circles)
+
+
+def test_the_speed_example_is_an_ordinary_test_without_the_loop(tmp_path: Path) -> None:
+    copy("speed", tmp_path / "speed")
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "speed"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0 and re.search(r"^11 passed", done.stdout, re.MULTILINE), done.stdout + done.stderr
