@@ -99,7 +99,7 @@ class Duo:
 def _import_numpy() -> None:
     """Load numpy with one thread for its linear algebra: these matrices are small, and the other cores have runs to do.
 
-    With threads a proposal took 30 ms to 300 ms on a busy machine instead of 10 ms (OpenBLAS of numpy 2.4.6, two cores).
+    With threads a proposal took 30 ms to 300 ms on a busy machine instead of 10 ms (OpenBLAS of numpy 2.4.6).
     """
     if "numpy" in sys.modules:
         return
