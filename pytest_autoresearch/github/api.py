@@ -13,6 +13,7 @@ from typing import Protocol as Interface
 
 from pytest_autoresearch.errors import PublishError
 from pytest_autoresearch.github.calls import ATTEMPTS, PUBLIC, READ_TIMEOUT, Call, Calls, Forbidden, Unclear, api_url
+from pytest_autoresearch.github.review import Earlier
 from pytest_autoresearch.github.tokens import Token
 from pytest_autoresearch.github.verdict import Conclusion, Verdict
 
@@ -51,6 +52,9 @@ class Api(Interface):
 
     def find(self, branch: str) -> Pull | None:
         """The newest pull request from a branch of this repository, open ones first."""
+
+    def merged(self, base: str) -> Sequence[Earlier]:
+        """The newest pull requests that were merged into a branch."""
 
     def create(self, *, branch: str, base: str, title: str, body: str) -> Pull:
         """Open a draft, where there are drafts, or return the one that is open already."""
@@ -112,6 +116,11 @@ class GitHubApi:
         query = {"head": f"{owner}:{branch}", "state": "all", "per_page": "100"}
         pulls = [_pull(each) for each in self._ask("GET", "pulls", query=query)]
         return next((pull for pull in pulls if pull.state == "open"), pulls[0] if pulls else None)
+
+    def merged(self, base: str) -> Sequence[Earlier]:
+        query = {"state": "closed", "base": base, "sort": "updated", "direction": "desc", "per_page": str(PAGE)}
+        found = [each for each in self._ask("GET", "pulls", query=query) if each.get("merged_at")]
+        return [Earlier(str(p["title"]), str(p.get("html_url", "")), str(p["merged_at"])[:10]) for p in found]
 
     def create(self, *, branch: str, base: str, title: str, body: str) -> Pull:
         wanted = {"title": title, "body": body, "head": branch, "base": base, "draft": True}

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pytest_autoresearch.errors import PublishError
+from pytest_autoresearch.errors import NotebookError, PublishError
 from pytest_autoresearch.github.checks import check, check_scope, check_start
 from pytest_autoresearch.github.progress import MARKER, ended
-from pytest_autoresearch.github.pull_request import UNVERIFIED, Links, PullRequest, opening, pull_request
+from pytest_autoresearch.github.pull_request import PullRequest, opening, pull_request
 from pytest_autoresearch.github.remote import Remote, Sent, default_branch, send, tip
+from pytest_autoresearch.github.review import Earlier, Links
 from pytest_autoresearch.github.verdict import Conclusion, Verdict
-from pytest_autoresearch.notebook.chain import Chain, branch_ref, ledger_ref, read_chain
+from pytest_autoresearch.notebook.chain import Chain, branch_ref, ledger_ref, metric_name, read_chain
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.record import History
 from pytest_autoresearch.notebook.sync import Overtaken, parted_from, remote_has
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pytest_autoresearch.github.api import Api, Pull  # github3.py is slow to import
 
 LABELS = ("autoresearch",)
+UNVERIFIED = "not verified yet: comment `/autoresearch verify`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def plan(git: Git, chain: Chain, remote: Remote, *, base: str = "", is_trusted: 
         remarks = (*remarks, remark)
     publish = from_json(history.session.protocol).options.publish
     results = publish.get("results", "commit") if isinstance(publish, dict) else "commit"
-    text = pull_request(history, replace(links(remote), remarks=remarks))
+    text = pull_request(history, replace(links(remote), remarks=remarks, sizes=sizes(git, history)))
     return Plan(chain, base, results == "commit", text, remarks)
 
 
@@ -102,13 +104,59 @@ def publish(git: Git, planned: Plan, remote: Remote, api: Api, *, keep_draft: bo
         return Published(sent, None, remarks=sent.remarks)
     if sent.ledger is not None and not remote_has(git, remote.name, sent.ledger, env=remote.env):
         raise Overtaken(remote.address, planned.history.session.tag)  # what it would say is out of date already
-    places = replace(links(remote), remarks=(*planned.remarks, *sent.remarks))
+    remarks = (*planned.remarks, *sent.remarks, *_base_moved(git, planned.history, base, base_commit))
+    places = replace(
+        links(remote),
+        remarks=remarks,
+        sizes=sizes(git, planned.history),
+        pictures=sent.branch if sent.branch is not None and planned.with_results else "",
+        earlier=_earlier(planned.history, api, base),
+    )
     text = pull_request(planned.history, places)
     if pull is None:
         pull = api.create(branch=planned.branch, base=base, title=text.title, body=text.body)
     pull = api.update(pull.number, title=text.title, body=text.body)
     done = Published(sent, pull, remarks=sent.remarks)
     return _finished(planned.history, done, places, api, keep_draft=keep_draft)
+
+
+def sizes(git: Git, history: History) -> dict[str, tuple[int, int]]:
+    """Lines that each keep's commit added and removed."""
+    found = {}
+    for keep in history.keeps:
+        out = git.plumbing.run(
+            "diff-tree", "-r", "--numstat", "--no-renames", "--end-of-options", keep.parent, keep.commit
+        )
+        counts = [line.split(b"\t")[:2] for line in out.splitlines()]
+        numbers = [(int(added), int(removed)) for added, removed in counts if added != b"-"]
+        found[keep.commit] = (sum(a for a, _ in numbers), sum(r for _, r in numbers))
+    return found
+
+
+def _base_moved(git: Git, history: History, base: str, base_commit: str) -> tuple[str, ...]:
+    """What became of the base since the session began, and whether the keeps still merge into it."""
+    start, head = history.session.start, history.certified
+    behind = int(git.plumbing.run("rev-list", "--count", "--end-of-options", base_commit, f"^{start}") or 0)
+    if not behind or head is None:
+        return ()
+    try:
+        git.plumbing.run("merge-tree", "--write-tree", "--no-messages", "--end-of-options", base_commit, head.commit)
+        state = "the keeps merge into it without a conflict"
+    except NotebookError as error:
+        is_old = "usage" in str(error) or "unknown" in str(error)  # git before 2.38
+        state = "whether the keeps merge into it was not tried" if is_old else "the keeps conflict with it"
+    commits = "1 commit" if behind == 1 else f"{behind} commits"
+    return (f"{base} has moved on by {commits} since the session began, and the numbers are from before; {state}",)
+
+
+def _earlier(history: History, api: Api, base: str) -> tuple[Earlier, ...]:
+    """The sessions of the same metric that were merged into the base before; none where GitHub does not say."""
+    own = f": {metric_name(history)}: start "
+    try:
+        merged = api.merged(base)
+    except PublishError:
+        return ()
+    return tuple(each for each in merged if each.title.startswith("autoresearch ") and own in each.title)
 
 
 def _circumstances(history: History) -> tuple[str, ...]:

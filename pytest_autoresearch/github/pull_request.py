@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pytest_autoresearch.github.chart import chart
 from pytest_autoresearch.github.escaping import words
+from pytest_autoresearch.github.review import Links, alert, commands, earlier, facts, metrics, notices, picture, what
 from pytest_autoresearch.github.typed import dropping, reproducing
 from pytest_autoresearch.notebook.record import History
-from pytest_autoresearch.notebook.shares import who_found_what
 from pytest_autoresearch.protocol.experiment import Experiment, Status
-from pytest_autoresearch.protocol.model import Holdout, Limit, Protocol
-from pytest_autoresearch.protocol.serialise import from_json
+from pytest_autoresearch.protocol.model import Holdout
 from pytest_autoresearch.protocol.trust import (
     PAGE,
     SELF_REPORTED,
@@ -22,14 +20,17 @@ from pytest_autoresearch.protocol.trust import (
     reported_limits,
     times_asked,
 )
-from pytest_autoresearch.report.summary import Summary, summarise
-from pytest_autoresearch.report.terminal import change, count, headline, interval, number, seconds, verified_line
+from pytest_autoresearch.report.story import Story, percent, story
+from pytest_autoresearch.report.summary import Summary
+from pytest_autoresearch.report.terminal import change, count, headline, interval, number, seconds
+from pytest_autoresearch.report.words import limit_words, several
 from pytest_autoresearch.text import fenced
+
+__all__ = ["Links", "PullRequest", "pull_request"]
 
 BODY_LIMIT = 65_536
 """Characters of a pull request's body that GitHub takes; it counts UTF-16 units."""
 TITLE_LENGTH = 160
-UNVERIFIED = "not verified yet: comment `/autoresearch verify`"
 NO_BASELINE = "The baseline has not been measured yet."
 
 
@@ -41,17 +42,6 @@ class PullRequest:
     body: str
 
 
-@dataclass(frozen=True, slots=True)
-class Links:
-    """Where the body points to. ``repository`` is its address on the web, ``run`` that of the workflow's run; both
-    may be empty. ``remarks`` stand at the top, for what a reviewer has to know before anything else.
-    """
-
-    repository: str = ""
-    run: str = ""
-    remarks: tuple[str, ...] = ()
-
-
 def pull_request(history: History, links: Links, *, limit: int = BODY_LIMIT) -> PullRequest:
     """Title and body of a session's pull request; the body has at most ``limit`` UTF-16 units."""
     return PullRequest(title(history), body(history, links, limit=limit))
@@ -59,47 +49,49 @@ def pull_request(history: History, links: Links, *, limit: int = BODY_LIMIT) -> 
 
 def title(history: History) -> str:
     """The tag, the gain and the counts in one line; verified where it was verified."""
-    tag, summary = history.session.tag, summarise(history)
-    if summary is None:
+    tag, told = history.session.tag, story(history)
+    if told is None:
         return f"autoresearch {tag}: no baseline yet"
-    counts = f"{count(len(summary.keeps), 'keep')} of {count(summary.experiments, 'experiment')}"
-    if not summary.keeps:
-        return f"autoresearch {tag}: no keep in {count(summary.experiments, 'experiment')}"
-    text = f"autoresearch {tag}: {headline(summary)}, {_trust(summary)} ({counts})"
+    counts = f"{count(len(told.keeps), 'keep')} of {count(told.tried, 'experiment')}"
+    if not told.keeps:
+        return f"autoresearch {tag}: no keep in {count(told.tried, 'experiment')}"
+    text = f"autoresearch {tag}: {headline(told)}, {_trust(told)} ({counts})"
     return text if len(text) <= TITLE_LENGTH else text[: TITLE_LENGTH - 1] + "…"
 
 
 def body(history: History, links: Links, *, limit: int = BODY_LIMIT) -> str:
     """The report as Markdown: what matters first, tables cut where ``limit`` asks for it."""
-    summary = summarise(history)
-    if summary is None:
+    told = story(history)
+    if told is None:
         return NO_BASELINE
-    protocol = from_json(history.session.protocol)
     pointer = _pointer(links)
-    head = _joined([*_opening(summary, links), chart(history.experiments, summary.metric)])
+    head = _joined([*_opening(told, links), picture(told, links) or chart(history.experiments, told.metric)])
     middle = _joined(
         [
-            *_rules(history, protocol, summary),
-            *_shares(history, summary),
-            _reproduction(history, protocol, summary),
-            _dropping(history),
+            metrics(told),
+            commands(told),
+            *_rules(told),
+            *_shares(told),
+            earlier(links),
+            _reproduction(told),
+            _dropping(told),
         ]
     )
     room = limit - length(head) - length(middle) - 1200  # the frames of the two tables and what stands between
-    kept = _table(KEPT_HEAD, summary.keeps, lambda e: kept_row(e, links), room=room // 2, pointer=pointer)
+    kept = _table(KEPT_HEAD, told.keeps, lambda e: kept_row(e, links), room=room // 2, pointer=pointer)
     all_of_them = _table(
-        ALL_HEAD, history.experiments, any_row, room=room - length(kept), pointer=pointer, least=summary.start
+        ALL_HEAD, history.experiments, any_row, room=room - length(kept), pointer=pointer, least=told.start
     )
     folded = f"<details>\n<summary>All {len(history.experiments)} rows</summary>\n\n{all_of_them}\n\n</details>"
-    shown = _joined([kept if summary.keeps else "Nothing yet.", _provisional(summary.provisional)])
+    shown = _joined([kept if told.keeps else "Nothing yet.", _provisional(told.provisional)])
     text = _joined([head, "## Kept", shown, middle, folded, _footer(links)])
     return _cut(text, limit, pointer)
 
 
 def opening(history: History, links: Links) -> str:
-    """The top of the body: what was gained, how sure that is, what it cost."""
-    summary = summarise(history)
-    return NO_BASELINE if summary is None else _joined(_opening(summary, links))
+    """The top of the body: whether the gain is real, what to know beforehand, what was gained and what it took."""
+    told = story(history)
+    return NO_BASELINE if told is None else _joined(_opening(told, links))
 
 
 def length(text: str) -> int:
@@ -110,50 +102,35 @@ def length(text: str) -> int:
 # The parts
 
 
-def _opening(summary: Summary, links: Links) -> Iterator[str]:
-    for remark in links.remarks:
-        yield f"> [!WARNING]\n> {words(remark, 600)}"
-    yield f"**{words(headline(summary))}**"
-    facts = [f"{count(summary.experiments, 'experiment')}: {counted(summary)}"]
-    facts += [f"[{words(mark)}]({PAGE})" for mark in summary.marks]
-    bounds = summary.best.interval
-    if bounds is not None and summary.best.number:
-        facts.append(f"best {words(number(summary.best.value) + interval(bounds))}")
-    if summary.verified is not None:
-        facts.append(words(verified_line(summary)))
-    else:
-        promised = f"the best single run promised {words(number(summary.promised))}"
-        facts.append(f"{UNVERIFIED}; {promised}")
-    if summary.cost is not None:
-        facts.append(f"cost {summary.cost:.2f} USD")
-    if suspicious := [f"{e.number:04d}" for e in summary.keeps if e.suspicious]:
-        facts.append(f"**look twice** at {', '.join(suspicious)}: beyond what the noise makes likely")
-    yield "\n".join(f"* {fact}" for fact in facts)
+def _opening(told: Story, links: Links) -> Iterator[str]:
+    yield alert(told)
+    yield notices(told, links)
+    yield facts(told)
 
 
-def _rules(history: History, protocol: Protocol, summary: Summary) -> Iterator[str]:
-    metric = protocol.metric
-    measured, told = [e for e in history.experiments if e.measurements], reported_limits(protocol)
+def _rules(told: Story) -> Iterator[str]:
+    protocol, metric = told.protocol, told.protocol.metric
+    said = reported_limits(protocol)
     rows = [
         ("metric", f"{words(metric.name)}, {metric.direction.value} is better{_mark(is_self_reported(protocol))}"),
         ("targets", ", ".join(words(rule.pattern) for rule in protocol.targets)),
-        ("limits", ", ".join(words(_limit(x)) + _mark(x in told) for x in protocol.limits) or "none"),
+        ("limits", ", ".join(words(limit_words(x)) + _mark(x in said) for x in protocol.limits) or "none"),
         ("guard", ", ".join(words(guard) for guard in protocol.guard) or "none"),
-        ("holdout", _holdout(protocol.holdout, times_asked(history.experiments))),
-        ("isolation", _several(e.isolation for e in measured)),
-        ("cost", "not reported" if summary.cost is None else f"{summary.cost:.2f} USD"),
-        ("time in runs", seconds(sum(m.duration for e in measured for m in e.measurements))),
-        ("hardware", _hardware(history)),
-        ("software", ", ".join(f"{words(name)} {words(v)}" for name, v in history.session.versions.items())),
-        ("session began", f"{history.session.started:%Y-%m-%d %H:%M} UTC"),
+        ("holdout", _holdout(protocol.holdout, times_asked(told.experiments))),
+        ("isolation", words(several(told.isolations)) or "nothing was run"),
+        ("cost", "not reported" if told.cost is None else f"{told.cost:.2f} USD"),
+        ("time in runs", seconds(told.run_seconds)),
+        ("hardware", f"{words(several(told.devices)) or 'nothing was run'}; {count(told.machines, 'machine')}"),
+        ("software", ", ".join(f"{words(name)} {words(v)}" for name, v in told.session.versions.items())),
+        ("session began", f"{told.session.started:%Y-%m-%d %H:%M} UTC"),
+        ("config", words(told.session.source)),
     ]
-    yield "## Rules and circumstances"
-    yield "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
+    table = "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows)])
+    yield f"<details>\n<summary>Rules and circumstances</summary>\n\n{table}\n\n</details>"
 
 
-def _shares(history: History, summary: Summary) -> Iterator[str]:
-    shares = who_found_what(history.experiments, summary.direction)
-    if not any(share.agent for share in shares):
+def _shares(told: Story) -> Iterator[str]:
+    if len(told.shares) < 2 and not any(share.agent for share in told.shares):
         return
     yield "## Agents"
     rows = ["| agent | experiments | keeps | crashes | gain | cost, USD | time |", "|---|--:|--:|--:|--:|--:|--:|"]
@@ -161,27 +138,27 @@ def _shares(history: History, summary: Summary) -> Iterator[str]:
         f"| {words(share.agent, 60) or 'unnamed'} | {share.experiments} | {share.keeps} | {share.crashes} "
         f"| {words(number(share.gain))} | {'' if share.cost is None else f'{share.cost:.2f}'} "
         f"| {seconds(share.seconds)} |"
-        for share in shares[:30]
+        for share in told.shares[:30]
     ]
     yield "\n".join(rows)
 
 
-def _reproduction(history: History, protocol: Protocol, summary: Summary) -> str:
-    session = history.session
-    script = reproducing(session.tag, session.start, summary.best.commit)
+def _reproduction(told: Story) -> str:
+    protocol, session = told.protocol, told.session
+    script = reproducing(session.tag, session.start, told.best.commit)
     place = "" if str(protocol.directory) == "." else f", in `{protocol.directory}`"
     run = protocol.run if len(protocol.run) <= 2000 else protocol.run[:2000] + "\n…"
     return f"## Reproduce\n\n{script}\n\nOne run{place}:\n\n{fenced(run, 'bash')}"
 
 
-def _dropping(history: History) -> str:
-    if not history.proven:
+def _dropping(told: Story) -> str:
+    if not told.keeps:
         return ""
-    newest = history.proven[-1].number
+    newest = told.keeps[-1].number
     return (
         "## Take a keep out\n\n"
         "Every keep is one commit, so it can go alone; later keeps are applied again without it. "
-        f"Comment `/autoresearch drop {newest}` here, or:\n\n{dropping(history.session.tag, newest)}"
+        f"Comment `/autoresearch drop {newest}` here, or:\n\n{dropping(told.tag, newest)}"
     )
 
 
@@ -206,7 +183,8 @@ def _pointer(links: Links) -> str:
 
 # Tables
 
-KEPT_HEAD = "| # | commit | before → after | change | what |\n|--:|---|---|--:|---|"
+_KEPT_TOGETHER = "\u00a0"  # on a phone's screen a cell is broken at every other space
+KEPT_HEAD = "| # | what | change | before → after | diff | commit |\n|--:|---|--:|---|---|---|"
 ALL_HEAD = "| # | commit | value | change | verdict | what |\n|--:|---|--:|--:|---|---|"
 
 
@@ -214,9 +192,16 @@ def kept_row(e: Experiment, links: Links) -> str:
     """A keep's row below KEPT_HEAD."""
     short = e.commit[:7]
     commit = f"[{short}]({links.repository}/commit/{e.commit})" if links.repository else f"`{short}`"
-    flag = " **suspicious**" if e.suspicious else ""
-    shift = f"{words(number(e.against))} → {words(number(e.value) + interval(e.interval))}"
-    return f"| {e.number:04d} | {commit} | {shift} | {words(change(e))} | {words(e.description)}{flag} |"
+    numbers = (f"{number(e.against)} → {number(e.value)}", interval(e.interval).strip())
+    shift = " ".join(words(part).replace(" ", _KEPT_TOGETHER) for part in numbers if part)
+    return f"| {e.number:04d} | {what(e)} | {words(change(e))} | {shift} | {_diff(e, links)} | {commit} |"
+
+
+def _diff(e: Experiment, links: Links) -> str:
+    """How large it is, linked to the comparison with what it was made from."""
+    added, removed = links.sizes.get(e.commit, (-1, -1))
+    size = "diff" if added < 0 else f"+{added}{_KEPT_TOGETHER}−{removed}"
+    return f"[{size}]({links.repository}/compare/{e.parent}...{e.commit})" if links.repository else size
 
 
 def any_row(e: Experiment) -> str:
@@ -268,11 +253,11 @@ def _cut(text: str, limit: int, pointer: str) -> str:
 # Words
 
 
-def _trust(summary: Summary) -> str:
-    verified = summary.verified
+def _trust(told: Story) -> str:
+    verified = told.verified
     if verified is None or verified.gain is None:
         return "not verified"
-    relative = verified.percent
+    relative = percent(verified.gain, told.start.value)
     return f"verified {number(verified.gain)}" if relative is None else f"verified {relative:.2f} %"
 
 
@@ -291,28 +276,6 @@ def _holdout(holdout: Holdout | None, asked: int) -> str:
         return "no"
     what = "yes, a second measurement that the agent does not see" + _mark(holdout.is_visible, VISIBLE)
     return f"{what}; asked {count(asked, 'time')}"
-
-
-def _limit(limit: Limit) -> str:
-    said = [(limit.at_most, "at most"), (limit.at_least, "at least")]
-    parts = [f"{text} {value:g}" for value, text in said if value is not None]
-    if limit.max_regression is not None:
-        parts.append(f"at most {100 * limit.max_regression:g} % worse than the baseline")
-    return f"{limit.name} {', '.join(parts)}"
-
-
-def _hardware(history: History) -> str:
-    devices = _several(e.device or "CPU" for e in history.experiments if e.measurements)
-    machines = len({e.machine for e in history.experiments if e.machine}) or 1
-    return f"{devices}; {count(machines, 'machine')}"
-
-
-def _several(values: Iterator[str]) -> str:
-    """Distinct values, the most frequent first, with their counts where there are several."""
-    counted = Counter(values).most_common(6)
-    if len(counted) == 1:
-        return words(counted[0][0])
-    return ", ".join(f"{words(value)} ({times})" for value, times in counted) or "nothing was run"
 
 
 def _joined(parts: Sequence[str] | Iterator[str]) -> str:

@@ -21,6 +21,8 @@ from pytest_autoresearch.notebook.record import History
 from pytest_autoresearch.notebook.results import render
 from pytest_autoresearch.notebook.sync import push_ledger
 from pytest_autoresearch.protocol.experiment import Change
+from pytest_autoresearch.report.chart import staircase
+from pytest_autoresearch.report.story import story
 
 _SLOW = {"http.lowSpeedLimit": "1000", "http.lowSpeedTime": "30"}  # a connection that hangs ends
 
@@ -134,7 +136,7 @@ def pushed_and_deleted(git: Git, remote: Remote, ref: str) -> None:
 
 
 def head_of(git: Git, history: History, *, with_results: bool) -> str:
-    """The commit to push: the newest proven keep, with the table on top of it where that is wanted.
+    """The commit to push: the newest proven keep, with table and picture on top of it where those are wanted.
 
     The same history gives the same commit, so that publishing twice pushes nothing.
     """
@@ -143,17 +145,23 @@ def head_of(git: Git, history: History, *, with_results: bool) -> str:
     if not with_results:
         return newest.commit
     table = render(history, metric_name(history)).encode("utf-8", "replace")
-    change = Change(results_path(history.session.tag), "file", data=table)
+    changes = [Change(results_path(history.session.tag), "file", data=table)]
+    told = story(history)
+    assert told is not None
+    for theme in ("light", "dark"):
+        path = results_path(history.session.tag, f"progress-{theme}.svg")
+        changes.append(Change(path, "file", data=staircase(told, theme).encode("utf-8", "replace")))
     when = history.experiments[-1].ended or history.session.started
-    message = f"Add the table of {history.session.tag}\n\nWritten when publishing; the next publishing replaces it."
-    commit = git.commit(git.write_tree(newest.commit, [change]), [newest.commit], message, when)
+    tag = history.session.tag
+    message = f"Add the table and the picture of {tag}\n\nWritten when publishing; the next publishing replaces it."
+    commit = git.commit(git.write_tree(newest.commit, changes), [newest.commit], message, when)
     git.objects.flush()
     return commit
 
 
-def results_path(tag: str) -> str:
-    """Where the table is on the published branch."""
-    return f"autoresearch/{tag}/results.tsv"
+def results_path(tag: str, name: str = "results.tsv") -> str:
+    """Where the table, or what lies beside it, is on the published branch."""
+    return f"autoresearch/{tag}/{name}"
 
 
 def _run(git: Git, remote: Remote, *args: str) -> str:

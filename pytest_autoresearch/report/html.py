@@ -14,15 +14,16 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from pytest_autoresearch.protocol import trust
 from pytest_autoresearch.protocol.experiment import Experiment
-from pytest_autoresearch.protocol.trust import marks, times_asked
+from pytest_autoresearch.protocol.trust import times_asked
 from pytest_autoresearch.report import changes as what
 from pytest_autoresearch.report.changes import Change, Paid
 from pytest_autoresearch.report.chart import bars, staircase, strip
 from pytest_autoresearch.report.story import Story
 from pytest_autoresearch.report.svg import PALETTES, RULES
 from pytest_autoresearch.report.terminal import change, count, headline, interval, number, seconds
-from pytest_autoresearch.report.words import limit_words, several, verdict
+from pytest_autoresearch.report.words import limit_words, marks, several, verdict
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -44,7 +45,7 @@ def page(story: Story, patches: Mapping[str, str], *, stream: str = "") -> str:
         story=story,
         headline=headline(story),
         verdict=verdict(story),
-        marks=tuple(_marks(story)),
+        marks=(*marks(story), *trust.marks(story.protocol, times_asked(story.experiments))),
         facts=tuple(_facts(story)),
         staircase=_safe(staircase(story)),
         kept=[_kept(keep, changes) for keep in reversed(story.keeps[-MOST_KEEPS_SHOWN:])],
@@ -71,17 +72,6 @@ def page(story: Story, patches: Mapping[str, str], *, stream: str = "") -> str:
 
 
 # What stands on the page
-
-
-def _marks(story: Story) -> Iterator[str]:
-    if looks := [f"{keep.number:04d}" for keep in story.keeps if keep.suspicious]:
-        yield f"look twice at {', '.join(looks)}: beyond what the noise makes likely"
-    if len(story.devices) > 1 or story.machines > 1:
-        yield f"measured on {several(story.devices)}; {count(story.machines, 'machine')}"
-    weak = [level for level in story.isolations if level != "bwrap"]
-    if weak:
-        yield f"isolation was not the strictest everywhere: {several(story.isolations)}"
-    yield from marks(story.protocol, times_asked(story.experiments))
 
 
 def _facts(story: Story) -> Iterator[tuple[str, str]]:

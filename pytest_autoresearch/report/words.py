@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pytest_autoresearch.protocol.model import Limit
 from pytest_autoresearch.report.story import Story
-from pytest_autoresearch.report.terminal import verified_line
+from pytest_autoresearch.report.terminal import count, verified_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +48,14 @@ def limit_words(limit: Limit) -> str:
     if limit.max_regression is not None:
         parts.append(f"at most {100 * limit.max_regression:g} % worse than the baseline")
     return f"{limit.name} {', '.join(parts)}"
+
+
+def marks(story: Story) -> Iterator[str]:
+    """What a reviewer has to know of the circumstances, each in a line."""
+    if looks := [f"{keep.number:04d}" for keep in story.keeps if keep.suspicious]:
+        yield f"look twice at {', '.join(looks)}: beyond what the noise makes likely"
+    if len(story.devices) > 1 or story.machines > 1:
+        yield f"measured on {several(story.devices)}; {count(story.machines, 'machine')}"
+    weak = [level for level in story.isolations if level != "bwrap"]
+    if weak:
+        yield f"isolation was not the strictest everywhere: {several(story.isolations)}"

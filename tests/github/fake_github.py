@@ -94,7 +94,9 @@ def _route(method: str, pattern: str) -> Callable[[Action], Action]:
 @_route("GET", _REPOSITORY + "/pulls")
 def _list(fake: FakeGitHub, query: Mapping[str, list[str]], body: Any, owner: str, name: str) -> tuple[int, Any]:
     head, state = query.get("head", [""])[0], query.get("state", ["open"])[0]
-    chosen = [p for p in fake.pulls if p["head"]["label"] == head and state in ("all", p["state"])]
+    base = query.get("base", [""])[0]
+    chosen = [p for p in fake.pulls if head in ("", p["head"]["label"]) and state in ("all", p["state"])]
+    chosen = [p for p in chosen if base in ("", p["base"]["ref"])]
     return 200, [_filled(_example("GET", "pulls")[0], pull) for pull in reversed(chosen)]
 
 

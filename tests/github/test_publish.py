@@ -26,7 +26,7 @@ from tests.github.fake_github import TOKEN, FakeGitHub, Fault
 from tests.notebook.diary import git
 
 BRANCH = "autoresearch/demo"
-TABLE = "autoresearch/demo/results.tsv"
+TABLE = f"{BRANCH}/results.tsv"
 
 
 def published(repository: Git, github: FakeGitHub, **options: Any) -> Published:
@@ -47,13 +47,49 @@ def test_branch_ledger_and_one_draft_arrive(repository: Git, github: FakeGitHub,
     assert "set RATE to 6" in pull["body"]
 
 
-def test_the_table_is_one_commit_on_the_remote_only(repository: Git, github: FakeGitHub, origin: Path) -> None:
+def test_table_and_picture_are_one_commit_on_the_remote_only(
+    repository: Git, github: FakeGitHub, origin: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_SERVER_URL", "https://github.com")
     published(repository, github)
-    assert git(origin, "diff", "--name-only", f"{BRANCH}~", BRANCH) == TABLE
+    added = ["progress-dark.svg", "progress-light.svg", "results.tsv"]
+    assert git(origin, "diff", "--name-only", f"{BRANCH}~", BRANCH).splitlines() == [f"{BRANCH}/{n}" for n in added]
+    head = git(origin, "rev-parse", BRANCH)
+    assert f"/blob/{head}/{BRANCH}/progress-light.svg?raw=true" in github.pulls[0]["body"]
+    assert git(origin, "show", f"{BRANCH}:{BRANCH}/progress-dark.svg").startswith("<svg")
     table = git(origin, "show", f"{BRANCH}:{TABLE}")
     assert table == (repository.top / "results.tsv").read_text().rstrip("\n")
     local = repository.resolve(BRANCH)
     assert local is not None and git(origin, "rev-parse", f"{BRANCH}~") == local
+
+
+def test_a_base_that_moved_on_is_said_with_the_state_of_the_merge(
+    repository: Git, github: FakeGitHub, origin: Path, tmp_path: Path
+) -> None:
+    published(repository, github)
+    assert "has moved on" not in github.pulls[0]["body"]
+    git(tmp_path, "clone", "-q", str(origin), "other")
+    for name, state in (("other.txt", "merge into it without a conflict"), ("train.py", "the keeps conflict with it")):
+        (tmp_path / "other" / name).write_text("something else\n")
+        git(tmp_path / "other", "add", "-A")
+        git(tmp_path / "other", "commit", "-q", "-m", "moved")
+        git(tmp_path / "other", "push", "-q")
+        published(repository, github)
+        assert "main has moved on by" in github.pulls[0]["body"] and state in github.pulls[0]["body"]
+    assert "moved on by 2 commits" in github.pulls[0]["body"]
+
+
+def test_sessions_of_the_same_metric_that_were_merged_before_are_listed(repository: Git, github: FakeGitHub) -> None:
+    api = GitHubApi("o/r", TOKEN, url=github.url)
+    for number, (metric, merged) in enumerate(
+        [("loss", "2026-02-03T00:00:00Z"), ("other", "2026-02-03T00:00:00Z"), ("loss", None)]
+    ):
+        title = f"autoresearch old{number}: {metric}: start 2 → best 1"
+        api.create(branch=f"autoresearch/old{number}", base="main", title=title, body="b")
+        github.pulls[-1].update(state="closed", merged_at=merged)
+    published(repository, github)
+    table = github.pulls[-1]["body"].partition("## Merged before")[2].partition("##")[0]
+    assert "old0" in table and "old1" not in table and "old2" not in table
 
 
 def test_publishing_again_changes_nothing(repository: Git, github: FakeGitHub, origin: Path) -> None:
@@ -99,7 +135,7 @@ def test_a_remote_branch_with_commits_of_others_is_left_alone_and_the_reviewer_i
     done = published(repository, github)
     assert done.sent.branch is None and git(origin, "show", f"{BRANCH}:train.py") == "RATE = 99"
     assert git(origin, "rev-parse", "refs/autoresearch/demo/log") == repository.resolve("refs/autoresearch/demo/log")
-    assert github.pulls[0]["body"].startswith("> [!WARNING]") and "left alone" in github.pulls[0]["body"]
+    assert "left alone" in github.pulls[0]["body"].partition("## Kept")[0]
 
 
 def test_a_ledger_the_remote_refuses_does_not_hold_back_the_branch(

@@ -13,7 +13,10 @@ from markdown_it import MarkdownIt
 
 from pytest_autoresearch.github.chart import incumbent_levels
 from pytest_autoresearch.github.escaping import command_data, command_property, words
-from pytest_autoresearch.github.pull_request import BODY_LIMIT, Links, length, pull_request
+from pytest_autoresearch.github.pull_request import BODY_LIMIT, length, pull_request
+from pytest_autoresearch.github.review import Earlier, Links
+from pytest_autoresearch.notebook.record import History
+from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Role
 from tests.github.histories import experiment, history, session
 
 LINKS = Links("https://github.com/o/r", "https://github.com/o/r/actions/runs/1")
@@ -43,12 +46,99 @@ def test_every_keep_is_a_linked_row_with_before_and_after() -> None:
     body = pull_request(found, LINKS).body
     for keep in found.keeps:
         assert f"[{keep.commit[:7]}](https://github.com/o/r/commit/{keep.commit})" in body
-    assert "0.9997 → 0.9994 (95 %" in body
+        assert f"https://github.com/o/r/compare/{keep.parent}...{keep.commit})" in body
+    assert "0.9997 → 0.9994 (95 %" in body.replace("\u00a0", " ")
+    sized = pull_request(found, replace(LINKS, sizes={found.keeps[0].commit: (3, 1)})).body
+    assert f"[+3\u00a0−1](https://github.com/o/r/compare/{found.keeps[0].parent}...{found.keeps[0].commit})" in sized
+
+
+VERDICTS = [
+    (history(9, verified=True), "> [!TIP]\n> **Confirmed**: verified gain 0.0009"),
+    (history(9), "> [!NOTE]\n> **Not verified**: Start and head were not measured against each other"),
+    (history(2), "> [!NOTE]\n> **Nothing kept**"),
+    (
+        replace(
+            history(9, verified=True),
+            verifications=(replace(history(9, verified=True).verifications[0], interval=(-0.1, 0.1)),),
+        ),
+        "> [!CAUTION]\n> **Not confirmed**: verified gain 0.0009",
+    ),
+    (
+        replace(
+            history(3, verified=True),
+            experiments=(*history(3).experiments[:3], replace(experiment(3), suspicious=True)),
+        ),
+        "> [!WARNING]\n> **Suspicious**: verified gain 0.0003",
+    ),
+]
+
+
+@pytest.mark.parametrize(("found", "verdict"), VERDICTS, ids=[text[5:20] for _, text in VERDICTS])
+def test_the_verdict_is_the_first_word(found: History, verdict: str) -> None:
+    assert pull_request(found, LINKS).body.startswith(verdict)
+
+
+def test_a_hypothesis_is_folded_below_its_keep_and_harmless() -> None:
+    found = history(3)
+    why = "a smaller step </details> @team fixes #1"
+    found = replace(found, experiments=(*found.experiments[:3], replace(experiment(3), hypothesis=why)))
+    row = next(line for line in pull_request(found, LINKS).body.splitlines() if line.startswith("| 0003 "))
+    assert "<details><summary>set RATE to 3</summary>a smaller step" in row and row.count("</details>") == 1
+    assert "@team" not in row
+
+
+def test_other_metrics_stand_with_their_limits_and_how_much_of_them_is_used() -> None:
+    found = history(3)
+    runs = {
+        0: {"peak_mb": 400.0, "seconds": 2.0, "autoresearch_assertion": 1.0},
+        3: {"peak_mb": 480.0, "seconds": 1.0},
+    }
+    experiments = tuple(
+        replace(e, measurements=tuple(replace(m, secondary=runs.get(e.number, {})) for m in e.measurements))
+        for e in found.experiments
+    )
+    body = pull_request(replace(found, experiments=experiments), LINKS).body
+    assert "| peak\\_mb | 400 | 480 | +20.00 % | ≤ 512 | 94 % |" in body
+    assert "| seconds | 2 | 1 | \\-50.00 % |  |  |" in body and "assertion" not in body
+
+
+def test_circumstances_that_weaken_the_numbers_are_said() -> None:
+    found = history(6)
+
+    def changed(e: Experiment) -> Experiment:
+        runs = (*e.measurements, Measurement(Role.HOLDOUT, 1.0)) if e.kept else e.measurements
+        runs = tuple(replace(m, self_reported=True) for m in runs)
+        return replace(e, measurements=runs, machine=f"m{e.number % 2}", isolation="process")
+
+    body = pull_request(replace(found, experiments=tuple(map(changed, found.experiments))), LINKS).body
+    for said in ("2 machines", "isolation was not the strictest", "self\\-reported"):
+        assert said in body.partition("## Kept")[0], said
+
+
+def test_the_four_commands_are_folded_with_what_they_do() -> None:
+    body = pull_request(history(9), LINKS).body
+    folded = body.partition("<summary>Commands for people who may write here</summary>")[2].partition("</details>")[0]
+    for command in ("drop 9", "verify", "continue 50", "stop"):
+        assert f"| `/autoresearch {command}` |" in folded
+
+
+def test_the_picture_is_linked_by_its_commit_and_mermaid_stands_in_where_there_is_none() -> None:
+    body = pull_request(history(9), replace(LINKS, pictures="c" * 40)).body
+    base = f"https://github.com/o/r/blob/{'c' * 40}/autoresearch/demo/progress"
+    assert f'srcset="{base}-dark.svg?raw=true"' in body and f'src="{base}-light.svg?raw=true"' in body
+    assert "mermaid" not in body and "mermaid" in pull_request(history(9), LINKS).body
+
+
+def test_what_was_merged_before_is_a_small_table() -> None:
+    title = "autoresearch mar4: loss: start 2 → best 1, 50.00 % better, verified 49.00 % (3 keeps of 90 experiments)"
+    before = (Earlier(title, "https://github.com/o/r/pull/4", "2026-02-03"),)
+    body = pull_request(history(9), replace(LINKS, earlier=before)).body
+    assert "| [autoresearch mar4](https://github.com/o/r/pull/4) | 2026" in body and "50.00 % better" in body
 
 
 def test_all_experiments_are_there_folded() -> None:
     body = pull_request(history(40), LINKS).body
-    folded = body.partition("<details>")[2]
+    folded = body.partition("All 41 rows")[2]
     assert [n for n in range(41) if f"| {n:04d} |" not in folded] == []
     assert "do not fit" not in body
 
@@ -94,7 +184,7 @@ def test_nothing_that_is_not_ours_is_html_or_a_mention_in_the_body() -> None:
         found, experiments=tuple(replace(e, agent=evil, detail=evil, isolation=evil) for e in found.experiments)
     )
     body = pull_request(found, LINKS).body
-    assert "@everyone" not in body and "<b>" not in body and body.count("</details>") == 1
+    assert "@everyone" not in body and "<b>" not in body and body.count("</details>") == body.count("<details>")
     assert not re.search(r"#1\b", body)
 
 
@@ -121,8 +211,6 @@ def test_without_a_keep_there_is_no_chart_and_the_title_says_so() -> None:
 
 
 def test_before_the_baseline_there_is_little_to_say() -> None:
-    from pytest_autoresearch.notebook.record import History
-
     found = pull_request(History(session()), LINKS)
     assert "no baseline" in found.title and found.body
 
@@ -130,10 +218,11 @@ def test_before_the_baseline_there_is_little_to_say() -> None:
 def test_a_suspicious_keep_is_shown_at_the_top() -> None:
     found = history(3)
     found = replace(found, experiments=(*found.experiments[:3], replace(experiment(3), suspicious=True)))
-    assert "look twice** at 0003" in pull_request(found, LINKS).body.partition("## Kept")[0]
+    body = pull_request(found, LINKS).body
+    assert "look twice at 0003" in body.partition("## Kept")[0] and "**suspicious**" in body
 
 
 @pytest.mark.parametrize("remark", ["the remote branch was moved by somebody else"])
-def test_a_remark_stands_first(remark: str) -> None:
+def test_a_remark_stands_right_below_the_verdict(remark: str) -> None:
     body = pull_request(history(3), replace(LINKS, remarks=(remark,))).body
-    assert body.startswith("> [!WARNING]\n> the remote branch was moved")
+    assert "> [!WARNING]\n> * the remote branch was moved" in body.partition("## Kept")[0]
