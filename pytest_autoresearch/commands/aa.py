@@ -39,13 +39,13 @@ def run(args: argparse.Namespace) -> int:
     with Git.discover(file_of(path).absolute().parent) as git:
         protocol, ini = protocol_at(path, git.top)
         settings = resolve({}, os.environ, protocol.options, ini)
-        values, failed = _measure(protocol, git, settings, args.n)
+        values, seeds, failed = _measure(protocol, git, settings, args.n)
     if len(values) < 2:
         raise LabError(
             f"{len(values)} of {args.n} runs gave a metric, and two are needed to compare\n"
             "  run the command by hand first"
         )
-    noise = describe(values, failed, protocol.metric)
+    noise = describe(values, failed, protocol.metric, seeds)
     if args.json:
         print(json.dumps({**asdict(noise), "false_keeps": {p.value: n for p, n in noise.false_keeps.items()}}))
     else:
@@ -54,12 +54,13 @@ def run(args: argparse.Namespace) -> int:
     return 1 if noise.false_keeps[policy] > 0.05 else 0
 
 
-def _measure(protocol: Protocol, git: Git, settings: Settings, count: int) -> tuple[list[float], int]:
-    """The values as they came, and how many runs failed; Ctrl-C ends it with what it has."""
+def _measure(protocol: Protocol, git: Git, settings: Settings, count: int) -> tuple[list[float], list[int | None], int]:
+    """The values as they came, their seeds, and how many runs failed; Ctrl-C ends it with what it has."""
     start = git.files(git.head())
     scope = resolve_paths(protocol, start.keys())
     screen = PlainScreen()
     values: list[float] = []
+    seeds: list[int | None] = []
     failed = 0
     try:
         with equipped(protocol, git, settings, tag=f".aa-{os.getpid()}", scope=scope, hook=NoPlugins()) as lab:
@@ -78,12 +79,13 @@ def _measure(protocol: Protocol, git: Git, settings: Settings, count: int) -> tu
                     screen.remark(f"a run failed: {measured.detail}")
                 else:
                     values.append(measured.value)
+                    seeds.append(measured.seed)
     except KeyboardInterrupt:
         if len(values) < 2:
             raise
         screen.remark(f"interrupted after {len(values) + failed} of {count} runs")
     screen.clear()
-    return values, failed
+    return values, seeds, failed
 
 
 def _lines(noise: Noise, metric: str) -> Iterator[str]:
@@ -96,8 +98,24 @@ def _lines(noise: Noise, metric: str) -> Iterator[str]:
         yield f"noise   {number(noise.spread)} is the standard deviation of one run{share}"
     certain = "certain" if noise.drift_certain else "not told from noise"
     yield f"drift   {number(noise.drift)} from the first run to the last, {certain}"
+    yield from _remedies(noise)
     for policy, keeps in noise.false_keeps.items():
         yield f"false keeps in {noise.runs} experiments, {policy.value:<9} {keeps:.2f}"
     if noise.gain_kept is not None:
         kept = f"kept in {100 * noise.gain_kept:.0f} % of cases"
         yield f"a true gain of 1 %: {kept}, after {noise.gain_runs:.1f} runs each"
+
+
+def _remedies(noise: Noise) -> Iterator[str]:
+    """What the machine does, and what would help against the noise, as measured."""
+    found = noise.remedies
+    if found.machine:
+        moves = "drifts" if found.machine == "drift" else "takes steps"
+        yield f"machine it {moves} ({found.machine}): only what is run close together compares, and a night finds less"
+    if found.seed is not None and not noise.exact:
+        share = f"{100 * found.seed:.0f} % of the variance"
+        helps = "fix the seed in the run, or average over several" if found.seed > 0.5 else "fixing it helps little"
+        yield f"seed    {share} is the seed's: {helps}"
+    if found.repeats:
+        told = ", ".join(f"{name} {value:.2f}" for name, value in sorted(found.repeats.items(), key=lambda p: p[1]))
+        yield f"repeats 5 in one run and their {told} of this noise, measured on neighbouring runs"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from pytest_autoresearch.notebook.record import Verification
 from pytest_autoresearch.notebook.shares import Share
 from pytest_autoresearch.protocol.experiment import Experiment, Status
 from pytest_autoresearch.protocol.model import Protocol
@@ -175,13 +177,31 @@ def summary_lines(summary: Summary, ending: Ending) -> Iterator[tuple[str, dict[
 
 
 def headline(summary: Summary | Story) -> str:
-    """Start → best with the gain."""
+    """Start → best with the gain; where a noisy metric is verified, as measured side by side.
+
+    The levels of two recorded experiments lie hours apart: what the machine did in between would be claimed as a gain.
+    """
+    verified = summary.verified
+    if verified is not None and verified.interval is not None and verified.interval[0] < verified.interval[1]:
+        return _verified_headline(summary.metric, verified)
     start, best = number(summary.start.value), number(summary.best.value)
     text = f"{summary.metric}: start {start} → best {best}"
     gain = summary.gain_percent
     if summary.best.number == 0:
         return f"{text}, no keep is proven yet" if summary.provisional else f"{text}, no keep yet"
     return f"{text}, {summary.gain:.6g} better" if gain is None else f"{text}, {gain:.2f} % better"
+
+
+def _verified_headline(metric: str, verified: Verification) -> str:
+    start, head = (
+        statistics.fmean(run.value for run in runs if run.value is not None)
+        for runs in (verified.start_runs, verified.head_runs)
+    )
+    text = f"{metric}: start {number(start)} → best {number(head)}"
+    gain = verified.gain or 0.0
+    better = "better" if gain >= 0 else "worse"
+    size = f"{abs(gain):.6g}" if verified.percent is None else f"{abs(verified.percent):.2f} %"
+    return f"{text}, {size} {better}"
 
 
 def share_line(share: Share) -> str:

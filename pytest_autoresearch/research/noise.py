@@ -6,7 +6,7 @@ import math
 import random
 import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from pytest_autoresearch.judge import GroupVerdict, Judge, JudgeSettings, Policy, Step, Verdict
@@ -14,9 +14,11 @@ from pytest_autoresearch.lab.job import Executor, Job, Tick
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.protocol.experiment import FileEntry, Measurement, Outcome, Role, Status
 from pytest_autoresearch.protocol.model import Metric
+from pytest_autoresearch.research.remedies import Remedies, remedies
 
 REPLAYED = 20  # sessions that each policy judges: enough to tell 0.01 false keeps a session from 5
 TRIED = 100  # candidates with a true gain that are judged
+SHARED_SEEDS = 10  # runs that repeat a seed, of a fifth of all at most
 GAIN = 0.01  # of the level; the size of gain whose price is told
 
 
@@ -38,6 +40,7 @@ class Noise:
     false_keeps: Mapping[Policy, float]
     gain_kept: float | None
     gain_runs: float | None
+    remedies: Remedies = field(default_factory=Remedies)
 
     @property
     def exact(self) -> bool:
@@ -55,18 +58,22 @@ def no_op_runs(
     tick: Tick,
     begun: Callable[[int], None],
 ) -> Iterator[Measurement]:
-    """Measure ``count`` states that differ from the start by a comment or blank lines at the end of one target."""
+    """Measure ``count`` states that differ from the start by a comment or blank lines at the end of one target.
+
+    The last few have the seeds of the first few, which shows how much of the noise is the seed's.
+    """
+    again = count - min(SHARED_SEEDS, count // 5)
     text = git.read([start[target].blob])[start[target].blob]
     for number in range(1, count + 1):
         begun(number)
         blob = git.store("blob", text + _nothing(target, number))
         state = {**start, target: FileEntry(start[target].mode, blob)}
-        seed = random.Random(f"aa:{number}").getrandbits(31)
+        seed = random.Random(f"aa:{number if number <= again else number - again}").getrandbits(31)
         yield lab.measure(Job(Role.CANDIDATE, number, seed, state, deadline), tick)
 
 
-def describe(values: Sequence[float], failed: int, metric: Metric) -> Noise:
-    """The noise of at least two values in the order in which they were measured."""
+def describe(values: Sequence[float], failed: int, metric: Metric, seeds: Sequence[int | None] = ()) -> Noise:
+    """The noise of at least two values in the order in which they were measured, each with its seed."""
     level, spread = statistics.fmean(values), statistics.stdev(values)
     slope, error = _slope(values)
     judged = {policy: _false_keeps(values, metric, policy) for policy in Policy}
@@ -81,6 +88,7 @@ def describe(values: Sequence[float], failed: int, metric: Metric) -> Noise:
         false_keeps=judged,
         gain_kept=kept,
         gain_runs=cost,
+        remedies=remedies(values, seeds or [None] * len(values)),
     )
 
 

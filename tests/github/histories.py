@@ -64,6 +64,6 @@ def history(count: int, *, description: str = "", verified: bool = False) -> His
     head = found.incumbent
     assert head is not None and head.value is not None
     runs = (Measurement(Role.INCUMBENT, 1.0),)
-    gain = 1 - head.value
-    verification = Verification("0" * 40, head.commit, runs, runs, gain, (gain * 0.9, gain * 1.1), NOW, "bwrap")
+    gain, best = 1 - head.value, (Measurement(Role.INCUMBENT, head.value),)
+    verification = Verification("0" * 40, head.commit, runs, best, gain, (gain * 0.9, gain * 1.1), NOW, "bwrap")
     return History(session(), experiments, verifications=(verification,) if verified else ())
