@@ -5,14 +5,17 @@ Pure. Several runs are compared by their medians.
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Sequence
-from statistics import median
+from statistics import median, stdev
 
 from pytest_autoresearch.protocol.experiment import Measurement
 from pytest_autoresearch.protocol.model import Limit
 
 TOLERANCE = 1.02  # a run time over its allowance by less than this is the clock's noise
+SHORTEST_BUDGET = 1.0  # s
+SPREADS = 5.0  # standard deviations of the baseline's run times
 ALLOWANCE = 1.1  # of the incumbent's run time, where that is longer than the budget
 
 _MORE_IS_BETTER = re.compile(
@@ -42,6 +45,31 @@ def broken_limit(
                     f"{100 * limit.max_regression:.3g}% is allowed"
                 )
     return None
+
+
+def unreported(limits: Sequence[Limit], baseline: Sequence[Measurement]) -> str | None:
+    """Why a session can not begin: a limit on a number that the baseline itself does not report, with the nearest."""
+    for limit in limits:
+        if _level(baseline, limit.name) is not None:
+            continue
+        reported = sorted({name for run in baseline for name in run.secondary})
+        near = difflib.get_close_matches(limit.name, reported, n=1, cutoff=0.5)
+        there = ", ".join(f"`{name}`" for name in reported) or "none at all"
+        meant = f"; did you mean `{near[0]}`?" if near else ""
+        return (
+            f"the baseline does not report `{limit.name}`, which has a limit: every improvement would break it{meant}\n"
+            f"  its runs report {there}; print `{limit.name}: <number>`, or change `limits`"
+        )
+    return None
+
+
+def measured_budget(durations: Sequence[float]) -> float:
+    """Seconds for a run where the protocol says none: twice the baseline's median, at least 1 s and 5 of its spreads.
+
+    The clock's noise on a run of 50 ms is no reason to lose a candidate.
+    """
+    spread = stdev(durations) if len(durations) > 1 else 0.0
+    return max(2 * median(durations), SHORTEST_BUDGET, median(durations) + SPREADS * spread)
 
 
 def over_budget(candidate: Sequence[Measurement], incumbent: Sequence[Measurement], budget: float) -> str | None:

@@ -21,6 +21,7 @@ from pytest_autoresearch.errors import AutoresearchError
 from pytest_autoresearch.judge import Judge, Step, Verdict
 from pytest_autoresearch.lab.advice import baseline_advice
 from pytest_autoresearch.lab.job import Executor, Job
+from pytest_autoresearch.lab.limits import measured_budget, unreported
 from pytest_autoresearch.measuring import ASSERTED, BEST
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.ledger import Notebook
@@ -150,6 +151,8 @@ class Research:
             if hidden.value is None:
                 again = partial(self._by_holdout, candidate.state, 0, 0)
                 raise BaselineFailed(self._advice(hidden, self.protocol.holdout.run, again))
+        if missing := unreported(self.protocol.limits, measurements):
+            raise BaselineFailed(missing)
         self.notebook.begin_session(self.parts.session)
         level = self.judge.level
         ruling = Ruling(Reason.IMPROVED, "baseline", level.estimate, level.interval)
@@ -420,10 +423,10 @@ class Research:
 
     @property
     def budget(self) -> float | None:
-        """Seconds one run may take: as declared, or twice the baseline's median; None before the baseline."""
-        if self.protocol.budget is not None:
+        """Seconds one run may take: as declared, or what the baseline's runs allow; None before the baseline."""
+        if self.protocol.budget is not None or not self.history:
             return self.protocol.budget
-        return 2 * statistics.median(m.duration for m in self.history[0].measurements) if self.history else None
+        return measured_budget([m.duration for m in self.history[0].measurements])
 
     @property
     def deadline(self) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_autoresearch.lab.limits import broken_limit, over_budget
+from pytest_autoresearch.lab.limits import broken_limit, measured_budget, over_budget, unreported
 from pytest_autoresearch.protocol.experiment import Measurement, Role
 from pytest_autoresearch.protocol.model import Limit
 
@@ -71,3 +71,18 @@ def test_a_run_may_take_its_budget_or_a_tenth_more_than_the_incumbent() -> None:
     assert over_budget(lasting(1, 1, 99), lasting(1), 10) is None
     assert over_budget([], lasting(1), 10) is None
     assert over_budget(lasting(11), [], 10) is not None
+
+
+def test_a_limit_that_the_baseline_does_not_report_names_the_nearest() -> None:
+    runs = [Measurement(Role.INCUMBENT, value=1.0, secondary={"peak_mb": 3.0, "size_kb": 1.0})]
+    assert unreported([Limit("peak_mb", at_most=9)], runs) is None
+    told = unreported([Limit("peak_mb", at_most=9), Limit("peak_bg", at_most=9)], runs)
+    assert told is not None and "does not report `peak_bg`" in told and "did you mean `peak_mb`?" in told
+    assert "`peak_mb`, `size_kb`" in told
+
+
+@pytest.mark.parametrize(
+    ("durations", "budget"), [([0.05, 0.05], 1.0), ([10.0], 20.0), ([1.0, 3.0], 2 + 5 * 2**0.5), ([4.0, 4.1, 4.2], 8.2)]
+)
+def test_a_short_run_has_a_second_and_an_unsteady_one_its_spread(durations: list[float], budget: float) -> None:
+    assert measured_budget(durations) == pytest.approx(budget)

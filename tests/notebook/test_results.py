@@ -313,3 +313,25 @@ def test_rebuild_writes_the_table_in_a_fresh_clone_that_fetched_the_refs(room: P
     assert (table, notices) == (clone / "results.tsv", [])
     assert table.read_text() == good
     assert git(clone, "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize(
+    ("table", "rows"),
+    [
+        ("commit\tval_bpb\tmemory_gb\tstatus\tdescription\nabc1234\t1.31\t12.5\tkeep\tbaseline\n",
+         [("abc1234", 1.31, "keep", "baseline")]),
+        ("commit\ttok_per_sec\tvram_gb\tram_gb\tcache_hit\tstatus\tdescription\na1\t4.8\t7\t9\t.7\tdiscard\tx\nb2\t-\t0\t0\t0\tcrash\ty\n",
+         [("a1", 4.8, "discard", "x"), ("b2", 0.0, "crash", "y")]),
+        ("iteration\tcommit\tmetric\tdelta\tguard\tstatus\tdescription\r\n0\tc3\t85.2\t0.0\tpass\tbaseline\tinitial\r\n",
+         [("c3", 85.2, "keep", "initial")]),
+    ],
+)  # fmt: skip
+def test_tables_of_other_tools_have_more_columns(table: str, rows: list[tuple[str, float, str, str]]) -> None:
+    assert [(row.commit, row.metric, row.status.value, row.description) for row in parse(table)] == rows
+
+
+def test_what_is_different_about_a_table_is_said() -> None:
+    with pytest.raises(NotebookError, match=r"its columns are timestamp, score; `commit`, a metric, `status`"):
+        parse("timestamp\tscore\n1\t2\n")
+    with pytest.raises(NotebookError, match=r"x\.tsv:2: not a row of results: 2 columns where the head has 4"):
+        parse("commit\tloss\tstatus\tdescription\na\t1\n", "x.tsv")
