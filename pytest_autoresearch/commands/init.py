@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from pytest_autoresearch.commands import init_github
 from pytest_autoresearch.commands.questions import answer, command, listed, optional, paths, some_paths
 from pytest_autoresearch.commands.questions import direction as read_way
 from pytest_autoresearch.commands.takeover import take_over
-from pytest_autoresearch.commands.writing import prove_config, write
+from pytest_autoresearch.commands.writing import prove_config, set_aside, write
 from pytest_autoresearch.errors import ConfigError
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.protocol.discover import CONFIG
-from pytest_autoresearch.protocol.durations import parse_duration
-from pytest_autoresearch.protocol.markdown import parse
+from pytest_autoresearch.protocol.durations import format_duration, parse_duration
+from pytest_autoresearch.protocol.markdown import load, parse
 from pytest_autoresearch.protocol.metric import checked_name
 from pytest_autoresearch.protocol.model import Direction, Metric, PathRule, Protocol
 from pytest_autoresearch.protocol.suggest import direction_of, suggest
@@ -25,7 +26,6 @@ from pytest_autoresearch.protocol.text import escape_start, one_line
 
 LARGEST_FILE = 200_000
 MOST_FILES = 2_000
-GOAL = "Describe in a sentence or two what should get better, and why it matters."
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +55,8 @@ def run(args: argparse.Namespace) -> int:
     config: Path = args.path / CONFIG
     if args.github is not None:
         return init_github.run(args, config)
-    if config.exists() or config.is_symlink():
+    is_there = config.exists() or config.is_symlink()
+    if is_there and args.source is not None:
         raise ConfigError("there is a config already", file=config, remedy="edit it, or remove it first")
     if not args.path.is_dir():
         raise ConfigError("there is no such directory", file=args.path, remedy="create it first")
@@ -65,10 +66,14 @@ def run(args: argparse.Namespace) -> int:
         raise ConfigError("there is no terminal to ask on", remedy="give --yes to take every suggestion")
     with Git.discover(args.path.absolute()) as git:
         directory = PurePosixPath(args.path.resolve().relative_to(git.top.resolve()).as_posix())
-        files = tracked_texts(git, directory)
-        protocol = _ask(args, files, source=str(directory / CONFIG))
+        earlier = load(config, top=git.top) if is_there else None
+        protocol = _ask(args, git, earlier, source=str(directory / CONFIG))
+        if earlier is not None and protocol == earlier:
+            return prove_config(earlier, git, config, words="says so already")
         text = template(protocol)
         protocol = parse(text, file=protocol.source)  # with line numbers for what may be wrong with its paths
+        if is_there:
+            print(f"The config that was there is kept as {set_aside(config)}.")
         write(config, text)
         return prove_config(protocol, git, config)
 
@@ -93,30 +98,89 @@ def tracked_texts(git: Git, directory: PurePosixPath) -> dict[str, str]:
 # Asking
 
 
-def _ask(args: argparse.Namespace, files: dict[str, str], *, source: str) -> Protocol:
-    """Every answer from the flags, else from the person, else from what the repository looks like."""
+def _ask(args: argparse.Namespace, git: Git, earlier: Protocol | None, *, source: str) -> Protocol:
+    """Every answer from the flags, else from the person, else from an earlier config, else from the repository's looks.
+
+    A person is asked at most five questions: goal, metric, direction, run and targets. The rest has its flags.
+    """
     asks = not args.yes
-    guess = suggest(files, metric=args.metric)
-    name = answer("metric", args.metric, guess.metric, checked_name, asks)
+    directory = PurePosixPath(source).parent
+    known = _known(earlier)
+    files = tracked_texts(git, directory)
+    guess = suggest(files, metric=args.metric or known.get("metric"), ignored=ignored_here(git, directory))
+    goal = args.goal
+    if goal is None and asks and not known.get("goal"):
+        goal = answer("goal", None, "none", optional(str), asks)
+    name = answer("metric", args.metric, known.get("metric") or guess.metric, checked_name, asks)
     if name != guess.metric:
-        guess = suggest(files, metric=name)
-    suggested = direction_of(name) or guess.direction
-    direction = answer("direction", args.direction, suggested.value if suggested else None, read_way, asks)
-    run_command = answer("run", args.command_to_run, guess.run, command, asks)
-    targets = answer("target", listed(args.target), ", ".join(guess.targets) or None, some_paths, asks)
-    unsaid = tuple(path for path in guess.readonly if path not in targets)
-    readonly = answer("readonly", listed(args.readonly), ", ".join(unsaid) or "none", paths, asks)
-    extract = answer("extract", args.extract, "none", optional(command), asks)
-    budget = answer("budget", args.budget, "none", optional(parse_duration), asks)
-    tag = answer("tag", args.tag, "none", optional(parse_tag), asks)
-    return Protocol(
-        goal=escape_start(one_line(args.goal or "")) or GOAL,
-        metric=Metric(name, direction, extract=extract),
-        targets=tuple(PathRule(path) for path in targets),
-        readonly=tuple(PathRule(path) for path in readonly),
+        guess = suggest(files, metric=name, ignored=ignored_here(git, directory))
+    told = direction_of(name) or guess.direction
+    way = known.get("direction") if name == known.get("metric") else told.value if told else None
+    direction = answer("direction", args.direction, way, read_way, asks)
+    run_command = answer("run", args.command_to_run, known.get("run") or guess.run, command, asks)
+    suggested = known.get("target") or ", ".join(guess.targets) or None
+    targets = answer("target", listed(args.target), suggested, some_paths, asks)
+    unsaid = ", ".join(path for path in guess.readonly if path not in targets)
+    readonly = answer(
+        "readonly",
+        listed(args.readonly),
+        known.get("readonly", unsaid if earlier is None else "") or "none",
+        paths,
+        asks=False,
+    )
+    extract = answer("extract", args.extract, known.get("extract", "none"), optional(command), asks=False)
+    budget = answer("budget", args.budget, known.get("budget", "none"), optional(parse_duration), asks=False)
+    tag = answer("tag", args.tag, known.get("tag", "none"), optional(parse_tag), asks=False)
+    base = earlier or Protocol(goal="", metric=Metric(name, direction), targets=(), run=run_command)
+    is_guessed = run_command == guess.run and earlier is None
+    return replace(
+        base,
+        goal=escape_start(one_line(goal or "")) or base.goal or _goal_of(name, direction, run_command),
+        metric=replace(base.metric, name=name, direction=direction, extract=extract),
+        targets=_rules(targets, base.targets),
+        readonly=_rules(readonly, base.readonly),
         run=run_command,
         budget=budget,
         tag=tag,
+        build=guess.build if is_guessed else base.build,
+        data=guess.data if earlier is None else base.data,
         source=source,
-        directory=PurePosixPath(source).parent,
+        directory=directory,
     )
+
+
+def _known(earlier: Protocol | None) -> dict[str, str]:
+    """The answers that a config gives, as they would be typed."""
+    if earlier is None:
+        return {}
+    metric = earlier.metric
+    said = {
+        "goal": earlier.goal,
+        "metric": metric.name,
+        "direction": metric.direction.value,
+        "run": earlier.run,
+        "extract": metric.extract,
+        "target": ", ".join(rule.pattern for rule in earlier.targets),
+        "readonly": ", ".join(rule.pattern for rule in earlier.readonly),
+        "budget": None if earlier.budget is None else format_duration(earlier.budget),
+        "tag": earlier.tag,
+    }
+    return {flag: text for flag, text in said.items() if text}
+
+
+def _rules(patterns: tuple[str, ...], earlier: tuple[PathRule, ...]) -> tuple[PathRule, ...]:
+    """Paths as rules, with the remarks that they had."""
+    notes = {rule.pattern: rule.note for rule in earlier}
+    return tuple(PathRule(pattern, notes.get(pattern, "")) for pattern in patterns)
+
+
+def _goal_of(name: str, direction: Direction, run_command: str) -> str:
+    """A goal for who gives none: what the numbers say."""
+    verb = "Lower" if direction is Direction.LOWER else "Raise"
+    return f"{verb} `{name}`, as `{one_line(run_command.partition(chr(10))[0])}` prints it."
+
+
+def ignored_here(git: Git, directory: PurePosixPath) -> list[str]:
+    """What git ignores below a directory, relative to it, as it is written in `data`."""
+    prefix = "" if str(directory) == "." else f"{directory}/"
+    return [path[len(prefix) :] for path in git.ignored() if path.startswith(prefix)]

@@ -14,6 +14,7 @@ from pytest_autoresearch.protocol.vocabulary import read_direction
 T = TypeVar("T")
 
 QUESTIONS = {
+    "goal": "What should get better, and why (a sentence for the agent; none is fine)",
     "metric": "The number that decides, as the run prints it (`name: number`)",
     "direction": "Which way it improves, lower or higher",
     "run": "The command of one experiment",

@@ -27,9 +27,19 @@ def write(config: Path, text: str) -> None:
         raise ConfigError(f"it can not be written: {error.strerror}", file=config) from None
 
 
-def prove_config(protocol: Protocol, git: Git, config: Path) -> int:
+def set_aside(config: Path) -> Path:
+    """Give the config that is there another name, which is returned."""
+    aside = next(path for n in range(1, 10_000) if not (path := config.with_name(f"{config.name}.before-{n}")).exists())
+    try:
+        config.rename(aside)
+    except OSError as error:
+        raise ConfigError(f"it can not be renamed: {error.strerror}", file=config) from None
+    return aside
+
+
+def prove_config(protocol: Protocol, git: Git, config: Path, *, words: str = "is written") -> int:
     """Run the baseline once and say how it went; an extract command that fits its log is put into the config. 1: no."""
-    print(f"{config} is written. Proving it with one run of the commit that is checked out …", flush=True)
+    print(f"{config} {words}. Proving it with one run of the commit that is checked out …", flush=True)
     proof = _proof(protocol, git)
     if proof.measured.offered is not None:
         protocol = _with_extract(protocol, proof.measured.offered, config)
@@ -70,7 +80,7 @@ def _report(proof: Proof, protocol: Protocol, config: Path) -> int:
         file = protocol.metric.file
         place = "the extract command" if protocol.metric.extract is not None else file.words() if file else "the log"
         print(f"It works: {name} = {measured.value:.6g} after {measured.duration:.1f} s, read from {place}.")
-        print(f"Next: describe the goal in {config}, then run\n    pytest --autoresearch {config}")
+        print(f"Next: read {config} through, then run\n    pytest --autoresearch {config}")
         return 0
     failure = measured.failure or Reason.ERROR
     print(f"The run does not give {name} yet: {failure.value}: {measured.detail}")

@@ -6,22 +6,26 @@ import ast
 import json
 import posixpath
 import re
-import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from pytest_autoresearch.protocol.ecosystems import build_command, command_for, launches_python
 from pytest_autoresearch.protocol.model import Direction
 
+_CALLS = r"""(?:[pP]rint(?:f|ln)?!?|echo|console\.log|(?:logger|logging|log)\.info|cout\s{0,3}<<)"""
 _PRINTED = re.compile(
-    r"""(?:print|echo|printf|console\.log|println!?|logger\.info)\b[^\n]{0,20}?["'`](?:METRIC\s+)?"""
-    r"""(?P<name>[A-Za-z_][\w./]{0,40})\s*[:=]\s*[{$%]"""
+    _CALLS + r"""[^\n]{0,20}?["'`](?:METRIC\s{1,4})?(?P<name>[A-Za-z_][\w./]{0,40})\s{0,9}[:=]\s{0,9}[{$%]"""
 )
-_PRINTED_BESIDE = re.compile(r"""print\(\s*["'](?P<name>[A-Za-z_][\w./]{0,40})\s*[:=]\s*["']\s*,""")
+_PRINTED_BESIDE = re.compile(
+    _CALLS
+    + r"""\s{0,3}\(?\s{0,3}["'](?:METRIC )?(?P<name>[A-Za-z_][\w./]{0,40})\s{0,9}[:=]\s{0,9}["']\s{0,3}(?:,|<<)"""
+)
+_DUMPED = re.compile(
+    r"""(?:json\.dumps|JSON\.stringify)\(\s{0,9}\{\s{0,9}["']?(?P<name>[A-Za-z_][\w./]{0,40})["']?\s{0,3}:"""
+)
 _LOGGED = re.compile(
     r"^(?:METRIC\s+)?(?P<name>[A-Za-z_][\w./]{0,40})\s*[:=]\s*[-+]?\d[\d.]*(?:e[-+]?\d+)?\s*$", re.MULTILINE
 )
-_MAKE_TARGET = re.compile(r"^(bench(?:mark)?|eval(?:uate)?|train)\s*:", re.MULTILINE)
-
 _LOWER = re.compile(
     r"loss|bpb|perplexity|ppl|err|mae|mse|latency|time|(?<!per_)seconds|duration|(?<!per)_m?s\b|bytes|size|memory|cost|p9\d|regret"
 )
@@ -33,15 +37,15 @@ _UNLIKELY = re.compile(
 _JUDGING = re.compile(
     r"(?:^|[/_.-])(?:bench\w*|eval\w*|test\w*|score\w*|measure\w*|prepare\w*|grader?)(?:[/_.-]|$)", re.I
 )
-_RUNNERS = {
-    ".py": "python",
-    ".sh": "bash",
-    ".js": "node",
-    ".mjs": "node",
-    ".rb": "ruby",
-    ".R": "Rscript",
-    ".jl": "julia",
-}
+_HYDRA = re.compile(r"(config_path|config_name)\s{0,3}=\s{0,3}[\"']([^\"'\n]{1,200})[\"']")
+_SETTINGS = re.compile(r"[\"']([\w./-]{1,120}\.(?:ya?ml|toml|json|ini|cfg|gin))[\"']")
+_LEFT_BEHIND = re.compile(
+    r"out(?:put)?s?$|results?|^runs?$|^logs?$|checkpoints?|ckpts?|wandb|mlruns|lightning_logs|tmp|temp|cache|figures?|plots?|"
+    r"reports?$|\.(?:log|tsv|pyc|so|o|egg-info)$",
+    re.IGNORECASE,
+)
+_NO_DATA = frozenset("node_modules venv env build dist target __pycache__ site-packages bin obj".split())
+_REQUIRED = re.compile(r"(?:from|require\(|import\(?)\s{0,3}[\"'](\.{1,2}/[^\"'\n]{1,200})[\"']")
 _LOGS = (".log", ".out", ".txt")
 
 
@@ -54,6 +58,8 @@ class Suggestion:
     run: str | None = None
     targets: tuple[str, ...] = ()
     readonly: tuple[str, ...] = ()
+    build: str | None = None
+    data: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +71,12 @@ class _Sighting:
     rank: tuple[int, int, int, str]
 
 
-def suggest(files: Mapping[str, str], *, metric: str | None = None) -> Suggestion:
-    """The best guess from file contents by path; ``metric`` is the one asked for, if it is known."""
+def suggest(files: Mapping[str, str], *, metric: str | None = None, ignored: Sequence[str] = ()) -> Suggestion:
+    """The best guess from file contents by path; ``metric`` is the one asked for, if it is known.
+
+    ``ignored`` are paths that git ignores and the checkout has: those that the code names may be its data.
+    """
+    files = {path: _code_of(path, text) for path, text in files.items()}
     sightings = sorted(_sightings(files), key=lambda sighting: sighting.rank)
     if metric is not None:
         sightings = [sighting for sighting in sightings if sighting.name == metric]
@@ -74,12 +84,90 @@ def suggest(files: Mapping[str, str], *, metric: str | None = None) -> Suggestio
     name = metric or (found.name if found else sightings[0].name if sightings else None)
     direction = direction_of(name) if name else None
     if found is None:
-        return Suggestion(name, direction, _build_command(files))
-    imported = tuple(sorted(_imported(found.path, files)))
-    judging = _JUDGING.search(found.path) is not None and found.path.endswith(".py")
-    targets = tuple(path for path in imported if not _JUDGING.search(path)) if judging else (found.path,)
-    readonly = {*imported, found.path} - set(targets)
-    return Suggestion(name, direction, _command(found.path, files), targets or (found.path,), tuple(sorted(readonly)))
+        command = build_command(files)
+        run, build = (command.run, command.build) if command else (None, None)
+        return Suggestion(name, direction, run, build=build)
+    command = command_for(found.path, files)
+    measured, targets = _parts(found.path, files)
+    settings = tuple(path for path in _settings_named(found.path, measured, files) if path not in targets)
+    readonly = {*measured, found.path} - {*targets, *settings}
+    run = _with_import_path(command.run, found.path, files) if command else None
+    named = {found.path, *measured, *targets}
+    return Suggestion(
+        metric=name,
+        direction=direction,
+        run=run,
+        targets=(*targets, *settings),
+        readonly=tuple(sorted(readonly)),
+        build=command.build if command else None,
+        data=data_named(ignored, (files[path] for path in named if path in files)),
+    )
+
+
+def data_named(ignored: Sequence[str], texts: Iterable[str]) -> tuple[str, ...]:
+    """Ignored paths that code names and that are not what it leaves behind."""
+    code = "\n".join(texts)
+    found = []
+    for path in ignored:
+        bare = path.rstrip("/")
+        name = posixpath.basename(bare)
+        if name.startswith(".") or _LEFT_BEHIND.search(name) or not set(bare.split("/")).isdisjoint(_NO_DATA):
+            continue
+        if any(
+            f"{quote}{form}" in code for quote in "\"'`" for form in (bare, f"{name}/", f"./{bare}", f"{name}{quote}")
+        ):
+            found.append(path)
+    return tuple(found[:8])
+
+
+def _code_of(path: str, text: str) -> str:
+    """A file's code; of a notebook that of its cells."""
+    if not path.endswith(".ipynb"):
+        return text
+    try:
+        cells = json.loads(text)["cells"]
+        return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""
+
+
+def _parts(path: str, files: Mapping[str, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The files that what prints the metric is made of, and those of them that may be tuned."""
+    used = tuple(sorted(_imported(path, files)))
+    if path.endswith((".sh", ".bash")):
+        used = tuple(name for name in files if name != path and _is_code(name) and re.search(_named(name), files[path]))
+    if path.endswith(".rs") and path.startswith(("benches/", "examples/")):
+        used = tuple(name for name in files if name.startswith("src/") and name.endswith(".rs"))
+    judges = _JUDGING.search(path) is not None and not path.endswith(".ipynb")
+    tuned = tuple(name for name in used if not _JUDGING.search(name)) if judges or path.endswith(".sh") else ()
+    return used, tuned or (path,)
+
+
+def _is_code(path: str) -> bool:
+    return path.endswith((".py", ".js", ".mjs", ".ts", ".rb", ".jl", ".R", ".c", ".cpp", ".rs", ".go"))
+
+
+def _named(path: str) -> str:
+    return rf"(?<![\w/.-]){re.escape(path)}(?![\w/.-])"
+
+
+def _settings_named(path: str, used: Iterable[str], files: Mapping[str, str]) -> list[str]:
+    """Settings in YAML, TOML or JSON that the code reads: by name, or as Hydra composes them."""
+    texts = {name: files.get(name, "") for name in (path, *used)}
+    found = []
+    for name, text in texts.items():
+        if "@hydra.main" in text:
+            given = {key: value for key, value in _HYDRA.findall(text)}
+            place = posixpath.normpath(posixpath.join(posixpath.dirname(name), given.get("config_path", "conf")))
+            config = given.get("config_name", "config").removesuffix(".yaml")
+            found.append(f"{place}/{config}.yaml")
+            found += [other for other in files if other.startswith(f"{place}/") and other.endswith((".yaml", ".yml"))]
+        for literal in _SETTINGS.findall(text):
+            near = posixpath.normpath(posixpath.join(posixpath.dirname(name), literal))
+            found += [other for other in (literal.removeprefix("./"), near) if other in files]
+            found += [other for other in files if posixpath.basename(other) == literal]
+    unlike = {"package.json", "tsconfig.json", "pyproject.toml", "Cargo.toml", "package-lock.json"}
+    return [name for name in dict.fromkeys(found) if name in files and posixpath.basename(name) not in unlike]
 
 
 def direction_of(metric: str) -> Direction | None:
@@ -92,7 +180,7 @@ def direction_of(metric: str) -> Direction | None:
 
 def _sightings(files: Mapping[str, str]) -> Iterator[_Sighting]:
     for path, text in files.items():
-        patterns = (_LOGGED,) if path.endswith(_LOGS) else (_PRINTED, _PRINTED_BESIDE)
+        patterns = (_LOGGED,) if path.endswith(_LOGS) else (_PRINTED, _PRINTED_BESIDE, _DUMPED)
         for name in {found["name"] for pattern in patterns for found in pattern.finditer(text)}:
             if _UNLIKELY.match(name):
                 continue
@@ -100,36 +188,22 @@ def _sightings(files: Mapping[str, str]) -> Iterator[_Sighting]:
             yield _Sighting(name, path, (doubts, path.count("/"), len(path), f"{path}:{name}"))
 
 
-def _command(path: str, files: Mapping[str, str]) -> str:
-    """How the file that prints the metric is run."""
-    suffix = posixpath.splitext(path)[1]
-    quoted = shlex.quote(path)
-    if suffix in _RUNNERS:
-        return f"{_import_path(path, files)}{_RUNNERS[suffix]} {quoted}"
-    return _build_command(files) or f"./{quoted}"
-
-
-def _import_path(path: str, files: Mapping[str, str]) -> str:
-    """What a script needs before it finds modules of the repository that do not lie beside it."""
+def _with_import_path(command: str, path: str, files: Mapping[str, str]) -> str:
+    """The command with what a script needs to find modules of the repository that do not lie beside it."""
+    if not path.endswith(".py") or launches_python(files) or not command.startswith("python "):
+        return command
     places = [place for place, found in _imported_from(path, files).items() if found]
-    return "" if posixpath.dirname(path) in places or not places else f"PYTHONPATH={places[0] or '.'} "
-
-
-def _build_command(files: Mapping[str, str]) -> str | None:
-    """A benchmark that the repository's own tools know."""
-    target = _MAKE_TARGET.search(files.get("Makefile", ""))
-    if target:
-        return f"make {target[1]}"
-    try:
-        scripts = json.loads(files.get("package.json", "{}")).get("scripts", {})
-        script = next((name for name in scripts if re.match(r"bench|eval|perf", name)), None)
-    except (ValueError, AttributeError, TypeError, RecursionError):
-        return None
-    return f"npm run {shlex.quote(script)}" if script else None
+    prefix = "" if posixpath.dirname(path) in places or not places else f"PYTHONPATH={places[0] or '.'} "
+    return prefix + command
 
 
 def _imported(path: str, files: Mapping[str, str]) -> set[str]:
-    """The repository's own modules that a Python file imports."""
+    """The repository's own modules that a file imports."""
+    if path.endswith((".js", ".mjs", ".cjs", ".ts")):
+        places = (
+            posixpath.normpath(posixpath.join(posixpath.dirname(path), name)) for name in _REQUIRED.findall(files[path])
+        )
+        return {name + end for name in places for end in ("", ".js", ".mjs", ".ts", "/index.js")} & files.keys()
     return {module for found in _imported_from(path, files).values() for module in found}
 
 

@@ -4,11 +4,13 @@ import os
 import pty
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_autoresearch.commands.questions import QUESTIONS
 from pytest_autoresearch.protocol.markdown import load
 from pytest_autoresearch.protocol.model import Direction
 
@@ -80,11 +82,18 @@ def test_a_goal_is_a_sentence_whatever_it_begins_with(bare: Project) -> None:
     assert (protocol.goal, protocol.metric.name) == ("\\## Metric - Name: other", "loss")
 
 
-def test_init_never_overwrites(project: Project) -> None:
-    before = (project.root / "autoresearch.config.md").read_text()
+def test_a_second_init_goes_on_from_the_first_ones_answers(project: Project) -> None:
+    config = project.root / "autoresearch.config.md"
+    before = config.read_text()
     done = project.cli("init", "--yes")
-    assert done.returncode == 4 and "there is a config already" in done.stderr
-    assert (project.root / "autoresearch.config.md").read_text() == before
+    assert done.returncode == 0 and "autoresearch.config.md says so already" in done.stdout, done.stdout + done.stderr
+    assert config.read_text() == before
+    done = project.cli("init", "--yes", "--budget", "30s")
+    assert done.returncode == 0, done.stdout + done.stderr
+    again, first = (load(config, top=project.root), project.root / "autoresearch.config.md.before-1")
+    assert again.budget == 30 and first.read_text() == before, "nothing is lost"
+    config.write_text(before)
+    assert replace(load(config, top=project.root), budget=30.0) == again
 
 
 def test_a_metric_that_is_not_found_is_said_with_the_end_of_the_log(bare: Project) -> None:
@@ -134,7 +143,7 @@ def test_without_a_terminal_it_does_not_wait_for_answers(bare: Project) -> None:
 
 
 def test_on_a_terminal_it_asks_until_it_understands(bare: Project) -> None:
-    answers = ["loss", "sideways", "lower", "", "", "", "", "soon", "20s", ""]
+    answers = ["", "loss", "sideways", "lower", "run the training and look", "", ""]
     here, there = pty.openpty()
     with subprocess.Popen(
         [sys.executable, "-m", "pytest_autoresearch.cli", "init"],
@@ -145,9 +154,13 @@ def test_on_a_terminal_it_asks_until_it_understands(bare: Project) -> None:
         said = child.communicate(timeout=100)[0]
     os.close(here)
     assert child.returncode == 0, said
-    assert "`sideways` is neither lower nor higher" in said and "`soon` is not a duration" in said
+    assert "`sideways` is neither lower nor higher" in said and "is prose, not a command" in said
+    assert sum(said.count(question) for question in QUESTIONS.values()) == 5 + 2, "five, and two of them again"
     protocol = load(Path(bare.root) / "autoresearch.config.md", top=bare.root)
-    assert (protocol.metric.name, protocol.run, protocol.budget) == ("loss", "python train.py", 20)
+    assert (protocol.metric.name, protocol.run, protocol.goal) == (
+        *("loss", "python train.py"),
+        "Lower `loss`, as `python train.py` prints it.",
+    )
 
 
 def test_outside_of_a_repository_it_says_what_is_missing(bare: Project) -> None:

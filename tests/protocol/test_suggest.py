@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from pytest_autoresearch.protocol.markdown import parse
 from pytest_autoresearch.protocol.model import Direction, Protocol
-from pytest_autoresearch.protocol.suggest import Suggestion, direction_of, suggest
+from pytest_autoresearch.protocol.suggest import Suggestion, data_named, direction_of, suggest
 from pytest_autoresearch.protocol.template import template
 from tests.protocol.generated import protocols
 
@@ -87,3 +87,48 @@ def test_any_files_give_a_suggestion(files: dict[str, str]) -> None:
 @given(protocols)
 def test_a_template_reads_back_as_its_protocol(protocol: Protocol) -> None:
     assert parse(template(protocol), file=protocol.source) == protocol
+
+
+@pytest.mark.parametrize(
+    ("files", "run", "build", "targets"),
+    [
+        ({"Cargo.toml": "", "src/main.rs": 'println!("cost: {}", 7);'},
+         "cargo run --release --quiet", "cargo build --release", ("src/main.rs",)),
+        ({"Cargo.toml": "", "src/lib.rs": "", "benches/core.rs": 'println!("METRIC cost={}", 7);'},
+         "cargo bench --bench core", None, ("src/lib.rs",)),
+        ({"crate/Cargo.toml": "", "crate/src/bin/b.rs": 'println!("cost: {}", 7);'},
+         "cargo run --release --quiet --manifest-path crate/Cargo.toml --bin b",
+         "cargo build --release --manifest-path crate/Cargo.toml --bin b", ("crate/src/bin/b.rs",)),
+        ({"src/main.rs": 'println!("cost: {}", 7);'}, None, None, ("src/main.rs",)),
+        ({"go.mod": "", "cmd/x/main.go": 'fmt.Printf("cost: %v\\n", 7)'}, "go run ./cmd/x", None, ("cmd/x/main.go",)),
+        ({"CMakeLists.txt": "add_executable(app main.cpp core.cpp)", "main.cpp": 'std::cout << "cost: " << 7;'},
+         "./build/app", "cmake -S . -B build -DCMAKE_BUILD_TYPE=Release && cmake --build build", ("main.cpp",)),
+        ({"main.c": 'printf("cost: %d", 7);'}, None, None, ("main.c",)),
+        ({"main.c": 'printf("cost: %d", 7);', "Makefile": "bench: main\n"}, "make bench", None, ("main.c",)),
+        ({"b.ts": "console.log(`cost: ${x}`)", "package.json": '{"scripts": {"perf": "tsx b.ts"}}'},
+         "npm run --silent perf", None, ("b.ts",)),
+        ({"b.ts": "console.log(`cost: ${x}`)"}, None, None, ("b.ts",)),
+        ({"t.py": "print(f'cost: {x}')", "uv.lock": ""}, "uv run python t.py", None, ("t.py",)),
+        ({"t.py": "print(f'cost: {x}')", "poetry.lock": ""}, "poetry run python t.py", None, ("t.py",)),
+        ({"pkg/__init__.py": "", "pkg/t.py": "from .a import b\nprint(f'cost: {x}')"}, "python -m pkg.t", None,
+         ("pkg/t.py",)),
+        ({"t.py": "p.add_argument('--config', default='cfg/base.yaml')\nprint(f'cost: {x}')", "cfg/base.yaml": "lr: 1"},
+         "python t.py", None, ("t.py", "cfg/base.yaml")),
+        ({"t.py": "json.load(open('c.json'))\nprint(f'cost: {x}')", "c.json": "{}", "package.json": "{}"},
+         "python t.py", None, ("t.py", "c.json")),
+        ({"go.sh": "python train.py\necho \"METRIC cost=$X\"", "train.py": "LR = 1"}, "bash go.sh", None,
+         ("train.py",)),
+        ({"t.py": "import json\nprint(json.dumps({'cost': x}))"}, "python t.py", None, ("t.py",)),
+    ],
+)  # fmt: skip
+def test_the_command_is_one_that_the_repository_knows(
+    files: dict[str, str], run: str | None, build: str | None, targets: tuple[str, ...]
+) -> None:
+    found = suggest(files)
+    assert (found.metric, found.run, found.build, found.targets) == ("cost", run, build, targets)
+
+
+def test_ignored_folders_that_the_code_reads_are_data_and_what_it_leaves_is_not() -> None:
+    code = "open('data/x.csv'); open('weights.bin'); p = 'outputs/'; q = 'unused'; r = '.env'"
+    ignored = ["data/", "weights.bin", "outputs/", ".venv/", ".env", "other/", "node_modules/"]
+    assert data_named(ignored, [code]) == ("data/", "weights.bin")
