@@ -144,7 +144,7 @@ protocols = st.builds(
     network=st.booleans(),
     memory_mb=maybe(positive),
     git_throwaway=st.booleans(),
-    knobs=tuples(values),
+    knobs=tuples(st.from_regex(r"[A-Z]{2,8}", fullmatch=True)),  # text of knobs is split at commas and blanks
     progress=maybe(values),
     options=options,
     source=st.just("examples/quickstart/autoresearch.config.md"),
