@@ -176,8 +176,12 @@ def _here(path: Path, environ: Mapping[str, str], choice: Choice, *, tries: bool
     elif tries:
         from pytest_autoresearch.commands.trying import trouble
 
-        failed, told = trouble(protocol, git.top, settings)
+        failed, told, loaded = trouble(protocol, git.top, settings)
         yield Finding("run", Health.BAD, failed, told) if failed else Finding("run", Health.OK, told)
+        if loaded:
+            text = f"the run leaves {', '.join(loaded)}, which runs code of the run when it is loaded"
+            remedy = "an extract command that loads it prints what the run likes: leave JSON, or arrays without objects"
+            yield Finding("grader", Health.NOTE, text, remedy)
 
 
 def _agents(environ: Mapping[str, str], repository: Path) -> Iterator[Finding]:

@@ -147,8 +147,8 @@ def mount_table(view: View, reach: Reach) -> Table:
             if not _is_same_link(path, view):
                 table[path] = mount(path)
     for path in {shown, shown.resolve()}:
-        table[path] = _write(view.workspace)
-    for path in view.readonly:
+        table[path] = _read(view.workspace) if view.frozen else _write(view.workspace)
+    for path in () if view.frozen else view.readonly:
         inner = path.relative_to(shown if path.is_relative_to(shown) else view.workspace)
         if (view.workspace / inner).is_symlink() or not (view.workspace / inner).exists():
             continue  # there is nothing to mount on; that it is as committed is looked at after the run

@@ -67,6 +67,7 @@ class Site:
     found to rewrite, from the record of a session that is resumed. ``isolation`` is what was asked for: ``strict``,
     ``auto`` or ``none``. ``expand`` gives a state with what it only names: the files of submodules. ``machine`` is its
     fingerprint; ``devices`` are the UUIDs that the session was measured on last, taken again if they are free.
+    ``granted`` is what the baseline's extract command was found to need, None where that is not known.
     """
 
     top: Path
@@ -78,6 +79,7 @@ class Site:
     targets: frozenset[str] = frozenset()
     readonly: frozenset[str] = frozenset()
     outputs: frozenset[str] = frozenset()
+    granted: frozenset[str] | None = None
     isolation: str = "auto"
     expand: Callable[[Mapping[str, FileEntry]], Mapping[str, FileEntry]] = as_it_is
     machine: str = ""

@@ -88,7 +88,8 @@ def rules(view: View, reach: Reach, own: Iterable[Path]) -> Rules:
             grant([part], access)
     grant(map(Path, DEVICES), USE)
     grant(view.devices, USE)
-    grant([*own, view.workspace, *view.caches, Path("/dev/shm")], WRITE)
+    grant([*own, *view.caches], WRITE)
+    grant([view.workspace, Path("/dev/shm")], READ if view.frozen else WRITE)
     return granted
 
 

@@ -6,11 +6,11 @@ import signal
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pytest_autoresearch.lab.metrics import Reading, read_extract
+from pytest_autoresearch.lab.metrics import Reading, read_extract, read_secondary
 from pytest_autoresearch.lab.process import Ending, Outcome
 from pytest_autoresearch.lab.telling import telling_line
 from pytest_autoresearch.protocol.experiment import Reason
-from pytest_autoresearch.protocol.model import Metric
+from pytest_autoresearch.protocol.model import Metric, Protocol
 from pytest_autoresearch.text import one_line
 
 
@@ -50,3 +50,19 @@ def _exit_words(outcome: Outcome, line: str) -> str:
     except ValueError:
         how = f"exit status {outcome.exit_code}"
     return f"{line} ({how})" if line else how
+
+
+def secondary_of(log: bytes, outcome: Outcome, protocol: Protocol) -> dict[str, float]:
+    """The other numbers of a run: what its log reports, and what the harness has measured in place of its word."""
+    found = read_secondary(log, [limit.name for limit in protocol.limits], metric=protocol.metric.name)
+    measured = {
+        "peak_mb": None if outcome.peak_memory is None else round(outcome.peak_memory / 1024**2, 3),
+        **({} if "::" in protocol.source else {"duration": outcome.duration, "cpu_time": outcome.cpu_time}),
+    }
+    for name, value in measured.items():  # ours, whatever the log says
+        asked = name == "peak_mb" or name in found or any(limit.name == name for limit in protocol.limits)
+        found.pop(name, None)
+        if asked and value is not None:
+            found[name] = value
+    own = {limit.name for limit in protocol.limits if limit.extract is not None}
+    return {name: value for name, value in found.items() if name not in own}

@@ -28,6 +28,7 @@ class View:
     the workspace, ``data`` (read-only) and ``caches`` (writable) any paths of the machine; ``hidden`` is masked
     wherever it would be visible. ``devices`` are device nodes, ``described`` the directories of sysfs that tell of
     them. ``home`` are files put into the run's fresh HOME, by path relative to it.
+    ``frozen``: the workspace can not be written.
     """
 
     workspace: Path
@@ -41,6 +42,7 @@ class View:
     devices: tuple[Path, ...] = ()
     described: tuple[Path, ...] = ()
     home: Mapping[str, bytes] = field(default_factory=dict)
+    frozen: bool = False
 
 
 class Sandbox(Interface):

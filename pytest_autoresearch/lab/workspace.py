@@ -158,6 +158,12 @@ class Workspace:
         altered = [path for path in survey.altered if path not in paths]
         return Survey(altered, [path for path in survey.strangers if path not in in_the_way], survey.spoilt)
 
+    def left(self) -> Iterator[str]:
+        """The regular files that are not as filled, or no part of the state, sorted by path."""
+        with self._open_root() as root:
+            survey = self._survey(root)
+            yield from (found.path for found in self._new(root, survey.strangers) if found.kind == "file")
+
     def extend(self, more: Mapping[str, FileEntry]) -> None:
         """Hold these paths as well, whatever a run has put in their places, and leave everything else as it is."""
         self._expect({**self._state, **more})

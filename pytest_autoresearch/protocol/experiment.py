@@ -103,6 +103,8 @@ class Measurement:
     ``detail`` is one line for people; ``log_tail`` the end of the log, kept for failures only. ``outputs`` (of a
     baseline's run) are the paths it rewrote or made that no later run may touch unless the baseline's did. ``hint``
     says how its log could be read, ``offered`` is the extract command for that where it is sure; neither is recorded.
+    ``pickles`` are files it left that run code when they are loaded, so a grader that loads one prints what the run
+    likes; ``granted`` (of a baseline's run) is what the extract command needs beyond reading.
     """
 
     role: Role
@@ -120,6 +122,8 @@ class Measurement:
     hint: str = ""
     offered: str | None = None
     outputs: tuple[str, ...] = ()
+    pickles: tuple[str, ...] = ()
+    granted: tuple[str, ...] | None = None
     place: Place | None = None
 
 

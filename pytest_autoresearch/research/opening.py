@@ -96,6 +96,7 @@ def opened(protocol: Protocol, git: Git, settings: Settings, *, hook: Any, watch
                 scope=scope,
                 hook=hook,
                 outputs=_outputs(notebook),
+                granted=_granted(notebook),
                 devices=before.devices if before is not None else (),
             )
         )
@@ -141,6 +142,7 @@ def equipped(
     scope: Scope,
     hook: Any,
     outputs: frozenset[str] = frozenset(),
+    granted: frozenset[str] | None = None,
     devices: tuple[str, ...] = (),
 ) -> Iterator[Executor]:
     """The lab for one protocol: a scratch directory, the best sandbox there is, and the executor."""
@@ -156,6 +158,7 @@ def equipped(
             targets=frozenset(scope.targets),
             readonly=frozenset(scope.readonly),
             outputs=outputs,
+            granted=granted,
             isolation=settings.isolation,
             machine=machine_fingerprint(),
             devices=devices,
@@ -336,6 +339,14 @@ def _executor(name: str, site: Site, hook: Any) -> Iterator[Executor]:
         yield executor
     finally:
         executor.close()
+
+
+def _granted(notebook: Notebook) -> frozenset[str] | None:
+    """What the baseline's extract command was found to need."""
+    baseline = notebook.history.experiments[:1]
+    return next(
+        (frozenset(run.granted) for each in baseline for run in each.measurements if run.granted is not None), None
+    )
 
 
 def _outputs(notebook: Notebook) -> frozenset[str]:

@@ -52,6 +52,17 @@ def test_what_is_named_and_is_not_there_would_not_work(project: Project) -> None
     assert project.cli("doctor").stdout.splitlines()[-1] == "pytest --autoresearch would work here, given a protocol"
 
 
+def test_a_file_that_runs_code_when_the_grader_loads_it_is_named(project: Project) -> None:
+    config = (project.root / "autoresearch.config.md").read_text()
+    config = config.replace("- Direction: lower", "- Direction: lower\n- Extract command: `python grade.py`")
+    project.write("autoresearch.config.md", config)
+    project.write("train.py", "import pickle\npickle.dump([1.0], open('out.pkl', 'wb'))\n")
+    project.write("grade.py", "import pickle\nprint(pickle.load(open('out.pkl', 'rb'))[0])\n")
+    project.commit()
+    found = {finding["topic"]: finding for finding in doctor(project, code=0)["findings"]}
+    assert found["grader"]["health"] == "note" and "the run leaves out.pkl" in found["grader"]["text"]
+
+
 def test_the_text_says_the_same_for_people(project: Project) -> None:
     done = project.cli("doctor")
     assert done.returncode == 0

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from pytest_autoresearch.errors import LabError
 from pytest_autoresearch.lab.editable import editable_roots, site_directories
 from pytest_autoresearch.lab.environment import base_environment, contract_environment
+from pytest_autoresearch.lab.extracting import CACHES, MODULES, WRITE
 from pytest_autoresearch.lab.gpus import Lease
 from pytest_autoresearch.lab.job import Site, Tick
 from pytest_autoresearch.lab.layout import MOST_PARTS, Layout, Sight, moved
@@ -118,17 +119,21 @@ class Bench:
         lease: Lease | None = None,
         home: Mapping[str, bytes] | None = None,
         by_agent: bool = False,
+        granted: frozenset[str] | None = None,
         hosts: Sequence[str] | None = None,
         observe: Callable[[bytes], None] | None = None,
     ) -> Outcome:
         """Run a program, or a text as ``bash -c``, in the protocol's directory until nothing of it is left.
 
+        ``granted``: an extract command's, see :mod:`pytest_autoresearch.lab.extracting`.
         ``by_agent``: it may write everywhere in the workspace; what it must not change is refused by the diff, so that
         the record says `out-of-scope` instead of whatever the program makes of an error. It gets no caches: what it put
         there would be read by runs. ``hosts``: it reaches these and nothing else of the network, which takes a level
         with namespaces.
         """
         protocol, top = self._site.protocol, self._site.top
+        if granted is not None and MODULES not in granted:
+            environment = {**environment, "PYTHONSAFEPATH": "1"}
         if isinstance(words, str):
             named = named_in(words, search=environment["PATH"], top=top)
             if self._sandbox.level != "bwrap":
@@ -153,7 +158,8 @@ class Bench:
             scratch=self._site.scratch,
             readonly=() if by_agent else self._readonly(),
             data=(*self._data, *named, *self._layout.shown(self._sight, self._state, top)),
-            caches=() if by_agent else self._layout.caches,
+            caches=() if by_agent or (granted is not None and CACHES not in granted) else self._layout.caches,
+            frozen=granted is not None and WRITE not in granted,
             hidden=self._layout.hidden(self._sight),
             network=hosts is None and (protocol.network if network is None else network),
             devices=lease.devices if lease else (),

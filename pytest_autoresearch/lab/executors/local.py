@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from pytest_autoresearch.errors import LabError
@@ -15,19 +16,20 @@ from pytest_autoresearch.lab.advice import BUILDING
 from pytest_autoresearch.lab.aftermath import settle
 from pytest_autoresearch.lab.documents import read_file
 from pytest_autoresearch.lab.executors.bench import Bench
+from pytest_autoresearch.lab.extracting import Extraction
 from pytest_autoresearch.lab.gpus import Gpu, Lease, find_gpus, named
 from pytest_autoresearch.lab.job import Finished, Job, Site, Tick
 from pytest_autoresearch.lab.layout import Layout, Sight
 from pytest_autoresearch.lab.metrics import (
     Reading,
     read_log,
-    read_secondary,
     signed,
     tail,
 )
 from pytest_autoresearch.lab.offers import offer_for
-from pytest_autoresearch.lab.outcomes import failure_of, reading_of
+from pytest_autoresearch.lab.outcomes import failure_of, reading_of, secondary_of
 from pytest_autoresearch.lab.passage import is_reachable
+from pytest_autoresearch.lab.pickles import MOST_PICKLES, pickles
 from pytest_autoresearch.lab.process import Ending, Outcome
 from pytest_autoresearch.lab.progress import GivenUp, Progress
 from pytest_autoresearch.lab.reach import home
@@ -58,6 +60,7 @@ class LocalExecutor:
         self._holding = ExitStack()
         self._site, self._layout = site, Layout.of(site)
         self._outputs = set(site.outputs)
+        self._extractions: dict[str, Extraction] = {}
         declared = site.protocol.progress
         self._progress = None if declared is None else Progress(declared, site.protocol.metric.direction)
         self._benches = [self._main, self._guards] = [
@@ -274,7 +277,7 @@ class LocalExecutor:
             peak_memory=outcome.peak_memory,
             seed=job.seed,
             exit_code=outcome.exit_code,
-            secondary=self._secondary(counted, outcome),
+            secondary=secondary_of(counted, outcome, self._site.protocol),
         )
         failure = failure_of(outcome, log, self._tops(bench))
         if failure is not None:
@@ -299,11 +302,13 @@ class LocalExecutor:
         elif extract is None:
             reading = reading or read_log(counted, metric)
         else:
-            limit = max(job.timeout, SHORTEST_EXTRACT)
-            printed = bench.run(extract, environment, timeout=limit, tick=tick, merge_output=False, lease=lease)
-            reading = reading_of(printed, metric)
+            reading = self._extracted(bench, extract, metric, environment, job, lease, tick)
+            granted = self._extractions[extract].granted if job.number == 0 else None
+            measured = replace(measured, granted=None if granted is None else tuple(sorted(granted)))
+            if not only_hands_on(extract):
+                measured = replace(measured, pickles=tuple(islice(pickles(bench.workspace), MOST_PICKLES)))
         if reading.value is not None and (job.role is Role.CANDIDATE or job.number == 0) and job.command is None:
-            limits = self._limited(bench, environment, job.timeout, lease, tick)
+            limits = self._limited(bench, environment, job, lease, tick)
             measured = replace(measured, secondary={**measured.secondary, **limits})
         if reading.failure is not None and job.number == 0 and extract is None and metric.file is None:
             measured = _with_offer(measured, log, metric.name)
@@ -316,17 +321,39 @@ class LocalExecutor:
             log_tail="" if reading.failure is None else tail(log),
         )
 
+    def _extracted(
+        self,
+        bench: Bench,
+        command: str,
+        metric: Metric,
+        environment: Mapping[str, str],
+        job: Job,
+        lease: Lease,
+        tick: Tick,
+    ) -> Reading:
+        """The number that an extract command prints, given no more than it needs."""
+        known = self._site.granted if command == self._site.protocol.metric.extract else None
+        extraction = self._extractions.setdefault(command, Extraction(command, self._site, known))
+        longest = max(job.timeout, SHORTEST_EXTRACT)
+
+        def run(granted: frozenset[str]) -> Reading:
+            printed = bench.run(
+                command, environment, timeout=longest, tick=tick, merge_output=False, lease=lease, granted=granted
+            )
+            return reading_of(printed, metric)
+
+        return extraction.read(run, job.state, learns=job.number == 0)
+
     def _limited(
-        self, bench: Bench, environment: Mapping[str, str], timeout: float, lease: Lease, tick: Tick
+        self, bench: Bench, environment: Mapping[str, str], job: Job, lease: Lease, tick: Tick
     ) -> dict[str, float]:
         """What the limits' own extract commands say; a number that one does not give breaks its limit."""
         found = {}
         for limit in self._site.protocol.limits:
             if limit.extract is None:
                 continue
-            longest = max(timeout, SHORTEST_EXTRACT)
-            printed = bench.run(limit.extract, environment, timeout=longest, tick=tick, merge_output=False, lease=lease)
-            reading = reading_of(printed, Metric(limit.name, Direction.LOWER))
+            own = Metric(limit.name, Direction.LOWER)
+            reading = self._extracted(bench, limit.extract, own, environment, job, lease, tick)
             if reading.value is not None:
                 found[limit.name] = reading.value
         return found
@@ -341,8 +368,7 @@ class LocalExecutor:
 
     def _sight(self, job: Job) -> Sight:
         """What of a holdout the run of a job sees; without a score of its own it is everything."""
-        holdout = self._site.protocol.holdout
-        if job.role is not Role.HOLDOUT or holdout is None:
+        if job.role is not Role.HOLDOUT or (holdout := self._site.protocol.holdout) is None:
             return Sight.RUN
         return Sight.SCORE if holdout.is_visible else Sight.HOLDOUT
 
@@ -350,21 +376,6 @@ class LocalExecutor:
         """What a measuring pytest signs its numbers with: a new word for each run of a marked test's body."""
         is_body = job.command is None and "::" in self._site.protocol.source
         return {NONCE: secrets.token_hex(16)} if is_body else {}
-
-    def _secondary(self, log: bytes, outcome: Outcome) -> dict[str, float]:
-        protocol = self._site.protocol
-        found = read_secondary(log, [limit.name for limit in protocol.limits], metric=protocol.metric.name)
-        measured = {
-            "peak_mb": None if outcome.peak_memory is None else round(outcome.peak_memory / 1024**2, 3),
-            **({} if "::" in protocol.source else {"duration": outcome.duration, "cpu_time": outcome.cpu_time}),
-        }
-        for name, value in measured.items():  # ours, whatever the log says
-            asked = name == "peak_mb" or name in found or any(limit.name == name for limit in protocol.limits)
-            found.pop(name, None)
-            if asked and value is not None:
-                found[name] = value
-        own = {limit.name for limit in protocol.limits if limit.extract is not None}
-        return {name: value for name, value in found.items() if name not in own}
 
 
 def _with_offer(measured: Measurement, log: bytes, name: str) -> Measurement:
