@@ -7,18 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
 _PROVIDERS = (
-    (("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"), "ANTHROPIC", "api.anthropic.com"),
-    (("OPENAI_API_KEY",), "OPENAI", "api.openai.com"),
-    (("GEMINI_API_KEY", "GOOGLE_API_KEY"), "G", "generativelanguage.googleapis.com"),
-    (("OPENROUTER_API_KEY",), "OPENROUTER", "openrouter.ai"),
-    (("MISTRAL_API_KEY",), "MISTRAL", "api.mistral.ai"),
-    (("DEEPSEEK_API_KEY",), "DEEPSEEK", "api.deepseek.com"),
-    (("GROQ_API_KEY",), "GROQ", "api.groq.com"),
-    (("XAI_API_KEY",), "XAI", "api.x.ai"),
+    (("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"), ("ANTHROPIC_",), "api.anthropic.com"),
+    (("OPENAI_API_KEY",), ("OPENAI_",), "api.openai.com"),
+    (("GEMINI_API_KEY", "GOOGLE_API_KEY"), ("GEMINI_", "GOOGLE_"), "generativelanguage.googleapis.com"),
+    (("OPENROUTER_API_KEY",), ("OPENROUTER_",), "openrouter.ai"),
+    (("MISTRAL_API_KEY",), ("MISTRAL_",), "api.mistral.ai"),
+    (("DEEPSEEK_API_KEY",), ("DEEPSEEK_",), "api.deepseek.com"),
+    (("GROQ_API_KEY",), ("GROQ_",), "api.groq.com"),
+    (("XAI_API_KEY",), ("XAI_",), "api.x.ai"),
 )
 """The variables that hold a provider's key, how the variable of its address begins, and its host."""
 
-_IS_ADDRESS = re.compile(r"[A-Z0-9_]*(?:_BASE_URL|_API_BASE|_BASE|_ENDPOINT|_URL)")
+_IS_ADDRESS = re.compile(r"[A-Z0-9_]+(?:_BASE_URL|_API_BASE|_API_URL|_ENDPOINT)")
 _ADDRESS = re.compile(r"https?://[^\s\"'<>]{1,300}")
 
 

@@ -32,6 +32,11 @@ _BUILT_BY = {
 _FILE_OPTIONS = {"awk": "f", "gawk": "f", "mawk": "f", "sed": "f", "jq": "f", "make": "f", "bc": "", "sqlite3": ""}
 _OPENING = re.compile(r"\$\(|`|[<>]\(")
 _ENDS = frozenset("; & && | || |& ( ) { } ;;".split())
+_IMPORTED = re.compile(r"\b(?:from|import)\s+([\w.]+(?:\s*,\s*[\w.]+)*)")
+_RUNS_FILES = re.compile(
+    r"\b(?:exec|eval|compile|run_path|run_module|system|popen|Popen|source|spec_from_file_location)\b"
+)
+_IN_QUOTES = re.compile(r"[\"']([\w./-]{1,200})[\"']")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*\+?=")
 
 
@@ -111,11 +116,23 @@ def _scripts_in(words: Sequence[str]) -> Iterator[str]:
         yield from _interpreted(rest)
     elif letter := _FILE_OPTIONS.get(name):
         yield from _after_option(rest, letter)
+    for n, word in enumerate(rest):
+        if name == "find" and word in ("-exec", "-execdir", "-ok"):
+            yield from _scripts_in(rest[n + 1 :])
     for built in _BUILT_BY.get(name, ()):
         folder = next((rest[n + 1] for n, word in enumerate(rest[:-1]) if word in ("-C", "--prefix")), ".")
         yield posixpath.join(folder, built)
     if (name == "pytest" or name.startswith("pytest.")) and rest:
         yield from (word.partition("::")[0] for word in rest if not word.startswith("-"))
+
+
+def _named_in_code(code: str) -> Iterator[str]:
+    """What ``python -c`` imports, and the files that it names where it runs some; what it only reads is data."""
+    for names in _IMPORTED.findall(code):
+        for name in re.split(r"[\s,]+", names):
+            yield from _module(name)
+    if _RUNS_FILES.search(code):
+        yield from _IN_QUOTES.findall(code)
 
 
 def _interpreted(words: Sequence[str]) -> Iterator[str]:
@@ -128,7 +145,9 @@ def _interpreted(words: Sequence[str]) -> Iterator[str]:
             yield from _module(words[n + 1] if word in ("-m", "--module") and n + 1 < len(words) else word[2:])
             return
         if re.fullmatch(r"-[a-zA-Z]*[ce]", word):
-            yield from words[n + 1 : n + 2]
+            for code in words[n + 1 : n + 2]:
+                yield code
+                yield from _named_in_code(code)
             return
         if not word.startswith("-") and ("." in word or "/" in word or n + 1 == len(words)):
             yield word

@@ -10,6 +10,7 @@ import pytest
 
 from pytest_autoresearch.agents.base import Agent, AgentSettings, Briefing, Desk, Proposal
 from pytest_autoresearch.agents.command import program_of
+from pytest_autoresearch.agents.hosts import model_hosts
 from pytest_autoresearch.agents.registry import create, describe
 from pytest_autoresearch.errors import AgentError
 from tests.agents.loose_desk import LooseDesk, briefing
@@ -88,6 +89,27 @@ def test_the_network_is_what_the_settings_say(desk: LooseDesk) -> None:
     for network in ("yes", "no"):
         create(AgentSettings("command:true", network=network), nobody).propose(briefing(), desk)
         assert desk.network is (network == "yes") and desk.hosts is None
+
+
+@pytest.mark.parametrize(
+    ("environ", "args", "expected"),
+    [
+        ({"ANTHROPIC_API_KEY": "k"}, (), ("api.anthropic.com:443",)),
+        ({"CLAUDE_CODE_OAUTH_TOKEN": "k"}, (), ("api.anthropic.com:443",)),
+        ({"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": "http://localhost:8000/v1"}, (), ("localhost:8000",)),
+        ({"GEMINI_API_KEY": "k", "GROQ_BASE_URL": "https://g"}, (), ("g:443", "generativelanguage.googleapis.com:443")),
+        ({"GEMINI_API_KEY": "k", "GOOGLE_GEMINI_BASE_URL": "https://g:8443"}, (), ("g:8443",)),
+        ({"OPENAI_API_KEY": "k"}, ("-c", "base_url=https://own.example/v1"), ("api.openai.com:443", "own.example:443")),
+        ({"OPENAI_BASE_URL": "http://[::1]:1/"}, (), ("[::1]:1",)),
+        ({"OPENAI_BASE_URL": "http://a:b@c:99999/"}, (), ()),
+        ({"DATABASE_URL": "https://db.example", "HOME": "https://x"}, (), ()),
+        ({}, (), ()),
+    ],
+)
+def test_the_hosts_of_a_model_are_those_of_its_keys_and_addresses(
+    environ: dict[str, str], args: tuple[str, ...], expected: tuple[str, ...]
+) -> None:
+    assert model_hosts(environ, args) == expected
 
 
 def test_a_program_reaches_the_hosts_of_its_keys_and_those_that_are_named(

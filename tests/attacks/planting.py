@@ -26,6 +26,23 @@ NAMES = (
     *("git", "bwrap", "bash", "sh", "python", "python3", "node", "uname"),
     *("ssh", "env", "valgrind", "ldconfig", "pgrep"),
 )
+# The run finds its repository and fills the settings with programs, for the git that makes the next one.
+SPOIL = """
+import os, pathlib
+print("score:", int(os.path.exists(".git/HEAD")))
+evil = os.path.abspath("evil")
+pathlib.Path(evil).write_text("#!/bin/sh\\n/bin/echo settings >> 'MARKER'\\nexit 1\\n")
+os.chmod(evil, 0o755)
+with open(".git/config", "a") as file:
+    file.write(f"[core]\\nfsmonitor = {evil}\\nhooksPath = {os.getcwd()}\\nsshCommand = {evil}\\npager = {evil}\\n")
+    file.write(f"[filter \\"x\\"]\\nclean = {evil}\\nprocess = {evil}\\nrequired = true\\n")
+    file.write(f"[diff \\"x\\"]\\ncommand = {evil}\\ntextconv = {evil}\\n")
+    file.write(f"[gpg]\\nprogram = {evil}\\n[commit]\\ngpgsign = true\\n[include]\\npath = {os.getcwd()}/more\\n")
+for hook in ("pre-commit", "post-commit", "reference-transaction", "post-index-change", "fsmonitor-watchman"):
+    os.makedirs(".git/hooks", exist_ok=True)
+    os.path.lexists(f".git/hooks/{hook}") or os.symlink(evil, f".git/hooks/{hook}")
+os.path.lexists("pre-commit") or os.symlink(evil, "pre-commit")
+"""
 ENTRIES = ("", ".", "bin", "./bin")
 
 
@@ -41,7 +58,7 @@ def started_by_a_throwaway_repository(level: str, entry: str, root: Path) -> str
     assert sandbox is not None
     marker, top = root / "outside", root / "repo"
     top.mkdir()
-    texts = {"train.py": 'import os; print("score:", int(os.path.exists(".git/HEAD")))\n'}
+    texts = {"train.py": SPOIL.replace("MARKER", str(marker)), ".gitattributes": "* filter=x diff=x\n"}
     for directory in (Path(), Path("bin")):
         texts |= dict(plant(directory, marker))
     blobs = {blob_id(text.encode()): text.encode() for text in texts.values()}

@@ -36,6 +36,11 @@ FILES = frozenset(
         ("npm run score", {"package.json"}),
         ("awk -f x.awk out.txt", {"x.awk"}),
         ("python grade.py && tools/score.sh", {"grade.py", "tools/score.sh"}),
+        ("python -c 'import grade; print(grade.score())'", {"grade.py"}),
+        ('python3 -c "import json, grade; from lib.m import x"', {"grade.py", "src/lib/m.py"}),
+        ("python -c \"exec(open('grade.py').read())\"", {"grade.py"}),
+        ("python -c \"import runpy; runpy.run_path('tools/grade.py')\"", {"tools/grade.py"}),
+        ("find . -name out -exec python grade.py {} \\;", {"grade.py"}),
     ],
 )
 def test_what_a_command_executes_is_found(command: str, expected: set[str]) -> None:
@@ -44,7 +49,19 @@ def test_what_a_command_executes_is_found(command: str, expected: set[str]) -> N
 
 @pytest.mark.parametrize(
     "command",
-    ["wc -c < t.py", "grep loss t.py | tail -1", "tail -1 run.log", "python -c 'print(1)' t.py", "'", "cat t.py"],
+    [
+        "wc -c < t.py",
+        "grep loss t.py | tail -1",
+        "tail -1 run.log",
+        "python -c 'print(1)' t.py",
+        "'",
+        "cat t.py",
+        "python -c \"print(len(open('t.py').read()))\"",
+    ],
 )
 def test_what_a_command_only_reads_is_no_script(command: str) -> None:
     assert scripts_of(command, FILES, ".") == frozenset()
+
+
+def test_a_metric_may_be_the_size_of_a_target() -> None:
+    assert scripts_of("python -c \"print(len(open('t.py').read()))\"", FILES, ".") == frozenset()
