@@ -75,6 +75,7 @@ def _one(experiment: Experiment, history: History) -> list[str]:
         "interval": f"{low:.6g} to {high:.6g}" if low < high else "",
         "incumbent": number(e.against) if e.against is not None else "",
         "agent": f"{e.agent}, {e.agent_seconds:.1f} s" if e.agent else "",
+        "network": f"{e.agent_network} (the agent's)" if e.agent_network else "",
         "cost": f"{e.usage.cost:.4f} USD" if e.usage and e.usage.cost is not None else "",
         "isolation": e.isolation,
         "device": " ".join([e.device, *(e.place.devices if e.place is not None else ())]),
