@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import shutil
+import os
 import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
 
 from pytest_autoresearch.errors import ConfigError
+from pytest_autoresearch.executables import NEUTRAL, find, surroundings
 from pytest_autoresearch.github.setup import HOSTED, INSTALLS, LOCK, Setup, suggested_install, write_workflows
 from pytest_autoresearch.notebook.git import Git
 
@@ -81,16 +82,18 @@ def _asked(args: argparse.Namespace, top: Path, config: str) -> Setup:
 
 def _locked(top: Path, pinned: str) -> str:
     """Write the hashes of everything that the workflows install, where there is what finds them; what came of it."""
-    uv, path = shutil.which("uv"), top / LOCK
+    uv, path = find("uv", top), top / LOCK
     if path.exists():
         return f"{path} is left as it is."
     if uv is None:
         return f"The workflows install version {pinned}. With uv on the PATH, hashes of every package are written too."
-    command = [uv, "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--python-version", "3.10"]
+    command = [str(uv), "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--python-version", "3.10"]
     try:
         done = subprocess.run(
             [*command, "--no-header", "-"],
             input=f"{PROGRAM}=={pinned}\n",
+            cwd=NEUTRAL,
+            env={**os.environ, **surroundings(top)},
             capture_output=True,
             text=True,
             timeout=LONGEST_LOCK,

@@ -44,6 +44,9 @@ LOCKS = (
 )
 """What pins the packages that the harness itself runs with."""
 
+OWN_LOCK = ".github/autoresearch.lock"
+"""What the workflows of ``init --github`` install."""
+
 _LOCKS_FOLDED = tuple(name.casefold() for name in LOCKS)
 
 OUTPUTS = ("run.log", "results.tsv")
@@ -119,7 +122,8 @@ class Scope:
             return "the extract command's script"
         if parts[:2] in ([".github", "workflows"], [".github", "actions"]):
             return "a workflow"
-        return "the harness's lock file" if _name_matches(parts[-1], _LOCKS_FOLDED) else None
+        is_lock = folded == OWN_LOCK or _name_matches(parts[-1], _LOCKS_FOLDED)
+        return "the harness's lock file" if is_lock else None
 
 
 _KINDS = {"symlink": "a symbolic link", "directory": "a directory", "special": "a device, pipe or socket"}

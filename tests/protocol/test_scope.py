@@ -209,6 +209,7 @@ PROTOCOL_FILES = {
     ".github/workflows/ci.yml": "a workflow",
     ".github/actions/run/action.yml": "a workflow",
     "uv.lock": "the harness's lock file",
+    ".github/autoresearch.lock": "the harness's lock file",
     "ex/Poetry.lock": "the harness's lock file",
 }
 
