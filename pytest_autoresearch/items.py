@@ -37,11 +37,13 @@ def choose_arguments(config: pytest.Config) -> None:
     here = config.invocation_params.dir
     _give_back_what_is_no_port(config)
     if config.args_source is not config.ArgsSource.ARGS:
-        config.args[:] = next(
-            ([str(path)] for path in (here / CONFIG, config.rootpath / CONFIG) if path.exists()), config.args
-        )
+        found = next((path for path in (here / CONFIG, config.rootpath / CONFIG) if path.exists()), None)
+        if found is not None:
+            config.args[:] = [str(found)]
     for argument in config.args:
         path = here / argument.partition("::")[0]
+        if path.suffix == ".md" and path.name != CONFIG and path.is_file():
+            raise pytest.UsageError(f"{argument}: a config is called {CONFIG}, or it is no session's; rename it")
         for found in (path, path / CONFIG):
             if found.name == CONFIG and found.is_dir():  # pytest would look inside and find nothing
                 raise pytest.UsageError(f"{found}: is a directory; it must be a file, see `pytest-autoresearch init`")

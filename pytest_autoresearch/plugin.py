@@ -77,10 +77,24 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
+def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> Generator[None]:
+    if any(argument.startswith("--autoresearch-") for argument in args):
+        _refuse_misspelt(args)
     if early_config.known_args_namespace.autoresearch_measure is not None:
         early_config.known_args_namespace.no_cov = True  # pytest-cov starts in this hook, and slows what is measured
     return (yield)
+
+
+def _refuse_misspelt(args: list[str]) -> None:
+    """An option of ours that there is not, with the nearest: pytest's own error names none."""
+    import difflib
+
+    known = {option.flag for option in OPTIONS} | {f"--autoresearch-{name}" for name in ("check", "measure")}
+    for argument in args:
+        flag = argument.partition("=")[0]
+        if flag.startswith("--autoresearch-") and flag not in known:
+            near = difflib.get_close_matches(flag, sorted(known), n=1, cutoff=0.6)
+            raise pytest.UsageError(f"there is no option {flag}" + (f"; did you mean {near[0]}?" if near else ""))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -20,6 +20,7 @@ from pytest_autoresearch.items import RECORDED, ExperimentItem, Seed, Unkept, pr
 from pytest_autoresearch.marked import options_of_runs
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.record import History
+from pytest_autoresearch.protocol.discover import near_config
 from pytest_autoresearch.protocol.experiment import Experiment, Status
 from pytest_autoresearch.protocol.model import Options, Protocol
 from pytest_autoresearch.protocol.scope import reguarded
@@ -263,7 +264,8 @@ class Loop:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
         if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and not self.selected:
-            self.screen.lines(nothing_lines(self.deselected))
+            meant = near_config(self.config.invocation_params.dir)
+            self.screen.lines([*nothing_lines(self.deselected), *([f"  {meant}"] if meant else [])])
         for history, ending in self.finished:
             terminalreporter.section(f"autoresearch/{history.session.tag}")
             summary = summarise(history)

@@ -148,7 +148,9 @@ def resolve_paths(
     ``installed``: the names that the machine's interpreters import from elsewhere; ``roots``: directories that are
     known to be imported from, beside those that the protocol's commands tell.
     """
-    return _Resolver(protocol, tracked).scope(installed, roots)
+    resolver = _Resolver(protocol, tracked)
+    resolver.refuse_missing_guards()
+    return resolver.scope(installed, roots)
 
 
 def retargeted(protocol: Protocol, targets: Collection[str], *, base: Path, top: Path) -> Protocol:
@@ -258,6 +260,17 @@ class _Resolver:
             return Rule(top, is_directory=False, is_exact=False)
         self._fail(f"the {what} `{rule.pattern}` is not in the start commit", line, self._remedy(top, field))
 
+    def refuse_missing_guards(self) -> None:
+        """A guard that can only be tests and is not there would be a command that is not found, or no guard at all."""
+        for guard in self._protocol.guard:
+            path = guard.partition("::")[0]
+            if not _ONLY_TESTS.fullmatch(guard):
+                continue
+            top = posixpath.normpath(posixpath.join(str(self._protocol.directory), path))
+            if top not in self._files and top not in self._directories and top != ".":
+                line = self._protocol.origins.get("guard")
+                self._fail(f"the guard `{guard}` is not in the start commit", line, self._remedy(top, "readonly"))
+
     def _remedy(self, top: str, field: str) -> str:
         """What to do about a pattern that means no file; names the file that was probably meant."""
         if re.search(r"\{[^{}]*,[^{}]*\}", top):
@@ -294,6 +307,7 @@ class _Resolver:
 
 _LEAVE_OUT = "take it off the list: a candidate must not say how it is measured"
 
+_ONLY_TESTS = re.compile(r"(?!-)[^\s]{1,200}(?:\.py|/|::[^\s]{1,200})")
 _MISSING = {
     "targets": "commit it first; sessions start from the commit that is checked out",
     "readonly": "commit it first; a file that git does not track is named in the front matter, under `data:`",

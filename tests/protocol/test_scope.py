@@ -245,3 +245,29 @@ def test_no_glob_or_directory_admits_a_file_of_the_protocol(target: str, path: s
 def test_a_glob_that_covers_nothing_but_the_protocol_is_an_error() -> None:
     with pytest.raises(ConfigError, match=r"`\*\.md` covers only what is never a target"):
         judged("*.md")
+
+
+@pytest.mark.parametrize(
+    ("guard", "complaint"),
+    [
+        ("src/b2.py", "did you mean `src/b.py`?"),
+        ("test_a.py::test_x", "commit it first"),
+        ("tests/", "commit it first"),
+        ("src/a.py", None),
+        ("src/a.py::test_x", None),
+        ("src/", None),
+        ("bash check.sh", None),
+        ("./check", None),
+        ("-m smoke", None),
+        ("affected", None),
+    ],
+)
+def test_a_guard_of_tests_that_are_not_there_is_refused_before_the_run(guard: str, complaint: str | None) -> None:
+    guarded = replace(protocol("train.py"), guard=(guard,), origins={"guard": 2})
+    if complaint is None:
+        resolve_paths(guarded, TRACKED)
+        return
+    with pytest.raises(ConfigError) as refused:
+        resolve_paths(guarded, TRACKED)
+    assert f"the guard `{guard}` is not in the start commit" in str(refused.value)
+    assert complaint in refused.value.remedy and refused.value.line == 2

@@ -1,0 +1,38 @@
+"""Names that are nearly ours are refused with the one that was meant, before anything runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_autoresearch.plugin import _refuse_misspelt
+
+if TYPE_CHECKING:
+    from tests.conftest import Project
+
+
+@pytest.mark.parametrize(
+    ("option", "meant"),
+    [
+        ("--autoresearch-experimnts=3", "; did you mean --autoresearch-experiments?"),
+        ("--autoresearch-max_cost", "; did you mean --autoresearch-max-cost?"),
+        ("--autoresearch-zzzzzzzz", ""),
+    ],
+)
+def test_an_option_that_there_is_not_is_refused_with_the_nearest(option: str, meant: str) -> None:
+    with pytest.raises(pytest.UsageError) as refused:
+        _refuse_misspelt(["tests", option])
+    assert str(refused.value) == f"there is no option {option.partition('=')[0]}{meant}"
+    _refuse_misspelt(["--autoresearch", "--autoresearch-tag=x", "--autoresearch-check", "--other"])
+
+
+@pytest.mark.slow
+def test_pytest_says_so_in_one_line_and_ends_with_4(project: Project) -> None:
+    done = project.pytest("--autoresearch", "--autoresearch-experimnts=1")
+    assert done.returncode == 4 and "did you mean --autoresearch-experiments?" in done.stderr + done.stdout
+    (project.root / "autoresearch.config.md").rename(project.root / "autoresearch_config.md")
+    done = project.pytest("--autoresearch")
+    assert done.returncode == 5 and "there is autoresearch_config.md: rename it" in done.stdout
+    done = project.pytest("--autoresearch", "autoresearch_config.md")
+    assert done.returncode == 4 and "a config is called autoresearch.config.md" in done.stderr + done.stdout
