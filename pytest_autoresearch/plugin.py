@@ -89,12 +89,15 @@ def _refuse_misspelt(args: list[str]) -> None:
     """An option of ours that there is not, with the nearest: pytest's own error names none."""
     import difflib
 
-    known = {option.flag for option in OPTIONS} | {f"--autoresearch-{name}" for name in ("check", "measure")}
+    prefix = "--autoresearch-"
+    known = {option.flag.removeprefix(prefix) for option in OPTIONS} | {"check", "measure"}
     for argument in args:
         flag = argument.partition("=")[0]
-        if flag.startswith("--autoresearch-") and flag not in known:
-            near = difflib.get_close_matches(flag, sorted(known), n=1, cutoff=0.6)
-            raise pytest.UsageError(f"there is no option {flag}" + (f"; did you mean {near[0]}?" if near else ""))
+        if flag.startswith(prefix) and flag.removeprefix(prefix) not in known:
+            near = difflib.get_close_matches(flag.removeprefix(prefix), sorted(known), n=1, cutoff=0.6)
+            raise pytest.UsageError(
+                f"there is no option {flag}" + (f"; did you mean {prefix}{near[0]}?" if near else "")
+            )
 
 
 @pytest.hookimpl(tryfirst=True)
