@@ -8,10 +8,11 @@ from importlib.resources import files
 from pathlib import Path
 
 from pytest_autoresearch.errors import ConfigError
+from pytest_autoresearch.protocol.scope import OWN_LOCK
 
 NAMES = ("autoresearch.yml", "verify.yml", "commands.yml")
 PULLS = "pull-requests.yml"
-LOCK = Path(".github/autoresearch.lock")
+LOCK = Path(OWN_LOCK)
 HOSTED = "ubuntu-latest"
 
 _CONFIG = "        default: autoresearch.config.md\n"

@@ -48,6 +48,7 @@ from pytest_autoresearch.research.fitting import (
     unread_code,
 )
 from pytest_autoresearch.research.loop import Parts, Research
+from pytest_autoresearch.research.proposing import reached_by
 from pytest_autoresearch.research.submodules import Submodules
 from pytest_autoresearch.research.watch import Watch
 
@@ -247,9 +248,9 @@ def opening_of(research: Research, deselected: int) -> Opening:
 
 def _with_network(agent: Agent, parts: Parts) -> str:
     """The agent, and how far its network goes where it has a program of its own."""
-    network = getattr(agent, "network", "")
-    if network == "yes" and parts.settings.agent_network == "model":
-        network = "yes, since nothing here can keep it to its model"
+    network = reached_by(agent, parts.lab)
+    if network == "yes" and parts.settings.agent_network in ("model", "no"):
+        network = f"yes, since nothing here can hold it to {parts.settings.agent_network}"
     return f"{agent.name} (network: {network})" if network else agent.name
 
 

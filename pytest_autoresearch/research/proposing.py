@@ -82,7 +82,7 @@ class Proposer:
 
     def network_of(self, name: str) -> str:
         """How far the network of an agent's program goes; empty for one without."""
-        return next((getattr(agent, "network", "") for agent in self._agents if agent.name == name), "")
+        return next((reached_by(agent, self._lab) for agent in self._agents if agent.name == name), "")
 
     def is_exhausted(self, incumbent: str) -> bool:
         """Whether no agent has anything left to propose from this commit."""
@@ -169,3 +169,9 @@ def _sum(first: Usage | None, second: Usage | None) -> Usage | None:
         turns=(first.turns or 0) + (second.turns or 0) or None,
         model=second.model or first.model,
     )
+
+
+def reached_by(agent: Agent, lab: Executor) -> str:
+    """How far the network of an agent's program really goes: a level may not be able to refuse it."""
+    asked = str(getattr(agent, "network", ""))
+    return "yes" if asked == "no" and lab.isolation == "process" else asked
