@@ -181,7 +181,7 @@ class Upstream(Project):
         self.write(name, text)
 
     def loop(self, *proposals: tuple[str, Edits]) -> subprocess.CompletedProcess[str]:
-        """Three experiments on the package's benchmark. The judge and the isolation are the default ones."""
+        """As many experiments as proposals on the package's benchmark, at the best isolation there is."""
         script, plan = self.home / "agent.py", self.home / "proposals.json"
         script.write_text(AGENT)
         plan.write_text(json.dumps([{"description": says, "edits": edits} for says, edits in proposals]))
@@ -191,6 +191,7 @@ class Upstream(Project):
             self.package.benchmark,
             "--autoresearch-tag=real",
             f"--autoresearch-experiments={len(proposals)}",
+            "--autoresearch-judge=certified",
             f"--autoresearch-agent=command:{self.python} {script} {plan} {up}{self.package.target}",
             *QUICK,
             timeout=500,
