@@ -26,6 +26,7 @@ from pytest_autoresearch.agents.digest import (
 )
 from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Reason, Role
 from pytest_autoresearch.protocol.model import Limit, PathRule, Protocol
+from pytest_autoresearch.protocol.template import GOAL
 from pytest_autoresearch.text import clean, fenced, one_line
 
 LIMIT = 24_000  # bytes of UTF-8 in a briefing, whatever the history
@@ -132,7 +133,8 @@ def _ask(history: Sequence[Experiment], protocol: Protocol) -> str:
 
 def _protocol(protocol: Protocol) -> str:
     metric = protocol.metric
-    parts = ["## The protocol", f"### Goal\n{clip(protocol.goal, 1_500)}" if protocol.goal.strip() else ""]
+    goal = "" if protocol.goal.strip() == GOAL else protocol.goal.strip()
+    parts = ["## The protocol", f"### Goal\n{clip(goal, 1_500)}" if goal else ""]
     facts = [f"- Metric: `{_name(metric.name)}`, {metric.direction.value} is better"]
     if metric.target is not None:
         facts.append(f"- The search ends when it reaches {number_text(metric.target)}")

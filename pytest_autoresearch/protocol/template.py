@@ -5,6 +5,9 @@ from __future__ import annotations
 from pytest_autoresearch.protocol.model import Protocol
 from pytest_autoresearch.protocol.render import render
 
+GOAL = "Describe in a sentence or two what should get better, and why it matters."
+"""What stands under Goal until a person has written one; no agent is told it."""
+
 FRONT_MATTER = """\
 ---
 # How the loop is driven; every line is optional. There are more:

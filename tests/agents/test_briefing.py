@@ -321,3 +321,9 @@ def test_a_second_try_carries_the_traceback_and_the_briefing() -> None:
     assert "rename the learning rate" in retry
     assert "```text\nNameError: name 'lr' is not defined\n```" in retry
     assert retry.endswith(text.partition("\n")[2])
+
+
+def test_the_goal_that_nobody_has_written_yet_reaches_no_agent() -> None:
+    from pytest_autoresearch.protocol.template import GOAL
+
+    assert GOAL not in brief([baseline()], replace(PROTOCOL, goal=GOAL))
