@@ -21,7 +21,7 @@ from pytest_autoresearch.protocol.metric import checked_name
 from pytest_autoresearch.protocol.model import Direction, Metric, PathRule, Protocol
 from pytest_autoresearch.protocol.suggest import direction_of, suggest
 from pytest_autoresearch.protocol.tags import parse_tag
-from pytest_autoresearch.protocol.template import GOAL, template
+from pytest_autoresearch.protocol.template import template
 from pytest_autoresearch.protocol.text import escape_start, one_line
 
 LARGEST_FILE = 200_000
