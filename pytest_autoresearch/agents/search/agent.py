@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 
 from pytest_autoresearch.agents.base import Agent, Briefing, Desk, Proposal
 from pytest_autoresearch.agents.search.space import Bench, Change, Space
@@ -14,25 +15,48 @@ NAMES = ("auto", "sweep", "grid", "random", "bayes", "parzen", "duo")
 
 
 class SearchAgent:
-    """Searches with one strategy. The same history gives the same proposal, from an old object and from a fresh one."""
+    """Searches with one strategy. The same history gives the same proposal, from an old object and from a fresh one.
+
+    One that ``rewrites`` also tries what makes code faster or simpler.
+    """
 
     reads = False
 
-    def __init__(self, strategy: Strategy) -> None:
-        self.name, self._strategy = strategy.name, strategy
+    def __init__(self, strategy: Strategy, *, rewrites: bool = False) -> None:
+        self.name, self._strategy, self._rewrites = strategy.name, strategy, rewrites
         self._bench, self._trials = Bench(), Trials()
 
     def propose(self, briefing: Briefing, desk: Desk) -> Proposal:
         """The strategy's best suggestion that does not lead to a state that was tried."""
+        rewritten = self._rewrite(briefing, desk, at_last=False) if self._rewrites else None
+        if rewritten is not None:
+            return rewritten
         space = self._look(briefing, desk)
         in_flight = [{move.name: move.new for move in moves} for moves in briefing.in_flight if moves]
         for suggestion in self._strategy.ask(space, self._trials, in_flight, briefing.seed):
             changes = space.changes_to(suggestion.values)
             if changes and self._bench.turn(desk, changes):
                 return _proposal(suggestion, changes)
+        rewritten = self._rewrite(briefing, desk, at_last=True) if self._rewrites else None
+        if rewritten is not None:
+            return rewritten
         if space.knobs:
             return Proposal("every move of every value was tried", exhausted=True)
         return Proposal("no value to turn is in the targets; a coding agent can rewrite code", exhausted=True)
+
+    @staticmethod
+    def _rewrite(briefing: Briefing, desk: Desk, *, at_last: bool) -> Proposal | None:
+        """A rewrite of the code, where it is time for one."""
+        from pytest_autoresearch.agents.search.rewriting.turns import SIMPLER_TURN, simplifications, speed_rewrites
+
+        found = speed_rewrites(briefing, desk)
+        if at_last or (briefing.number and briefing.number % SIMPLER_TURN == 0):
+            found = chain(found, simplifications(briefing, desk))
+        for rewrite in found:
+            if not desk.tried({rewrite.file: rewrite.data}):
+                desk.write(rewrite.file, rewrite.data)
+                return Proposal(rewrite.what, rewrite.why)
+        return None
 
     def plan(self, briefing: Briefing, desk: Desk) -> str:
         """What people should know before it starts; empty where there is nothing to say."""
@@ -46,7 +70,7 @@ class SearchAgent:
 def create(name: str) -> Agent | None:
     """The agent of that name, None if it is no strategy's."""
     make = _MAKERS.get(name)
-    return None if make is None else SearchAgent(make())
+    return None if make is None else SearchAgent(make(), rewrites=name == "auto")
 
 
 def _proposal(suggestion: Suggestion, changes: Sequence[Change]) -> Proposal:
