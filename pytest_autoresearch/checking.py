@@ -6,7 +6,8 @@ Runs no loop, writes nothing. A test without a ledger in this repository passes 
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Mapping, Sequence
+import os
+from collections.abc import Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -15,6 +16,7 @@ import pytest
 from pytest_autoresearch.errors import AutoresearchError
 from pytest_autoresearch.judge import JudgeState
 from pytest_autoresearch.judge.statistics import t_quantile
+from pytest_autoresearch.lab.gpus import visible_devices
 from pytest_autoresearch.lab.machine import machine_fingerprint
 from pytest_autoresearch.marked import is_aggregated, is_marked, node_id, source_of
 from pytest_autoresearch.measuring import geometric_mean, recorded_by
@@ -33,7 +35,10 @@ _Collected: TypeAlias = "pytest.Item | pytest.Collector | list[pytest.Item | pyt
 
 @dataclass(frozen=True, slots=True)
 class Certified:
-    """The level a session has reached, and the worst value that a single run of it may show."""
+    """The level a session has reached, and the worst value that a single run of it may show.
+
+    ``devices`` are the UUIDs of what it was measured on beside the processor.
+    """
 
     label: str
     level: float
@@ -41,6 +46,7 @@ class Certified:
     allowed: float
     noisy: bool
     machine: str
+    devices: tuple[str, ...] = ()
 
     def words(self) -> str:
         low, high = self.interval or (self.level, self.level)
@@ -68,6 +74,7 @@ def certified(history: History, direction: Direction) -> Certified | None:
         allowed=incumbent.value + worst,
         noisy=noise.noisy,
         machine=incumbent.machine,
+        devices=incumbent.place.devices if incumbent.place is not None else (),
     )
 
 
@@ -77,14 +84,22 @@ def aggregated(values: Sequence[float | None]) -> float | None:
     return geometric_mean(known) if known and len(known) == len(values) else None
 
 
-def compared(value: float | None, metric: Metric, level: Certified, *, machine: str) -> tuple[bool, str]:
-    """Whether the value is a regression, and one line that says what was compared."""
+def compared(
+    value: float | None, metric: Metric, level: Certified, *, machine: str, devices: Collection[str] = ()
+) -> tuple[bool, str]:
+    """Whether the value is a regression, and one line that says what was compared.
+
+    ``devices`` are the UUIDs of all that the run could compute on.
+    """
     if value is None and metric.name == INSTRUCTIONS:
         return False, "not compared: an ordinary run counts no instructions"
     if value is None:
         return True, f"no `{metric.name}` was recorded to compare with {level.words()}"
     if level.noisy and level.machine != machine:
         return False, f"{metric.name} {value:.7g}: not compared, {level.words()} is of another machine"
+    if level.noisy and level.devices and set(level.devices) != set(devices):
+        meant = ",".join(level.devices)
+        return False, f"{metric.name} {value:.7g}: not compared, {level.words()} is of CUDA_VISIBLE_DEVICES={meant}"
     if metric.direction.better(level.allowed, value):
         limit = f"; one run may be as bad as {level.allowed:.7g}" if level.noisy else ""
         return True, f"{metric.name} {value:.7g} is worse than {level.words()}{limit}"
@@ -157,6 +172,7 @@ class Checking:
         if level is None:
             return False, "not compared: its session has no baseline yet"
         value = aggregated([numbers.get(metric.name) for numbers in measured])
-        is_regression, line = compared(value, metric, level, machine=machine_fingerprint())
+        devices = visible_devices(os.environ) if level.devices else ()
+        is_regression, line = compared(value, metric, level, machine=machine_fingerprint(), devices=devices)
         several = f"geometric mean of {len(measured)} parameter sets: " if is_aggregated(item) else ""
         return is_regression, several + line

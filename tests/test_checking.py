@@ -12,7 +12,7 @@ from pytest_autoresearch.checking import certified, compared
 from pytest_autoresearch.judge import JudgeState, Standing
 from pytest_autoresearch.judge.spread import Spread
 from pytest_autoresearch.notebook.record import History, Session
-from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Reason, Role, Status
+from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Place, Reason, Role, Status
 from pytest_autoresearch.protocol.model import Direction, Metric
 from tests.marked_project import marked_project
 
@@ -61,6 +61,19 @@ def test_an_exact_metric_has_no_slack_on_any_machine() -> None:
     level = certified(History(SESSION, (exact,)), Direction.LOWER)
     assert level is not None
     assert [compared(v, Metric("m", Direction.LOWER), level, machine="x")[0] for v in (100.0, 100.01)] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("devices", "is_compared"), [(("GPU-1",), True), (("GPU-2",), False), (("GPU-1", "GPU-2"), False), ((), False)]
+)
+def test_a_level_of_one_device_is_not_compared_with_a_run_on_another(
+    devices: tuple[str, ...], is_compared: bool
+) -> None:
+    on_a_device = replace(BASELINE, place=Place("here", isolation="bwrap", devices=("GPU-1",)))
+    level = certified(History(SESSION, (on_a_device,)), Direction.LOWER)
+    assert level is not None
+    found, words = compared(200.0, Metric("m", Direction.LOWER), level, machine="here", devices=devices)
+    assert found is is_compared and ("is of CUDA_VISIBLE_DEVICES=GPU-1" in words) is not is_compared
 
 
 def test_an_ordinary_run_that_counts_no_instructions_is_not_a_regression() -> None:

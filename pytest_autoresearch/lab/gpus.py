@@ -190,6 +190,12 @@ def find_gpus(inherited: Mapping[str, str], declared: Mapping[str, str]) -> Gpus
     return visible_gpus(pynvml, inherited, declared)
 
 
+def visible_devices(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The UUIDs of what a program with this environment may compute on."""
+    gpus = find_gpus(environ, {})
+    return () if gpus is None else tuple(gpu.uuid for gpu in gpus.all)
+
+
 def visible_gpus(nvml: Any, inherited: Mapping[str, str], declared: Mapping[str, str]) -> Gpus | None:
     """See :func:`find_gpus`; ``nvml`` is the module."""
     try:
