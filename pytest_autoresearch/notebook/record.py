@@ -46,7 +46,8 @@ class Verification:
     """Start against head, interleaved on fresh runs. ``gain`` and ``interval`` in metric units, positive is better.
 
     ``percent_interval`` is of the gain in percent of the start, from the logarithm of the ratio; None where a mean is
-    not above zero.
+    not above zero. ``hidden_start`` and ``hidden_head`` are runs on a holdout that no keep has seen, with
+    ``hidden_gain`` and ``hidden_interval``; all empty without one.
     """
 
     start: str
@@ -58,6 +59,15 @@ class Verification:
     when: datetime
     isolation: str = "process"
     percent_interval: tuple[float, float] | None = None
+    hidden_start: tuple[Measurement, ...] = ()
+    hidden_head: tuple[Measurement, ...] = ()
+    hidden_gain: float | None = None
+    hidden_interval: tuple[float, float] | None = None
+
+    @property
+    def gap(self) -> float | None:
+        """How much of the gain is not there on the fresh holdout, in metric units; None where that is not known."""
+        return None if self.gain is None or self.hidden_gain is None else self.gain - self.hidden_gain
 
     @property
     def percent(self) -> float | None:

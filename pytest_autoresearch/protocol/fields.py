@@ -143,7 +143,7 @@ def _environment(value: object) -> dict[str, str]:
 
 
 HOLDOUT = ("run", "inputs", "score", "files", "extract", "when")
-HOLDOUT_WHEN = ("keep",)
+HOLDOUT_WHEN = ("keep", "verify")
 LIMIT = {"max": "at_most", "min": "at_least", "at_most": "at_most", "at_least": "at_least"} | {
     "max_regression": "max_regression"
 }

@@ -98,7 +98,8 @@ class Holdout:
 
     ``run`` executes the candidate and sees the ``inputs``; ``score`` runs when nothing of it is left, sees the
     ``files`` too, and prints the metric. Without a ``score`` the run itself sees the files (``extract`` reads its log).
-    ``when``: at each would-be ``keep``.
+    ``when``: at each would-be ``keep``, or at ``verify`` alone, so that it has selected nothing and tells how far the
+    gain goes beyond the data that were searched on.
     """
 
     run: str

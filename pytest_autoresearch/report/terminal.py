@@ -223,7 +223,15 @@ def verified_line(summary: Summary | Story) -> str:
         bounds = "" if low is None or low == high else f", {low:.2f} to {high:.2f} %"
         shown += f" ({verified.percent:.2f} %{bounds})"
     promised = f"the best single run promised {number(summary.promised)}"
-    return f"verified gain {shown}{interval(verified.interval)} on {runs}; {promised}"
+    return f"verified gain {shown}{interval(verified.interval)} on {runs}{_holdout_words(verified)}; {promised}"
+
+
+def _holdout_words(verified: Verification) -> str:
+    """What of the gain is there on a holdout that no keep has seen, and the gap; nothing without one."""
+    if verified.hidden_gain is None:
+        return ", the fresh holdout gave no metric" if verified.hidden_start else ""
+    fresh = f"{number(verified.hidden_gain)}{interval(verified.hidden_interval)}"
+    return f", {fresh} on a holdout that no keep has seen (gap {number(verified.gap)})"
 
 
 def change(experiment: Experiment) -> str:

@@ -147,9 +147,9 @@ class Research:
             raise BaselineFailed(red)
         measurements = self._calibrate(0)
         if self.protocol.holdout is not None:
-            hidden = self._by_holdout(candidate.state, 0, 0)
+            hidden = self.by_holdout(candidate.state, 0, 0)
             if hidden.value is None:
-                again = partial(self._by_holdout, candidate.state, 0, 0)
+                again = partial(self.by_holdout, candidate.state, 0, 0)
                 raise BaselineFailed(self._advice(hidden, self.protocol.holdout.run, again))
         if missing := unreported(self.protocol.limits, measurements):
             raise BaselineFailed(missing)
@@ -277,14 +277,15 @@ class Research:
         incumbents: list[Measurement] = []
         candidates: list[Measurement] = []
         for pair in range(HIDDEN_PAIRS if self.judge.standing.noisy else 1):
-            incumbents.append(self._by_holdout(self.drafts.incumbent, candidate.number, pair))
-            candidates.append(self._by_holdout(candidate.state, candidate.number, pair))
+            incumbents.append(self.by_holdout(self.drafts.incumbent, candidate.number, pair))
+            candidates.append(self.by_holdout(candidate.state, candidate.number, pair))
             measurements += [incumbents[-1], candidates[-1]]
             if candidates[-1].value is None:
                 break
         return incumbents, candidates
 
-    def _by_holdout(self, state: Mapping[str, FileEntry], number: int, pair: int) -> Measurement:
+    def by_holdout(self, state: Mapping[str, FileEntry], number: int, pair: int) -> Measurement:
+        """One hidden run on a state; ``pair`` picks its seed."""
         holdout = self.protocol.holdout
         assert holdout is not None
         self.watch.phase(number, "hidden measurement", budget=self.budget)

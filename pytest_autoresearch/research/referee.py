@@ -83,7 +83,7 @@ class Referee:
         ``hidden`` measures incumbent and candidate by the holdout; it is called when everything else has agreed.
         """
         objection = self._over_limit(measurements, baseline, budget) or self._guard_fails(candidate, deadline)
-        if objection is None and self._protocol.holdout is not None:
+        if objection is None and self._protocol.holdout is not None and self._protocol.holdout.when == "keep":
             objection = self._loses(*hidden())
         return ruling if objection is None else replace(ruling, reason=objection.reason, detail=objection.detail)
 

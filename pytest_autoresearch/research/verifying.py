@@ -46,6 +46,8 @@ def verify(research: Research, pairs: int | None = None) -> Verification:
         if runs[name][-1].value is None:
             break
     found = _found(research, runs)
+    hidden = _on_holdout(research, states, number, len(runs["head"]), failed=found is None)
+    fresh = None if hidden is None else _compared(research, *hidden)
     verification = Verification(
         start=research.parts.session.start,
         head=head,
@@ -56,6 +58,10 @@ def verify(research: Research, pairs: int | None = None) -> Verification:
         percent_interval=None if found is None else found.percent_interval,
         when=datetime.now(timezone.utc),
         isolation=research.lab.isolation,
+        hidden_start=() if hidden is None else tuple(hidden[0]),
+        hidden_head=() if hidden is None else tuple(hidden[1]),
+        hidden_gain=None if fresh is None else fresh.gain,
+        hidden_interval=None if fresh is None else fresh.interval,
     )
     research.notebook.verification(verification)
     return verification
@@ -69,6 +75,32 @@ def _found(research: Research, runs: Mapping[str, Sequence[Measurement]]) -> Com
     place = research.parts.place
     first, last = (Residuals.of(own_runs(research.history, end, place)) for end in _ends(research))
     return compared(research.protocol.metric.direction, start, head, first, last)
+
+
+def _on_holdout(
+    research: Research, states: Mapping[str, Mapping[str, FileEntry]], number: int, pairs: int, *, failed: bool
+) -> tuple[list[Measurement], list[Measurement]] | None:
+    """Start and head on a holdout that no keep has seen, in turn, as many pairs as on the metric; None without one."""
+    holdout = research.protocol.holdout
+    if failed or holdout is None or holdout.when != "verify":
+        return None
+    start: list[Measurement] = []
+    head: list[Measurement] = []
+    for index in range(2 * pairs):
+        name = ("start", "head", "head", "start")[index % 4]
+        measured = research.by_holdout(states[name], number, VERIFY_SEEDS + index)
+        (start if name == "start" else head).append(measured)
+        if measured.value is None:
+            break
+    return start, head
+
+
+def _compared(research: Research, start: Sequence[Measurement], head: Sequence[Measurement]) -> Compared | None:
+    """What runs say that nothing else is known of; None where one of them failed."""
+    before, after = ([m.value for m in runs if m.value is not None] for runs in (start, head))
+    if len(before) < len(start) or len(after) < len(head) or not after:
+        return None
+    return compared(research.protocol.metric.direction, before, after)
 
 
 def own_runs(history: Sequence[Experiment], state: Experiment, place: Place) -> list[float]:

@@ -218,3 +218,21 @@ def test_a_holdout_that_can_not_be_run_ends_the_session_at_the_baseline(project:
     assert f"command: {sys.executable} nowhere.py" in done.stdout
     assert "No such file" in done.stdout
     assert not (project.root / "results.tsv").exists()
+
+
+@pytest.mark.slow
+def test_a_holdout_for_verify_alone_selects_nothing_and_shows_the_gap(project: Project) -> None:
+    front = "---\nholdout: {run: python final.py, files: [final.py], when: verify}\n---\n"
+    project.write("autoresearch.config.md", front + CONFIG)
+    project.write("train.py", TRAIN)
+    project.write("final.py", FINAL)
+    project.commit()
+    edit = ("memorise", "RATE, MEMORISED = 8.0, 0", "RATE, MEMORISED = 7.0, 0.5")
+
+    done = project.pytest("--autoresearch", "--autoresearch-experiments=1", scripted(project, edit))
+
+    assert [row[2] for row in project.table()[1:]] == ["keep", "keep"], done.stdout + done.stderr
+    said = "verified gain 3.5 (43.75 %) on 1 fresh run each, -49 on a holdout that no keep has seen (gap 52.5)"
+    assert said in done.stdout, done.stdout
+    records = json.loads(project.cli("log", "--json").stdout)["experiments"]
+    assert not [m for record in records[1:] for m in record["measurements"] if m["role"] == "holdout"]
