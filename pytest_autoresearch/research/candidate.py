@@ -20,6 +20,7 @@ from pytest_autoresearch.protocol.experiment import (
     Usage,
     fingerprint,
 )
+from pytest_autoresearch.reading.cells import with_code_of
 from pytest_autoresearch.reading.seeds import only_moves_seeds
 from pytest_autoresearch.text import clean, last_words, one_line
 
@@ -145,7 +146,8 @@ class Drafts:
         tree: str,
     ) -> tuple[Candidate, Ruling | None]:
         """The candidate that these changes of ``state`` (whose tree is ``tree``) make, and what refuses it."""
-        refusal, stored = self._refuse(proposal, self._without_leftovers(changes, state))
+        changes = self._with_cells_only(self._without_leftovers(changes, state), state)
+        refusal, stored = self._refuse(proposal, changes)
         state = dict(state)
         for change in stored:
             if change.data is None:
@@ -205,6 +207,19 @@ class Drafts:
         beside = [c.path for c in changes if c.path not in state and self._refuse_path(c) is not None]
         ignored = self._git.ignored_among(beside) if beside else ()
         return [change for change in changes if change.path not in ignored]
+
+    def _with_cells_only(self, changes: Sequence[Change], state: Mapping[str, FileEntry]) -> Sequence[Change]:
+        """The same, where of a notebook only the code cells are changed: what a tool rewrites beside them stays."""
+        kept = []
+        for change in changes:
+            is_notebook = change.path.lower().endswith(".ipynb") and change.kind == "file" and change.data is not None
+            old = self._blob(state.get(change.path)) if is_notebook else None
+            spliced = with_code_of(change.data or b"", old) if old is not None else None
+            if spliced is None:
+                kept.append(change)
+            elif spliced != old:
+                kept.append(replace(change, data=spliced, size=len(spliced)))
+        return kept
 
     def _refuse_path(self, change: Change) -> str | None:
         if is_gits_own(change.path):
