@@ -26,7 +26,7 @@ from pytest_autoresearch.protocol.model import Options, Protocol
 from pytest_autoresearch.protocol.scope import reguarded
 from pytest_autoresearch.protocol.settings import OPTIONS, Settings, resolve
 from pytest_autoresearch.report.screen import Screen
-from pytest_autoresearch.report.summary import summarise
+from pytest_autoresearch.report.story import story
 from pytest_autoresearch.report.terminal import MARKUP, Ending, header_lines, nothing_lines, summary_lines, verdict
 from pytest_autoresearch.research.attending import Attending
 from pytest_autoresearch.research.loop import Research
@@ -268,7 +268,7 @@ class Loop:
             self.screen.lines([*nothing_lines(self.deselected), *([f"  {meant}"] if meant else [])])
         for history, ending in self.finished:
             terminalreporter.section(f"autoresearch/{history.session.tag}")
-            summary = summarise(history)
+            summary = story(history)
             if summary is not None:
                 for line, markup in summary_lines(summary, ending):
                     terminalreporter.write_line(line, **markup)

@@ -11,7 +11,7 @@ from pytest_autoresearch.notebook.codec import to_plain
 from pytest_autoresearch.notebook.tags import locate
 from pytest_autoresearch.protocol.values import parse_positive_count
 from pytest_autoresearch.report.screen import PlainScreen
-from pytest_autoresearch.report.summary import summarise
+from pytest_autoresearch.report.story import story
 from pytest_autoresearch.report.terminal import headline, verified_line
 from pytest_autoresearch.research.attending import Attending
 from pytest_autoresearch.research.opening import reopened
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     with reopened(args.path, args.tag, watch=screen) as research:
         verification = verify(research, args.n)
         Attending(research).answer_verified()
-        summary = summarise(research.notebook.history)
+        summary = story(research.notebook.history)
     screen.clear()
     assert summary is not None
     if args.json:

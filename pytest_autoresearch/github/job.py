@@ -19,7 +19,7 @@ from pytest_autoresearch.github.remote import Remote
 from pytest_autoresearch.notebook.chain import branch_ref
 from pytest_autoresearch.notebook.record import History
 from pytest_autoresearch.protocol.experiment import Experiment, Status
-from pytest_autoresearch.report.summary import summarise
+from pytest_autoresearch.report.story import story
 from pytest_autoresearch.report.terminal import verdict
 from pytest_autoresearch.text import one_line
 
@@ -40,7 +40,7 @@ def tell_job(**outputs: str) -> None:
 
 def outcome(history: History) -> dict[str, str]:
     """What a step that ran a session hands to later ones; empty for what is not known. Numbers in metric units."""
-    summary, branch = summarise(history), branch_ref(history.session.tag)[11:]
+    summary, branch = story(history), branch_ref(history.session.tag)[11:]
     known = {"tag": history.session.tag, "branch": branch, "best": "", "gain": "", "verified": "", "keeps": "0"}
     if summary is None:
         return known

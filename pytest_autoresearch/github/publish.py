@@ -19,7 +19,7 @@ from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.record import History
 from pytest_autoresearch.notebook.sync import Overtaken, parted_from, remote_has
 from pytest_autoresearch.protocol.serialise import from_json
-from pytest_autoresearch.report.summary import summarise
+from pytest_autoresearch.report.story import story
 from pytest_autoresearch.report.terminal import verified_line
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ def may_be_ready(history: History) -> bool:
 
 def verdict(history: History, links: Links) -> Verdict:
     """What the check on the branch's head says: whether fresh runs have confirmed the gain."""
-    summary, text = summarise(history), opening(history, links)
+    summary, text = story(history), opening(history, links)
     if summary is None or not history.proven:
         return Verdict(Conclusion.NEUTRAL, "nothing was kept", text, links.run)
     verified = summary.verified

@@ -21,7 +21,6 @@ from pytest_autoresearch.protocol.trust import (
     times_asked,
 )
 from pytest_autoresearch.report.story import Story, percent, story
-from pytest_autoresearch.report.summary import Summary
 from pytest_autoresearch.report.terminal import change, count, headline, interval, number, seconds
 from pytest_autoresearch.report.words import limit_words, several
 from pytest_autoresearch.text import fenced
@@ -261,7 +260,7 @@ def _trust(told: Story) -> str:
     return f"verified {number(verified.gain)}" if relative is None else f"verified {relative:.2f} %"
 
 
-def counted(summary: Summary) -> str:
+def counted(summary: Story) -> str:
     """How many of each status."""
     return ", ".join(f"{summary.counts[status]} {status.value}" for status in Status)
 

@@ -14,7 +14,6 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from pytest_autoresearch.protocol import trust
 from pytest_autoresearch.protocol.experiment import Experiment
 from pytest_autoresearch.protocol.trust import times_asked
 from pytest_autoresearch.report import changes as what
@@ -45,7 +44,7 @@ def page(story: Story, patches: Mapping[str, str], *, stream: str = "") -> str:
         story=story,
         headline=headline(story),
         verdict=verdict(story),
-        marks=(*marks(story), *trust.marks(story.protocol, times_asked(story.experiments))),
+        marks=(*marks(story), *story.marks),
         facts=tuple(_facts(story)),
         staircase=_safe(staircase(story)),
         kept=[_kept(keep, changes) for keep in reversed(story.keeps[-MOST_KEEPS_SHOWN:])],

@@ -13,14 +13,15 @@ from enum import Enum
 from math import sqrt
 
 from pytest_autoresearch.notebook.record import History, Session, Verification
-from pytest_autoresearch.notebook.shares import Share
 from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Reason, Role, Status
 from pytest_autoresearch.protocol.model import Direction, Protocol
 from pytest_autoresearch.protocol.serialise import from_json
-from pytest_autoresearch.report.summary import is_refused
+from pytest_autoresearch.protocol.trust import marks, times_asked
+from pytest_autoresearch.report.shares import Share
 
 NEWEST = 10
 """So many of the newest experiments stand in a story by themselves."""
+_BY_NUMBER = frozenset({"worse", "noise", "equal", "unproven"})
 SPREAD_WINDOW = 24
 """The noise band is the spread of so many newest repeats: noise changes with the level, and with the machine."""
 
@@ -130,6 +131,11 @@ class Story:
         return 0.0 if ended is None else max(0.0, (ended - self.session.started).total_seconds())
 
     @property
+    def marks(self) -> tuple[str, ...]:
+        """What rests on the run's own word, see :mod:`pytest_autoresearch.protocol.trust`."""
+        return tuple(marks(self.protocol, times_asked(self.experiments)))
+
+    @property
     def utilisation(self) -> float | None:
         """The share of the time that was spent inside runs; None where no time is on record."""
         return min(1.0, self.run_seconds / self.elapsed) if self.elapsed > 0 else None
@@ -159,6 +165,7 @@ class Teller:
         self._level: float | None = None
         self._first: float | None = None
         self._promised = 0.0
+        self._run_seconds = 0.0
 
     def tell(self, history: History, *, running: bool = False) -> Story | None:
         """The story up to now; None before the baseline."""
@@ -189,7 +196,7 @@ class Teller:
             shares=tuple(shares),
             verified=next((v for v in reversed(history.verifications) if v.head == best.commit), None),
             promised=self._promised,
-            run_seconds=sum(point.run_seconds for point in self._points),
+            run_seconds=self._run_seconds,
             agent_seconds=sum(share.seconds for share in shares),
             cost=sum(costs) if costs else None,
             input_tokens=sum(share.input_tokens for share in shares),
@@ -221,6 +228,7 @@ class Teller:
             self._machines.add(experiment.machine)
         self._hear(experiment, direction)
         self._points.append(_point(experiment, self._level, self._spread()))
+        self._run_seconds += self._points[-1].run_seconds
 
     def _hear(self, experiment: Experiment, direction: Direction) -> None:
         """Take from its runs what they tell of the noise, and what a single one promised."""
@@ -243,6 +251,11 @@ class Teller:
 def story(history: History, *, running: bool = False) -> Story | None:
     """The story of a whole history; None before its baseline."""
     return Teller(history.session).tell(history, running=running)
+
+
+def is_refused(experiment: Experiment) -> bool:
+    """Whether something else than the number has refused it: its first run promised nothing that could be had."""
+    return experiment.status is not Status.KEEP and experiment.reason.value not in _BY_NUMBER
 
 
 def percent(part: float, whole: float | None) -> float | None:

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from pytest_autoresearch.notebook.record import Verification
-from pytest_autoresearch.notebook.shares import Share
 from pytest_autoresearch.protocol.experiment import Experiment, Status
 from pytest_autoresearch.protocol.model import Protocol
 from pytest_autoresearch.protocol.trust import PAGE, marks
+from pytest_autoresearch.report.shares import Share
 from pytest_autoresearch.report.squeeze import squeezed
-from pytest_autoresearch.report.story import Story
-from pytest_autoresearch.report.summary import Summary, percent
+from pytest_autoresearch.report.story import Story, percent
 
 MARKUP = {
     Status.KEEP: {"green": True, "bold": True},
@@ -141,7 +140,7 @@ def live_line(name: str, text: str, elapsed: float, budget: float | None, width:
     return cut(f"{name:<8} {text}: {elapsed:.0f} s{of}", width)
 
 
-def summary_lines(summary: Summary, ending: Ending) -> Iterator[tuple[str, dict[str, bool]]]:
+def summary_lines(summary: Story, ending: Ending) -> Iterator[tuple[str, dict[str, bool]]]:
     """The end of a session: lines with their markup."""
     yield headline(summary), {"bold": True, "green": summary.gain > 0}
     for told in summary.marks:
@@ -152,7 +151,7 @@ def summary_lines(summary: Summary, ending: Ending) -> Iterator[tuple[str, dict[
     pace = 3600 * ending.experiments / ending.elapsed if ending.elapsed > 0 else 0.0
     outside = 100 * max(0.0, 1 - ending.run_seconds / ending.elapsed) if ending.elapsed > 0 else 0.0
     yield (
-        f"{count(summary.experiments, 'experiment')}: {counted}; "
+        f"{count(summary.tried, 'experiment')}: {counted}; "
         f"{pace:.0f} an hour, {outside:.0f} % of the time outside runs",
         {},
     )
@@ -176,7 +175,7 @@ def summary_lines(summary: Summary, ending: Ending) -> Iterator[tuple[str, dict[
     yield f"publish pytest-autoresearch publish --tag {ending.branch.removeprefix('autoresearch/')}", {}
 
 
-def headline(summary: Summary | Story) -> str:
+def headline(summary: Story) -> str:
     """Start → best with the gain; where a noisy metric is verified, as measured side by side.
 
     The levels of two recorded experiments lie hours apart: what the machine did in between would be claimed as a gain.
@@ -211,7 +210,7 @@ def share_line(share: Share) -> str:
     return f"  {cut(share.agent, LONGEST_AGENT):<10} {found}{cost}"
 
 
-def verified_line(summary: Summary | Story) -> str:
+def verified_line(summary: Story) -> str:
     """The gain on fresh runs, and beside it what the best single run promised."""
     verified = summary.verified
     if verified is None or verified.gain is None:

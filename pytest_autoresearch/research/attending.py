@@ -14,7 +14,7 @@ from pytest_autoresearch.notebook.export import find
 from pytest_autoresearch.notebook.ledger import state_directory
 from pytest_autoresearch.notebook.orders import Answer, Order, Outcome
 from pytest_autoresearch.protocol.settings import DEFAULT, PROTOCOL, Settings
-from pytest_autoresearch.report.summary import summarise
+from pytest_autoresearch.report.story import story
 from pytest_autoresearch.report.terminal import count, headline, number, verified_line
 from pytest_autoresearch.research.loop import Research
 from pytest_autoresearch.research.verifying import verify
@@ -94,7 +94,7 @@ class Attending:
         return self._verified()
 
     def _verified(self) -> str:
-        summary = summarise(self._research.notebook.history)
+        summary = story(self._research.notebook.history)
         assert summary is not None
         return f"{verified_line(summary)} ({headline(summary)})"
 

@@ -9,9 +9,10 @@ from datetime import timedelta
 
 from markdown_it import MarkdownIt
 
-from pytest_autoresearch.github.progress import MOST_EXPERIMENTS, MOST_KEEPS, Progress, ended
+from pytest_autoresearch.github.progress import MOST_KEEPS, Progress, ended
 from pytest_autoresearch.github.pull_request import Links
 from pytest_autoresearch.notebook.record import History, Note
+from pytest_autoresearch.report.story import NEWEST
 from tests.github.histories import NOW, history, session
 
 LINKS = Links("https://github.com/o/r", "https://github.com/o/r/actions/runs/1")
@@ -40,7 +41,7 @@ def test_a_long_night_makes_it_neither_longer_nor_slower() -> None:
         text = progress.text(found, LINKS)
     assert time.process_time() - began < 1 and len(text.encode()) < 65_536
     rows = re.findall(r"^\| \d{4} \|", text, re.MULTILINE)
-    assert len(rows) == MOST_KEEPS + MOST_EXPERIMENTS
+    assert len(rows) == MOST_KEEPS + NEWEST
 
 
 def test_the_end_says_why_and_what_was_verified() -> None:

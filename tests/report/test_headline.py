@@ -6,13 +6,13 @@ from dataclasses import replace
 
 from pytest_autoresearch.notebook.record import History
 from pytest_autoresearch.protocol.experiment import Measurement, Role
-from pytest_autoresearch.report.summary import summarise
+from pytest_autoresearch.report.story import story
 from pytest_autoresearch.report.terminal import headline
 from tests.github.histories import history
 
 
 def told(found: History) -> str:
-    summary = summarise(found)
+    summary = story(found)
     assert summary is not None
     return headline(summary)
 

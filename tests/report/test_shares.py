@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_autoresearch.notebook.shares import Share, who_found_what
+from pytest_autoresearch.notebook.record import History
 from pytest_autoresearch.protocol.experiment import Experiment, Reason, Status, Usage
-from pytest_autoresearch.protocol.model import Direction
+from pytest_autoresearch.report.shares import Share
+from pytest_autoresearch.report.story import story
+from tests.github.histories import session
 
 BASELINE = Experiment(0, Status.KEEP, Reason.IMPROVED, "baseline", "", "", "", "", value=1.0)
 
@@ -23,7 +25,9 @@ def test_the_table_tells_who_found_what() -> None:
     history = after([BASELINE], "codex", Reason.ERROR, usage=Usage(7, 3), value=None)
     history = after(history, "claude", Reason.IMPROVED, value=0.9, against=1.0, usage=usage, agent_seconds=2.0)
     history = after(history, "claude", Reason.SIMPLER, value=0.8, against=0.9, usage=usage, agent_seconds=3.0)
-    claude, codex = who_found_what(history, Direction.LOWER)
+    told = story(History(session(), tuple(history)))
+    assert told is not None
+    claude, codex = told.shares
     assert replace(claude, gain=0.0) == Share("claude", 2, 2, 0, 0.0, 200, 20, 1.0, 5.0)
     assert claude.gain == pytest.approx(0.2)
     assert codex == Share("codex", experiments=1, crashes=1, input_tokens=7, output_tokens=3)

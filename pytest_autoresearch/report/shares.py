@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pytest_autoresearch.protocol.experiment import Experiment, Status
@@ -41,13 +40,3 @@ class Share:
             cost=self.cost if spent is None else (self.cost or 0.0) + spent,
             seconds=self.seconds + experiment.agent_seconds,
         )
-
-
-def who_found_what(history: Sequence[Experiment], direction: Direction) -> list[Share]:
-    """One share per agent, the largest gain first."""
-    shares: dict[str, Share] = {}
-    for experiment in history:
-        if experiment.number > 0:
-            share = shares.get(experiment.agent, Share(experiment.agent))
-            shares[experiment.agent] = share.added(experiment, direction)
-    return sorted(shares.values(), key=lambda share: (-share.gain, share.agent))
