@@ -185,6 +185,10 @@ def verdict(history: History, links: Links) -> Verdict:
     summary, text = story(history), opening(history, links)
     if summary is None or not history.proven:
         return Verdict(Conclusion.NEUTRAL, "nothing was kept", text, links.run)
+    doubtful = [f"{e.number:04d}" for e in summary.keeps if e.suspicious and e.detail]
+    if doubtful:
+        title = f"{', '.join(doubtful)} may be an artefact of the metric: a person has to look"
+        return Verdict(Conclusion.FAILURE, title, text, links.run)
     verified = summary.verified
     if verified is None:
         return Verdict(Conclusion.NEUTRAL, UNVERIFIED, text, links.run)

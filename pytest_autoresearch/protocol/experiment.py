@@ -33,6 +33,7 @@ class Reason(str, Enum):
     HOLDOUT = "holdout"
     SEED_ONLY = "seed-only"
     PROBE = "probe"
+    SUSPICIOUS = "suspicious"
     UNPROVEN = "unproven"
     ERROR = "error"
     TIMEOUT = "timeout"

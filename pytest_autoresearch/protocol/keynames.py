@@ -31,6 +31,7 @@ STRICT: dict[str, str] = {
     "isolation": "isolation, isolation level",
     "executor": "executor",
     "fail_on": "fail on",
+    "suspicious": "suspicious, suspicious gains",
     "prices": "prices, token prices",
 }
 LOOSE: dict[str, str] = {

@@ -154,6 +154,7 @@ class Options:
     publish: Mapping[str, str] | bool | None = None
     live: int | None = None
     fail_on: str | None = None
+    suspicious: str | None = None
     seed: int | None = None
 
 

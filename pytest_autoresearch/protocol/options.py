@@ -43,6 +43,7 @@ class Option:
 
 JUDGES = ("grouped", "certified", "fast", "classic")
 ISOLATIONS = ("strict", "auto", "none")
+SUSPICIOUS = ("ask", "keep", "discard", "stop")
 FAIL_ON = ("never", "no-keep", "crash")
 
 OPTIONS: tuple[Option, ...] = (
@@ -90,5 +91,12 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("live", "PORT", "port", None, "a page on 127.0.0.1 that follows the session (without PORT: any free one)"),
     Option("fail_on", "|".join(FAIL_ON), "choice", "never", "what makes an ended loop exit with 1 (default: never)"),
+    Option(
+        "suspicious",
+        "|".join(SUSPICIOUS),
+        "choice",
+        None,
+        "what becomes of an artefact of the metric (default: discard it; ask where the agent writes code)",
+    ),
     Option("seed", "N", "count", 0, "seed of the session's own random choices (default: 0)"),
 )

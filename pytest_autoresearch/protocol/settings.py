@@ -47,6 +47,7 @@ class Settings:
     publish: bool
     live: int | None
     fail_on: str
+    suspicious: str | None
     seed: int
     agent_args: tuple[str, ...] = ()
     agent_env: tuple[str, ...] = ()

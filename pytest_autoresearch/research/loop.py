@@ -34,6 +34,7 @@ from pytest_autoresearch.protocol.trust import VISIBLE
 from pytest_autoresearch.research.candidate import Candidate, Drafts, Ruling
 from pytest_autoresearch.research.certifying import certify, prove, reserve
 from pytest_autoresearch.research.diagnosis import Diagnosis
+from pytest_autoresearch.research.doubting import doubted
 from pytest_autoresearch.research.proposing import Proposer
 from pytest_autoresearch.research.referee import Referee, refuse_another_place, suite_of
 from pytest_autoresearch.research.stopping import Tally
@@ -84,7 +85,7 @@ class Research:
         self.lab, self.judge, self.watch = parts.lab, parts.judge, parts.watch
         self.tally = Tally()
         incumbent = self.notebook.history.incumbent
-        self._to_beat = None if incumbent is None else incumbent.value
+        self.to_beat = None if incumbent is None else incumbent.value
         self.drafts = Drafts(parts.git, parts.scope, parts.session.start, self.history)
         self.referee = Referee(
             parts.protocol,
@@ -171,7 +172,7 @@ class Research:
         if pending is None:
             prove(self)
         began = _now()
-        self._to_beat = self.incumbent.value
+        self.to_beat = self.incumbent.value
         if pending is None:
             number = self.next_number
             candidate, refusal = self.proposer.propose(self.notebook.history, self._seed(number, -1))
@@ -191,6 +192,7 @@ class Research:
         ruling = self._judge(candidate, measurements)
         if looks_trivial(measurements[-1]) and measurements[-1].role is Role.CANDIDATE:
             candidate, ruling = self._mend(candidate, ruling, measurements)
+        ruling = doubted(self, ruling, candidate)
         if ruling.reason.status is Status.KEEP:
             ruling = self._uphold(ruling, candidate, measurements)
         return self._record(candidate, ruling, measurements, began)
@@ -257,7 +259,7 @@ class Research:
         """One run on a state; ``index`` picks its seed."""
         env = {}
         if role is Role.CANDIDATE and "::" in self.protocol.source:
-            env[BEST] = repr(self._to_beat)  # what the body's metric assertion compares with
+            env[BEST] = repr(self.to_beat)  # what the body's metric assertion compares with
         seed = self._seed(number, index)
         job = Job(role, number, seed, state, self.deadline, self.budget, env=env, may_give_up=may_give_up)
         return self._run(job)
@@ -307,7 +309,7 @@ class Research:
             role = Role.CANDIDATE if step is Step.CANDIDATE else Role.INCUMBENT
             state = candidate.state if step is Step.CANDIDATE else self.drafts.incumbent
             if role is Role.CANDIDATE:
-                self._to_beat = self.judge.level.estimate  # not the recorded one where it had to be measured anew
+                self.to_beat = self.judge.level.estimate  # not the recorded one where it had to be measured anew
             is_first = role is Role.CANDIDATE and all(m.role is not Role.CANDIDATE for m in measurements)
             measured = self._measure(state, role, candidate.number, len(measurements), may_give_up=is_first)
             measurements.append(measured)
@@ -389,7 +391,7 @@ class Research:
                 fingerprint=self.drafts.fingerprint(candidate.edits),
                 value=mean if ruling.value is None else ruling.value,
                 interval=ruling.interval,
-                against=None if against is None else self._to_beat,
+                against=None if against is None else self.to_beat,
                 detail=ruling.detail,
                 measurements=tuple(measurements),
                 suspicious=ruling.suspicious,

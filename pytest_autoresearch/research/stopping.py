@@ -23,6 +23,8 @@ class Tally:
     paused: float = 0.0
     cost: float = 0.0
     tokens: int = 0
+    alarm: str = ""
+    """What a person asked to be stopped for."""
     exhausted: str = ""
     """The last words of an agent that has nothing left to propose, where no other one has."""
     barren: int = 0
@@ -57,6 +59,8 @@ class Tally:
 
         ``best`` is the incumbent's level, ``reserve`` seconds of the duration that are kept for what comes after.
         """
+        if self.alarm:
+            return self.alarm
         until = settings.until if settings.until is not None else metric.target
         if until is not None and not metric.direction.better(until, best):
             return f"{metric.name} reached {until:g}"

@@ -64,7 +64,7 @@ class SearchAgent:
 
     def _look(self, briefing: Briefing, desk: Desk) -> Space:
         self._trials.follow(briefing.history, briefing.protocol.metric.direction)
-        return self._bench.look(briefing, desk, self._trials.origins)
+        return self._bench.look(briefing, desk, self._trials.origins, self._trials.suspicious)
 
 
 def create(name: str) -> Agent | None:

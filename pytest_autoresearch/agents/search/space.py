@@ -5,7 +5,7 @@ Files are parsed again only when their bytes changed. A file that does not parse
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pytest_autoresearch.agents.base import Briefing, Desk
@@ -83,11 +83,16 @@ class Bench:
     _axes: dict[Knob, Axis | None] = field(default_factory=dict)
     _asked: tuple[object, ...] | None = None
 
-    def look(self, briefing: Briefing, desk: Desk, origins: Mapping[str, str]) -> Space:
-        """The knobs as they stand now. ``origins`` has the first values of those that moved."""
+    def look(
+        self, briefing: Briefing, desk: Desk, origins: Mapping[str, str], suspicious: Collection[str] = ()
+    ) -> Space:
+        """The knobs as they stand now, without those that are ``suspicious``.
+
+        ``origins`` has the first values of those that moved.
+        """
         contents = {target: desk.read(target) for target in desk.targets}
         protocol = briefing.protocol
-        asked = (protocol.knobs, protocol.one_variable, dict(origins), briefing.incumbent.commit)
+        asked = (protocol.knobs, protocol.one_variable, dict(origins), briefing.incumbent.commit, frozenset(suspicious))
         if contents == self._contents and asked == self._asked:
             self.space = replace(self.space, left=briefing.left)
             return self.space
@@ -99,6 +104,7 @@ class Bench:
         labels = {name.rpartition(": ")[2] for name in origins}
         found = [_begun(knob, origins, several) for target in contents for knob in self._found[target]]
         knobs = choose(found, protocol.knobs, labels)
+        knobs = tuple(knob for knob in knobs if name_of(knob, several) not in suspicious)
         self.space = self._spread_out(briefing, knobs, tuple(name_of(knob, several) for knob in knobs), origins)
         return self.space
 

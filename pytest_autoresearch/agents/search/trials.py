@@ -28,6 +28,7 @@ BLOCKED = frozenset(  # what a state itself brings about, and what it measured d
         Reason.GUARD,
         Reason.LIMIT,
         Reason.HOLDOUT,
+        Reason.SUSPICIOUS,
     }
 )
 
@@ -87,6 +88,8 @@ class Trials:
     """Of the experiment that is asked for, were nothing in flight."""
     levels: dict[str, float] = field(default_factory=dict)
     """Commit of a keep → its loss as it was last estimated."""
+    suspicious: set[str] = field(default_factory=set)
+    """Knobs that were found to be a factor of the metric, or to make it unreadable."""
     version: int = 0
     """Counts the histories that were read from the beginning: what was learnt from another one does not hold."""
     _epochs: list[_Epoch] = field(default_factory=list)
@@ -150,6 +153,8 @@ class Trials:
             self._epochs.append(_Epoch())
         for move in moves:
             self.origins.setdefault(move.name, move.old)
+        if experiment.reason is Reason.SUSPICIOUS and len(moves) == 1:
+            self.suspicious.add(moves[0].name)
         if len(moves) == 1:
             self._take_turn(moves[0], experiment, direction)
         self._take_state(moves, experiment, direction)
