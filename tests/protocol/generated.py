@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 
 from hypothesis import strategies as st
 
+from pytest_autoresearch.protocol.knobs import rule_of
 from pytest_autoresearch.protocol.model import (
     Amount,
     Direction,
@@ -35,6 +36,9 @@ NASTY = [
 words = st.from_regex(r"[A-Za-z][a-z0-9]{0,7}( [a-z0-9]{1,8}){0,5}", fullmatch=True)
 names = st.from_regex(r"[a-z]{3,8}_[a-z0-9]{1,6}|benchmark\.median|[A-Z][a-z]{2,8} [a-z]{2,8}", fullmatch=True)
 lines = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_size=1, max_size=40)
+knob_entries = st.from_regex(r"!?[A-Za-z_][\w.*-]{0,9}(: (0\.5\.\.2\.0( log)?|a\|b))?", fullmatch=True).filter(
+    lambda entry: str(rule_of(entry)) == entry
+)
 values = lines.map(str.strip).filter(bool)
 printable = values.filter(str.isprintable)
 positive = st.floats(min_value=1e-3, max_value=1e6)
@@ -144,7 +148,7 @@ protocols = st.builds(
     network=st.booleans(),
     memory_mb=maybe(positive),
     git_throwaway=st.booleans(),
-    knobs=tuples(st.from_regex(r"[A-Z]{2,8}", fullmatch=True)),  # text of knobs is split at commas and blanks
+    knobs=st.lists(knob_entries, max_size=3, unique=True).map(tuple),
     progress=maybe(values),
     options=options,
     source=st.just("examples/quickstart/autoresearch.config.md"),

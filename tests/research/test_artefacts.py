@@ -109,8 +109,8 @@ def test_no_power_is_seen_in_no_change() -> None:
     ("options", "status", "words"),
     [
         ((), "discard", "suspicious"),
-        (("--autoresearch-suspicious", "keep"), "keep", "improved"),
-        (("--autoresearch-suspicious", "ask"), "keep", "a factor of the metric"),
+        (("--autoresearch-suspicious", "keep"), "keep", "[suspicious: look twice]"),
+        (("--autoresearch-suspicious", "ask"), "keep", "the metric moves with WIDTH"),
         (("--autoresearch-suspicious", "stop"), "discard", "stopped: 0001 is suspicious"),
     ],
 )
