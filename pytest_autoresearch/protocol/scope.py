@@ -75,7 +75,8 @@ class Rule:
 class Scope:
     """``targets``: tracked files that a candidate may change, sorted; ``readonly``: tracked files that are named so.
 
-    ``scripts``: the tracked files that the extract commands execute; ``shadowing``: what new files may not be.
+    ``scripts``: the tracked files that the extract commands execute; ``hidden`` and ``given``: where the holdout's
+    files and the data lie, paths and patterns; ``shadowing``: what new files may not be.
     All paths are POSIX and relative to the repository's top.
     """
 
@@ -86,6 +87,8 @@ class Scope:
     target_rules: tuple[Rule, ...]
     readonly_rules: tuple[Rule, ...]
     scripts: frozenset[str] = frozenset()
+    hidden: tuple[str, ...] = ()
+    given: tuple[str, ...] = ()
     shadowing: Shadowing | None = None
 
     def admits(self, path: str) -> bool:
@@ -104,6 +107,8 @@ class Scope:
             return None
         if is_protected(path):
             return f"{path} is protected: it counts as a target only when it is named exactly"
+        if any(_lies_at(path, place) for place in self.given):
+            return f"{path} is declared as data: it counts as a target only when it is named exactly"
         if posixpath.dirname(path) == self.directory and posixpath.basename(path) in OUTPUTS:
             return f"{path} is written by the harness"
         if not any(rule.covers(path) for rule in self.target_rules):
@@ -120,10 +125,18 @@ class Scope:
             return "a session's protocol"
         if any(folded == script.casefold() for script in self.scripts):
             return "the extract command's script"
+        if any(_lies_at(path, place) for place in self.hidden):
+            return "the holdout's"
         if parts[:2] in ([".github", "workflows"], [".github", "actions"]):
             return "a workflow"
         is_lock = folded == OWN_LOCK or _name_matches(parts[-1], _LOCKS_FOLDED)
         return "the harness's lock file" if is_lock else None
+
+
+def _lies_at(path: str, place: str) -> bool:
+    """Whether a path is this one, below it, or meant by it as a pattern; in any spelling of a file system's."""
+    folded, at = path.casefold(), place.casefold()
+    return folded == at or folded.startswith(f"{at}/") or (is_glob(at) and matches(at, folded))
 
 
 _KINDS = {"symlink": "a symbolic link", "directory": "a directory", "special": "a device, pipe or socket"}
@@ -208,6 +221,8 @@ class _Resolver:
             target_rules=tuple(targets),
             readonly_rules=tuple(readonly),
             scripts=self._scripts(),
+            hidden=tuple(self._places([*held.files, *held.inputs] if (held := self._protocol.holdout) else [])),
+            given=tuple(self._places(self._protocol.data)),
         )
         admitted = {path for n, rule in enumerate(targets) for path in self._admitted(rule, n, scope)}
         scope = replace(scope, targets=tuple(sorted(admitted)))
@@ -231,12 +246,18 @@ class _Resolver:
         yield from (_beside(directory, place) for place in ("", *search))
 
     def _scripts(self) -> frozenset[str]:
-        protocol = self._protocol
-        hidden = protocol.holdout
-        own = (hidden.extract, hidden.score) if hidden is not None else ()
-        extracts = (protocol.metric.extract, *own, *(limit.extract for limit in protocol.limits))
+        protocol, held = self._protocol, self._protocol.holdout
+        extracts = [protocol.metric.extract, *(limit.extract for limit in protocol.limits)]
+        extracts += [held.extract, held.score] if held is not None else []
         found = (scripts_of(extract, self._files, str(protocol.directory)) for extract in extracts if extract)
         return frozenset().union(*found)
+
+    def _places(self, texts: Iterable[str]) -> Iterator[str]:
+        """Declared paths relative to the top; what lies outside of the repository can be no target anyway."""
+        for text in texts:
+            place = posixpath.normpath(posixpath.join(str(self._protocol.directory), text))
+            if not text.startswith(("/", "~")) and place != "." and not place.startswith("../"):
+                yield place
 
     def _covered(self, rule: Rule) -> list[str]:
         return [rule.pattern] if rule.is_exact else [path for path in self._files if rule.covers(path)]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pytest_autoresearch.errors import ConfigError
 from pytest_autoresearch.protocol.globs import matches
-from pytest_autoresearch.protocol.model import Direction, Holdout, Metric, PathRule, Protocol
+from pytest_autoresearch.protocol.model import Direction, Holdout, Limit, Metric, PathRule, Protocol
 from pytest_autoresearch.protocol.scope import Scope, localised, resolve_paths, retargeted
 
 TRACKED = (
@@ -206,6 +206,10 @@ PROTOCOL_FILES = {
     "other/autoresearch.config.md": "a session's protocol",
     "ex/score.py": "the extract command's script",
     "ex/tools/held_out.sh": "the extract command's script",
+    "ex/tools/score.sh": "the extract command's script",
+    "ex/tools/size.py": "the extract command's script",
+    "ex/secret/labels.csv": "the holdout's",
+    "ex/hidden_7.csv": "the holdout's",
     ".github/workflows/ci.yml": "a workflow",
     ".github/actions/run/action.yml": "a workflow",
     "uv.lock": "the harness's lock file",
@@ -219,7 +223,11 @@ def judged(*targets: str) -> Scope:
     measured = replace(
         protocol(*targets),
         metric=Metric("x", Direction.LOWER, extract="FOO=1 python -I score.py | tail -1"),
-        holdout=Holdout("python train.py", "cd tools && ./held_out.sh"),
+        holdout=Holdout(
+            *("python train.py", "cd tools && ./held_out.sh", ("secret/",), ("hidden_*.csv",)), score="tools/score.sh"
+        ),
+        limits=(Limit("kb", at_most=1.0, extract="python tools/size.py"),),
+        data=("corpus", "/elsewhere"),
     )
     return resolve_paths(measured, (*TRACKED, *PROTOCOL_FILES))
 
@@ -240,6 +248,13 @@ def test_no_glob_or_directory_admits_a_file_of_the_protocol(target: str, path: s
     assert path not in found.targets and "ex/train.py" in found.targets
     assert found.refusal(path, "file") == f"{path} is {PROTOCOL_FILES[path]}, which is never a target"
     assert not found.admits(path.upper()), "there are file systems that do not tell the two apart"
+
+
+def test_no_glob_admits_a_new_file_where_data_or_the_holdouts_files_lie() -> None:
+    found = judged("**")
+    for path in ("ex/corpus/train.csv", "ex/corpus", "ex/secret/more.csv", "ex/hidden_9.csv", "ex/Secret/labels.csv"):
+        assert not found.admits(path), path
+    assert found.admits("ex/corpus2/new.csv") and found.admits("ex/visible.csv")
 
 
 def test_a_glob_that_covers_nothing_but_the_protocol_is_an_error() -> None:
