@@ -32,6 +32,7 @@ COMMANDS = {
     "stop": "let a running session stop after its current experiment",
     "fetch": "bring a session here that was pushed from another clone or machine",
     "preflight": "ask GitHub whether a session can be published, before it begins",
+    "benchmarks": "run the marked benchmarks of two commits in turn: better, worse, or neither",
     "answer": "carry out what a reviewer asked for on a pull request, and answer there",
     "publish": "push the branch and the ledger, open or update the one pull request",
 }

@@ -53,6 +53,23 @@ def ini_options(path: Path) -> Ini:
 
 def marked_protocol(path: Path, top: Path) -> tuple[Protocol, Ini]:
     """The protocol of the one marked test at ``path`` in the repository at ``top``, and what the ini file says."""
+    protocols, ini = _marked(path, top)
+    if not protocols:
+        raise ConfigError(
+            "no test here is marked", file=path, remedy="mark one with @pytest.mark.autoresearch(…), see docs/pytest.md"
+        )
+    if len(protocols) > 1:
+        known = "\n  ".join(protocol.source for protocol in protocols)
+        raise ConfigError(f"{len(protocols)} tests here are marked", file=path, remedy=f"name one:\n  {known}")
+    return protocols[0], ini
+
+
+def marked_protocols(path: Path, top: Path) -> list[Protocol]:
+    """The protocols of every marked test at ``path`` in the repository at ``top``."""
+    return _marked(path, top)[0]
+
+
+def _marked(path: Path, top: Path) -> tuple[list[Protocol], Ini]:
     listener = _Collector(top)
     code, said = _ask(["--collect-only", "-q", str(path)], listener)
     if listener.error is not None:
@@ -62,14 +79,7 @@ def marked_protocol(path: Path, top: Path) -> tuple[Protocol, Ini]:
         telling = [line for line in lines if line.startswith(("E  ", "ERROR:")) or ": error: " in line] or lines
         told = "\n".join(f"  {line}" for line in telling[-LONGEST_COMPLAINT:])
         raise AutoresearchError(f"pytest can not collect {path}\n{told}")
-    if not listener.protocols:
-        raise ConfigError(
-            "no test here is marked", file=path, remedy="mark one with @pytest.mark.autoresearch(…), see docs/pytest.md"
-        )
-    if len(listener.protocols) > 1:
-        known = "\n  ".join(protocol.source for protocol in listener.protocols)
-        raise ConfigError(f"{len(listener.protocols)} tests here are marked", file=path, remedy=f"name one:\n  {known}")
-    return listener.protocols[0], listener.ini
+    return listener.protocols, listener.ini
 
 
 def _ask(arguments: list[str], listener: object) -> tuple[int, str]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from typing import Protocol as Interface
+from urllib.parse import quote
 
 from pytest_autoresearch.errors import PublishError
 from pytest_autoresearch.github.calls import ATTEMPTS, PUBLIC, READ_TIMEOUT, Call, Calls, Forbidden, Unclear, api_url
@@ -171,7 +172,8 @@ class GitHubApi:
     def check(self, commit: str, verdict: Verdict) -> None:
         address = {"details_url": verdict.address} if verdict.address else {}
         output = {"title": verdict.title, "summary": verdict.summary}
-        wanted = {"name": CHECK, "head_sha": commit, "status": "completed", "conclusion": verdict.conclusion.value}
+        wanted = {"name": verdict.check, "head_sha": commit, "status": "completed"}
+        wanted["conclusion"] = verdict.conclusion.value
         try:
             self._ask("POST", "check-runs", {**wanted, "output": output, **address}, needs="checks: write")
         except Forbidden:  # checks belong to Apps, and so to a job's token; a person's may set statuses
@@ -209,7 +211,8 @@ class GitHubApi:
         raise refusal
 
     def rules(self, branch: str) -> Sequence[str]:
-        return [str(rule["type"]) for rule in self._ask("GET", f"rules/branches/{branch}", needs="metadata: read")]
+        found = self._ask("GET", f"rules/branches/{quote(branch, safe='')}", needs="metadata: read")
+        return [str(rule["type"]) for rule in found]
 
     def runs(self, workflow: str) -> Sequence[Run]:
         query = {"per_page": str(PAGE)}
@@ -236,7 +239,7 @@ class GitHubApi:
     def _set_status(self, commit: str, verdict: Verdict) -> None:
         address = {"target_url": verdict.address} if verdict.address else {}
         state = "pending" if verdict.conclusion is Conclusion.NEUTRAL else verdict.conclusion.value
-        said = {"state": state, "context": CHECK, "description": verdict.title[:STATUS_LENGTH]}
+        said = {"state": state, "context": verdict.check, "description": verdict.title[:STATUS_LENGTH]}
         self._ask("POST", f"statuses/{commit}", {**said, **address}, needs="checks: write or statuses: write")
 
     def _comment(self, number: int, marker: str) -> int | None:

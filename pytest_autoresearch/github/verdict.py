@@ -16,9 +16,13 @@ class Conclusion(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A check's outcome. ``summary`` is Markdown, ``address`` where more is told; it may be empty."""
+    """A check's outcome. ``summary`` is Markdown, ``address`` where more is told; it may be empty.
+
+    ``check`` is the check's name.
+    """
 
     conclusion: Conclusion
     title: str
     summary: str
     address: str = ""
+    check: str = "autoresearch"

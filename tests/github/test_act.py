@@ -17,6 +17,7 @@ import psutil
 import pytest
 import yaml
 
+from pytest_autoresearch.github.api import GitHubApi
 from pytest_autoresearch.github.setup import Setup, workflows
 from pytest_autoresearch.lab.sandbox import choose
 from tests.conftest import Project
@@ -53,7 +54,8 @@ esac
 STORING = {
     "upload-artifact": 'mkdir -p "$STORE/$NAME"; for path in $FILES; do cp "$path" "$STORE/$NAME/"; done',
     "download-artifact": 'cp "$STORE/$NAME"/* .',
-    "checkout": 'git clone -q "$ORIGIN" new && cp -a new/. . && rm -r new',  # act knows it too, but not with a ref
+    # act knows it too, but not with a ref
+    "checkout": 'git clone -q "$ORIGIN" new && git -C new checkout -q "${REF:-HEAD}" && cp -a new/. . && rm -r new',
 }
 
 
@@ -74,9 +76,9 @@ class Runner:
             step = {
                 "shell": "bash",
                 "run": script,
-                "env": {"NAME": "${{ inputs.name }}", "FILES": "${{ inputs.path }}"},
+                "env": {"NAME": "${{ inputs.name }}", "FILES": "${{ inputs.path }}", "REF": "${{ inputs.ref }}"},
             }
-            inputs = {"name": {"default": ""}, "path": {"default": ""}}
+            inputs = {"name": {"default": ""}, "path": {"default": ""}, "ref": {"default": ""}}
             action = {"name": name, "inputs": inputs, "runs": {"using": "composite", "steps": [step]}}
             (self.place / name).mkdir()
             (self.place / name / "action.yml").write_text(yaml.safe_dump(action))
@@ -162,7 +164,7 @@ def runner(request: pytest.FixtureRequest, project: Project, tmp_path: Path) -> 
         choose("strict", scratch=tmp_path)
     except Exception as error:
         pytest.skip(str(error))
-    for name, text in workflows(Setup(two_jobs=request.param)).items():
+    for name, text in workflows(Setup(two_jobs=request.param, pulls=True)).items():
         project.write(f".github/workflows/{name}", text)
     project.commit("workflows")
     with serving() as github:
@@ -346,6 +348,56 @@ def test_the_action_runs_in_a_workflow_as_the_documentation_has_it(runner: Runne
     assert re.search(r"\| [0-9.]+ better after [1-9] keeps, see https://github.com/o/r/pull/1", done.stdout)
     assert sorted(path.name for path in (runner.place / "store/session").iterdir()) == ["session.bundle", "session.csv"]
     assert len(runner.github.pulls) == 1 and runner.github.checks[-1]["conclusion"] == "success"
+
+
+BENCH = """
+import pytest
+from work import level
+
+
+@pytest.mark.autoresearch(metric="cost", direction="lower", targets=["work.py"])
+@pytest.mark.timeout(60)
+def test_cost(record_metric):
+    record_metric("cost", level())
+
+
+@pytest.mark.autoresearch(metric="noisy", direction="lower", targets=["work.py"])
+@pytest.mark.timeout(60)
+def test_noisy(record_metric):
+    import random
+
+    record_metric("noisy", random.gauss(1.0, 0.02))
+"""
+
+
+@ONE_JOB
+def test_an_ordinary_pull_request_is_told_what_it_makes_worse_and_nothing_that_is_noise(runner: Runner) -> None:
+    runner.project.write("work.py", "def level():\n    return 3.0\n")
+    runner.project.write("test_work.py", BENCH)
+    base = runner.project.commit("benchmarks")
+    runner.project.git("push", "-q", "origin", "HEAD:main")
+    runner.project.git("switch", "-q", "-c", "feature")
+    runner.project.write("work.py", "def level():\n    return 3.3\n")
+    head = runner.project.commit("slower")
+    runner.project.git("push", "-q", "origin", "feature")
+    event = {
+        "action": "opened",
+        "pull_request": {
+            "number": 1,
+            "base": {"ref": "main", "sha": base},
+            "head": {"ref": "feature", "sha": head, "repo": {"full_name": "o/r"}},
+        },
+    }
+    (runner.place / "event.json").write_text(json.dumps(event))
+    api = GitHubApi("o/r", TOKEN, url=runner.github.url)
+    api.create(branch="feature", base="main", title="t", body="b")
+    command = runner.command("pull_request", "pull-requests.yml", "-e", str(runner.place / "event.json"))
+    done = runner.project.run(*command, timeout=300)
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+    (check,) = runner.github.checks
+    assert (check["name"], check["head_sha"], check["conclusion"]) == ("autoresearch benchmarks", head, "failure")
+    (comment,) = runner.github.comments
+    assert "1 worse, 1 no difference" in comment["body"] and "+10.00 %" in comment["body"]
 
 
 @ONE_JOB

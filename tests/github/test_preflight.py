@@ -51,7 +51,7 @@ NO_GRANT = "Resource not accessible by integration"
         (Fault("POST", "/pulls", 403, {"message": NOT_PERMITTED}), "Allow GitHub Actions to create"),
         (Fault("POST", "/pulls", 403, {"message": NO_GRANT}), "pull-requests: write"),
         (Fault("GET", "/pulls", 401, {"message": "Bad credentials"}), "has expired"),
-        (Fault("GET", "autoresearch/demo", 404, {"message": "Not Found"}), "GITHUB_REPOSITORY"),
+        (Fault("GET", "autoresearch%2Fdemo", 404, {"message": "Not Found"}), "GITHUB_REPOSITORY"),
     ],
 )
 def test_what_github_would_refuse_is_said(asked: Asked, github: FakeGitHub, fault: Fault, remedy: str) -> None:

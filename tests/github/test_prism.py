@@ -146,6 +146,16 @@ def test_what_answers_a_reviewer_asks_in_githubs_own_terms(
     assert prism.violations() == []
 
 
+def test_what_is_asked_before_the_first_run_is_in_githubs_own_terms(
+    publish: Callable[..., int], prism: Prism, github: FakeGitHub, repository: Git
+) -> None:
+    github.rules.append({"type": "creation"})
+    assert main(["preflight", str(repository.top), "--tag", "demo", "--duration", "8h"]) == 1
+    github.rules.clear()
+    assert main(["preflight", str(repository.top), "--tag", "demo", "--duration", "8h"]) == 0
+    assert prism.violations() == []
+
+
 @pytest.mark.skipif(GH is None, reason="gh is not installed: see .ci/tools")
 def test_who_asks_is_asked_in_githubs_own_terms(
     prism: Prism, github: FakeGitHub, description: dict[str, Any], tmp_path: Path

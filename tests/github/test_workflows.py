@@ -91,8 +91,8 @@ def test_a_workflow_of_somebody_else_is_not_overwritten(tmp_path: Path) -> None:
 
 
 SETUPS = [
-    Setup(),
-    Setup(two_jobs=True, pulls=False, version="1.2.3"),
+    Setup(pulls=True),
+    Setup(two_jobs=True, pulls=True, version="1.2.3"),
     Setup(labels=("ubuntu-latest",), schedule="0 22 * * 1-5", install="uv"),
     Setup(labels=("self-hosted", "a100 x8"), install="poetry", schedule="@bad: 'x'"),
 ]
