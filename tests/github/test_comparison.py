@@ -44,7 +44,7 @@ def test_the_check_says_what_the_worst_is(results: tuple[Compared, ...], conclus
 
 def test_the_comment_has_interval_alpha_and_what_would_have_been_found() -> None:
     text = markdown(of(SAME, WORSE))
-    rows = [line for line in text.splitlines() if line.startswith("| 🔴") or line.startswith("| ⚪")]
+    rows = [line for line in text.splitlines() if line.startswith(("| 🔴", "| ⚪"))]
     assert rows[0].startswith("| 🔴 worse ") and "| +5.00 % | +2.00 % to +8.00 % | 4 % | 24 |" in rows[0]
     assert "any verdict in 0.6 % of cases at most" in text and "in 80 % of cases" in text
     assert MarkdownIt("gfm-like", {"linkify": False}).render(text).count("<tr>") == 3
