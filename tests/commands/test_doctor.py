@@ -173,3 +173,17 @@ def test_cuda_is_tried_inside_the_sandbox(tmp_path: Path) -> None:
     if shutil.which("nvidia-smi") is None:
         assert trouble is not None
         assert "libcuda" in trouble
+
+
+def test_a_run_that_would_not_work_is_found_out_with_its_remedy(project: Project) -> None:
+    (project.root / "prepare.py").unlink()
+    project.git("rm", "-q", "--cached", "prepare.py")
+    config = project.root / "autoresearch.config.md"
+    config.write_text(config.read_text().replace("## Read-Only Files\n- `prepare.py`\n", ""))
+    project.commit("without its helper")
+    project.write("prepare.py", "offset = 1.0\n")
+    answer = doctor(project, code=1)
+    (bad,) = [finding for finding in answer["findings"] if finding["health"] == "bad"]
+    assert bad["topic"] == "run" and "No module named 'prepare'" in bad["text"]
+    assert bad["remedy"].startswith("prepare.py is there but not committed")
+    doctor(project, "--no-run", code=0)
