@@ -171,6 +171,34 @@ CASES = {
         },
         ("val_accuracy", HIGHER), "cd search && uv run train.py", ("search/train.py",), ("search/prepare.py",),
     ),
+    "lists below labels, and tie-breakers": Case(
+        {
+            "program.md": "# Program\n\n## Objective\n\nImprove success.\n\nPrimary metric:\n\n- `success_rate`\n\nTie-breakers, in order:\n\n"
+            "- lower `bc_loss`\n\n## Editable Surface\n\nYou may edit:\n\n- `train.py`\n\nYou may not edit:\n\n- `prepare.py`\n- `data/`\n\n"
+            "## Runtime Budget\n\nEach candidate run has at most 5 minutes:\n\n```bash\npython train.py --out runs/c\n```\n",
+            "train.py": "", "prepare.py": "", "data/x": "",
+        },
+        ("success_rate", HIGHER), "python train.py --out runs/c", ("train.py",), ("prepare.py", "data/"), guesses=frozenset({"direction"}),
+    ),
+    "each experiment in a fence": Case(
+        {
+            "program.md": "# Q\n\n## Setup\n3. **Read the in-scope files**:\n   - `src/b.py` — fixed evaluation harness. Do NOT modify.\n   - `src/s.py` — "
+            "the file you modify.\n4. If not, tell the human to run `uv run python cli.py setup`.\n\n## Experimentation\n\nEach experiment:\n```bash\n"
+            "uv run python src/b.py > run.log 2>&1\n```\n\n## The goal\n\nGet the highest **SCORE** (Average).\n\n## Output\n\n```\n---\nSCORE: 0.54\n"
+            "SORTINO: 0.81\n```\n",
+            "src/b.py": "", "src/s.py": "",
+        },
+        ("SCORE", HIGHER), "uv run python src/b.py", ("src/s.py",), ("src/b.py",),
+    ),
+    "priorities, and a step that is a fence": Case(
+        {
+            "program.md": "# s\n\n## Objective\n\nLower the deployed error.\n\nThe priority order is:\n\n1. `int8_wer` on the fixed set\n2. `fp32_wer`\n\n"
+            "## In-scope files\n\nYou may edit:\n\n- `run.py`\n- new helper files\n\n## Experiment loop\n\n1. Check git.\n4. Run:\n\n```bash\n"
+            "python run.py --description x\n```\n\n5. Read it.\n",
+            "run.py": "",
+        },
+        ("deployed", LOWER), "python run.py --description x", ("run.py",), guesses=frozenset({"metric", "direction"}),
+    ),
     "nothing says which way": Case(
         {"program.md": "# n\n\nMetric: `wobble`\n\nLaunch it as: `python w.py`\n\nOnly modify `w.py`.\n", "w.py": ""},
         ("wobble", LOWER), "python w.py", ("w.py",), guesses=frozenset({"direction"}),

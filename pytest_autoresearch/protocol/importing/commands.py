@@ -31,7 +31,10 @@ _READY = re.compile(
     r"check that|tell the human|dashboard|resum\w+|set ?up|once|first time|prepare the|populate|before you|clone)\b",
     re.IGNORECASE,
 )
-_LEADS_UP = re.compile(r"\b(?:launch\w*|run (?:it|the experiment|with)|command)\b", re.IGNORECASE)
+_LEADS_UP = re.compile(
+    r"\b(?:launch\w*|run(?: it| the experiment| with)?|command|(?:each|every|one) (?:experiment|run|iteration))\b",
+    re.IGNORECASE,
+)
 _NOT_THE_RUN = frozenset(
     "git grep egrep tail head cat cp mv rm ls echo printf mkdir touch wc awk sed jq sort curl wget pip cd source "
     "export conda kill pkill less diff tee find open gh autoresearch sleep watch nvidia-smi".split()
@@ -74,6 +77,8 @@ def read_run(draft: Draft, pieces: Sequence[Piece]) -> None:
                 draft.run.add(Rank.DECLARED, script, f"`{piece.raw_title or piece.label}` says so")
             elif script and is_run_part and not is_loop:
                 draft.run.add(Rank.SAID, script, f"`{piece.raw_title}` says so")
+            elif script and not is_loop and not piece.is_setup and not _READY.search(piece.label):
+                draft.run.add(Rank.INFERRED, script, f"`{piece.raw_title or piece.label}` has it")
             for step in steps_in(piece.text):
                 if not _READY.search(piece.label):
                     draft.run.add(Rank.INFERRED if piece.is_setup else Rank.SAID, step, "a step of the loop runs it")

@@ -41,7 +41,7 @@ _LEAD = re.compile(
     re.IGNORECASE,
 )
 _ONLY = re.compile(r"\b(?:only (?:modify|edit|change)|(?:modify|edit|change) only)\b", re.IGNORECASE)
-_PATH = re.compile(r"(?=[^\s]{0,200}[\w*])[\w./*@+-]{0,120}(?:\.[A-Za-z]\w{0,9}|/)(?:[\w.*/-]{0,80})")
+_PATH_WORD = re.compile(r"(?=[^\s]{0,200}[\w*])[\w./*@+-]{0,120}(?:\.[A-Za-z]\w{0,9}|/)(?:[\w.*/-]{0,80})")
 _NO_FILE = re.compile(
     r"\d+(?:\.\d+)*|[\w.]+\(.*|https?://.*|\S*<\S*|(?:results|run|log)\.(?:tsv|log|txt)|e\.g\.?|i\.e\.?"
 )
@@ -90,7 +90,9 @@ def finish_files(draft: Draft, measured_by: Sequence[str]) -> None:
 
 def is_path(text: str) -> bool:
     """Whether a word looks like a file, a directory or a pattern for them."""
-    return _PATH.fullmatch(text) is not None and _NO_FILE.fullmatch(text) is None and not text.startswith(("~", "-"))
+    return (
+        _PATH_WORD.fullmatch(text) is not None and _NO_FILE.fullmatch(text) is None and not text.startswith(("~", "-"))
+    )
 
 
 def _mode(piece: Piece) -> str | None:

@@ -14,8 +14,12 @@ from pytest_autoresearch.protocol.vocabulary import directions_in, normalise
 
 _NAME = r"[A-Za-z_µ][\wµ./@%-]{0,60}"
 _SECONDARY = re.compile(
-    r"\b(?:secondary|supporting|other|optional|additional|guard\w*|diagnostic|constraint|limits?)\b"
+    r"\b(?:secondary|supporting|other|optional|additional|guard\w*|diagnostic|constraint|limits?|tie ?breakers?)\b"
 )
+_PRIMARY_LABEL = re.compile(
+    r"^(?:the )?(?:primary|main|key|target) (?:metric|score)|^metric\b|^(?:optimi[sz]e|target)$"
+)
+_RANKED_LABEL = re.compile(r"\bpriorit(?:y|ies)\b|\bin order\b")
 _PRIMARY_KEYS = frozenset(
     "primary, primary metric, metric, name, metric name, main metric, target metric, key metric, optimize, optimise, "
     "primary score, score, headline metric, objective metric, metric key, optimization metric".split(", ")
@@ -65,6 +69,7 @@ def read_metric(draft: Draft, pieces: Sequence[Piece]) -> None:
         section.append(piece)
     for piece in pieces:
         if piece.kind in ("text", "item", "quote", "heading") and not _is_secondary(piece):
+            _read_labelled(draft, piece)
             for sentence in sentences(piece.text):
                 _read_sentence(draft, sentence, piece)
     _read_statements(draft, pieces)
@@ -134,6 +139,18 @@ def _read_section(draft: Draft, section: Sequence[Piece]) -> None:
     draft.direction.add(Rank.DECLARED, one_direction(plain), "its section says so")
 
 
+def _read_labelled(draft: Draft, piece: Piece) -> None:
+    """The first entry of a list that `Primary metric:` or `The order of priorities:` leads up to."""
+    label = normalise(piece.label)
+    if piece.kind != "item" or not label or any(why == f"it stands below `{label}`" for _, _, why in draft.name.found):
+        return
+    if _PRIMARY_LABEL.search(label):
+        draft.name.add(Rank.DECLARED, _only_name(one_line(piece.text)), f"it stands below `{label}`")
+        draft.direction.add(Rank.DECLARED, one_direction(piece.text), f"it stands below `{label}`")
+    elif _RANKED_LABEL.search(label):
+        draft.name.add(Rank.INFERRED, _only_name(one_line(piece.text)), f"it stands below `{label}`")
+
+
 def _read_secondary(draft: Draft, line: str) -> None:
     for found in _BOUND.finditer(line):
         at_most = found["sign"] in ("<=", "<", "≤", "at most", "below")
@@ -164,7 +181,8 @@ def _read_sentence(draft: Draft, sentence: str, piece: Piece) -> None:
             continue
         is_name = "`" in verb["code"] or "_" in aim
         known = not draft.printed or aim in draft.printed
-        rank = Rank.SAID if is_name and known else Rank.INFERRED
+        is_goal = piece.kind != "item" or not piece.label or _OPENING.search(piece.label) is not None
+        rank = Rank.SAID if is_name and known and is_goal else Rank.INFERRED
         if not is_name:
             behind = next((span.code for span in spans(sentence[verb.end() :]) if re.fullmatch(_NAME, span.code)), None)
             draft.name.add(Rank.INFERRED, behind, f"the goal is to {verb[0]} …")

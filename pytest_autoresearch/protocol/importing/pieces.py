@@ -68,6 +68,10 @@ def _placed(blocks: list[Block], lines: list[str]) -> Iterator[Piece]:
             last = block.text.strip().split("\n")[-1]
             label = one_line(last) if _LABEL.fullmatch(last.strip()) else ""
             continue
+        if block.kind == "item" and block.text.rstrip("*_ ").endswith((":", "：")):
+            yield Piece("item", block.text, above, label, raw_title=raw_title)
+            label = one_line(block.text)
+            continue
         language = ""
         if block.kind == "code" and block.first > block.line:
             language = lines[block.line - 1].strip().lstrip("`~> -*").strip().lower()
