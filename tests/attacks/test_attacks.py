@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from tests.attacks.arena import arena, available
-from tests.attacks.documented import check
 from tests.attacks.programs import ATTACKS, STOPPED, SUCCEEDS, Attack
 
 LEVELS = ["bwrap", *(pytest.param(level, marks=pytest.mark.slow) for level in ("landlock", "process"))]
@@ -31,19 +30,6 @@ def test_an_attack_ends_as_the_security_model_says(level: str, attack: Attack, t
         assert harms == set()
     if expected == SUCCEEDS:
         assert harms, "the table says that this level does not stop it; if it does now, say so there"
-
-
-def table() -> str:
-    lines = ["| attack | `bwrap` | `landlock` | `process` |", "|---|---|---|---|"]
-    marks = {STOPPED: "stopped", SUCCEEDS: "**succeeds**"}
-    for attack in ATTACKS:
-        cells = (marks.get(cell, cell) for cell in (attack.bwrap, attack.landlock, attack.process))
-        lines.append(f"| {attack.name} | {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def test_the_documentation_shows_exactly_this_table() -> None:
-    check("attacks", table())
 
 
 @pytest.mark.slow

@@ -15,7 +15,6 @@ from pytest_autoresearch.lab.sandbox import Choice
 from pytest_autoresearch.protocol.experiment import FileEntry, Measurement, Role, blob_id
 from pytest_autoresearch.protocol.model import Direction, Holdout, Metric, Protocol
 from tests.attacks.arena import available
-from tests.attacks.documented import check
 from tests.attacks.forgeries import FILES, FORGERIES, HONEST, PRELUDE, SCORE, Forgery
 
 LEVELS = ("bwrap", *(pytest.param(level, marks=pytest.mark.slow) for level in ("landlock", "process")))
@@ -80,15 +79,3 @@ def test_a_forgery_ends_as_the_security_model_says(
     finally:
         lab.close()
     assert list((tmp_path / "repo").iterdir()) == []
-
-
-def table() -> str:
-    lines = ["| a candidate | `bwrap` | `landlock` | `process` |", "|---|---|---|---|"]
-    for forgery in FORGERIES:
-        cells = (text if text == HONEST else f"`{text}`" for text in (forgery.bwrap, forgery.landlock, forgery.process))
-        lines.append(f"| {forgery.name} | {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def test_the_documentation_shows_exactly_this_table() -> None:
-    check("forgeries", table())

@@ -89,6 +89,18 @@ def test_code_that_a_grader_unpickles_keeps_nothing_for_the_next_run(level: str,
             assert values == [7.0, 7.0] and list(place.cache.iterdir()) == []
 
 
+@pytest.mark.parametrize("level", LEVELS)
+def test_what_a_grader_unpickles_decides_the_number_and_is_named(level: str, tmp_path: Path) -> None:
+    """It can not be prevented inside of the grader: the page, the record and `doctor` say so."""
+    with lab(tmp_path, level) as place:
+        place.measure(HONEST, 0)
+        forged = "import os, pickle\nclass P:\n def __reduce__(self):\n  return (exec, (code,))\n"
+        forged += "code = 'print(0.0, flush=True)\\nimport os\\nos._exit(0)'\n"
+        measured = place.measure(f"{forged}pickle.dump(P(), open('out.pkl', 'wb'))\n", 1)
+        assert measured.pickles == ("out.pkl",) and measured.granted is None
+        assert measured.value == 0.0
+
+
 GRADERS = {
     (): "print(7)",
     ("modules",): "from labels import RIGHT\nprint(RIGHT)",
