@@ -162,6 +162,8 @@ def mount_table(view: View, reach: Reach) -> Table:
         if path.is_symlink():
             table[path] = Mount("--symlink", Path(os.readlink(path)))
         table[path.resolve()] = _read(path)
+    if any(Path("/var/tmp") in path.parents for path in table):
+        table[Path("/var/tmp")] = Mount("--tmpfs")  # a link, as it is otherwise, can hold no mount
     for path in (view.scratch, *view.hidden):
         for place in {_shown(path, view), *_showings(path.resolve(), table)} - {shown, view.workspace}:
             _mask(place, table)

@@ -510,3 +510,9 @@ with PlainSandbox().wrap(command, View(here, here, here)) as confined:
     supervisor.wait()
     assert select.select([handle], [], [], 10)[0], "the run is still alive"
     os.close(handle)
+
+
+@pytest.mark.parametrize("place", ["/var/tmp/repo", "/srv/repo"])
+def test_a_repository_below_the_link_of_var_tmp_can_be_shown(place: str, tmp_path: Path) -> None:
+    table = bwrap.mount_table(View(tmp_path / "workspace", Path(place), tmp_path), reach.reach())
+    assert table[Path("/var/tmp")].option == ("--tmpfs" if place.startswith("/var/tmp") else "--symlink")
