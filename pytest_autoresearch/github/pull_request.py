@@ -22,6 +22,7 @@ from pytest_autoresearch.protocol.trust import (
 )
 from pytest_autoresearch.report.story import Story, percent, story
 from pytest_autoresearch.report.terminal import change, count, headline, interval, number, seconds
+from pytest_autoresearch.report.trust import trust
 from pytest_autoresearch.report.words import limit_words, several
 from pytest_autoresearch.text import fenced
 
@@ -77,7 +78,8 @@ def body(history: History, links: Links, *, limit: int = BODY_LIMIT) -> str:
         ]
     )
     room = limit - length(head) - length(middle) - 1200  # the frames of the two tables and what stands between
-    kept = _table(KEPT_HEAD, told.keeps, lambda e: kept_row(e, links), room=room // 2, pointer=pointer)
+    sure = trust(history)
+    kept = _table(KEPT_HEAD, told.keeps, lambda e: kept_row(e, links, sure[e.number]), room=room // 2, pointer=pointer)
     all_of_them = _table(
         ALL_HEAD, history.experiments, any_row, room=room - length(kept), pointer=pointer, least=told.start
     )
@@ -187,11 +189,11 @@ KEPT_HEAD = "| # | what | change | before → after | diff | commit |\n|--:|---|
 ALL_HEAD = "| # | commit | value | change | verdict | what |\n|--:|---|--:|--:|---|---|"
 
 
-def kept_row(e: Experiment, links: Links) -> str:
-    """A keep's row below KEPT_HEAD."""
+def kept_row(e: Experiment, links: Links, trust: str = "") -> str:
+    """A keep's row below KEPT_HEAD, with how sure it is by itself."""
     short = e.commit[:7]
     commit = f"[{short}]({links.repository}/commit/{e.commit})" if links.repository else f"`{short}`"
-    numbers = (f"{number(e.against)} → {number(e.value)}", interval(e.interval).strip())
+    numbers = (f"{number(e.against)} → {number(e.value)}", interval(e.interval).strip(), trust)
     shift = " ".join(words(part).replace(" ", _KEPT_TOGETHER) for part in numbers if part)
     return f"| {e.number:04d} | {what(e)} | {words(change(e))} | {shift} | {_diff(e, links)} | {commit} |"
 

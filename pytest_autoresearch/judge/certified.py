@@ -17,6 +17,7 @@ from pytest_autoresearch.judge.trial import Trial
 from pytest_autoresearch.protocol.experiment import Reason
 
 AGREEING = 2  # fresh runs of the incumbent that tell a machine that has moved from an outlier
+PLAIN = 10.0  # standard deviations
 MOVED = 2.0  # standard errors between old and fresh runs of the incumbent, beyond which the old ones are forgotten
 
 
@@ -24,7 +25,7 @@ def answered(trial: Trial) -> Trial:
     """The first run screens; what passes is certified, and what is kept is run 3 times more for its level."""
     numbers, window = trial.settings.numbers, trial.standing.incumbent.window
     if trial.reason is not None:
-        if len(trial.kept_runs) < numbers.keep_runs:
+        if len(trial.kept_runs) < numbers.keep_runs - _is_plain(trial):
             return trial.asks(Step.CANDIDATE)
         carried = trial.runs[1:] if numbers.carries else ()
         return kept(trial, trial.reason, trial.kept_runs, (*carried, *trial.kept_runs))
@@ -50,6 +51,13 @@ def with_incumbent(trial: Trial, run: Run) -> Trial:
         incumbent = replace(incumbent, window=incumbent.window[-trial.fresh :])
         trial = replace(trial, standing=replace(trial.standing, incumbent=incumbent))
     return trial
+
+
+def _is_plain(trial: Trial) -> bool:
+    """Whether the gain is so large that a third run for its level would tell nothing that anybody decides by."""
+    level = evidence.against(trial.standing)
+    gain = trial.settings.gain(level, statistics.mean(trial.values))
+    return trial.settings.adapts and gain > PLAIN * trial.standing.spread.deviation(level)
 
 
 def _has_moved(trial: Trial) -> bool:

@@ -60,6 +60,11 @@ def test_a_clear_gain_is_kept_after_fresh_runs_of_both_and_three_for_its_level()
     assert bench.judge.level.interval == verdict.interval
 
 
+def test_a_gain_beyond_any_doubt_costs_seven_runs() -> None:
+    runs = sorted(len(judged(seed, -45.0)[0].asked) for seed in range(40))
+    assert runs[len(runs) * 3 // 4] <= 7 and runs[-1] <= 12
+
+
 def test_large_gains_are_kept_and_nothing_is_not() -> None:
     assert share_kept(-3.0) > 0.9
     assert share_kept(0.0) == 0
