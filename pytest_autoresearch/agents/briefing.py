@@ -33,6 +33,7 @@ LIMIT = 24_000  # bytes of UTF-8 in a briefing, whatever the history
 RETRY_LIMIT = LIMIT + 4_000
 BOLD_EVERY = 15  # experiments; small steps are safe, but they stay on the hill they began on
 MOST_HINTS = 10
+MOST_TENDED = 40
 MOST_QUOTED = 50_000  # characters of a diff or log that are looked at; far fewer are shown
 
 _SLIP = re.compile(
@@ -47,11 +48,13 @@ def write_briefing(
     diffs: Callable[[Experiment], str],
     *,
     hints: Sequence[str] = (),
+    tended: Sequence[str] = (),
 ) -> str:
     """The briefing of experiment ``len(history)``: at most LIMIT bytes.
 
     ``targets`` are the target files that exist, relative to the repository's top; ``history`` starts with the baseline
-    and holds the incumbent; ``diffs`` gives the change of an experiment and is asked for a few only.
+    and holds the incumbent; ``diffs`` gives the change of an experiment and is asked for a few only. ``tended`` are the
+    knobs that a search beside this agent turns.
     """
     before = [
         _opening(protocol, len(history)),
@@ -60,6 +63,7 @@ def write_briefing(
         clip(_files(protocol, targets), 2_600),
         clip(_standing(protocol, history), 700),
         _hints(hints),
+        _tended(tended),
         _diffs(protocol, history, diffs),
     ]
     after = [clip(_failures(history), 1_200), _last_log(history), _DISCIPLINE, _ANSWER]
@@ -221,6 +225,20 @@ def _level(experiment: Experiment) -> str:
     low, high = experiment.interval or (0.0, 0.0)
     around = f" (95 %: {number_text(low)} to {number_text(high)})" if low < high else ""  # equal: one run decides
     return number_text(experiment.value) + around
+
+
+def _tended(names: Sequence[str]) -> str:
+    """The knobs that nobody else needs to turn."""
+    if not names:
+        return ""
+    shown = ", ".join(f"`{_name(name)}`" for name in names[:MOST_TENDED])
+    more = f" and {len(names) - MOST_TENDED} more" if len(names) > MOST_TENDED else ""
+    return (
+        "## Knobs that are taken care of\n\n"
+        f"A search in the same session turns these values, alone and together: {shown}{more}. Leave their values"
+        " to it and change what it can not: structure, methods, what is computed. It will turn the knobs that your code"
+        " brings, so give new numbers a name at the top of a file."
+    )
 
 
 def _hints(hints: Sequence[str]) -> str:

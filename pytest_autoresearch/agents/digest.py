@@ -17,15 +17,17 @@ VERY_STUCK = 15
 RECENT = 40  # the newest rows come before older ones when room is short
 
 _MEASURED = frozenset({Reason.WORSE, Reason.NOISE, Reason.LIMIT, Reason.GUARD, Reason.HOLDOUT, Reason.SUSPICIOUS})
-_UNREMARKABLE = frozenset({Reason.IMPROVED, Reason.SIMPLER, Reason.WORSE, Reason.NOISE})
+_UNREMARKABLE = frozenset({Reason.IMPROVED, Reason.SIMPLER, Reason.WORSE, Reason.NOISE, Reason.PROBE})
 
 
 def since_keep(history: Sequence[Experiment]) -> int:
-    """Experiments after the last keep (or after the baseline)."""
-    for back, experiment in enumerate(reversed(history)):
+    """Experiments after the last keep (or after the baseline), but for probes, which could not be kept."""
+    barren = 0
+    for experiment in reversed(history):
         if experiment.kept:
-            return back
-    return len(history)
+            break
+        barren += experiment.reason is not Reason.PROBE
+    return barren
 
 
 def best_and_latest_keeps(history: Sequence[Experiment], direction: Direction) -> list[Experiment]:

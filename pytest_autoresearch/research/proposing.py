@@ -113,7 +113,10 @@ class Proposer:
         assert history.incumbent is not None
         text = ""
         if reads:
-            text = write_briefing(protocol, self._scope.targets, history.experiments, self._diff, hints=hints)
+            tended = self._tended(protocol)
+            text = write_briefing(
+                protocol, self._scope.targets, history.experiments, self._diff, hints=hints, tended=tended
+            )
         return Briefing(
             number=len(history.experiments),
             protocol=protocol,
@@ -143,6 +146,16 @@ class Proposer:
         except AutoresearchError as error:
             proposal = Proposal("", failure=str(error))
         return Turn(proposal, self._lab.changes(), time.monotonic() - began)
+
+    def _tended(self, protocol: Protocol) -> Sequence[str]:
+        """The knobs of the incumbent that a search among the agents turns."""
+        searching = [tends for agent in self._agents if (tends := getattr(agent, "tends", None)) is not None]
+        if not searching:
+            return ()
+        blobs = {path: entry.blob for path, entry in self._drafts.incumbent.items() if path in self._scope.targets}
+        found = self._git.read(list(blobs.values()))
+        names: Sequence[str] = searching[0](protocol, {path: found[blob] for path, blob in blobs.items()})
+        return names
 
     def _introduce(self, agent: Agent, briefing: Briefing, desk: Desk) -> None:
         """Tell people what an agent is about to do, before its first turn."""

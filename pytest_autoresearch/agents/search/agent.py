@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 
 from pytest_autoresearch.agents.base import Agent, Briefing, Desk, Proposal
-from pytest_autoresearch.agents.search.space import Bench, Change, Space
+from pytest_autoresearch.agents.search.space import Bench, Change, Space, tended
 from pytest_autoresearch.agents.search.strategies import Strategy, Suggestion
 from pytest_autoresearch.agents.search.trials import Trials
+from pytest_autoresearch.protocol.model import Protocol
 
 NAMES = ("auto", "sweep", "grid", "random", "bayes", "parzen", "duo")
 """Every strategy by its name as an agent; the first is the default."""
@@ -61,6 +62,10 @@ class SearchAgent:
     def plan(self, briefing: Briefing, desk: Desk) -> str:
         """What people should know before it starts; empty where there is nothing to say."""
         return self._strategy.plan(self._look(briefing, desk))
+
+    def tends(self, protocol: Protocol, files: Mapping[str, bytes]) -> Sequence[str]:
+        """The names of the knobs in these targets that it takes care of, the most likely first."""
+        return tended(protocol, files)
 
     def _look(self, briefing: Briefing, desk: Desk) -> Space:
         self._trials.follow(briefing.history, briefing.protocol.metric.direction)

@@ -13,7 +13,9 @@ from pytest_autoresearch.agents.search.axis import Axis, axis_of
 from pytest_autoresearch.agents.search.finders import find_knobs
 from pytest_autoresearch.agents.search.finders.choosing import choose
 from pytest_autoresearch.agents.search.knob import Knob, Rank, begun_with, relocated, splice, value_of
+from pytest_autoresearch.errors import AgentError
 from pytest_autoresearch.protocol.experiment import Move
+from pytest_autoresearch.protocol.model import Protocol
 
 _TURNS_REMEMBERED = 32  # more than there are workers
 _MOST_MODELLED = 48  # knobs that the models turn; more of them are the sweep's
@@ -163,6 +165,16 @@ class Bench:
             desk.write(file, edits[file])
             self._turned[file, edits[file]] = self._found[file], pairs
         return True
+
+
+def tended(protocol: Protocol, files: Mapping[str, bytes]) -> tuple[str, ...]:
+    """The names of the knobs that a search turns in these files, the most likely first; mere literals have none."""
+    try:
+        found = choose([knob for file, data in files.items() for knob in find_knobs(file, data)], protocol.knobs)
+    except AgentError:
+        return ()
+    several = len(files) > 1
+    return tuple(name_of(knob, several) for knob in found if knob.rank is not Rank.LITERAL)
 
 
 def name_of(knob: Knob, several: bool) -> str:
