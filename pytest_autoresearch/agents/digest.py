@@ -16,8 +16,13 @@ STUCK = 5  # experiments without a keep after which more of the same is not aske
 VERY_STUCK = 15
 RECENT = 40  # the newest rows come before older ones when room is short
 
-_MEASURED = frozenset({Reason.WORSE, Reason.NOISE, Reason.LIMIT, Reason.GUARD, Reason.HOLDOUT, Reason.SUSPICIOUS})
-_UNREMARKABLE = frozenset({Reason.IMPROVED, Reason.SIMPLER, Reason.WORSE, Reason.NOISE, Reason.PROBE})
+_MEASURED = frozenset(
+    {
+        *(Reason.WORSE, Reason.NOISE, Reason.EQUAL, Reason.LIMIT, Reason.GUARD, Reason.HOLDOUT),
+        Reason.SUSPICIOUS,
+    }
+)
+_UNREMARKABLE = frozenset({Reason.IMPROVED, Reason.SIMPLER, Reason.WORSE, Reason.NOISE, Reason.EQUAL, Reason.PROBE})
 
 
 def since_keep(history: Sequence[Experiment]) -> int:

@@ -24,7 +24,7 @@ def answered(trial: Trial) -> Trial:
     elif gain >= 0 and trial.complexity < 0:
         reason = Reason.SIMPLER
     else:
-        return discarded(trial, Reason.WORSE if gain < 0 else Reason.NOISE)
+        return discarded(trial, Reason.WORSE if gain < 0 else Reason.EQUAL if gain == 0 else Reason.NOISE)
     if not settings.classic:
         if len(trial.runs) < 2:
             return trial.asks(Step.CANDIDATE)

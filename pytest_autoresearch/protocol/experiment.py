@@ -25,6 +25,7 @@ class Reason(str, Enum):
     SIMPLER = "simpler"
     WORSE = "worse"
     NOISE = "noise"
+    EQUAL = "equal"
     DUPLICATE = "duplicate"
     NO_CHANGE = "no-change"
     OUT_OF_SCOPE = "out-of-scope"

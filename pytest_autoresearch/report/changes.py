@@ -10,7 +10,12 @@ from pytest_autoresearch.protocol.experiment import Experiment, Reason
 from pytest_autoresearch.report.story import Story
 
 NEAR_MISSES = 5
-_MEASURED = frozenset({Reason.WORSE, Reason.NOISE, Reason.LIMIT, Reason.GUARD, Reason.HOLDOUT, Reason.SUSPICIOUS})
+_MEASURED = frozenset(
+    {
+        *(Reason.WORSE, Reason.NOISE, Reason.EQUAL, Reason.LIMIT, Reason.GUARD, Reason.HOLDOUT),
+        Reason.SUSPICIOUS,
+    }
+)
 _FUNCTION = re.compile(r"(?:def|class|fn|func|function|struct|impl)\s+(\w+)")
 
 

@@ -31,7 +31,7 @@ def test_one_run_rules_a_worse_candidate_out() -> None:
 
 def test_an_equal_candidate_is_no_improvement() -> None:
     verdict = exact(1.0).experiment(always(1.0), always(1.0))
-    assert (verdict.status, verdict.reason) == (Status.DISCARD, Reason.NOISE)
+    assert (verdict.status, verdict.reason) == (Status.DISCARD, Reason.EQUAL)
 
 
 def test_the_first_keep_has_to_repeat_itself_beside_the_incumbent_and_later_ones_once() -> None:
@@ -127,6 +127,6 @@ def test_classic_takes_one_run_and_believes_it() -> None:
     assert bench.asked == [INCUMBENT]
     verdict = bench.experiment(each([0.99]), each([]))
     assert (verdict.reason, verdict.estimate, verdict.interval) == (Reason.IMPROVED, 0.99, None)
-    assert bench.experiment(each([0.99]), each([])).reason is Reason.NOISE
+    assert bench.experiment(each([0.99]), each([])).reason is Reason.EQUAL
     assert bench.experiment(each([0.995]), each([])).reason is Reason.WORSE
     assert bench.experiment(each([0.99]), each([]), complexity_change=-1).reason is Reason.SIMPLER
