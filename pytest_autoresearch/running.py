@@ -29,6 +29,7 @@ from pytest_autoresearch.report.screen import Screen
 from pytest_autoresearch.report.story import story
 from pytest_autoresearch.report.terminal import MARKUP, Ending, header_lines, nothing_lines, summary_lines, verdict
 from pytest_autoresearch.research.attending import Attending
+from pytest_autoresearch.research.attributing import attribute_at_the_end
 from pytest_autoresearch.research.loop import Research
 from pytest_autoresearch.research.opening import opened, opening_of
 from pytest_autoresearch.research.verifying import is_verified, verify
@@ -149,6 +150,8 @@ class Loop:
                 stopped = self._experiments(session, selected.seed, research)
                 if stopped != HARNESS_FAILED and research.history and not is_verified(research):
                     verify(research)
+                if stopped != HARNESS_FAILED and research.history:
+                    attribute_at_the_end(research)
             except AutoresearchError as error:
                 stopped = HARNESS_FAILED
                 self.screen.remark(str(error))

@@ -17,7 +17,14 @@ from pytest_autoresearch.protocol.model import Holdout, Limit
 from pytest_autoresearch.protocol.options import OPTIONS
 from pytest_autoresearch.protocol.shell import not_a_command
 from pytest_autoresearch.protocol.text import quoted
-from pytest_autoresearch.protocol.values import parse_bool, parse_host, parse_name, parse_positive_count, parse_reach
+from pytest_autoresearch.protocol.values import (
+    parse_auto,
+    parse_bool,
+    parse_host,
+    parse_name,
+    parse_positive_count,
+    parse_reach,
+)
 
 
 class BadValue(ValueError):
@@ -280,6 +287,7 @@ KEYS: dict[str, Key] = {
     "git": Key("git_throwaway", _git),
     "knobs": Key("knobs", _knobs),
     "one_variable": Key("one_variable", parsed(parse_bool)),
+    "attribute": Key("attribute", parsed(parse_auto)),
     "progress": Key("progress", as_text),
     "budget": Key("budget_soft", _soft),
 }

@@ -192,6 +192,7 @@ class Protocol:
     git_throwaway: bool = False
     knobs: tuple[str, ...] = ()
     one_variable: bool = False
+    attribute: bool = False
     progress: str | None = None
     aggregate: str | None = None
     options: Options = Options()

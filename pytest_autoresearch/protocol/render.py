@@ -129,6 +129,7 @@ def _rest(protocol: Protocol) -> dict[str, Any]:
         "git": "throwaway" if protocol.git_throwaway else None,
         "knobs": protocol.knobs,
         "one_variable": protocol.one_variable,
+        "attribute": "auto" if protocol.attribute else None,
         "progress": protocol.progress,
         "budget": "soft" if protocol.budget_soft else None,
     }

@@ -32,7 +32,7 @@ Json = dict[str, Any]
 _LISTS = ("constraints", "guard", "data", "caches", "knobs")
 _SCALARS = (
     *("goal", "run", "budget", "kill_timeout", "budget_soft", "notes", "build", "network", "memory_mb"),
-    *("git_throwaway", "one_variable", "progress", "aggregate", "source"),
+    *("git_throwaway", "one_variable", "attribute", "progress", "aggregate", "source"),
 )
 _TUPLE_OPTIONS = ("agents", "agent_args", "agent_env", "agent_hosts")
 

@@ -82,6 +82,18 @@ def parse_bool(text: str) -> bool:
     raise ValueError(f"`{text.strip()[:60]}` is neither `yes` nor `no`")
 
 
+def parse_auto(text: str) -> bool:
+    """``auto``: whenever it is worth it; ``no``: never."""
+    if text.strip().lower() == "auto":
+        return True
+    try:
+        if not parse_bool(text):
+            return False
+    except ValueError:
+        pass
+    raise ValueError(f"`{text.strip()[:60]}` is neither `auto` nor `no`")
+
+
 def parse_reach(text: str) -> str:
     """How far an agent's network goes: ``yes``, ``no``, or ``model`` for its model's hosts alone."""
     try:

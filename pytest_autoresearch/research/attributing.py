@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
-from pytest_autoresearch.errors import LabError, NotebookError
-from pytest_autoresearch.judge.attribution import MOST_KEEPS, design, effects
+from pytest_autoresearch.errors import AutoresearchError, LabError, NotebookError
+from pytest_autoresearch.judge.attribution import MOST_KEEPS, ORDER, design, effects
 from pytest_autoresearch.notebook.drop import composed
 from pytest_autoresearch.notebook.record import Attribution, Share
 from pytest_autoresearch.protocol.experiment import Experiment, FileEntry, Measurement, Role
 from pytest_autoresearch.protocol.model import Direction
 from pytest_autoresearch.research.loop import Research
 
+SHARE = 0.1  # of the time of a session's runs, that its end may spend on telling its keeps apart
 ATTRIBUTE_SEEDS = 4_000_000  # where the seeds of these runs begin, far from those of all others
 
 
@@ -23,6 +25,26 @@ class _Factor:
 
     keeps: tuple[int, ...]
     needed: bool = False
+
+
+def is_worth_it(research: Research) -> bool:
+    """Whether the protocol asks for it, there are keeps to tell apart that were not yet, and it costs little."""
+    history = research.notebook.history
+    if not research.protocol.attribute or len(history.keeps) < 2 or not research.judge.standing.noisy:
+        return False
+    if any(each.head == research.incumbent.commit for each in history.attributions):
+        return False
+    lasted = [m.duration for e in history.experiments for m in e.measurements]
+    return ORDER * statistics.median(lasted) <= SHARE * sum(lasted)
+
+
+def attribute_at_the_end(research: Research) -> None:
+    """What ``attribute: auto`` asks for; where it fails that is said, and the session has ended well all the same."""
+    if is_worth_it(research):
+        try:
+            attribute(research)
+        except AutoresearchError as error:
+            research.watch.remark(f"the keeps could not be told apart: {error}")
 
 
 def attribute(research: Research, *, fold_over: bool = False) -> Attribution:
