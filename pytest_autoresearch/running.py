@@ -20,6 +20,7 @@ from pytest_autoresearch.items import RECORDED, ExperimentItem, Seed, Unkept, pr
 from pytest_autoresearch.marked import options_of_runs
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.record import History
+from pytest_autoresearch.protocol.amounts import saturated
 from pytest_autoresearch.protocol.discover import near_config
 from pytest_autoresearch.protocol.experiment import Experiment, Status
 from pytest_autoresearch.protocol.model import Options, Protocol
@@ -207,6 +208,8 @@ class Loop:
             if RECORDED not in item.stash:
                 return "the baseline failed" if item.number == 0 else HARNESS_FAILED
             self.screen.forget(_outcome(item.stash[RECORDED])[0])
+            if item.number == 0 and (words := saturated(research.protocol.metric, item.stash[RECORDED].value)):
+                self.screen.lines([f"  {words}"])
             attending.attend()
             reason = research.conclusion()
             item = following

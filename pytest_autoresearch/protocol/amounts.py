@@ -9,7 +9,7 @@ import re
 from decimal import Decimal
 
 from pytest_autoresearch.protocol.durations import format_float, parse_float, plain_text
-from pytest_autoresearch.protocol.model import Amount, Limit
+from pytest_autoresearch.protocol.model import Amount, Direction, Limit, Metric
 
 Bounds = tuple[float | None, float | None]
 
@@ -110,3 +110,22 @@ def parse_limit(text: str) -> Limit:
 
 def _finite_or_none(text: str) -> float | None:
     return None if text.endswith("inf") else parse_float(text)
+
+
+_SHARES = re.compile(
+    r"(?:^|[_./ -])(?:acc(?:uracy)?|f1|auc|auroc|precision|recall|pass_rate|success_rate|coverage|r2)(?:$|[_./ -])"
+)
+
+
+def saturated(metric: Metric, level: float | None) -> str:
+    """What to say of a baseline that nothing can beat: it stands at its bound, or is a share of 1; empty if it can."""
+    if level is None:
+        return ""
+    low, high = metric.bounds
+    best = high if metric.direction is Direction.HIGHER else low
+    is_full = best is None and metric.direction is Direction.HIGHER and level == 1.0
+    is_share = is_full and _SHARES.search(metric.name.lower()) is not None
+    if is_share or (best is not None and not metric.direction.better(best, level)):
+        why = "a share can be no larger" if is_share else "its bounds allow nothing better"
+        return f"{metric.name} is saturated at {level:g}: {why}; choose a harder test, or a metric that has room"
+    return ""

@@ -11,8 +11,9 @@ from pytest_autoresearch.protocol.amounts import (
     parse_limit,
     parse_memory,
     parse_target,
+    saturated,
 )
-from pytest_autoresearch.protocol.model import Amount, Limit
+from pytest_autoresearch.protocol.model import Amount, Direction, Limit, Metric
 from tests.protocol.generated import amounts, bounds
 
 
@@ -102,3 +103,20 @@ def test_a_limit_bounds_one_side() -> None:
     assert parse_limit("accuracy>=0.9") == Limit("accuracy", at_least=0.9)
     with pytest.raises(ValueError, match="peak_mb <= 512"):
         parse_limit("not too much memory")
+
+
+@pytest.mark.parametrize(
+    ("metric", "level", "is_said"),
+    [
+        (Metric("val_acc", Direction.HIGHER), 1.0, True),
+        (Metric("val_acc", Direction.HIGHER), 0.99, False),
+        (Metric("val_acc", Direction.LOWER), 1.0, False),
+        (Metric("score", Direction.HIGHER), 1.0, False),
+        (Metric("score", Direction.HIGHER, bounds=(0.0, 10.0)), 10.0, True),
+        (Metric("loss", Direction.LOWER, bounds=(0.0, None)), 0.0, True),
+        (Metric("loss", Direction.LOWER, bounds=(0.0, None)), 0.1, False),
+        (Metric("val_acc", Direction.HIGHER), None, False),
+    ],
+)
+def test_a_metric_that_nothing_can_beat_says_so(metric: Metric, level: float | None, is_said: bool) -> None:
+    assert bool(saturated(metric, level)) is is_said
