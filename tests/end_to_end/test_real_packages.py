@@ -158,7 +158,7 @@ class Upstream(Project):
 
     def _prepare(self) -> None:
         """Commit what was shipped, then the start: its benchmark marked, one function slower."""
-        self.write(".gitignore", "*.egg-info\n__pycache__\n.pytest_cache\n.benchmarks\n")
+        self.write(".gitignore", "*.egg-info\n__pycache__\n.pytest_cache\n.benchmarks\n*.so\nbuild/\n")
         self.commit("as shipped")
         package = self.package
         file, _, test = package.benchmark.partition("::")
