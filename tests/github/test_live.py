@@ -292,7 +292,7 @@ for path in glob.glob("/proc/[0-9]*/environ") + glob.glob("/proc/[0-9]*/cmdline"
         found.append(open(path, "rb").read().decode("utf-8", "replace"))
     except OSError:
         pass
-print("loss:", 1000.0 if "ghs_canary" in str(found) or "eC1hY2Nlc3MtdG9rZW46" in str(found) else RATE)
+print("loss:", 1000.0 if "ghs_canary" in str(found) or "eC1hY2Nlc3MtdG9rZW46" in str(found) else loss)
 """
 
 
@@ -303,11 +303,12 @@ def test_no_run_no_file_and_no_record_ever_sees_the_token(
         choose("strict", scratch=tmp_path)
     except Exception as error:
         pytest.skip(str(error))
-    project.write("train.py", "RATE = 8.0\n" + SPY)
+    project.write("train.py", "RATE = 8.0\nloss = (RATE - 2.0) ** 2 + abs(RATE - 1.0) / 100\n" + SPY)
     project.commit("spy")
     project.git("push", "-q", "origin", "main")
     env = {"GITHUB_TOKEN": TOKEN, "GITHUB_API_URL": github.url, "GITHUB_REPOSITORY": "o/r"}
-    done = project.pytest(*PUBLISH, FEW, "--autoresearch-isolation=strict", env=env)
+    some = "--autoresearch-experiments=8"  # until there is a keep, and so a pull request
+    done = project.pytest(*PUBLISH, some, "--autoresearch-isolation=strict", env=env)
     assert done.returncode == 0, done.stdout + done.stderr
     assert [row[1] for row in project.table() if row[1].startswith("1000")] == []
     assert "pull request: https://github.com/o/r/pull/1" in done.stdout and not github.pulls[0]["draft"]
