@@ -94,8 +94,10 @@ class Runner:
 
     def started(self, workflow: str, inputs: Mapping[str, str]) -> list[str]:
         """The command that runs a dispatched workflow."""
-        given = [f"{name}={value}" for name, value in inputs.items()]
-        return self.command("workflow_dispatch", workflow, *(word for each in given for word in ("--input", each)))
+        given = [word for name, value in inputs.items() for word in ("--input", f"{name}={value}")]
+        event = self.place / "dispatch.json"
+        event.write_text(json.dumps({"inputs": inputs, "repository": {"default_branch": "main"}}))
+        return self.command("workflow_dispatch", workflow, "-e", str(event), *given)
 
     def run_dispatched(self) -> subprocess.CompletedProcess[str]:
         """Run what was started through the API last."""
