@@ -50,6 +50,7 @@ SAID = {
     "publish": ("yes", True),
     "live": ("8123", 8123),
     "fail_on": ("no-keep", "no-keep"),
+    "suspicious": ("stop", "stop"),
     "seed": ("7", 7),
 }
 
