@@ -54,17 +54,15 @@ def run(args: argparse.Namespace) -> int:
             agent: [read_history(git, _tag(args.prefix, agent, n)) for n in range(1, args.repeats + 1)]
             for agent in agents
         }
-    marks = [mark for mark in MARKS if mark < args.experiments] or [args.experiments]
-    rows = [
-        row_of(agent, histories, sorted({*marks, args.experiments}), _half_width) for agent, histories in found.items()
-    ]
+    marks = [mark for mark in MARKS if mark <= args.experiments]
+    rows = [row_of(agent, histories, marks, _half_width) for agent, histories in found.items()]
     name = metric_name(found[agents[0]][0])
     if args.chart is not None:
         args.chart.write_text(chart(rows, name), encoding="utf-8")
     if args.json:
         print(json.dumps([asdict(row) for row in rows], indent=1))
     else:
-        print("\n".join(_heading(path, name, args) + table(rows, sorted({*marks, args.experiments}))))
+        print("\n".join(_heading(path, name, args) + table(rows, marks)))
     return 0
 
 

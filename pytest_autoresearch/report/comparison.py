@@ -47,6 +47,7 @@ class Row:
     agent: str
     sessions: int
     at: Mapping[int, Estimate]
+    end: Estimate
     verified: Estimate
     runs: Estimate
     hours: Estimate
@@ -64,6 +65,7 @@ def row_of(agent: str, histories: Sequence[History], marks: Sequence[int], sprea
         agent,
         len(histories),
         {mark: Estimate.of([each[min(mark, longest - 1)] for each in full], spread) for mark in marks},
+        Estimate.of([each[-1] for each in gains], spread),
         Estimate.of([_verified(history) for history in histories], spread),
         Estimate.of([float(len(each) - 1) for each in gains], spread),
         Estimate.of([_hours(history) for history in histories], spread),
@@ -108,12 +110,13 @@ def _cost(history: History) -> float | None:
 
 def table(rows: Sequence[Row], marks: Sequence[int]) -> list[str]:
     """A Markdown table; intervals are 95 % of the mean over an agent's sessions."""
-    head = ["agent", *(f"gain at {mark} runs" for mark in marks), "verified gain", "runs", "hours", "cost"]
+    head = ["agent", *(f"gain at {mark} runs" for mark in marks), "gain", "verified gain", "runs", "hours", "cost"]
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     for row in rows:
         cells = [
             row.agent,
             *(row.at[mark].words(unit=" %") for mark in marks),
+            row.end.words(unit=" %"),
             row.verified.words(unit=" %"),
             row.runs.words("{:.0f}"),
             row.hours.words(),

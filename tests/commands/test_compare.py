@@ -59,7 +59,7 @@ def test_agents_are_compared_on_one_protocol_and_nothing_is_run_twice(project: P
     command = ["compare", "--agents", "sweep,random", "--experiments", "3", "--repeats", "1"]
     done = project.cli(*command, "--chart", "chart.svg")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "| sweep |" in done.stdout and "| random |" in done.stdout and "gain at 3 runs" in done.stdout
+    assert "| sweep |" in done.stdout and "| random |" in done.stdout and "| gain | verified gain |" in done.stdout
     assert (project.root / "chart.svg").read_text().startswith("<svg")
     again = project.cli(*command, "--json")
     assert again.returncode == 0 and "experiments by" not in again.stderr
