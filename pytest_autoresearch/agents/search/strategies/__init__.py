@@ -15,12 +15,13 @@ class Suggestion:
     """Values for some knobs, and one honest sentence: why these. What is not named stays what it is.
 
     ``joint``: several knobs that gain only together, each of which was tried alone. Other suggestions that turn more
-    than one knob are probes.
+    than one knob are probes. Where it is not ``hopeful``, it is made for want of anything better.
     """
 
     values: Mapping[str, str]
     why: str
     joint: bool = False
+    hopeful: bool = True
 
 
 class Strategy(Interface):

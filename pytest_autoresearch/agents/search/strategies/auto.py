@@ -1,9 +1,9 @@
 """The default: the best mixture of the strategies by the figures of ``benchmarks/search.py``.
 
 On a noisy metric the models: ``duo`` where numpy imports, else ``parzen``; one step needs several runs there. On an
-exact one a single step is a gain for one run, so the sweep begins, and keeps two turns of three; the models find what
-no single knob shows. Knobs that the models do not turn (mere literals, and what goes beyond the most likely ones) are
-the sweep's in any case.
+exact one a single step is a gain for one run, so the sweep begins, and keeps two turns of three while it has hopes; the
+models find what no single knob shows. Knobs that the models do not turn (mere literals, and what goes beyond the most
+likely ones) are the sweep's in any case.
 """
 
 from __future__ import annotations
@@ -40,7 +40,10 @@ class Auto:
         number = trials.number + len(in_flight)
         if trials.noise == 0:
             if number < 2 * len(space.axes) or number % 3:
-                yield from self._sweep.ask(space, trials, in_flight, seed)
+                for each in self._sweep.ask(space, trials, in_flight, seed):
+                    if not each.hopeful and number % 2:
+                        break  # it is stuck; the models may not be
+                    yield each
         elif self._rest_is_due(space, number):
             swept = self._sweep.ask(space, trials, in_flight, seed)
             yield from (each for each in swept if each.values.keys().isdisjoint(space.modelled))

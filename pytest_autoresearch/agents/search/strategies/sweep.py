@@ -75,7 +75,9 @@ class Sweep:
         while (best := _best(charts, bold=bold)) is not None:
             chart, prospect = best
             chart.open.remove(prospect)
-            yield Suggestion({chart.name: prospect.step.knob.shown}, _hypothesis(chart, prospect, space.metric))
+            why = _hypothesis(chart, prospect, space.metric)
+            hopeful = prospect.tier <= Tier.OPEN_NAMED
+            yield Suggestion({chart.name: prospect.step.knob.shown}, why, hopeful=hopeful)
 
     def _draw(self, space: Space, trials: Trials) -> None:
         """Charts for all knobs; while the incumbent stays, only those with new trials are drawn anew."""
