@@ -18,6 +18,7 @@ from pytest_autoresearch.reading.source import Binding, Call, Kind, Source, Span
 
 _SIGNS = frozenset("+ - * / // % ** ^ & | << >> ~ ( ) [ ] { } , . : :: -> ! ; @ < >".split())
 _RESERVED = frozenset("if else for while lambda await yield async function return new match case do switch".split())
+_LONGEST = 512  # tokens of what may say a seed: each is looked at again where one stands within another
 _MOST_ROUNDS = 8  # of a name that is bound to a name that is bound to a name …
 _FLAG = re.compile(r"--?[A-Za-z][\w.-]*")
 _MODULES = frozenset(
@@ -110,7 +111,7 @@ class _Masked:
 
     def _take_call(self, call: Call) -> None:
         if not takes_seed(call.name, call.owner):
-            if call.statement is not None and only_draws(call.name, call.owner):
+            if call.statement is not None and only_draws(call.name, call.owner) and self._is_simple(call.statement):
                 self._drop("draw", call.statement)
             elif call.arguments and self._says_seed(call.arguments[0].value):  # get("seed", 1), option("--seed", …)
                 for argument in call.arguments[1:]:
@@ -189,6 +190,8 @@ class _Masked:
 
     def _is_simple(self, span: Span) -> bool:
         """Whether an expression is made of literals, names and arithmetic: it says which seed, and does nothing."""
+        if span.high - span.low > _LONGEST:
+            return False
         tokens = self.source.tokens
         for at in range(span.low, span.high):
             token = tokens[at]

@@ -13,6 +13,7 @@ from pytest_autoresearch.agents.search.finders import find_knobs, read_knobs
 from pytest_autoresearch.agents.search.finders.choosing import choose, judged
 from pytest_autoresearch.agents.search.knob import Knob, Scale, splice
 from pytest_autoresearch.agents.search.strategies.prospects import steps
+from pytest_autoresearch.reading.seeds import only_moves_seeds
 from tests.agents.scripts_others import SCRIPTS
 from tests.agents.scripts_python import Script
 
@@ -161,3 +162,24 @@ def test_a_large_file_costs_no_more_than_its_size(file: str, make: Callable[[int
         return best
 
     assert seconds(60_000) < 4 * 2.5 * seconds(15_000)
+
+
+@pytest.mark.parametrize(
+    "text", ["LR = 0.5\nx = " + " + ".join(["1"] * 500), "LR = 0.5\n" + "if x: pass\n" + "elif x: pass\n" * 300]
+)
+def test_a_long_sum_and_many_branches_hide_no_knob(text: str) -> None:
+    assert choose(find_knobs("a.py", text.encode(), "loss"))[0].label == "LR"
+
+
+@pytest.mark.parametrize("call", ["seed(", "evaluate(", "{seed: ", "score = ("])
+def test_what_stands_within_itself_costs_no_more_than_its_size(call: str) -> None:
+    def seconds(depth: int) -> float:
+        closing = {"{": "}"}.get(call[0], ")")
+        text = f"x = {call * depth}1{closing * depth};".encode()
+        began = time.thread_time()
+        only_moves_seeds("a.js", text, text + b"\nz = 1;")
+        find_knobs("a.js", text, "loss")
+        return time.thread_time() - began
+
+    seconds(100)
+    assert seconds(3200) < 4 * 3 * seconds(800)

@@ -69,6 +69,7 @@ def test_a_guard_is_the_guard_however_its_heading_is_written(section: str, guard
         ("## Memory Limit\n8 GB", {"memory_mb": 8000.0}),
         ("## Build\n`make -j2`", {"build": "make -j2"}),
         ("## Knobs\n- LR\n- `DEPTH`, WIDTH", {"knobs": ("LR", "DEPTH", "WIDTH")}),
+        ("## Knobs\n- LR: 1e-4 to 1e-1 log\n- opt: adam, sgd", {"knobs": ("LR: 0.0001..0.1 log", "opt: adam|sgd")}),
         ("## Guard\nnone\n\n## Caches\n- .cache/torch", {"caches": (".cache/torch",)}),
     ],
 )  # fmt: skip

@@ -132,11 +132,13 @@ def _metric_tokens(source: Source, metric: str) -> dict[int, str]:
     by_name = defaultdict[str, list[Binding]](list)
     for binding in source.bindings:
         by_name[binding.name].append(binding)
-        if words_of(binding.name) & EVALUATION:
+        if words_of(binding.name) & EVALUATION and binding.value.low not in refused:
             refused |= dict.fromkeys(range(binding.value.low, binding.value.high), f"feeds {binding.name}")
     for call in source.calls:
         if words_of(call.name) & EVALUATION or takes_seed(call.name, call.owner):
             for argument in call.arguments:
+                if argument.value.low in refused:
+                    continue  # within another one
                 refused |= dict.fromkeys(range(argument.value.low, argument.value.high), f"argument of {call.name}()")
     seen: set[str] = set()
     stack = list(_shown(source, metric))
@@ -155,6 +157,8 @@ def _metric_tokens(source: Source, metric: str) -> dict[int, str]:
 def _is_arithmetic(source: Source, binding: Binding, by_name: dict[str, list[Binding]]) -> bool:
     """Not where a model or data speak, nor a state that comes from itself, nor a rate that is shown beside."""
     span = binding.value
+    if span.high - span.low > _LONGEST_TABLE:
+        return False
     single = span.high - span.low == 1
     if single and is_known(binding.name):
         return False
