@@ -110,15 +110,15 @@ class _Masked:
         return masked
 
     def _take_call(self, call: Call) -> None:
+        simple = all(self._is_simple(argument.value) for argument in call.arguments)
         if not takes_seed(call.name, call.owner):
-            if call.statement is not None and only_draws(call.name, call.owner) and self._is_simple(call.statement):
+            if call.statement is not None and simple and only_draws(call.name, call.owner):
                 self._drop("draw", call.statement)
             elif call.arguments and self._says_seed(call.arguments[0].value):  # get("seed", 1), option("--seed", …)
                 for argument in call.arguments[1:]:
                     if argument.name in ("", "default", "default_value"):
                         self._hide("call", argument.value)
             return
-        simple = all(self._is_simple(argument.value) for argument in call.arguments)
         if call.statement is not None and simple and sets_luck(call.name, call.owner):
             self._drop("call", call.statement)
         for argument in call.arguments:
