@@ -154,7 +154,7 @@ class Upstream(Project):
 
     def _pip(self, *words: str) -> None:
         command = [self.python, "-m", "pip", "-q", "--disable-pip-version-check", *words]
-        subprocess.run(command, check=True, capture_output=True, text=True, timeout=300)
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=900)
 
     def _prepare(self) -> None:
         """Commit what was shipped, then the start: its benchmark marked, one function slower."""
@@ -194,7 +194,7 @@ class Upstream(Project):
             "--autoresearch-judge=certified",
             f"--autoresearch-agent=command:{self.python} {script} {plan} {up}{self.package.target}",
             *QUICK,
-            timeout=500,
+            timeout=1_200,
         )
 
     def experiments(self) -> list[dict[str, Any]]:

@@ -202,7 +202,7 @@ class Shelf(Upstream):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(2400)
 @pytest.mark.parametrize("library", LIBRARIES, ids=lambda library: str(library.name))
 def test_a_library_keeps_what_is_faster_and_right(library: Library, tmp_path: Path) -> None:
     shelf = Shelf(library, tmp_path)
