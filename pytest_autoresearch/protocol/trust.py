@@ -23,7 +23,9 @@ _COPIERS = frozenset(
 
 _BY_HARNESS = frozenset({"peak_mb", "duration", "cpu_time"})
 _LOG = re.compile(r"(?<![\w.-])run\.log(?![\w.-])")
-_GRADER = re.compile(r"[\w./-]+\.(?:py|sh|bash|pl|rb|js|mjs|ts|r|jl|lua|php|ipynb)\b|\s-m\s+\w|\bmake\b|\bjust\b", re.I)
+_GRADER = re.compile(
+    r"(?<![\w./-])[\w./-]+\.(?:py|sh|bash|pl|rb|js|mjs|ts|r|jl|lua|php|ipynb)\b|\s-m\s+\w|\bmake\b|\bjust\b", re.I
+)
 _PROGRAM = re.compile(r"(?:^|[;&|(\n`]|\$\()[ \t]*(?:\w+=[^\s;|&]*[ \t]+)*(?:[\w./-]*/)?([\w.+\[-]+)")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 

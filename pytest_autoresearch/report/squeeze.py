@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-_PATH = re.compile(r"[\w.@+-]*/[\w./@+-]+")
+_PATH = re.compile(r"(?<![\w.@+-])[\w.@+-]*/[\w./@+-]+")
 _ZERO = re.compile(r"(?<![\w.])([+-]?)0(\.\d)")
 _ARROW = re.compile(r" ?(?:->|\N{RIGHTWARDS ARROW}) ?")
 
