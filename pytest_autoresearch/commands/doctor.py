@@ -126,7 +126,7 @@ def _isolation(choice: Choice) -> Finding:
 
 
 def _disk() -> Finding:
-    from pytest_autoresearch.lab.executors.local import LEAST_SPACE
+    from pytest_autoresearch.lab.space import LEAST_SPACE
 
     cache = workspaces().parent
     place = next(path for path in (cache, *cache.parents) if path.exists())

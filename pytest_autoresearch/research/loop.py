@@ -7,38 +7,31 @@ experiment is in the notebook before the next begins.
 from __future__ import annotations
 
 import hashlib
-import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
-from pathlib import Path
 
-from pytest_autoresearch.agents.base import Agent
 from pytest_autoresearch.agents.briefing import looks_trivial
 from pytest_autoresearch.errors import AutoresearchError
-from pytest_autoresearch.judge import Judge, Step, Verdict
+from pytest_autoresearch.judge import Step, Verdict
 from pytest_autoresearch.lab.advice import baseline_advice
-from pytest_autoresearch.lab.job import Executor, Job
+from pytest_autoresearch.lab.job import Job
 from pytest_autoresearch.lab.limits import measured_budget, unreported
 from pytest_autoresearch.measuring import ASSERTED, BEST
-from pytest_autoresearch.notebook.git import Git
-from pytest_autoresearch.notebook.ledger import Notebook
-from pytest_autoresearch.notebook.record import Level, Session
-from pytest_autoresearch.protocol.experiment import Experiment, FileEntry, Measurement, Place, Reason, Role, Status
-from pytest_autoresearch.protocol.model import Protocol
-from pytest_autoresearch.protocol.scope import Scope
-from pytest_autoresearch.protocol.settings import Settings
+from pytest_autoresearch.notebook.record import Level
+from pytest_autoresearch.protocol.experiment import Experiment, FileEntry, Measurement, Reason, Role, Status
 from pytest_autoresearch.protocol.trust import VISIBLE
 from pytest_autoresearch.research.candidate import Candidate, Drafts, Ruling
 from pytest_autoresearch.research.certifying import certify, prove, reserve
 from pytest_autoresearch.research.diagnosis import Diagnosis
 from pytest_autoresearch.research.doubting import doubted
+from pytest_autoresearch.research.parts import Parts
 from pytest_autoresearch.research.proposing import Proposer
+from pytest_autoresearch.research.recording import finished
 from pytest_autoresearch.research.referee import Referee, refuse_another_place, suite_of
 from pytest_autoresearch.research.stopping import Tally
-from pytest_autoresearch.research.watch import Watch
 from pytest_autoresearch.text import clean, one_line
 
 BASELINE_DEADLINE = 3600.0  # s; a baseline without a budget has to end some time
@@ -52,28 +45,6 @@ class BaselineFailed(AutoresearchError):
     """The start commit gives no metric; nothing was recorded."""
 
     exit_code = 1
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What a session is made of, opened and locked by :mod:`pytest_autoresearch.research.opening`."""
-
-    protocol: Protocol
-    settings: Settings
-    scope: Scope
-    session: Session
-    git: Git
-    notebook: Notebook
-    lab: Executor
-    workspace: Path
-    judge: Judge
-    agents: Sequence[Agent]
-    place: Place
-    watch: Watch
-    told: Callable[[Experiment], None]
-    told_by_people: Callable[[], tuple[Protocol, Sequence[str]]]
-    stop_requested: Callable[[], str]
-    paused: Callable[[], bool]
 
 
 class Research:
@@ -374,48 +345,7 @@ class Research:
     def _record(
         self, candidate: Candidate, ruling: Ruling, measurements: Sequence[Measurement], began: datetime
     ) -> Experiment:
-        against = self.notebook.history.incumbent
-        mine = Role.INCUMBENT if against is None else Role.CANDIDATE
-        values = [m.value for m in measurements if m.role is mine and m.value is not None]
-        mean = statistics.fmean(values) if values else None
-        experiment = self.notebook.record(
-            Experiment(
-                number=candidate.number,
-                status=ruling.reason.status,
-                reason=ruling.reason,
-                description=candidate.description,
-                hypothesis=candidate.hypothesis,
-                commit="",
-                parent=self.parts.session.start if against is None else against.commit,
-                tree=candidate.tree,
-                fingerprint=self.drafts.fingerprint(candidate.edits),
-                value=mean if ruling.value is None else ruling.value,
-                interval=ruling.interval,
-                against=None if against is None else self.to_beat,
-                detail=ruling.detail,
-                measurements=tuple(measurements),
-                suspicious=ruling.suspicious,
-                provisional=ruling.provisional,
-                worth=ruling.worth,
-                harm=ruling.harm,
-                evidence=ruling.evidence,
-                threshold=ruling.threshold,
-                agent=candidate.agent,
-                agent_network=self.proposer.network_of(candidate.agent),
-                usage=candidate.usage,
-                agent_seconds=candidate.agent_seconds,
-                agent_log=candidate.agent_log,
-                moves=candidate.moves,
-                complexity=candidate.complexity,
-                isolation=self.lab.isolation,
-                device=self.lab.device,
-                machine=self.parts.place.machine,
-                place=self.parts.place,
-                started=began,
-                ended=_now(),
-                judge=self.judge.state().to_json(),
-            )
-        )
+        experiment = self.notebook.record(finished(self, candidate, ruling, measurements, began))
         self.drafts.recorded(experiment, candidate)
         if experiment.number > 0:
             self.tally.count(experiment)

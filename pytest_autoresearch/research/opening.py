@@ -21,7 +21,7 @@ from pytest_autoresearch.errors import ConfigError, LabError
 from pytest_autoresearch.executables import workspaces
 from pytest_autoresearch.judge import Judge, JudgeSettings, JudgeState
 from pytest_autoresearch.lab.executors.local import LocalExecutor
-from pytest_autoresearch.lab.job import Executor, Site, Tick
+from pytest_autoresearch.lab.job import Executor, Site
 from pytest_autoresearch.lab.machine import machine_fingerprint, system_name
 from pytest_autoresearch.lab.removal import remove_tree
 from pytest_autoresearch.lab.sandbox import WEAK, choose
@@ -47,13 +47,13 @@ from pytest_autoresearch.research.fitting import (
     surveyed,
     unread_code,
 )
-from pytest_autoresearch.research.loop import Parts, Research
+from pytest_autoresearch.research.loop import Research
+from pytest_autoresearch.research.parts import Parts
 from pytest_autoresearch.research.proposing import reached_by
 from pytest_autoresearch.research.submodules import Submodules
-from pytest_autoresearch.research.watch import Watch
+from pytest_autoresearch.research.watch import Watch, waiting
 
 LONGEST_SHOWN = 300  # characters of a setting that has changed
-SHORT_WAIT = 1.0  # s, of which nobody has to be told
 FRESH = timedelta(hours=1)  # levels measured longer ago are not compared with; the machine may have changed its mind
 MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
@@ -101,7 +101,7 @@ def opened(protocol: Protocol, git: Git, settings: Settings, *, hook: Any, watch
                 devices=before.devices if before is not None else (),
             )
         )
-        place = lab.occupy(_waiting(watch))
+        place = lab.occupy(waiting(watch))
         state = state_directory(git, tag)
         steering.begin_anew(state)
 
@@ -354,18 +354,6 @@ def _outputs(notebook: Notebook) -> frozenset[str]:
     """What the baseline's runs were found to rewrite."""
     baseline = notebook.history.experiments[:1]
     return frozenset(path for each in baseline for run in each.measurements for path in run.outputs)
-
-
-def _waiting(watch: Watch) -> Tick:
-    """Says once what the session waits for."""
-    said = [False]
-
-    def tick(elapsed: float) -> None:
-        if not said[0] and elapsed > SHORT_WAIT:
-            said[0] = True
-            watch.remark("waiting for a GPU: other sessions hold all that this one may use")
-
-    return tick
 
 
 def _judge(protocol: Protocol, settings: Settings, notebook: Notebook, place: Place) -> Judge:

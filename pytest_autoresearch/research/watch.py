@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol as Interface
+
+SHORT_WAIT = 1.0  # s, of which nobody has to be told
 
 
 class Watch(Interface):
@@ -39,3 +41,15 @@ class Watchers:
     def remark(self, text: str) -> None:
         for watcher in self._watchers:
             watcher.remark(text)
+
+
+def waiting(watch: Watch) -> Callable[[float], None]:
+    """Says once what the session waits for."""
+    said = [False]
+
+    def tick(elapsed: float) -> None:
+        if not said[0] and elapsed > SHORT_WAIT:
+            said[0] = True
+            watch.remark("waiting for a GPU: other sessions hold all that this one may use")
+
+    return tick

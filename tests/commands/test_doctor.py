@@ -115,7 +115,7 @@ def test_a_protocol_that_insists_on_the_best_level_is_refused_without_it(project
 
 def test_missing_programs_and_space_are_bad(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("pytest_autoresearch.lab.executors.local.LEAST_SPACE", 1 << 60)
+    monkeypatch.setattr("pytest_autoresearch.lab.space.LEAST_SPACE", 1 << 60)
     found = findings(tmp_path, tmp_path)
     assert [topic for topic, finding in found.items() if finding.health is Health.BAD] == ["git", "bash", "disk"]
     assert "XDG_CACHE_HOME" in found["disk"].remedy

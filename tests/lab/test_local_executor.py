@@ -621,7 +621,7 @@ def test_an_interrupt_passes_through_after_the_sweep(bench: Bench, tmp_path: Pat
 
 def test_a_full_disk_stops_the_session_before_the_run(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     lab = bench.executor()
-    monkeypatch.setattr("pytest_autoresearch.lab.executors.local.LEAST_SPACE", 1 << 60)
+    monkeypatch.setattr("pytest_autoresearch.lab.space.LEAST_SPACE", 1 << 60)
     with pytest.raises(LabError, match=r"only \d+ MB are free at .*\n  free some space, or set XDG_CACHE_HOME"):
         measure(lab, bench.state())
 

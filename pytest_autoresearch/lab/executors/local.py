@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -34,6 +33,7 @@ from pytest_autoresearch.lab.process import Ending, Outcome
 from pytest_autoresearch.lab.progress import GivenUp, Progress
 from pytest_autoresearch.lab.reach import home
 from pytest_autoresearch.lab.sandbox import Choice
+from pytest_autoresearch.lab.space import require_space
 from pytest_autoresearch.lab.watching import Lookout
 from pytest_autoresearch.lab.written import Written
 from pytest_autoresearch.protocol.experiment import Change, FileEntry, Measurement, Place, Reason, Role
@@ -41,7 +41,6 @@ from pytest_autoresearch.protocol.marker import NONCE
 from pytest_autoresearch.protocol.model import Direction, Metric
 from pytest_autoresearch.protocol.trust import only_hands_on
 
-LEAST_SPACE = 256 * 1024 * 1024  # bytes; nothing but this gate stops the disk from filling up
 SHORTEST_EXTRACT = 60.0  # s
 RUN_LOG = "run.log"
 LONGEST_LOG = 512 * 1024  # bytes read of a log that the run wrote itself, head and tail
@@ -85,7 +84,7 @@ class LocalExecutor:
 
     def fill(self, state: Mapping[str, FileEntry]) -> None:
         """Make the workspace hold exactly this state, without what is hidden from agents."""
-        self._require_space()
+        require_space(self._site.scratch)
         self._main.fill(state)
 
     def changes(self) -> tuple[Change, ...]:
@@ -98,7 +97,7 @@ class LocalExecutor:
         return replace(self._measured(job, tick), place=place)
 
     def _measured(self, job: Job, tick: Tick) -> Measurement:
-        self._require_space()
+        require_space(self._site.scratch)
         bench = self._incumbents if job.role is Role.INCUMBENT else self._main
         failed = bench.prepare(job.state, tick, sight=self._sight(job))
         if failed is not None:
@@ -125,7 +124,7 @@ class LocalExecutor:
 
     def guard(self, command: str, state: Mapping[str, FileEntry], timeout: float, tick: Tick) -> Finished:
         """Run a guard in a workspace of its own."""
-        self._require_space()
+        require_space(self._site.scratch)
         outcome = self._guards.prepare(state, tick)
         building = outcome is not None
         if outcome is None:
@@ -195,14 +194,6 @@ class LocalExecutor:
                 bench.workspace.close()
             except OSError as error:
                 raise LabError(f"{bench.workspace.root} can not be removed: {error}") from error
-
-    def _require_space(self) -> None:
-        free = shutil.disk_usage(self._site.scratch).free
-        if free < LEAST_SPACE:
-            raise LabError(
-                f"only {free // 1024**2} MB are free at {self._site.scratch}, {LEAST_SPACE // 1024**2} MB are needed\n"
-                "  free some space, or set XDG_CACHE_HOME to a larger disk"
-            )
 
     @contextmanager
     def _lease(self, tick: Tick) -> Iterator[tuple[Lease, Tick]]:
