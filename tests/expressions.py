@@ -64,7 +64,8 @@ def expressions() -> tuple[list[Expression], list[str]]:
                     found.append(made)
                     homes.append((made, module))
     for made, module in homes:
-        names = [name for name, value in vars(module).items() if value is made.pattern]
+        values = vars(module).items()  # equal, and not the same: re forgets what it made where there is much of it
+        names = [name for name, value in values if isinstance(value, re.Pattern) and value == made.pattern]
         made.name = f"{module.__name__.partition('.')[2]}.{names[0]}" if names else ""
         if not made.methods:
             made.methods = set().union(*(uses.get(name, set()) for name in names)) or {"match"}

@@ -116,7 +116,7 @@ def test_a_mistake_names_its_line_and_what_to_write(
         ("git: real", 2, "neither `throwaway` nor `none`", ""),
         ("budget: 5m", 2, "the time itself goes to the section Time Budget", ""),
         ("limits: low memory", 2, "is no limit", ""),
-        ("limits:\n  peak_mb:\n    max: 3", 4, "not `max`", ""),
+        ("limits:\n  peak_mb:\n    maks: 3", 3, "not `maks`", ""),
         ("limits: [a <= 1, a <= 2]", 2, "`a` is limited twice", ""),
         ("limits: {a: {max_regression: -2%}}", 2, "is negative", ""),
         ("holdout: {extract: cat x}", 2, "needs `run`", ""),
