@@ -1,7 +1,7 @@
 """Compiled code: which targets are, what builds them, and what is only the product of a build. Pure.
 
-An interpreter that imports a binary which git ignores measures that binary, whatever a candidate does to its source. So
-what was built is never data; a protocol with a compiled target says how it is built.
+An interpreter that imports a binary of the checkout measures that binary, whatever a candidate does to its source. So
+what was built is never data and never in the commit; a protocol with a compiled target says how it is built.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator
+import shlex
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 
 from pytest_autoresearch.errors import ConfigError
@@ -22,6 +23,18 @@ COMPILED = frozenset(
 """Suffixes of sources that do nothing before they are built."""
 
 _PRODUCT = re.compile(r"\.(?:so(?:\.\d+)*|pyd|dylib|dll|o|obj|a|lib|exe|class|jar|wasm|rlib|egg)$", re.IGNORECASE)
+_EXTENSION = re.compile(r"\.(?:so|pyd)$", re.IGNORECASE)
+"""Python imports these before a source of the same name beside them."""
+_DATA_TOO = re.compile(r"\.(?:obj|lib)$|^[^.]*$", re.IGNORECASE)
+"""Names that texts have as well: a mesh, a script."""
+
+_MADE = re.compile(
+    r"""(?:add_\w+|extension_module|library|executable)\s*\(\s*["']?([\w-]+)"""
+    r"""|^[ \t]*(?:module-)?name[ \t]*=[ \t]*["']([\w.-]+)|^((?!\.)[\w./-]+)(?=[ \t:])[^:=\n]*:(?!=)""",
+    re.MULTILINE,
+)
+"""What CMake, meson, Cargo, maturin and make name their products."""
+_BUILD_FILES = ("Cargo.toml", "CMakeLists.txt", "meson.build", "Makefile", "makefile", "GNUmakefile")
 _BUILT_FOLDERS = frozenset(
     "build target dist out bin obj _build cmake-build-debug cmake-build-release zig-out zig-cache builddir".split()
 )
@@ -66,14 +79,21 @@ def refuse_stale(protocol: Protocol, targets: Iterable[str], read: Read, paths: 
 
     ``targets`` and ``paths`` (all of the start commit) are relative to the top, as are the names that ``read`` takes.
     """
+    targets = list(targets)
     compiled = [path for path in targets if is_compiled(path)]
-    if not compiled:
+    committed = shipped(targets, read, paths)
+    if not compiled and not committed:
         return
-    told = suggested(read, paths, compiled[0])
+    told = suggested(read, paths, (compiled or targets)[0])
     as_marker = "::" in protocol.source
     line = protocol.origins.get("targets")
     written = f"build={json.dumps(told)}" if as_marker else f"build: {told}"
     remedy = f"write in the {'marker' if as_marker else 'front matter'}: {written}" if told else "say how with build"
+    directory = protocol.directory.as_posix()
+    is_built = protocol.build is not None or builds([protocol.run], read, directory)
+    if committed:
+        needs_build = not is_built and bool(compiled or told)  # what hides a Python source only has to go
+        raise _of_committed(protocol, committed, line, remedy if needs_build else "")
     product = next((path for path in protocol.data if is_product(path)), None)
     if product is not None:
         raise ConfigError(
@@ -83,8 +103,7 @@ def refuse_stale(protocol: Protocol, targets: Iterable[str], read: Read, paths: 
             line=protocol.origins.get("data", line),
             remedy=remedy,
         )
-    directory = protocol.directory.as_posix()
-    if protocol.build is None and told is not None and not builds([protocol.run], read, directory):
+    if told is not None and not is_built:
         raise ConfigError(
             f"the target {compiled[0]} is compiled, and neither build nor the run builds it: every candidate would be"
             " measured with the same binary",
@@ -92,6 +111,68 @@ def refuse_stale(protocol: Protocol, targets: Iterable[str], read: Read, paths: 
             line=line,
             remedy=remedy,
         )
+
+
+def _of_committed(protocol: Protocol, committed: Sequence[str], line: int | None, build: str) -> ConfigError:
+    removed = f"git rm --cached {shlex.join(committed)}, add to .gitignore and commit"
+    return ConfigError(
+        f"{committed[0]} is built from sources that may change, and it is in the commit: a candidate would be measured"
+        " with the binary of the start, or its build would change a file that is no target",
+        file=protocol.source.partition("::")[0],
+        line=line,
+        remedy=f"{removed}; {build}" if build else removed,
+    )
+
+
+def shipped(targets: Sequence[str], read: Read, paths: Collection[str]) -> list[str]:
+    """Files of the commit that are built from the targets, sorted; a library that others have built is none.
+
+    What is made from a target bears its name, or one that the files of the build give; an extension module may also
+    stand in the place of a Python target (mypyc, Cython), which is then never imported.
+    """
+    compiled = [path for path in targets if is_compiled(path)]
+    hidden = {path.removesuffix(".py") for path in targets if path.endswith(".py")}
+    stems = {_plain(path) for path in compiled}
+    found: list[str] = []
+    made: tuple[set[str], set[str]] | None = None
+    for path in sorted(paths):
+        if not _PRODUCT.search(path) and "." in posixpath.basename(path):
+            continue
+        stem = posixpath.basename(path).partition(".")[0]
+        is_extension = bool(_EXTENSION.search(path))
+        if is_extension and posixpath.join(posixpath.dirname(path), stem) in hidden:
+            found.append(path)
+        elif compiled:
+            made = made or _made(compiled, read)
+            of_it = _plain(path) in stems | made[0] or (is_extension and stem in made[1])
+            if of_it and not (_DATA_TOO.search(posixpath.basename(path)) and _is_text(read(path))):
+                found.append(path)
+    return found
+
+
+def _made(compiled: Sequence[str], read: Read) -> tuple[set[str], set[str]]:
+    """Plain names that the builds above the targets make, and modules that a Python project may make."""
+    names: set[str] = set()
+    modules: set[str] = set()
+    for place in {place for path in compiled for place in _upwards(path)}:
+        here = _from(read, place)
+        for text in map(here, _BUILD_FILES):
+            names.update(_plain(next(filter(None, match))) for match in _MADE.findall(text or ""))
+        for text in map(here, ("setup.py", "pyproject.toml")):
+            quoted = re.findall(r"""["']([\w.-]+)["']""", text or "")
+            modules.update(name.rpartition(".")[2].replace("-", "_") for name in quoted)
+    return names, modules
+
+
+def _plain(path: str) -> str:
+    """The name of a source or product as both may have it: ``src/_core.c`` and ``lib_core.so`` are ``core``."""
+    name = posixpath.basename(path)
+    stem = name.partition(".")[0].replace("-", "_").lower()
+    return stem.removeprefix("lib").lstrip("_") or stem
+
+
+def _is_text(text: str | None) -> bool:
+    return text is not None and "\0" not in text
 
 
 def builds(commands: Iterable[str], read: Read, directory: str = ".") -> bool:

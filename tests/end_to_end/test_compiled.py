@@ -70,6 +70,15 @@ def test_without_a_build_it_is_refused_and_the_remedy_works(extension: Marked) -
     assert f"data: {built.name} is built from sources that may change (quick.c)" in done.stdout + done.stderr
 
 
+def test_a_binary_in_the_commit_is_refused_before_the_first_run(extension: Marked) -> None:
+    extension.write(".gitignore", "build/\n")
+    extension.test(TEST.format(more=BUILD), head="")
+    (built,) = extension.root.glob("*.so")
+    done = extension.loop()
+    assert done.returncode == 4 and not extension.outcomes()
+    assert f"git rm --cached {built.name}, add to .gitignore and commit" in done.stdout + done.stderr
+
+
 def test_a_build_that_fails_on_the_start_commit_is_named_as_that(extension: Marked) -> None:
     extension.write("quick.c", SOURCE.replace("return PyLong", "retrun PyLong"))
     extension.write("check.py", "import quick\n")

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 import pytest
 
 from pytest_autoresearch.errors import ConfigError
-from pytest_autoresearch.protocol.building import builds, is_product, refuse_stale, suggested
+from pytest_autoresearch.protocol.building import builds, is_product, refuse_stale, shipped, suggested
 from pytest_autoresearch.protocol.model import Direction, Metric, Protocol
 
 PROTOCOL = Protocol(goal="", metric=Metric("seconds", Direction.LOWER), targets=(), run="python bench.py")
@@ -126,3 +126,53 @@ def test_others_are_not(protocol: Protocol, targets: list[str]) -> None:
 
 def test_a_source_that_is_only_read_is_nobodys_to_build() -> None:
     refuse_stale(PROTOCOL, ["src/main.rs"], {"src/main.rs": "", "bench.py": ""}.get, ["src/main.rs", "bench.py"])
+
+
+@pytest.mark.parametrize(
+    ("files", "targets", "found"),
+    [
+        ({"p.c": "", "p.cpython-311-x86_64-linux-gnu.so": "\x7fELF\0"}, ["p.c"], ["p.cpython-311-x86_64-linux-gnu.so"]),
+        ({"p/_core.c": "", "p/core.pyd": ""}, ["p/_core.c"], ["p/core.pyd"]),
+        ({"setup.py": "Extension('p._fast', ['a.c'])", "a.c": "", "p/_fast.abi3.so": ""}, ["a.c"], ["p/_fast.abi3.so"]),
+        (
+            {"Cargo.toml": '[package]\nname = "my-sum"\n', "src/lib.rs": "", "libmy_sum.so": ""},
+            ["src/lib.rs"],
+            ["libmy_sum.so"],
+        ),
+        ({"CMakeLists.txt": "add_executable(bench a.cc)", "a.cc": "", "build/bench": "\0"}, ["a.cc"], ["build/bench"]),
+        ({"Makefile": "CC := gcc\nbin/run: a.c\n\tgcc a.c\n", "a.c": "", "bin/run": "\0"}, ["a.c"], ["bin/run"]),
+        ({"a.c": "", "a.o": "\0", "a": "\0"}, ["a.c"], ["a", "a.o"]),
+        ({"Main.java": "", "Main.class": ""}, ["Main.java"], ["Main.class"]),
+        ({"p/m.py": "", "p/m.cpython-311-darwin.so": ""}, ["p/m.py"], ["p/m.cpython-311-darwin.so"]),
+        # Nothing of it is made from a target.
+        ({"p/m.py": "", "q/m.abi3.so": "", "p/m.dll": ""}, ["p/m.py"], []),
+        (
+            {"setup.py": "Extension('p', ['p.c'], libraries=['z'])", "p.c": "", "v/libz.so": "", "libz.a": ""},
+            ["p.c"],
+            [],
+        ),
+        ({"Makefile": "LIBS = v/libz.a\np: p.c v/libz.a\n\tcc p.c\n", "p.c": "", "v/libz.a": ""}, ["p.c"], []),
+        ({"Makefile": "bench: a.c\n\tcc a.c\n", "a.c": "", "bench": "#!/bin/sh\nmake && ./a.out\n"}, ["a.c"], []),
+        ({"mesh.c": "", "mesh.obj": "v 0 0 0\n", "gradle/wrapper/gradle-wrapper.jar": ""}, ["mesh.c"], []),
+        ({"p.c": "", "p.cpython-311-x86_64-linux-gnu.so": "", "bench.py": ""}, ["bench.py"], []),
+    ],
+)
+def test_what_the_commit_ships_is_told_from_what_others_built(
+    files: dict[str, str], targets: list[str], found: list[str]
+) -> None:
+    assert shipped(targets, files.get, files) == found
+
+
+def test_a_committed_product_of_a_target_is_refused_though_there_is_a_build() -> None:
+    files = {"setup.py": EXTENSION, "p.c": "", "p.abi3.so": "\0", "m.py": "", "m.abi3.so": "\0"}
+    with pytest.raises(
+        ConfigError, match=r"p\.abi3\.so is built .*\n  git rm --cached p\.abi3\.so, add to \.gitignore and commit$"
+    ):
+        refuse_stale(replace(PROTOCOL, build="python setup.py build_ext --inplace"), ["p.c"], files.get, files)
+    with pytest.raises(ConfigError, match=r"commit; write in the front matter: build: python setup\.py build_ext"):
+        refuse_stale(PROTOCOL, ["p.c"], files.get, files)
+    with pytest.raises(ConfigError, match=r"git rm --cached m\.abi3\.so"):
+        refuse_stale(PROTOCOL, ["m.py"], files.get, files)
+    nobody = {"p.c": "", "p.so": "\0"}
+    with pytest.raises(ConfigError, match=r"git rm --cached p\.so.*; say how with build"):
+        refuse_stale(PROTOCOL, ["p.c"], nobody.get, nobody)
