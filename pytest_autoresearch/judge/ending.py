@@ -61,5 +61,7 @@ def _verdict(trial: Trial, ended: Trial, status: Status, reason: Reason, measure
         evidence=trial.evidence,
         threshold=trial.threshold,
         against=against,
-        suspicious=evidence.is_suspicious(trial.standing, trial.settings.gain(against, level.estimate), against),
+        suspicious=evidence.is_suspicious(
+            trial.settings, trial.standing, trial.settings.gain(against, level.estimate), against
+        ),
     )

@@ -11,6 +11,7 @@ from pytest_autoresearch.judge.spread import Spread
 from pytest_autoresearch.judge.standing import WINSOR, Level, Standing
 from pytest_autoresearch.judge.trial import Trial
 
+TENFOLD = 10.0
 SUSPICIOUS = 5.0  # standard deviations
 FEWEST_DIFFERENCES = 5  # below these nothing is usual yet
 MAD = 1.4826  # median absolute deviations in a standard deviation, for a normal distribution
@@ -74,8 +75,15 @@ def around(center: float, reach: float, spread: Spread) -> tuple[float, float]:
     return (bounds[0], bounds[1])
 
 
-def is_suspicious(standing: Standing, gain: float, level: float) -> bool:
-    """Whether a gain is beyond what noise, or in exact mode the differences seen so far, make believable."""
+def _is_tenfold(before: float, after: float) -> bool:
+    """Whether one is at least ten times the other; a level of 0, or of another sign, is no multiple."""
+    return before * after > 0 and max(before / after, after / before) >= TENFOLD
+
+
+def is_suspicious(settings: JudgeSettings, standing: Standing, gain: float, level: float) -> bool:
+    """Whether a gain is beyond what noise, or in exact mode the differences seen so far, make likely; or tenfold."""
+    if gain > 0 and _is_tenfold(level, settings.moved(level, gain)):
+        return True
     if standing.noisy:
         return gain > SUSPICIOUS * standing.spread.deviation(level)
     seen = standing.differences

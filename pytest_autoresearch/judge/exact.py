@@ -28,7 +28,7 @@ def answered(trial: Trial) -> Trial:
     if not settings.classic:
         if len(trial.runs) < 2:
             return trial.asks(Step.CANDIDATE)
-        if standing.agreements < EXACT or evidence.is_suspicious(standing, gain, level):
+        if standing.agreements < EXACT or evidence.is_suspicious(trial.settings, standing, gain, level):
             if trial.fresh < 1:
                 return trial.asks(Step.INCUMBENT)
             if len(trial.runs) < 3:

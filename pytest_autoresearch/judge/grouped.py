@@ -146,9 +146,17 @@ def _decided(trial: Trial) -> Trial:
     if at.runs < min(MOST_RUNS, trial.settings.max_runs) and _may_run(trial):
         price = max(LEAST_WORTH, 2 * belief.won / trial.standing.clock)
         worth = worth_of_a_run(at.worth, at.believed.deviation, variance, min(candidate, tip))
+        second_look = trial.settings.adapts and at.runs == 1 and _is_incredible(trial, at)
+        if second_look:
+            return trial.asks(Step.CANDIDATE)
         if worth > price or doubtful:
             return trial.asks(Step.CANDIDATE if candidate <= tip else Step.INCUMBENT)
     return _keeping(trial, at) if at.worth > 0 and not doubtful else _discarded(trial, at)
+
+
+def _is_incredible(trial: Trial, at: _Weighed) -> bool:
+    """Whether a gain is more than a reviewer should believe from one run: it gets a second one before it is kept."""
+    return evidence.is_suspicious(trial.settings, trial.standing, at.unit * at.gain, trial.standing.belief.mean)
 
 
 def _may_run(trial: Trial) -> bool:
@@ -225,7 +233,7 @@ def _keeping(trial: Trial, at: _Weighed) -> Trial:
         status=Status.KEEP,
         reason=Reason.IMPROVED,
         against=old.mean,
-        suspicious=evidence.is_suspicious(trial.standing, at.unit * at.gain, old.mean),
+        suspicious=evidence.is_suspicious(trial.settings, trial.standing, at.unit * at.gain, old.mean),
         provisional=True,
         worth=at.unit * at.believed.mean,
         harm=at.believed.harm,

@@ -338,7 +338,9 @@ def test_after_a_jump_noise_and_level_are_learned_anew() -> None:
     judge = Judge(JudgeSettings(policy="grouped"))
     branch = Branch(judge, lambda level: level * (1 + rng.gauss(0, 0.05)), tip=100.0)
     verdict = branch.experiment(10.0, 18.0)
-    assert verdict.status is Status.KEEP and verdict.samples == 6, "one run decides, five tell the new level"
+    assert verdict.status is Status.KEEP and verdict.samples == 7, (
+        "a run, a second look at it, and five that tell the new level"
+    )
     assert judge.noise == pytest.approx(0.5, rel=0.6)
 
 
@@ -399,3 +401,18 @@ def test_one_decision_costs_less_than_a_millisecond_after_3000_experiments() -> 
             times.append(time.thread_time() - began)
     times.sort()
     assert times[len(times) * 95 // 100] < 0.001
+
+
+@pytest.mark.parametrize(("gain", "looks"), [(3.3, 1), (12.0, 2)])
+def test_a_gain_that_is_hard_to_believe_gets_a_second_look_before_it_is_kept(gain: float, looks: int) -> None:
+    judge = Judge(JudgeSettings(direction="higher", policy="grouped"))
+    step: Step | Verdict | None = judge.calibrate()
+    for value in (99.0, 101.0, 100.0, 99.5, 100.5, 100.0):
+        assert step is Step.INCUMBENT
+        step = judge.tell(value)
+    asked, step = 0, judge.start(number=1)
+    while isinstance(step, Step):
+        asked += step is Step.CANDIDATE
+        step = judge.tell(100.0 + gain)
+    assert isinstance(step, Verdict)
+    assert (step.status, step.suspicious, asked) == (Status.KEEP, looks == 2, looks)
