@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
+import textwrap
 from pathlib import Path
 
 from pytest_autoresearch.notebook.chain import metric_name, read_history
@@ -15,6 +17,8 @@ from pytest_autoresearch.notebook.text import percent
 from pytest_autoresearch.protocol.experiment import Experiment, Measurement
 from pytest_autoresearch.report.terminal import number, status_word
 from pytest_autoresearch.text import clean, one_line
+
+NARROWEST = 16  # columns in which words are still worth a column of their own
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -32,19 +36,35 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the log."""
     located = locate(args.path, args.tag)
+    # A pipe is no terminal and keeps a line a row, for grep and cut, unless COLUMNS says how wide it is.
+    width = shutil.get_terminal_size((0, 0)).columns
     with located.git as git:
         history = read_history(git, located.tag)
         if args.diff is not None:
             print(experiment_diff(git, find(history, args.diff)), end="")
         elif args.show is not None:
             experiment = find(history, args.show)
-            print(json.dumps(to_plain(experiment), indent=1) if args.json else "\n".join(_one(experiment, history)))
+            print(
+                json.dumps(to_plain(experiment), indent=1) if args.json else "\n".join(_one(experiment, history, width))
+            )
         else:
-            print(as_json(history) if args.json else "\n".join(_all(history)))
+            print(as_json(history) if args.json else "\n".join(_all(history, width)))
     return 0
 
 
-def _all(history: History) -> list[str]:
+def _hung(head: str, text: str, width: int) -> list[str]:
+    """A row: a text behind its head, wrapped at words below where it begins; a width of 0 has no end."""
+    indent = len(head)
+    if not text or not 0 < width < indent + len(text):
+        return [head + text]
+    if width - indent >= NARROWEST:
+        wrapped = textwrap.wrap(text, width - indent, break_on_hyphens=False)
+        return [head + wrapped[0], *(" " * indent + line for line in wrapped[1:])]
+    below = textwrap.wrap(text, max(NARROWEST, width - 6), break_on_hyphens=False)
+    return [head.rstrip(), *(" " * 6 + line for line in below)]  # below the commit
+
+
+def _all(history: History, width: int) -> list[str]:
     rows = [("", "commit", metric_name(history), "change", "status", "reason", "description")]
     rows += [
         (
@@ -59,10 +79,11 @@ def _all(history: History) -> list[str]:
         for e in history.experiments
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(6)]
-    return ["  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[6]]) for row in rows]
+    heads = ("".join(f"{cell:<{room}}  " for cell, room in zip(row, widths, strict=False)) for row in rows)
+    return [line for head, row in zip(heads, rows, strict=True) for line in _hung(head, row[6], width)]
 
 
-def _one(experiment: Experiment, history: History) -> list[str]:
+def _one(experiment: Experiment, history: History, width: int) -> list[str]:
     e, metric = experiment, metric_name(history)
     low, high = e.interval or (0.0, 0.0)  # equal where one run decides
     facts = {
@@ -82,9 +103,9 @@ def _one(experiment: Experiment, history: History) -> list[str]:
         "began": e.started.isoformat(timespec="seconds") if e.started else "",
         "ended": e.ended.isoformat(timespec="seconds") if e.ended else "",
     }
-    width = max(map(len, facts))
-    lines = [f"{name.ljust(width)}  {value}" for name, value in facts.items() if value]
-    lines += ["", one_line(e.description, None)]
+    room = max(map(len, facts))
+    lines = [line for name, value in facts.items() if value for line in _hung(f"{name:<{room}}  ", value, width)]
+    lines += ["", *_hung("", one_line(e.description, None), width)]
     if e.hypothesis:
         lines += ["", clean(e.hypothesis).strip()]
     if e.measurements:

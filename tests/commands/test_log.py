@@ -15,6 +15,7 @@ from pytest_autoresearch.cli import main
 from pytest_autoresearch.notebook.chain import read_history
 from pytest_autoresearch.notebook.export import as_csv
 from pytest_autoresearch.notebook.git import Git
+from pytest_autoresearch.notebook.record import History
 from tests.notebook.diary import Diary, assert_sound, git, new_repository
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -27,6 +28,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     with Diary(root) as diary:
         diary.reach(7)
     monkeypatch.chdir(root)
+    monkeypatch.delenv("COLUMNS", raising=False)
     return root
 
 
@@ -55,6 +57,45 @@ def test_log_lists_every_experiment_with_its_reason(cli: Cli) -> None:
     assert lines[1][:1] + lines[1][2:] == ["0000", "1", "keep", "baseline", "baseline", "run,", "no", "changes"]
     assert lines[2][2:5] == ["0.9999", "discard", "worse"]
     assert len(lines) == 8
+
+
+LONG = "halve the learning rate after " + "many " * 12 + "steps, see configs/experiments/of/last/summer/base.yaml"
+
+
+@pytest.fixture
+def wordy(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last experiment has more to say than a line holds."""
+
+    def read(git: Git, tag: str) -> History:
+        history = read_history(git, tag)
+        last = replace(history.experiments[-1], description=LONG)
+        return replace(history, experiments=(*history.experiments[:-1], last))
+
+    monkeypatch.setattr("pytest_autoresearch.commands.log.read_history", read)
+
+
+@pytest.mark.usefixtures("wordy")
+@pytest.mark.parametrize("columns", [80, 90, 40])
+def test_log_wraps_at_words_below_the_description(cli: Cli, monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    whole = cli("log")[1].splitlines()
+    assert len(whole) == 8 and whole[-1].endswith(LONG)
+    at = whole[0].index("description")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    lines = cli("log")[1].splitlines()
+    first = next(place for place, line in enumerate(lines) if line.startswith("0006"))
+    indent = at if columns - at >= 16 else 6
+    wrapped = [line for line in lines[first:] if line[:indent].isspace()]
+    assert len(wrapped) > 1 and all(len(line) <= columns for line in wrapped)
+    assert all(line[indent] != " " for line in wrapped)
+    assert "".join(" ".join([lines[first], *wrapped]).split()).endswith("".join(LONG.split()))
+
+
+@pytest.mark.usefixtures("wordy")
+def test_log_of_one_wraps_what_it_says_below_where_it_begins(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert LONG in cli("log", "--show", "6")[1].splitlines()
+    monkeypatch.setenv("COLUMNS", "60")
+    lines = cli("log", "--show", "6")[1].splitlines()
+    assert max(map(len, lines)) <= 60 and lines[0] == "experiment  0006 of demo"
 
 
 def test_log_shows_the_diff_of_a_discarded_experiment_by_number_or_commit(cli: Cli, root: Path) -> None:
