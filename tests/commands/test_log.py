@@ -152,7 +152,8 @@ def test_without_a_session_the_commands_say_so(tmp_path: Path, capsys: pytest.Ca
 def test_report_as_csv_has_one_row_per_experiment(cli: Cli) -> None:
     rows = list(csv.DictReader(io.StringIO(cli("report", "--format", "csv")[1])))
     assert [row["number"] for row in rows] == [str(number) for number in range(7)]
-    assert rows[3]["status"] == "keep"
+    assert rows[0]["reason"] == "baseline"  # nothing was there that it could have improved
+    assert rows[3]["status"] == "keep" and rows[3]["reason"] == "improved"
     assert rows[3]["run_seconds"] == "1.5"
     assert rows[3]["description"] == "set RATE to 3"
 

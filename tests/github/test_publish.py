@@ -378,6 +378,14 @@ def test_a_dry_run_needs_neither_token_nor_network(
     assert git(origin, "for-each-ref") == before and not github.requests
 
 
+def test_a_dry_run_to_a_remote_that_is_not_there_says_how_to_make_it_first(
+    command: Callable[..., tuple[int, str, str]],
+) -> None:
+    code, out, _ = command("--dry-run", "--remote", "fork", token=None)
+    assert code == 0
+    assert out.startswith("there is no remote named fork: `git remote add fork URL` makes it; then:\nwould push ")
+
+
 def test_without_a_token_it_says_which_one_it_needs(command: Callable[..., tuple[int, str, str]]) -> None:
     code, _, err = command(token=None)
     assert code == 4 and "contents: write and pull-requests: write" in err and "Traceback" not in err

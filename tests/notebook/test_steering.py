@@ -95,6 +95,18 @@ def test_a_session_that_is_not_running_takes_notes_only(repository: Path, capsys
     assert "when the session runs again" in capsys.readouterr().out
 
 
+def test_a_pause_is_taken_back_where_nothing_runs_and_nothing_is_said_to_go_on(
+    repository: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Git.discover(repository) as git, Notebook.open(git, "old", table=repository / "r.tsv", metric="m") as notebook:
+        notebook.begin_session(Session("old", "c.md", git.head(), {}, {}, "machine", {}, NOW))
+    state = steering.find(repository, "old").state
+    steering.pause(state)
+    assert main(["pause", "--off"]) == 1
+    assert capsys.readouterr() == ("", "pytest-autoresearch: the session old is not running\n")
+    assert not steering.paused(state)
+
+
 def test_without_any_session_the_remedy_is_told(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["note", "try it"]) == 4
     assert "`pytest --autoresearch` begins one" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from pytest_autoresearch.notebook.record import Drop, History
-from pytest_autoresearch.protocol.experiment import Measurement, Role, Status
+from pytest_autoresearch.protocol.experiment import Measurement, Reason, Role, Status
 from pytest_autoresearch.report.story import State, Story, Teller, story
 from tests.github import histories
 
@@ -33,6 +33,18 @@ def test_start_best_and_counts_are_those_of_the_ledger() -> None:
     assert found.cost == pytest.approx(0.1)
     assert found.input_tokens == 1000
     assert found.run_seconds == pytest.approx(11 * 1.5)
+
+
+@pytest.mark.parametrize(
+    ("reason", "promised"),
+    [(Reason.WORSE, 0.5), (Reason.NOISE, 0.5), (Reason.GUARD, 2e-4), (Reason.LIMIT, 2e-4), (Reason.OUT_OF_SCOPE, 2e-4)],
+)
+def test_a_run_that_something_else_than_its_number_refused_promises_nothing(reason: Reason, promised: float) -> None:
+    whole = histories.history(2)
+    seen = replace(histories.experiment(1, reason=reason), measurements=(Measurement(Role.CANDIDATE, 0.5),))
+    assert told(replace(whole, experiments=(whole.experiments[0], seen, whole.experiments[2]))).promised == (
+        pytest.approx(promised)
+    )
 
 
 def test_a_story_told_record_by_record_is_the_one_told_at_once() -> None:
