@@ -276,8 +276,7 @@ class Loop:
             terminalreporter.section(f"autoresearch/{history.session.tag}")
             summary = story(history)
             if summary is not None:
-                for line, markup in summary_lines(summary, ending):
-                    terminalreporter.write_line(line, **markup)
+                self.screen.summary(summary_lines(summary, ending))
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """``--autoresearch-fail-on``: an ended loop that found nothing, or saw a crash, may be a failure."""

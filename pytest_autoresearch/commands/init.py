@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -25,6 +27,8 @@ from pytest_autoresearch.protocol.template import template
 from pytest_autoresearch.protocol.text import escape_start, one_line
 
 LARGEST_FILE = 200_000
+MOST_GUARDS = 10
+_TEST = re.compile(r"(?:[^/]+/)*(?:test_[^/]*|[^/]*_test)\.py")
 MOST_FILES = 2_000
 
 
@@ -95,6 +99,15 @@ def tracked_texts(git: Git, directory: PurePosixPath) -> dict[str, str]:
     }
 
 
+def tests_among(files: Iterable[str], targets: Sequence[str], run_command: str) -> tuple[str, ...]:
+    """The tests that can guard a session: a directory of them, else those beside the config; never what is measured."""
+    tests = [path for path in files if _TEST.fullmatch(path) and path not in targets and path not in run_command]
+    for place in ("tests/", "test/"):
+        if any(path.startswith(place) for path in tests):
+            return (place,)
+    return tuple(sorted(path for path in tests if "/" not in path))[:MOST_GUARDS]
+
+
 # Asking
 
 
@@ -144,6 +157,7 @@ def _ask(args: argparse.Namespace, git: Git, earlier: Protocol | None, *, source
         tag=tag,
         build=guess.build if is_guessed else base.build,
         data=guess.data if earlier is None else base.data,
+        guard=tests_among(files, targets, run_command) if earlier is None else base.guard,
         source=source,
         directory=directory,
     )

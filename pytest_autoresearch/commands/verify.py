@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 
 from pytest_autoresearch.commands.handing import handed, say
 from pytest_autoresearch.commands.note import add_session_arguments
@@ -35,6 +36,9 @@ def run(args: argparse.Namespace) -> int:
         return say(answer, as_json=args.json)
     screen = PlainScreen()
     with reopened(args.path, args.tag, watch=screen) as research:
+        if research.certified.number == 0:
+            print(f"{located.tag} has no proven keep yet: there is nothing to verify", file=sys.stderr)
+            return 1
         verification = verify(research, args.n)
         Attending(research).answer_verified()
         summary = story(research.notebook.history)

@@ -10,6 +10,7 @@ from pytest_autoresearch.protocol.experiment import Experiment, Reason
 from pytest_autoresearch.report.story import Story
 
 NEAR_MISSES = 5
+NEAR = 0.02  # of the level
 _MEASURED = frozenset(
     {
         *(Reason.WORSE, Reason.NOISE, Reason.EQUAL, Reason.LIMIT, Reason.GUARD, Reason.HOLDOUT),
@@ -87,8 +88,16 @@ def untouched(story: Story, changes: Mapping[str, Change]) -> list[str]:
 
 def near_misses(story: Story) -> list[Experiment]:
     """The measured discards that came closest to the incumbent of their time, the best first."""
-    missed = [e for e in story.experiments if e.reason in _MEASURED and e.value is not None and e.against is not None]
+    missed = [e for e in story.experiments if e.reason in _MEASURED and _was_near(e, story)]
     return sorted(missed, key=lambda e: (-gain_of(e, story), -e.number))[:NEAR_MISSES]
+
+
+def _was_near(experiment: Experiment, story: Story) -> bool:
+    """Whether it was not more than NEAR worse, or within the noise of one run."""
+    if experiment.value is None or experiment.against is None:
+        return False
+    spread = max((point.spread or 0.0 for point in story.points[-1:]), default=0.0)
+    return gain_of(experiment, story) >= -max(NEAR * abs(experiment.against), spread)
 
 
 def gain_of(experiment: Experiment, story: Story) -> float:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,6 +13,9 @@ import pytest
 
 from pytest_autoresearch.protocol.experiment import Experiment
 from pytest_autoresearch.report.terminal import MARKUP, experiment_line, further_line, live_line
+
+COMMANDS = ("table", "branch", "diff", "resume", "publish")
+"""What the lines of the summary begin with that are for copying."""
 
 
 class Screen:
@@ -39,6 +43,13 @@ class Screen:
         self._reporter.ensure_newline()
         for line in lines:
             self._reporter.write_line(line)
+
+    def summary(self, lines: Iterable[tuple[str, Mapping[str, bool]]]) -> None:
+        """Write the end of a session; on a terminal long lines break at words, but for those that are commands."""
+        for line, markup in lines:
+            width = self._width if self._lives and not line.startswith(COMMANDS) else len(line) + 1
+            for part in textwrap.wrap(line, width, subsequent_indent="    ", drop_whitespace=False) or [line]:
+                self._reporter.write_line(part, **markup)
 
     def remark(self, text: str) -> None:
         """Write a line between the rows."""

@@ -181,12 +181,14 @@ def headline(summary: Story) -> str:
     The levels of two recorded experiments lie hours apart: what the machine did in between would be claimed as a gain.
     """
     verified = summary.verified
-    if verified is not None and verified.interval is not None and verified.interval[0] < verified.interval[1]:
+    has_keep = summary.best.number > 0
+    bounds = None if verified is None else verified.interval
+    if has_keep and verified is not None and bounds is not None and bounds[0] < bounds[1]:
         return _verified_headline(summary.metric, verified)
     start, best = number(summary.start.value), number(summary.best.value)
     text = f"{summary.metric}: start {start} → best {best}"
     gain = summary.gain_percent
-    if summary.best.number == 0:
+    if not has_keep:
         return f"{text}, no keep is proven yet" if summary.provisional else f"{text}, no keep yet"
     return f"{text}, {summary.gain:.6g} better" if gain is None else f"{text}, {gain:.2f} % better"
 

@@ -230,3 +230,34 @@ def test_init_github_writes_the_workflows_for_the_config(project: Project) -> No
     (project.root / "autoresearch.config.md").unlink()
     refused = project.cli("init", "--github")
     assert refused.returncode == 4 and "pytest-autoresearch init" in refused.stderr
+
+
+def test_tests_that_are_green_guard_what_is_optimised_and_red_ones_are_named(bare: Project) -> None:
+    bare.write("tests/test_train.py", "def test_train():\n    assert 'loss' in open('train.py').read()\n")
+    bare.commit("tests")
+    done = bare.cli("init", "--yes", "--metric", "loss")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert load(bare.root / "autoresearch.config.md", top=bare.root).guard == ("tests/",)
+    assert "Guard: tests/." in done.stdout
+    (bare.root / "autoresearch.config.md").unlink()
+    bare.write("tests/test_train.py", "def test_train():\n    assert False\n")
+    bare.commit("red")
+    done = bare.cli("init", "--yes", "--metric", "loss")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert load(bare.root / "autoresearch.config.md", top=bare.root).guard == ()
+    assert "It guards nothing yet" in done.stdout and "`guard: [tests/]`" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("files", "guard"),
+    [
+        (["a.py", "tests/test_a.py", "tests/data.py"], ("tests/",)),
+        (["a.py", "test_a.py", "b_test.py"], ("b_test.py", "test_a.py")),
+        (["a.py", "tests/conftest.py", "contest.py"], ()),
+        (["test_speed.py"], ()),
+    ],
+)
+def test_what_is_measured_is_no_guard(files: list[str], guard: tuple[str, ...]) -> None:
+    from pytest_autoresearch.commands.init import tests_among
+
+    assert tests_among(files, ["a.py"], "python test_speed.py") == guard
