@@ -101,6 +101,7 @@ def test_a_marked_test_fails_while_it_is_worse_than_its_session_has_certified(tm
     assert project.pytest("--autoresearch-check", "--autoresearch").returncode == 4
 
 
+@pytest.mark.slow
 def test_aggregated_parameter_sets_are_checked_as_one_and_only_when_all_of_them_have_passed(tmp_path: Path) -> None:
     project = marked_project(tmp_path)
     project.test(

@@ -76,6 +76,7 @@ def calls() -> Iterator[tuple[Path, ast.Call, str]]:
                 yield path, node, ast.unparse(node.func)
 
 
+@pytest.mark.slow
 def test_the_package_starts_nothing_by_name_or_through_a_shell() -> None:
     asked = {path.name for path, _, name in calls() if name in ("shutil.which", "which")}
     assert asked <= {"programs.py", "remedies.py", "fitting.py"}, (

@@ -82,6 +82,7 @@ def test_the_output_of_a_guard_names_the_tests_that_failed() -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_change_that_ends_the_guard_with_success_before_its_tests_is_discarded(marked: Marked) -> None:
     marked.write("pytest.ini", "[pytest]\naddopts = -q\npythonpath = .\n")  # quiet, but with a summary all the same
     marked.write("tests/test_model.py", "import model\ndef test_offset(): assert model.loss(2) - model.loss(1) == 1\n")
@@ -110,6 +111,7 @@ def test_a_fast_but_wrong_change_is_discarded_with_the_tests_name(marked: Marked
     assert list(marked.outcomes().values()) == [[(37.0, "keep"), (5.0, "discard")]]
 
 
+@pytest.mark.slow
 def test_the_next_agent_is_told_which_test_failed(marked: Marked) -> None:
     marked.test(GUARDED % "['tests/']")
     note = marked.home / "briefing"
@@ -122,6 +124,7 @@ def test_the_next_agent_is_told_which_test_failed(marked: Marked) -> None:
     assert not note.exists()
 
 
+@pytest.mark.slow
 def test_a_guard_that_is_red_from_the_start_is_exit_1_and_names_its_tests(marked: Marked) -> None:
     marked.write("tests/test_red.py", "def test_one(): assert 0, 'red'\ndef test_two(): raise OSError\n")
     marked.test(GUARDED % "['tests/']")
@@ -189,6 +192,7 @@ def test_the_tests_that_touched_a_file_are_known_from_coverage_contexts(marked: 
         assert touching("model.py") == [] and (marked.root / "elsewhere").read_text() == damaged
 
 
+@pytest.mark.slow
 def test_affected_begins_with_the_tests_that_touched_the_changed_files(marked: Marked) -> None:
     recorded_contexts(marked)
     done = marked.loop("test_loss.py")

@@ -15,6 +15,7 @@ def marked(tmp_path: Path) -> Marked:
     return marked_project(tmp_path)
 
 
+@pytest.mark.slow
 def test_experiments_are_the_test_parametrised(marked: Marked) -> None:
     done = marked.loop("test_loss.py", "-v", "--autoresearch-tag=a")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -81,6 +82,7 @@ def test_a_failing_metric_assertion_is_worse_after_one_run(marked: Marked) -> No
     assert list(marked.outcomes().values()) == [[(37.0, "keep"), (197.0, "discard")]]
 
 
+@pytest.mark.slow
 def test_any_other_failing_assertion_is_a_crash_that_says_what_failed(marked: Marked) -> None:
     marked.test(
         """
@@ -103,12 +105,14 @@ def test_a_body_that_records_no_metric_is_told_what_it_did_record(marked: Marked
     assert marked.outcomes() == {}
 
 
+@pytest.mark.slow
 def test_a_fixture_that_is_not_there_is_named(marked: Marked) -> None:
     marked.test("\n@MARK\ndef test_loss(benchmark):\n    benchmark(model.loss)\n")
     done = marked.loop("test_loss.py")
     assert done.returncode == 1 and "there is no fixture benchmark: pip install pytest-benchmark" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_command_that_the_body_runs_gives_the_metric(marked: Marked) -> None:
     marked.test(
         """
@@ -173,6 +177,7 @@ class TestModel:
     assert other.startswith("m-x-y-") and outcomes[other] == [(78.0, "keep"), (14.0, "keep")]
 
 
+@pytest.mark.slow
 def test_parameter_sets_can_make_one_metric(marked: Marked) -> None:
     marked.test(
         """
@@ -230,6 +235,7 @@ def test_what_pytest_selects_is_run(marked: Marked, words: list[str], levels: se
     assert {rows[0][0] for rows in marked.outcomes().values()} == levels
 
 
+@pytest.mark.slow
 def test_the_budgets_timeout_ends_the_run_and_not_the_session(marked: Marked) -> None:
     marked.test("\n@pytest.mark.timeout(6)\n@MARK\ndef test_loss(record_metric): record_metric('loss', model.loss())\n")
     done = marked.loop("test_loss.py", agent="open('model.py', 'a').write('import time; time.sleep(60)\\n')")

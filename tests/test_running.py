@@ -48,6 +48,7 @@ def test_one_command_leaves_a_branch_a_table_and_an_untouched_checkout(project: 
     assert project.git("log", "--format=%h", "--abbrev=7", "--reverse", "main..autoresearch/demo").split() == kept
 
 
+@pytest.mark.slow
 def test_each_keep_on_the_branch_gives_its_recorded_value_when_run_by_hand(project: Project) -> None:
     project.pytest("--autoresearch", "--autoresearch-experiments=8")
     keeps = [row for row in project.table()[2:] if row[2] == "keep"]
@@ -75,6 +76,7 @@ def test_a_second_run_resumes_with_the_next_number(project: Project) -> None:
     assert len(project.table()) == 8
 
 
+@pytest.mark.slow
 def test_the_line_that_resumes_has_what_was_typed(project: Project) -> None:
     typed = ("--autoresearch-agent", "command:true; true", "--autoresearch-tag=me", FEW)
     done = project.pytest("--autoresearch", *typed)
@@ -157,6 +159,7 @@ def test_quiet_shows_the_header_a_line_a_keep_and_the_summary(project: Project) 
     assert " DISCARD " not in done.stdout and any(line.startswith("loss: start 37.32") for line in lines)
 
 
+@pytest.mark.slow
 def test_verbose_shows_more_and_not_less(project: Project) -> None:
     done = project.pytest("--autoresearch", FEW, "-v")
     rows = [line for line in done.stdout.splitlines() if line.startswith(("baseline ", "0001 ", "0002 ", "0003 "))]
@@ -165,6 +168,7 @@ def test_verbose_shows_more_and_not_less(project: Project) -> None:
     assert sum(line.startswith(" " * 9) and " run" in line for line in done.stdout.splitlines()) == 4
 
 
+@pytest.mark.slow
 def test_no_terminal_and_no_timeout_plugin_are_fine(project: Project) -> None:
     silent = project.pytest("--autoresearch", FEW, "-p", "no:terminal")
     assert silent.returncode == 0 and silent.stdout == ""
@@ -260,6 +264,7 @@ def test_an_observer_that_fails_does_not_stop_the_loop(project: Project) -> None
     assert done.returncode == 0 and len(project.table()) == 5, done.stdout
 
 
+@pytest.mark.slow
 def test_a_ledger_that_can_not_be_written_is_exit_1_with_the_summary_and_the_remedy(project: Project) -> None:
     lock = project.root / ".git/refs/autoresearch/demo/log.lock"
     agent = project.home / "agent.py"
@@ -281,6 +286,7 @@ def test_a_ledger_that_can_not_be_written_is_exit_1_with_the_summary_and_the_rem
     assert [row[2] for row in project.table()[1:]] == ["keep", "keep"]
 
 
+@pytest.mark.slow
 def test_a_live_page_follows_the_session_and_a_path_behind_the_option_is_a_path(project: Project) -> None:
     seen = project.home / "seen"
     project.write(

@@ -248,8 +248,9 @@ def _github(path: Path, environ: Mapping[str, str]) -> Iterator[Finding]:
     """What publishing needs. Names of variables only, never a value."""
     token = next((name for name in ("GITHUB_TOKEN", "GH_TOKEN") if environ.get(name)), None)
     directory = path if path.is_dir() else path.parent
-    git = find("git", repository_around(directory))
-    asked = git and _output([str(git), "-C", str(directory.absolute()), "remote", "get-url", "origin"])
+    around = repository_around(directory)
+    git = find("git", around)
+    asked = git and _output([str(git), "-C", str(directory.absolute()), "remote", "get-url", "origin"], around)
     remote = asked or "no remote named origin"
     where = remote.rpartition("@")[2] if "://" in remote else remote  # without credentials in the address
     if token is None:
@@ -270,12 +271,14 @@ def _version(program: str, repository: Path) -> str | None:
     found = find(program, repository)
     if found is None:
         return f"{program}, in the repository" if find(program) else None
-    return (_output([str(found), "--version"]) or f"{program}, which does not tell its version").split("\n")[0]
+    return (_output([str(found), "--version"], repository) or f"{program}, which does not tell its version").split(
+        "\n"
+    )[0]
 
 
-def _output(command: list[str]) -> str:
+def _output(command: list[str], repository: Path) -> str:
     with tempfile.TemporaryDirectory() as home:
-        env = {**surroundings(), "HOME": home}
+        env = {**surroundings(repository), "HOME": home}  # a program may be a script, which looks for its own
         try:
             done = subprocess.run(
                 command,

@@ -120,6 +120,7 @@ def test_a_constant_at_zero_moves_as_far_as_one(tmp_path: Path) -> None:
     assert all(0 <= value <= 1 for value in seen)
 
 
+@pytest.mark.slow
 def test_twenty_knobs_are_all_turned(tmp_path: Path) -> None:
     source = "".join(f"K{index} = 0.5\n" for index in range(20)).encode()
 

@@ -189,6 +189,7 @@ def test_a_fresh_object_goes_on_as_the_old_one_would(tmp_path: Path, seed: int, 
         assert done.proposals[-1] == expected
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, 2**32), st.sampled_from(NAMES))
 def test_no_state_is_proposed_twice(tmp_path: Path, seed: int, name: str) -> None:
@@ -196,6 +197,7 @@ def test_no_state_is_proposed_twice(tmp_path: Path, seed: int, name: str) -> Non
     assert len(done.history) > 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("seed", range(3))
 def test_no_values_are_proposed_twice_in_other_words(tmp_path: Path, seed: int, name: str) -> None:

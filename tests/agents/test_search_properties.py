@@ -169,6 +169,7 @@ def seconds_of_a_proposal(tale: Tale) -> float:
     return sorted(spent)[5]
 
 
+@pytest.mark.slow
 def test_a_proposal_of_the_default_stays_cheap_and_flat_in_the_history(tmp_path: Path) -> None:
     pytest.importorskip("numpy")
     short, long = (seconds_of_a_proposal(noisy_tale(tmp_path / str(n), n)) for n in (300, 3000))

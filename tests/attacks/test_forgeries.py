@@ -59,6 +59,7 @@ def outcome(measured: Measurement) -> str:
     return HONEST if measured.value == SCORE else f"FORGED: {measured.value}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("forgery", FORGERIES, ids=lambda forgery: forgery.name)
 @pytest.mark.parametrize("level", LEVELS)
 def test_a_forgery_ends_as_the_security_model_says(

@@ -42,6 +42,7 @@ sys.exit(pytest.main())
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("entry", ENTRIES)
 def test_a_repository_for_tools_is_not_made_by_a_candidates_own_git(level: str, entry: str, tmp_path: Path) -> None:

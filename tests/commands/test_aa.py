@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 LOSS = Metric("loss", Direction.LOWER)
 
 
+@pytest.mark.slow
 def test_noise_false_keeps_and_the_price_of_a_gain_are_told_and_nothing_is_left_behind(project: Project) -> None:
     make_noisy(project)
     before = (project.git("status", "--porcelain"), project.git("for-each-ref"))
@@ -41,12 +42,14 @@ def test_an_exact_metric_needs_one_run(project: Project) -> None:
     assert re.search(r"^a true gain of 1 %: kept in 100 % of cases", done.stdout, re.MULTILINE), done.stdout
 
 
+@pytest.mark.slow
 def test_a_policy_that_keeps_noise_is_found_wanting(project: Project) -> None:
     make_noisy(project)
     done = project.cli("aa", "-n", "6", env={"AUTORESEARCH_JUDGE": "classic"})
     assert done.returncode == 1 and "false keeps in 6 experiments, classic" in done.stdout, done
 
 
+@pytest.mark.slow
 def test_failing_runs_are_counted_and_a_protocol_that_only_fails_is_one_line(project: Project) -> None:
     project.write("prepare.py", "import os\noffset = 1 / (int(os.environ['AUTORESEARCH_EXPERIMENT']) % 3)\n")
     project.commit("fails every third time")
@@ -60,6 +63,7 @@ def test_failing_runs_are_counted_and_a_protocol_that_only_fails_is_one_line(pro
     assert done.returncode == 4 and "0 of 2 runs gave a metric" in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_marked_test_is_measured_before_it_has_a_session(project: Project) -> None:
     project.write("setting.py", "LEVEL = 3.0\n")
     project.write(
@@ -86,6 +90,7 @@ def test_ctrl_c_tells_what_was_seen_so_far(project: Project) -> None:
     assert "loss: " in shown and "on 4 runs of the same state" in shown
 
 
+@pytest.mark.slow
 def test_drift_is_told_from_noise() -> None:
     draw = random.Random(1)
     still = [draw.gauss(10.0, 1.0) for _ in range(60)]
@@ -95,6 +100,7 @@ def test_drift_is_told_from_noise() -> None:
     assert noise.drift_certain and noise.drift == pytest.approx(4.7, abs=1.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("direction", list(Direction))
 def test_the_promise_of_each_policy_is_seen_in_the_replay(direction: Direction) -> None:
     draw = random.Random(2)

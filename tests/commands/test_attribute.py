@@ -62,6 +62,7 @@ def test_keeps_are_told_apart_by_32_runs_and_what_does_harm_can_go(project: Proj
         assert not {keep for keeps in harmful for keep in keeps} <= left
 
 
+@pytest.mark.slow
 def test_a_session_without_a_keep_has_nothing_to_attribute(project: Project) -> None:
     project.pytest("--autoresearch", "--autoresearch-experiments=0")
     done = project.cli("attribute")

@@ -55,6 +55,7 @@ def test_every_agent_has_a_tag_that_git_takes(agent: str) -> None:
     assert tag.startswith("compare-") and tag.endswith("-3") and tag.replace("-", "").isalnum() and len(tag) <= 60
 
 
+@pytest.mark.slow
 def test_agents_are_compared_on_one_protocol_and_nothing_is_run_twice(project: Project) -> None:
     command = ["compare", "--agents", "sweep,random", "--experiments", "3", "--repeats", "1"]
     done = project.cli(*command, "--chart", "chart.svg")

@@ -44,6 +44,7 @@ def test_a_committed_project_is_ready(project: Project) -> None:
     assert found["git"]["text"].startswith("git version ")
 
 
+@pytest.mark.slow
 def test_what_is_named_and_is_not_there_would_not_work(project: Project) -> None:
     answer = doctor(project, "nowhere.md", code=1)
     assert {"there is no nowhere.md"} == {f["text"] for f in answer["findings"] if f["health"] == "bad"}
@@ -52,6 +53,7 @@ def test_what_is_named_and_is_not_there_would_not_work(project: Project) -> None
     assert project.cli("doctor").stdout.splitlines()[-1] == "pytest --autoresearch would work here, given a protocol"
 
 
+@pytest.mark.slow
 def test_a_file_that_runs_code_when_the_grader_loads_it_is_named(project: Project) -> None:
     config = (project.root / "autoresearch.config.md").read_text()
     config = config.replace("- Direction: lower", "- Direction: lower\n- Extract command: `python grade.py`")
@@ -63,6 +65,7 @@ def test_a_file_that_runs_code_when_the_grader_loads_it_is_named(project: Projec
     assert found["grader"]["health"] == "note" and "the run leaves out.pkl" in found["grader"]["text"]
 
 
+@pytest.mark.slow
 def test_the_text_says_the_same_for_people(project: Project) -> None:
     done = project.cli("doctor")
     assert done.returncode == 0
@@ -71,6 +74,7 @@ def test_the_text_says_the_same_for_people(project: Project) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("edit", "words"),
     [
@@ -175,6 +179,7 @@ def test_cuda_is_tried_inside_the_sandbox(tmp_path: Path) -> None:
         assert "libcuda" in trouble
 
 
+@pytest.mark.slow
 def test_a_run_that_would_not_work_is_found_out_with_its_remedy(project: Project) -> None:
     (project.root / "prepare.py").unlink()
     project.git("rm", "-q", "--cached", "prepare.py")

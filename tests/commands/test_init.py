@@ -194,6 +194,7 @@ def test_what_a_session_of_another_tool_lacks_is_needed_first(bare: Project) -> 
     assert "experiments" not in (bare.root / "autoresearch.config.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_guess_is_never_written_with_exit_status_0(bare: Project) -> None:
     """Neither the direction nor the command may be wrong without somebody having said so."""
     bare.write("w.py", "print('wobble: 2')\n")
@@ -221,6 +222,7 @@ def test_what_is_taken_over_and_does_not_run_is_found_wanting(bare: Project) -> 
     assert "the log reports `other`" in done.stdout
 
 
+@pytest.mark.slow
 def test_init_github_writes_the_workflows_for_the_config(project: Project) -> None:
     done = project.cli("init", "--github", "two-jobs")
     assert done.returncode == 0, done.stderr

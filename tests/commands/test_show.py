@@ -48,6 +48,7 @@ def test_show_json_is_the_documented_form_with_lines_and_defaults(project: Proje
     assert form["settings"]["agents"] == ["auto"]
 
 
+@pytest.mark.slow
 def test_show_finds_wanting_what_the_commit_does_not_hold(project: Project) -> None:
     project.write(
         "autoresearch.config.md", (project.root / "autoresearch.config.md").read_text().replace("`train.py`", "new.py")
@@ -75,6 +76,7 @@ def test_show_of_a_bad_config_is_one_message_and_exit_code_4(project: Project) -
     assert missing.returncode == 4 and "there is no such file" in missing.stderr
 
 
+@pytest.mark.slow
 def test_nothing_in_a_config_reaches_the_terminal_as_a_command(project: Project) -> None:
     project.write(
         "autoresearch.config.md",
@@ -114,6 +116,7 @@ def test_show_says_what_a_marker_means(project: Project) -> None:
     assert "train.py" in rows["may change"] and "ini option autoresearch_patience" in done.stdout
 
 
+@pytest.mark.slow
 def test_show_of_a_marked_test_is_what_its_session_will_have(project: Project) -> None:
     project.write("test_speed.py", SPEED.replace(' guard=["-m smoke"],', ""))
     project.write("pytest.ini", "[pytest]\n")
@@ -125,6 +128,7 @@ def test_show_of_a_marked_test_is_what_its_session_will_have(project: Project) -
     assert {name: form[name] for name in session.protocol} == session.protocol
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("path", "said"),
     [
@@ -153,6 +157,7 @@ def test_show_reads_the_ini_file_as_the_loop_does(project: Project) -> None:
     assert json.loads(project.cli("show", "--json").stdout)["settings"]["experiments"] == 12
 
 
+@pytest.mark.slow
 def test_show_lists_every_literal_with_its_range_and_why_it_is_closed(project: Project) -> None:
     project.write("train.py", 'LR = 0.1  # 0.01..0.5\nSEED = 3\nprint("loss:", 2 * 3)\n')
     project.write("main.kt", "val x = 1\n")

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from tests.conftest import Project
 
@@ -23,6 +25,7 @@ def test_the_documented_agent_has_twenty_lines() -> None:
     assert len([line for line in example().splitlines() if line.strip()]) <= 20
 
 
+@pytest.mark.slow
 def test_an_installed_plugin_brings_its_agent(project: Project) -> None:
     site = project.home / "site-packages"
     metadata = site / "halving_agent-1.0.dist-info"
@@ -41,6 +44,7 @@ def test_an_installed_plugin_brings_its_agent(project: Project) -> None:
     assert "it is too large" in body
 
 
+@pytest.mark.slow
 def test_a_conftest_brings_its_agent_too(project: Project) -> None:
     project.write("conftest.py", example())
     project.commit("an agent of our own")
@@ -108,6 +112,7 @@ def test_a_session_goes_on_until_no_agent_has_anything_left(project: Project) ->
     assert "the agent has nothing left to propose: nothing left to try" in done.stdout
 
 
+@pytest.mark.slow
 def test_a_name_that_nobody_knows_is_an_error_that_lists_the_known_ones(project: Project) -> None:
     done = project.pytest("--autoresearch", "--autoresearch-agent=cluade")
     assert done.returncode == 4

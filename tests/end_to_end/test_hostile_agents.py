@@ -147,6 +147,7 @@ def test_escape_sequences_and_injections_in_the_description_are_defused(project:
     assert len(text.splitlines()) == 4
 
 
+@pytest.mark.slow
 def test_secrets_are_out_of_reach(project: Project) -> None:
     (project.home / ".ssh").mkdir()
     (project.home / ".ssh" / "id").write_text("PRIVATE")

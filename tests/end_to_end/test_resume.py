@@ -125,6 +125,7 @@ def test_a_session_that_dies_in_the_middle_of_a_certification_goes_on_there(tmp_
     assert number == 1 and 3 <= runs < len(history.experiments[1].measurements), "it died in the middle"
 
 
+@pytest.mark.slow
 def test_an_experiment_that_is_interrupted_by_ctrl_c_again_and_again_is_measured_all_the_same(tmp_path: Path) -> None:
     stopped = Life(tmp_path / "stopped")
     stopped.die_when(lambda: stopped.pending >= (1, 1), by=signal.SIGINT)

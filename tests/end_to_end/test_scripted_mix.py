@@ -112,6 +112,7 @@ def test_scripted_experiments_end_with_exactly_the_expected_table(project: Proje
     assert project.git("status", "--porcelain") == ""
 
 
+@pytest.mark.slow
 def test_a_run_that_hangs_is_a_crash_and_the_loop_goes_on(project: Project) -> None:
     play(project, ("hang", "better"), 2, budget="1s")
 

@@ -87,6 +87,7 @@ def test_a_readme_gives_the_one_command(example: str) -> None:
     assert re.search(rf"^    .*pytest --autoresearch .*\bexamples/{example}$", readme, re.MULTILINE)
 
 
+@pytest.mark.slow
 def test_the_quickstart_gives_the_same_number_whatever_the_hash_seed(tmp_path: Path) -> None:
     first = measure("quickstart", tmp_path / "first", PYTHONHASHSEED="1")
     second = measure("quickstart", tmp_path / "second", PYTHONHASHSEED="2")

@@ -165,6 +165,7 @@ def test_a_reviewers_command_is_matched_as_a_whole(comment: str, heard: str | No
     assert (done.stdout.strip() or None) == heard and (done.returncode == 0) == (heard is not None)
 
 
+@pytest.mark.slow
 def test_init_writes_what_it_was_told_and_pins_the_version(project: Project) -> None:
     (project.root / "uv.lock").touch()
     given = ("--labels", "self-hosted, a100", "--schedule", "0 22 * * *")

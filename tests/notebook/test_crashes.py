@@ -39,6 +39,7 @@ def die_at(root: Path, at: int) -> int:
     return ended_by(in_child(body))
 
 
+@pytest.mark.slow
 def test_a_session_killed_at_any_effect_is_whole_after_the_next_start(root: Path) -> None:
     template, room = root, root.parent
     names = boundaries_of_a_session(Path(shutil.copytree(template, room / "whole")))
@@ -114,6 +115,7 @@ def test_a_torn_running_json_costs_the_proposal_and_nothing_else(root: Path) -> 
     assert_sound(root)
 
 
+@pytest.mark.slow
 def test_random_kills_of_the_whole_process_group_lose_nothing(root: Path) -> None:
     from benchmarks.kills import kill_at_random
 

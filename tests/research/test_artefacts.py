@@ -105,6 +105,7 @@ def test_no_power_is_seen_in_no_change() -> None:
     assert power(2.0, 1.0, 0.0) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "status", "words"),
     [

@@ -62,6 +62,7 @@ def test_what_an_agent_leaves_that_git_ignores_is_removed_and_the_edit_is_measur
     assert project.git("show", "--name-only", "--format=", "autoresearch/demo") == "train.py"
 
 
+@pytest.mark.slow
 def test_what_git_would_see_beside_it_is_still_out_of_scope(project: Project) -> None:
     project.write(".gitignore", ".tool/\n")
     project.commit("ignore")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from tests.research.noisy import make_noisy, scripted
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ def groups_of(project: Project) -> list[dict[str, Any]]:
     return [record["data"] for record in reversed(records) if record["kind"] == "group"]
 
 
+@pytest.mark.slow
 def test_keeps_of_a_noisy_metric_are_proven_together_at_the_end(project: Project) -> None:
     make_noisy(project)
     done = project.pytest("--autoresearch", "--autoresearch-experiments=2", scripted(project, *steps(2)))
@@ -46,6 +49,7 @@ def test_keeps_of_a_noisy_metric_are_proven_together_at_the_end(project: Project
     assert again.returncode == 0 and len(groups_of(project)) == 1
 
 
+@pytest.mark.slow
 def test_a_gain_that_fresh_runs_do_not_see_is_taken_back(project: Project) -> None:
     make_noisy(project)
     project.write("train.py", LUCKY)

@@ -38,6 +38,7 @@ print(f"Rate {{rate}}, memorised {{memorised}}, told {{'holdout × 1' in briefin
 """
 
 
+@pytest.mark.slow
 def test_a_keep_that_loses_the_holdout_is_discarded_and_nobody_learns_its_numbers(project: Project) -> None:
     project.write("autoresearch.config.md", FRONT_MATTER + CONFIG)
     project.write("train.py", TRAIN)
@@ -90,6 +91,7 @@ def scored(project: Project) -> None:
     project.commit()
 
 
+@pytest.mark.slow
 def test_a_scored_holdout_decides_and_the_session_says_how_often_it_was_asked(project: Project) -> None:
     scored(project)
     peek = (
@@ -113,6 +115,7 @@ def test_a_scored_holdout_decides_and_the_session_says_how_often_it_was_asked(pr
     assert "visible to the candidate" not in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("isolation", ["strict", "auto"])
 def test_the_form_without_a_score_is_marked_and_refused_where_isolation_is_strict(
     project: Project, isolation: str
@@ -191,6 +194,7 @@ def test_a_candidate_has_to_give_a_hidden_metric(
     assert reason(incumbent, candidate, Direction.LOWER) is expected
 
 
+@pytest.mark.slow
 def test_on_a_noisy_metric_a_keep_is_run_by_the_holdout_three_times(project: Project) -> None:
     make_noisy(project)
     project.write("autoresearch.config.md", "---\nholdout: python final.py\n---\n" + CONFIG)
