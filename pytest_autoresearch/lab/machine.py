@@ -14,7 +14,11 @@ def machine_fingerprint() -> str:
 
 
 def system_name() -> str:
-    """System, release, machine and C library; ``platform.platform()`` would start whatever PATH has as `uname`."""
+    """System, release, machine and C library.
+
+    Not ``platform.platform()``: to unpack its ``uname()`` it starts `uname -p` by name, with the caller's PATH and
+    directory, and uses nothing of the answer (CPython 3.10.13 to 3.13.0, Lib/platform.py).
+    """
     here = os.uname()
     libc = "".join(platform.libc_ver())
     return f"{here.sysname}-{here.release}-{here.machine}" + (f"-with-{libc}" if libc else "")

@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -105,12 +105,6 @@ def opened(protocol: Protocol, git: Git, settings: Settings, *, hook: Any, watch
         state = state_directory(git, tag)
         steering.begin_anew(state)
 
-        def told(experiment: Experiment) -> None:
-            try:
-                hook.pytest_autoresearch_recorded(experiment=experiment, history=notebook.history)
-            except Exception as error:  # an observer is a guest; the loop does not end for it
-                watch.remark(f"a plugin's pytest_autoresearch_recorded failed: {type(error).__name__}: {error}")
-
         yield Research(
             Parts(
                 protocol=protocol,
@@ -125,12 +119,24 @@ def opened(protocol: Protocol, git: Git, settings: Settings, *, hook: Any, watch
                 agents=_agents(settings, hook, limits_hosts=lab.limits_hosts),
                 place=place,
                 watch=watch,
-                told=told,
+                told=_observers(hook, notebook, watch),
                 told_by_people=_Listening(protocol, git.top, state, watch).told,
                 stop_requested=lambda: steering.stop_requested(state),
                 paused=lambda: steering.paused(state),
             )
         )
+
+
+def _observers(hook: Any, notebook: Notebook, watch: Watch) -> Callable[[Experiment], None]:
+    """Tells the plugins that look on of a recorded experiment."""
+
+    def told(experiment: Experiment) -> None:
+        try:
+            hook.pytest_autoresearch_recorded(experiment=experiment, history=notebook.history)
+        except Exception as error:  # an observer is a guest; the loop does not end for it
+            watch.remark(f"a plugin's pytest_autoresearch_recorded failed: {type(error).__name__}: {error}")
+
+    return told
 
 
 @contextmanager

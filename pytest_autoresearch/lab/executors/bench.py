@@ -134,15 +134,7 @@ class Bench:
         protocol, top = self._site.protocol, self._site.top
         if granted is not None and MODULES not in granted:
             environment = {**environment, "PYTHONSAFEPATH": "1"}
-        if isinstance(words, str):
-            named = named_in(words, search=environment["PATH"], top=top)
-            if self._sandbox.level != "bwrap":
-                words = moved(words, top, self.workspace.root)
-            argv: tuple[str, ...] = ("bash", "-c", words)
-        else:
-            named, argv = needed_by(words[0], search=environment["PATH"], top=top), words
-        declared = (*self._data, *self._layout.caches)
-        named = tuple(path for path in named if not any(path.is_relative_to(place) for place in declared))
+        argv, named = self._program(words, environment["PATH"])
         command = Command(
             argv=argv,
             cwd=top / protocol.directory,
@@ -179,6 +171,18 @@ class Bench:
         except OSError as error:
             raise LabError(f"a command can not be started at level {self._sandbox.level}: {error}") from error
         return replace(outcome, refused=passage.refused)
+
+    def _program(self, words: str | tuple[str, ...], search: str) -> tuple[tuple[str, ...], tuple[Path, ...]]:
+        """What is started, and the paths outside of the repository that it names and nothing else shows."""
+        top = self._site.top
+        if isinstance(words, str):
+            named = named_in(words, search=search, top=top)
+            is_mounted = self._sandbox.level == "bwrap"
+            argv: tuple[str, ...] = ("bash", "-c", words if is_mounted else moved(words, top, self.workspace.root))
+        else:
+            named, argv = needed_by(words[0], search=search, top=top), words
+        declared = (*self._data, *self._layout.caches)
+        return argv, tuple(path for path in named if not any(path.is_relative_to(place) for place in declared))
 
     def _watched(self, command: Command) -> AbstractContextManager[Command]:
         return nullcontext(command) if self.lookout is None else self.lookout.around(command)
