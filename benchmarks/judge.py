@@ -12,13 +12,14 @@ null: no effect at all. mix: 10 % gains U(.5, 3) sigma, 40 % nothing, 50 % losse
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from benchmarks import worlds
+from benchmarks import side_by_side, worlds
 from benchmarks.worlds import Machine, State, World
 from pytest_autoresearch.judge import GroupVerdict, Judge, JudgeSettings, JudgeState, Step, Verdict
 from pytest_autoresearch.judge.comparing import Residuals, compared
@@ -147,10 +148,16 @@ class Session:
 
 
 def sessions(
-    settings: JudgeSettings, world: World, seeds: range, *, experiments: int | None = None, runs: int | None = None
+    settings: JudgeSettings,
+    world: World,
+    seeds: range,
+    *,
+    experiments: int | None = None,
+    runs: int | None = None,
+    kind: type[Session] = Session,
 ) -> list[Ended]:
     settings = replace(settings, runs=runs)
-    return [Session(settings, world, seed).play(experiments=experiments, runs=runs) for seed in seeds]
+    return [kind(settings, world, seed).play(experiments=experiments, runs=runs) for seed in seeds]
 
 
 def summary(ended: Sequence[Ended]) -> str:
@@ -270,6 +277,39 @@ def moving(seeds: range) -> None:
                 line(policy, with_effect(world, effect), seeds, runs=400)
 
 
+def told(seeds: range) -> None:
+    from benchmarks.told import ToldSession, innovation
+
+    print("\n## `grouped` where the judge is told the law of the machine and every state's noise: 400 runs")
+    for world in (*MOVING[2:], SCALES[-4]):
+        for effect in ("mix", "subtle"):
+            found = sessions(
+                JudgeSettings(policy="grouped"), with_effect(world, effect), seeds, runs=400, kind=ToldSession
+            )
+            print(f"{world.name}, {effect:10} {summary(found)}", flush=True)
+    print("\n## The still machine that bounds every rule on AR(1) .995")
+    for wander in (1, 3, 10):
+        deviation = innovation(wander, 0.995)
+        for effect in ("mix", "subtle"):
+            noise = functools.partial(worlds.wider, deviation)
+            line("grouped", World(f"sd {wander}: {deviation:.3f}, {effect}", EFFECTS[effect], noise), seeds, runs=400)
+
+
+def attributed(seeds: range) -> None:
+    from benchmarks.attributed import AttributedSession
+
+    print("\n## `attribute --drop` after every certified group, 300 experiments")
+    for effect in EFFECTS:
+        settings = JudgeSettings(policy="grouped")
+        played = [AttributedSession(settings, World(effect, EFFECTS[effect]), seed) for seed in seeds]
+        ended = [session.play(experiments=300) for session in played]
+        again, wrong, back, dropped = (
+            sum(getattr(session, name) for session in played) for name in ("again", "wrong", "back", "dropped")
+        )
+        found = f"{dropped} dropped, {again} proven again: {wrong} falsely, {back} rolled back"
+        print(f"{effect:10} {found}; {summary(ended)}", flush=True)
+
+
 def long(seeds: range) -> None:
     print("\n## 3,000 runs, a sixth of the sessions")
     fewer = range(seeds.start, seeds.start + max(1, len(seeds) // 6))
@@ -300,13 +340,24 @@ def decisions(seeds: range) -> None:
         print(f"{policy}: median {middle * 1e6:.0f} us, 99 % below {most * 1e6:.0f} us, {size} bytes of state")
 
 
+def slots(seeds: range) -> None:
+    print("\n## Several slots: answers late and in another order, bases left behind; 200 experiments")
+    for effect in ("null", "mix"):
+        for count in (16, 4, 1):
+            for policy in ("certified", "grouped"):
+                print(side_by_side.line(policy, effect, EFFECTS[effect], count, seeds, 200), flush=True)
+
+
 PARTS: dict[str, Callable[[range], None]] = {
     "policies": policies,
     "tasks": tasks,
     "moving": moving,
+    "told": told,
+    "attributed": attributed,
     "scale": scale,
     "long": long,
     "decisions": decisions,
+    "slots": slots,
 }
 
 

@@ -2,7 +2,8 @@
 
 Every session is a process group that is killed as a whole while it works as fast as it can. After every kill no
 recorded experiment may be missing; after the next start rows are 0..n-1, ledger, branch and table agree, ``git fsck``
-is clean, and no lock, process or workspace is left. ``--product`` kills ``pytest --autoresearch`` itself.
+is clean, and no lock, process or workspace is left. ``--product`` kills ``pytest --autoresearch`` itself, with
+``--slots`` experiments side by side.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def kill_at_random(root: Path, *, kills: int, rng: random.Random, check_every: i
         with Diary(root) as diary:
             assert len(diary.experiments) >= counts.experiments, "an experiment was lost"
             assert diary.notebook.notices == []
-            counts.pending += diary.notebook.pending is not None
+            counts.pending += len(diary.notebook.pending)
             counts.experiments = len(diary.experiments)
         if counts.experiments and counts.killed % check_every == 0:
             with Diary(root) as diary:
@@ -83,7 +84,9 @@ def kill_at_random(root: Path, *, kills: int, rng: random.Random, check_every: i
     return counts
 
 
-def kill_the_product(room: Path, *, kills: int, rng: random.Random, check_every: int = 25) -> Counts:
+def kill_the_product(
+    room: Path, *, kills: int, rng: random.Random, slots: int = 1, longest: float = 6.0, check_every: int = 25
+) -> Counts:
     """Kill ``kills`` runs of ``pytest --autoresearch``; AssertionError as soon as anything is lost."""
     root, home = room / "repository", room / "home"
     home.mkdir()
@@ -94,41 +97,45 @@ def kill_the_product(room: Path, *, kills: int, rng: random.Random, check_every:
     git(root, "commit", "-q", "-m", "protocol")
     counts = Counts()
     while counts.killed < kills:
-        running = _pytest(root, home, 100_000)
-        _kill(running.pid, rng.uniform(0, 6))
+        running = _pytest(root, home, 100_000, slots)
+        _kill(running.pid, rng.uniform(0, longest))
         assert running.wait() == -signal.SIGKILL, (room / "log").read_text()
         counts.killed += 1
-        counts.pending += (root / ".git/autoresearch/demo/running.json").exists()
+        counts.pending += len([*(root / ".git/autoresearch/demo/pending").glob("*.json")])
         recorded = _recorded(root)
         assert recorded >= counts.experiments, "an experiment was lost"
         counts.experiments = recorded
         if counts.killed % check_every == 0 or counts.killed == kills:
-            _check_product(root, home)
+            _check_product(root, home, slots)
             print(f"  {counts.killed} kills, {counts.experiments} experiments", flush=True)
     return counts
 
 
-def _check_product(root: Path, home: Path) -> None:
+def _check_product(root: Path, home: Path, slots: int) -> None:
     """The next start goes on, and nothing of the killed ones is left."""
     before = _recorded(root)
-    running = _pytest(root, home, 2)
+    running = _pytest(root, home, 2, slots)
     assert running.wait() == 0, (root.parent / "log").read_text()
-    history = assert_agreed(root, "demo")
+    history = assert_agreed(root, "demo", in_order=slots == 1)
     assert len(history.experiments) == max(before, 1) + 2
     for experiment in history.experiments[1:]:
-        assert experiment.reason is Reason.INTERRUPTED or experiment.kept == (experiment.number % 3 == 0)
+        if experiment.reason in (Reason.INTERRUPTED, Reason.STALE):
+            continue
+        assert experiment.value is not None and experiment.against is not None
+        assert experiment.kept == (experiment.value < experiment.against)
+        assert slots > 1 or experiment.kept == (experiment.number % 3 == 0)
     cache = home / ".cache/pytest-autoresearch"
     assert not cache.exists() or not list(cache.iterdir()), "a workspace is left"
     left = [process for process in psutil.process_iter(["environ"]) if _belongs(process, home)]
     assert left == [], "a process is left"
 
 
-def _pytest(root: Path, home: Path, experiments: int) -> subprocess.Popen[bytes]:
+def _pytest(root: Path, home: Path, experiments: int, slots: int) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--autoresearch", "-q"]
     env = {**os.environ, "HOME": str(home), "XDG_CACHE_HOME": str(home / ".cache")}
     with open(root.parent / "log", "wb") as log:
         return subprocess.Popen(
-            [*command, f"--autoresearch-experiments={experiments}"],
+            [*command, f"--autoresearch-experiments={experiments}", f"--autoresearch-workers={slots}"],
             cwd=root,
             env=env,
             stdout=log,
@@ -166,12 +173,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=200, help="kills; default 200")
     parser.add_argument("--seed", type=int, default=0, help="of the moments; default 0")
+    parser.add_argument("--slots", type=int, default=1, help="of the product; default 1")
+    parser.add_argument("--longest", type=float, default=6.0, help="s until a kill of the product at most; default 6")
     parser.add_argument("--product", action="store_true", help="kill pytest --autoresearch, not the notebook alone")
     args = parser.parse_args()
     began, rng = time.monotonic(), random.Random(args.seed)
     with tempfile.TemporaryDirectory() as directory:
         if args.product:
-            counts = kill_the_product(Path(directory), kills=args.count, rng=rng)
+            counts = kill_the_product(
+                Path(directory), kills=args.count, rng=rng, slots=args.slots, longest=args.longest
+            )
         else:
             counts = kill_at_random(new_repository(Path(directory) / "repository"), kills=args.count, rng=rng)
     print(f"seed {args.seed}: {counts.killed} kills in {time.monotonic() - began:.0f} s, none lost anything")

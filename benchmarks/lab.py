@@ -16,10 +16,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pytest_autoresearch.lab.bwrap import BwrapSandbox, find_program
+from pytest_autoresearch.lab.command import Command, Ending
 from pytest_autoresearch.lab.landlock import LandlockSandbox, version
 from pytest_autoresearch.lab.plain import PlainSandbox
-from pytest_autoresearch.lab.process import Command, Ending, execute
-from pytest_autoresearch.lab.sandbox import Sandbox, View, choose
+from pytest_autoresearch.lab.process import execute
+from pytest_autoresearch.lab.sandbox import choose
+from pytest_autoresearch.lab.view import Sandbox, View
 
 RUNS = 40
 

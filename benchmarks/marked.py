@@ -20,7 +20,7 @@ from pytest_autoresearch.protocol.experiment import Role
 from pytest_autoresearch.protocol.marker import from_marker
 from pytest_autoresearch.protocol.scope import resolve_paths
 from pytest_autoresearch.protocol.settings import resolve
-from pytest_autoresearch.research.opening import NoPlugins, equipped
+from pytest_autoresearch.research.equipping import NoPlugins, equipped
 
 ROUNDS = 20
 TEST = """\

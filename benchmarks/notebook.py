@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pytest_autoresearch.notebook.git import Git
-from pytest_autoresearch.notebook.ledger import rebuild_table
+from pytest_autoresearch.notebook.rebuilding import rebuild_table
 from pytest_autoresearch.protocol.experiment import Change
 from tests.notebook.diary import Diary, new_repository
 

@@ -32,7 +32,7 @@ from pytest_autoresearch.agents.search.strategies.beliefs import Smooth
 from pytest_autoresearch.agents.search.strategies.duo import Duo
 from pytest_autoresearch.agents.search.strategies.parzen import Parzen
 from pytest_autoresearch.agents.search.strategies.table import Table
-from pytest_autoresearch.protocol.experiment import Move, Reason
+from pytest_autoresearch.protocol.experiment import Reason
 from pytest_autoresearch.protocol.model import Direction
 
 BUDGETS = "25,50,100,200"
@@ -48,21 +48,7 @@ def laddered(name: str) -> Method:
             agent = create(name)
             assert isinstance(agent, SearchAgent)
             session = case.session(agent)
-            whole = budget - PROOF
-            while session.runs < whole:
-                left = whole - session.runs
-                flying: list[tuple[Move, ...]] = []
-                waiting: list[Callable[[], None]] = []
-                for _ in range(min(case.slots, left)):
-                    ready = session.step(left - len(flying), flying)
-                    if ready is None:
-                        break
-                    flying.append(session.last)
-                    waiting.append(ready)
-                for ready in waiting:
-                    ready()
-                if not waiting:
-                    break
+            session.play(budget - PROOF)
             yield name, budget, case.regret(values_of(session.desk.incumbent))
             probed = [e for e in session.history if e.value is not None]
             if probed and name == "auto":
@@ -173,6 +159,7 @@ def main() -> None:
     parser.add_argument("--budgets", default=BUDGETS)
     parser.add_argument("--each", action="store_true", help="a line for every task as well")
     options = parser.parse_args()
+    create("duo")  # loads numpy with one thread, before the tables do: with more, a busy machine waits for itself
     budgets = tuple(map(int, options.budgets.split(",")))
     seeds = (world.HELD_OUT_SEEDS if options.held_out else world.CHOOSING_SEEDS)[options.skip :][: options.seeds]
     tasks = options.tasks.split(",") if options.tasks else world.HELD_OUT if options.held_out else world.CHOOSING

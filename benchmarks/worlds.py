@@ -56,6 +56,10 @@ def normal(rng: random.Random) -> float:
     return rng.gauss(0, 1)
 
 
+def wider(deviation: float, rng: random.Random) -> float:
+    return rng.gauss(0, deviation)
+
+
 def t3(rng: random.Random) -> float:
     chi = sum(rng.gauss(0, 1) ** 2 for _ in range(3))
     return rng.gauss(0, 1) / math.sqrt(chi / 3) / math.sqrt(3)

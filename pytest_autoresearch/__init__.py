@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pytest_autoresearch.notebook.export import load_results, records
+    from pytest_autoresearch.report.tables import load_results, records
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "load_results", "records"]
@@ -17,7 +17,7 @@ __all__ = ["__version__", "load_results", "records"]
 def __getattr__(name: str) -> Any:
     # Lazily: pytest imports this package at every start, and reading a ledger needs GitPython.
     if name in ("load_results", "records"):
-        from pytest_autoresearch.notebook import export
+        from pytest_autoresearch.report import tables
 
-        return getattr(export, name)
+        return getattr(tables, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+NATIVE_WINDOWS = os.name == "nt"
 
 
 class AutoresearchError(Exception):
     """Base of every error that a user may see. ``exit_code`` is what a command ends with."""
 
     exit_code = 4
+
+
+def refuse_native_windows() -> None:
+    """AutoresearchError where there are no process groups, namespaces and file locks as the lab needs them."""
+    if NATIVE_WINDOWS:
+        raise AutoresearchError(
+            "there is no native Windows version: the lab needs Linux or macOS\n  on Windows: run it in WSL2"
+        )
 
 
 class ConfigError(AutoresearchError):
@@ -31,6 +42,10 @@ class NotebookError(AutoresearchError):
 
 class LabError(AutoresearchError):
     """The machine can not run experiments as asked: isolation, workspace, disk, devices."""
+
+
+class PlaceLost(LabError):
+    """Where a slot was is gone, such as a node of a cluster: what ran there has no result, good or bad."""
 
 
 class AgentError(AutoresearchError):

@@ -1,4 +1,4 @@
-"""Experiments as pytest items: what is collected, and the lazily made items that reporters see."""
+"""Experiments as pytest items: what is collected, and what reporters see, made when an experiment has ended."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from pytest_autoresearch.notebook.git import Git
     from pytest_autoresearch.protocol.experiment import Experiment
     from pytest_autoresearch.protocol.model import Protocol
-    from pytest_autoresearch.research.loop import Research
+    from pytest_autoresearch.research.loop import Ended
+    from pytest_autoresearch.research.session import Research
 
 RECORDED = pytest.StashKey["Experiment"]()
 
@@ -78,19 +79,20 @@ class Seed(pytest.Item):
 
 
 class ExperimentItem(pytest.Item):
-    """One experiment. Running it is one turn of the loop."""
+    """One experiment that has ended. Running it says how."""
 
-    def __init__(self, *, research: Research, number: int, line: int | None, **kwargs: Any) -> None:
+    def __init__(self, *, research: Research, ended: Ended, line: int | None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._research, self.number, self._line = research, number, line
+        self._research, self._ended, self._line = research, ended, line
+        self.number = ended.number
 
     @classmethod
-    def grow(cls, seed: pytest.Item, research: Research, number: int) -> ExperimentItem:
-        """The experiment of this number, shown where the seed was collected.
+    def grow(cls, seed: pytest.Item, research: Research, ended: Ended) -> ExperimentItem:
+        """The item of an experiment, shown where the seed was collected.
 
         Its parent is the session: the seed's module and classes are set up where the body runs, not here.
         """
-        label = "baseline" if number == 0 else f"{number:04d}"
+        label = "baseline" if ended.number == 0 else f"{ended.number:04d}"
         nodeid = seed.nodeid if isinstance(seed, Seed) else node_id(seed)
         item: ExperimentItem = cls.from_parent(
             seed.session,
@@ -98,17 +100,19 @@ class ExperimentItem(pytest.Item):
             nodeid=f"{nodeid}[{label}]",
             path=seed.path,
             research=research,
-            number=number,
+            ended=ended,
             line=seed.location[1],
         )
-        item.add_marker(pytest.mark.timeout(research.deadline))
+        item.add_marker(pytest.mark.timeout(research.runs.deadline))
         return item
 
     def runtest(self) -> None:
-        research = self._research
-        experiment = research.baseline() if self.number == 0 else research.experiment()
+        if self._ended.error is not None:
+            raise self._ended.error
+        experiment = self._ended.experiment
+        assert experiment is not None
         self.stash[RECORDED] = experiment
-        self.user_properties.extend(_properties(experiment, research.protocol.metric.name))
+        self.user_properties.extend(_properties(experiment, self._research.protocol.metric.name))
         if not experiment.kept:
             raise Unkept(experiment)
 

@@ -24,13 +24,9 @@ from pytest_autoresearch.apart import run_apart, run_merged
 from pytest_autoresearch.counting import instructions_of
 from pytest_autoresearch.lab.metrics import read_secondary
 from pytest_autoresearch.lab.numbers import parse_number
-from pytest_autoresearch.protocol.marker import MEASURED, NONCE, direction_of
+from pytest_autoresearch.protocol.marker import ASSERTED, BEST, MEASURED, NONCE, direction_of
 from pytest_autoresearch.protocol.model import Direction
 
-ASSERTED = "autoresearch_assertion"
-"""Reported as 0 when the metric assertion failed on a candidate that was measured all the same."""
-
-BEST = "AUTORESEARCH_BEST"
 PLUGIN = "autoresearch-measuring"
 RECORDED = pytest.StashKey[dict[str, float]]()
 

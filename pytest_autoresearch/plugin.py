@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
+from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,10 +16,25 @@ import pytest
 from pytest_autoresearch.protocol.options import OPTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Sequence
+    from importlib.machinery import ModuleSpec
     from pathlib import Path
 
     from pytest_autoresearch.measuring import ExperimentFixture
+
+
+class _AsTheyAre:
+    """Finds our modules as Python does, before pytest does.
+
+    It reads and compiles every module of a plugin for its assertions, at each start where bytecode is not written.
+    """
+
+    @staticmethod
+    def find_spec(name: str, path: Sequence[str] | None = None, target: object = None) -> ModuleSpec | None:
+        return PathFinder.find_spec(name, path) if name.startswith("pytest_autoresearch.") else None
+
+
+sys.meta_path.insert(0, _AsTheyAre)
 
 MARKER = (
     "autoresearch(metric, direction, targets, readonly=[], guard=[], ...): "
@@ -65,15 +82,21 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Checking(config), "autoresearch-checking")
     if not config.getoption("--autoresearch") or hasattr(config, "workerinput"):
         return
+    from pytest_autoresearch.errors import AutoresearchError, refuse_native_windows
+
+    try:
+        refuse_native_windows()
+    except AutoresearchError as error:
+        raise pytest.UsageError(str(error)) from None
     if config.getoption("numprocesses", None) or config.getoption("tx", None):
         raise pytest.UsageError(
             "--autoresearch can not be used with -n: experiments run one at a time (see --autoresearch-workers)"
         )
     if not config.pluginmanager.hasplugin("timeout"):
         config.addinivalue_line("markers", "timeout(seconds): when one run is killed")
-    from pytest_autoresearch.running import Loop
+    from pytest_autoresearch.running import LoopPlugin
 
-    config.pluginmanager.register(Loop(config), "autoresearch-loop")
+    config.pluginmanager.register(LoopPlugin(config), "autoresearch-loop")
 
 
 @pytest.hookimpl(wrapper=True)

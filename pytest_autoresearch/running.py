@@ -28,11 +28,15 @@ from pytest_autoresearch.protocol.scope import reguarded
 from pytest_autoresearch.protocol.settings import OPTIONS, Settings, resolve
 from pytest_autoresearch.report.screen import Screen
 from pytest_autoresearch.report.story import story
-from pytest_autoresearch.report.terminal import MARKUP, Ending, header_lines, nothing_lines, summary_lines, verdict
+from pytest_autoresearch.report.terminal import MARKUP, Ending, header_lines, nothing_lines, summary_lines
+from pytest_autoresearch.report.words import experiment_words
 from pytest_autoresearch.research.attending import Attending
 from pytest_autoresearch.research.attributing import attribute_at_the_end
-from pytest_autoresearch.research.loop import Research
+from pytest_autoresearch.research.baseline import refresh
+from pytest_autoresearch.research.guarding import HeadIsRed
+from pytest_autoresearch.research.loop import Ended, Loop
 from pytest_autoresearch.research.opening import opened, opening_of
+from pytest_autoresearch.research.session import Research
 from pytest_autoresearch.research.verifying import is_verified, verify
 from pytest_autoresearch.research.watch import Watchers
 
@@ -45,6 +49,8 @@ PROVISIONAL = ("kept provisionally", "k", "KEEP?")
 BASELINE = ("baseline", "B", "KEEP")  # counted for itself: it is no improvement
 
 HARNESS_FAILED = "the harness failed"
+HEAD_IS_RED = "a guard that was added fails on the head"
+BROKEN = (HARNESS_FAILED, HEAD_IS_RED)  # after these nothing more is measured
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,7 @@ class Selected:
     settings: Settings
 
 
-class Loop:
+class LoopPlugin:
     """Registered under ``--autoresearch`` only."""
 
     def __init__(self, config: pytest.Config) -> None:
@@ -66,6 +72,7 @@ class Loop:
         self.selected: list[Selected] = []
         self.deselected = 0
         self.latest: dict[str, Experiment] = {}  # by node id; reports get plain values only, so that they serialise
+        self.provisional: list[int] = []  # numbers of this run's, when they were reported
         self.finished: list[tuple[History, Ending]] = []
 
     # Selection
@@ -100,6 +107,10 @@ class Loop:
         self.config.add_cleanup(git.close)
         protocol = protocol_of(seed, git, targets, self.config.invocation_params.dir)
         settings = self._settings(protocol.options)
+        if settings.observers or settings.notify:
+            from pytest_autoresearch.report.showing import check
+
+            check(settings)
         if settings.guard:
             protocol = reguarded(protocol, settings.guard, base=self.config.invocation_params.dir, top=git.top)
         return Selected(seed, git, protocol, settings)
@@ -127,6 +138,7 @@ class Loop:
         session.items.clear()
         session.testscollected = 0
         _interrupt_once(session.config)
+        self.screen.expect(category for category, _, _ in (BASELINE, *OUTCOMES.values(), PROVISIONAL))
         for selected in self.selected:
             self._run(session, selected)
         return True
@@ -135,7 +147,7 @@ class Loop:
         watchers = Watchers([self.screen])
         with (
             _usage_errors(),
-            self._followed(selected),
+            self._followed(selected, watchers),
             opened(
                 selected.protocol,
                 selected.git,
@@ -143,15 +155,15 @@ class Loop:
                 hook=self.config.hook,
                 watch=watchers,
             ) as research,
-            self._page(research, watchers),
+            self._shown(research, watchers) as lines,
         ):
-            self.screen.lines(header_lines(opening_of(research, self.deselected)))
+            self.screen.lines([*header_lines(opening_of(research, self.deselected)), *lines])
             stopped = "interrupted"
             try:
                 stopped = self._experiments(session, selected.seed, research)
-                if stopped != HARNESS_FAILED and research.history and not is_verified(research):
-                    verify(research)
-                if stopped != HARNESS_FAILED and research.history:
+                if stopped not in BROKEN and research.history:
+                    if not is_verified(research):
+                        verify(research)
                     attribute_at_the_end(research)
             except AutoresearchError as error:
                 stopped = HARNESS_FAILED
@@ -162,58 +174,53 @@ class Loop:
                 self.screen.clear()
                 self._finish(selected, research, stopped)
 
-    def _followed(self, selected: Selected) -> AbstractContextManager[None]:
+    def _followed(self, selected: Selected, watchers: Watchers) -> AbstractContextManager[None]:
         """Pushes while it runs and a job's page on GitHub, where they are wanted."""
         if not selected.settings.publish and os.environ.get("GITHUB_ACTIONS") != "true":
             return nullcontext()
         from pytest_autoresearch.github.live import live
 
-        return live(self.config, selected.git, selected.protocol, selected.settings, self.screen.remark)
+        told = selected.git, selected.protocol, selected.settings, self.screen.remark
+        return live(self.config, *told, join=watchers.join)
 
     @contextmanager
-    def _page(self, research: Research, watchers: Watchers) -> Iterator[None]:
-        """The live page, where it is wanted."""
-        if research.settings.live is None:
-            yield
-            return
-        from pytest_autoresearch.report.live import watched
+    def _shown(self, research: Research, watchers: Watchers) -> Iterator[Sequence[str]]:
+        """What shows the session besides this terminal, and lines for the header that say where."""
+        from pytest_autoresearch.report.showing import shown
 
-        parts = research.parts
-        with watched(research.settings.live, parts.git, parts.session.tag, parts.notebook.history) as follower:
-            watchers.join(follower)
-            self.config.pluginmanager.register(follower)
-            self.screen.lines([f"  live    {follower.live.address}"])
+        parts, settings, say = research.parts, research.settings, self.screen.remark
+        with shown(parts.git, parts.session.tag, settings, lambda: parts.notebook.history, say) as showing:
+            watchers.join(showing.lanes)
+            for plugin in showing.plugins:
+                self.config.pluginmanager.register(plugin)
             try:
-                yield
+                yield showing.lines
             finally:
-                self.config.pluginmanager.unregister(follower)
-                follower.live.tell(parts.notebook.history)
+                for plugin in showing.plugins:
+                    self.config.pluginmanager.unregister(plugin)
 
     def _experiments(self, session: pytest.Session, seed: pytest.Item, research: Research) -> str:
         """Run experiments until there is a reason to stop, which is returned."""
-        research.refresh()
+        refresh(research)
         attending = Attending(research)
-        attending.attend()
-        reason = research.conclusion() if research.history else None
-        item = ExperimentItem.grow(seed, research, research.next_number)
-        while reason is None:
-            following = ExperimentItem.grow(seed, research, item.number + 1)
+        loop = Loop(research, at_rest=attending.attend, awaited=attending.is_awaited)
+        while (ended := loop.next()) is not None:
+            item = ExperimentItem.grow(seed, research, ended)
             session.items[:] = [item]  # reporters look here; a night's worth of items is not kept
             session.testscollected += 1
-            self.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            self.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
             if session.shouldfail:
                 raise session.Failed(session.shouldfail)
             if session.shouldstop:
                 raise session.Interrupted(session.shouldstop)
             if RECORDED not in item.stash:
-                return "the baseline failed" if item.number == 0 else HARNESS_FAILED
+                return _why_nothing_was_recorded(ended)
             self.screen.forget(_outcome(item.stash[RECORDED])[0])
+            if _outcome(item.stash[RECORDED]) is PROVISIONAL:
+                self.provisional.append(item.number)
             if item.number == 0 and (words := saturated(research.protocol.metric, item.stash[RECORDED].value)):
                 self.screen.lines([f"  {words}"])
-            attending.attend()
-            reason = research.conclusion()
-            item = following
-        return reason
+        return loop.stopped
 
     def _finish(self, selected: Selected, research: Research, stopped: str) -> None:
         if not research.history:
@@ -222,16 +229,16 @@ class Loop:
             research.notebook.note("stop", stopped)
         except NotebookError as error:  # what has been achieved is told all the same
             self.screen.remark(str(error))
-        tally, session = research.tally, research.parts.session
+        for number in self.provisional:  # a group may have decided meanwhile
+            self.screen.recount(PROVISIONAL[0], _outcome(research.notebook.history.at(number))[0])
+        self.provisional.clear()
+        session = research.parts.session
         ending = Ending(
             stopped=stopped,
-            experiments=tally.experiments,
-            elapsed=tally.elapsed - tally.paused,
-            run_seconds=tally.run_seconds,
             table=_shown(research.notebook.table),
             branch=f"autoresearch/{session.tag}",
             base=session.start,
-            command=_resuming(selected, tally.experiments),
+            command=_resuming(selected, research.tally.experiments),
         )
         self.finished.append((research.notebook.history, ending))
 
@@ -244,10 +251,13 @@ class Loop:
         report = yield
         experiment = item.stash.get(RECORDED, None)
         if call.when == "call" and experiment is not None:
+            if experiment.started is not None and experiment.ended is not None:  # the item is made when it is over
+                report.start, report.stop = experiment.started.timestamp(), experiment.ended.timestamp()
+                report.duration = report.stop - report.start
             self.latest = {report.nodeid: experiment}
             if call.excinfo is not None and call.excinfo.errisinstance(Unkept):
                 report.outcome = "skipped"
-                report.wasxfail = f"{experiment.status.value}: {verdict(experiment)}"
+                report.wasxfail = f"{experiment.status.value}: {experiment_words(experiment)}"
                 report.longrepr = None
         return report
 
@@ -259,7 +269,7 @@ class Loop:
         category, letter, word = _outcome(experiment)
         if self.screen.draws_rows:
             return category, "", ""  # the row says it
-        shown = f"{word} {verdict(experiment)}" if experiment.kept else word
+        shown = f"{word} {experiment_words(experiment)}" if experiment.kept else word
         return category, letter, (shown, MARKUP[experiment.status])
 
     @pytest.hookimpl(trylast=True)
@@ -302,6 +312,12 @@ class Loop:
     @pytest.hookimpl(tryfirst=True, optionalhook=True)
     def pytest_timeout_cancel_timer(self, item: pytest.Item) -> bool | None:
         return True if isinstance(item, ExperimentItem) else None
+
+
+def _why_nothing_was_recorded(ended: Ended) -> str:
+    if ended.number == 0:
+        return "the baseline failed"
+    return HEAD_IS_RED if isinstance(ended.error, HeadIsRed) else HARNESS_FAILED
 
 
 def _outcome(experiment: Experiment) -> tuple[str, str, str]:

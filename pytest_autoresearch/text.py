@@ -43,6 +43,11 @@ def without_sequences(text: str) -> str:
     return _SEQUENCE.sub("", text) if "\x1b" in text or not text.isascii() else text
 
 
+def shown(line: str) -> str:
+    """A line of a terminal as it is laid out, without what steers one: for words that another machine has recorded."""
+    return clean(line).replace("\n", " ").replace("\t", " ")
+
+
 def one_line(text: str | bytes, limit: int | None = LONGEST_LINE) -> str:
     """Clean text on one line, cut at ``limit`` characters; None: as long as it is."""
     if limit is not None:

@@ -73,6 +73,7 @@ class Project:
             "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_CONFIG_NOSYSTEM": "1",
             "COLUMNS": "140",
+            "AUTORESEARCH_LOOK_AHEAD": "no",  # on a busy machine any turn takes long, and who looks ahead knows less
         }
         root.mkdir(parents=True)
         home.mkdir(parents=True, exist_ok=True)

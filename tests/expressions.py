@@ -22,6 +22,9 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     import sre_parse
 
+EXTRAS = frozenset({"mlflow", "trackio"})
+"""What a module may need that is not installed with the tests; theirs is an expression of one character."""
+
 METHODS = frozenset({"search", "match", "fullmatch", "findall", "finditer", "sub", "subn", "split"})
 _FLAGGED = frozenset({"search", "match", "fullmatch", "findall", "finditer"})  # whose third argument is flags
 LOCALS = {"metric": SimpleNamespace(name="val_loss"), "name": "val_loss", "top": "/home/me/project", "letter": "m"}
@@ -45,7 +48,12 @@ def expressions() -> tuple[list[Expression], list[str]]:
     uses: dict[str, set[str]] = {}
     homes: list[tuple[Expression, ModuleType]] = []
     for info in pkgutil.walk_packages(pytest_autoresearch.__path__, "pytest_autoresearch."):
-        module = importlib.import_module(info.name)
+        try:
+            module = importlib.import_module(info.name)
+        except ModuleNotFoundError as error:
+            if error.name not in EXTRAS:
+                raise
+            continue
         for node in ast.walk(ast.parse(inspect.getsource(module))):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
                 continue
@@ -130,6 +138,7 @@ def _repeated(parsed: Any, before: str) -> Iterator[tuple[str, str]]:
                 unit = _example(argument[2])
                 yield from ((before, each) for each in dict.fromkeys([unit, *_characters(argument[2])]) if each)
                 yield before + unit, unit or "a"
+                yield from (("", each) for each in dict.fromkeys((before, before + unit)) if each)
             yield from _repeated(argument[2], before)
         elif name == "SUBPATTERN":
             yield from _repeated(argument[3], before)
@@ -202,11 +211,11 @@ def steep(expression: Expression) -> str:
 def _growth(pattern: re.Pattern[Any], method: str, before: str, unit: str) -> float:
     """The exponent with which the time of a call grows at the end; 0 where it is too short to matter."""
     text = _text(pattern, before, unit, SIZES[-1])
-    if _cpu_time(_call(pattern, method, text)) < TELLING:
+    if cpu_time(_call(pattern, method, text)) < TELLING:
         return 0.0
     last = size = 0.0
     for length in SIZES:
-        took = _cpu_time(_call(pattern, method, _text(pattern, before, unit, length)))
+        took = cpu_time(_call(pattern, method, _text(pattern, before, unit, length)))
         if took >= HOPELESS:
             return math.inf
         if took > TELLING and last > TELLING / 40:
@@ -232,16 +241,16 @@ class _Hopeless(Exception):
     pass
 
 
-def _cpu_time(call: Callable[[], object]) -> float:
+def cpu_time(call: Callable[[], object], *, hopeless: float = HOPELESS) -> float:
     """The best of three, in seconds of the processor: what else the machine does is no part of it."""
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         raise _Hopeless
 
     before = signal.signal(signal.SIGVTALRM, stop)
-    signal.setitimer(signal.ITIMER_VIRTUAL, HOPELESS)
+    signal.setitimer(signal.ITIMER_VIRTUAL, hopeless)
     try:
-        best = HOPELESS
+        best = hopeless
         for _ in range(3):
             began = time.thread_time()
             call()

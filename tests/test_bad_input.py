@@ -97,7 +97,9 @@ def test_a_bad_option_names_itself(project: Project, value: str) -> None:
 
 
 def test_more_workers_than_there_can_be_are_refused_and_not_ignored(project: Project) -> None:
-    assert_refused(project, "--autoresearch-workers=2", mentions="one experiment at a time")
+    assert_refused(project, "--autoresearch-workers=gpus", mentions="no GPU is visible")
+    assert_refused(project, "--autoresearch-workers=many", mentions="neither `gpus` nor `auto`")
+    assert_refused(project, "--autoresearch-workers=auto", mentions="pytest-autoresearch aa --workers N")
 
 
 def test_an_unknown_agent_is_exit_4_with_the_known_ones(project: Project) -> None:

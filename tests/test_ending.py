@@ -10,7 +10,6 @@ from typing import Any, cast
 import pytest
 
 from pytest_autoresearch import running
-from pytest_autoresearch.report.terminal import Ending
 from pytest_autoresearch.research import loop
 from pytest_autoresearch.research.stopping import Tally
 
@@ -50,20 +49,6 @@ def test_time_in_a_pause_is_neither_a_run_nor_beside_one(monkeypatch: pytest.Mon
     parts = SimpleNamespace(
         paused=lambda: next(pauses), stop_requested=iter([None, None, "asked"]).__next__, session=None
     )
-    research = SimpleNamespace(parts=parts, tally=tally, watch=SimpleNamespace(phase=lambda *_: None), next_number=1)
-    assert loop.Research.reason_to_stop(cast("Any", research)) == "asked"
+    research = SimpleNamespace(parts=parts, tally=tally, phase=lambda *_: None, next_number=1, slots=None)
+    assert loop.Loop(cast("Any", research)).reason_to_stop() == "asked"
     assert tally.paused == 14.0
-
-
-def test_a_pause_is_taken_off_the_time_that_the_summary_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "_resuming", lambda selected, done: "again")
-    tally = SimpleNamespace(experiments=2, elapsed=100.0, paused=60.0, run_seconds=30.0)
-    research = SimpleNamespace(
-        history=["the baseline"],
-        notebook=SimpleNamespace(note=lambda *_: None, history=["the baseline"], table=Path("r.tsv")),
-        tally=tally,
-        parts=SimpleNamespace(session=SimpleNamespace(tag="demo", start="0" * 40)),
-    )
-    told: list[tuple[Any, Ending]] = []
-    running.Loop._finish(cast("Any", SimpleNamespace(finished=told)), selected(2), cast("Any", research), "asked")
-    assert (told[0][1].elapsed, told[0][1].run_seconds) == (40.0, 30.0)

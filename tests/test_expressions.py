@@ -9,15 +9,19 @@ import pytest
 from pytest_autoresearch.protocol.globs import matches
 from tests.expressions import Expression, expressions, steep
 
+pytestmark = pytest.mark.slow
+
 BOUNDED = {
     "agents.search.finders.declared._BETWEEN": "300 characters of a remark",
     "agents.search.finders.settings._PAIR": "lines of 500 characters",
     "lab.programs._PROGRAM": "5,000 characters of a command",
+    "protocol.bounds._REGRESSION": "300 characters of a limit in words",
     "agents.search.trials._TURN": "2,000 characters of a description",
 }
 UNMADE = {
+    "agents.lost": "two words of an adapter, from its own command line",
     "protocol.globs": "made from a pattern: tested below",
-    "github.answers": "the address of a repository, escaped",
+    "report.markdown.answers": "the address of a repository, escaped",
     "notebook.orders": "the short shape of an order's argument",
     "lab.remedies": "the name of a file, escaped",
     "lab.offers": "made from a name and a line of a log: 2,000 characters, once at a baseline without a metric",

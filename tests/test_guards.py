@@ -11,6 +11,7 @@ from pytest_autoresearch.research.guards import PYTEST as PYTEST_START
 from pytest_autoresearch.research.guards import Suite, blamed, failed_tests, failure_words, has_summary, start_fails
 from tests.marked_project import HALVE, Marked, marked_project
 
+LOGS = "refs/autoresearch/**/log"
 FILES = ("pkg/pytest.ini", "pkg/tests/test_a.py", "pkg/tests/unit/test_b.py")
 START = f"{PYTEST_START} --verbosity=-1 -r fE --color=no"
 PYTEST = f'{START} -x -o cache_dir="$(mktemp -d)"'
@@ -132,6 +133,38 @@ def test_a_guard_that_is_red_from_the_start_is_exit_1_and_names_its_tests(marked
     assert done.returncode == 1 and "the guard `tests/` fails on the start commit" in done.stdout, done.stdout
     assert "tests/test_red.py::test_one - AssertionError: red" in done.stdout and "::test_two" in done.stdout
     assert marked.outcomes() == {} and marked.git("for-each-ref", "refs/autoresearch") == ""
+
+
+LESS = "s = open('model.py').read(); open('model.py', 'w').write(s.replace('4.0', '3.0')); print('less')"
+
+
+@pytest.mark.slow
+def test_a_guard_that_is_added_later_is_tried_on_the_head_before_a_candidate_is_blamed_for_it(marked: Marked) -> None:
+    marked.test(GUARDED % "[]")
+    marked.loop("test_loss.py")
+    kept = [(37.0, "keep"), (5.0, "keep")]
+    assert list(marked.outcomes().values()) == [kept]
+    head = marked.git("rev-parse", "--branches=autoresearch/*")
+
+    done = marked.loop("test_loss.py", "--autoresearch-guard=tests/", agent=LESS)
+    said = " ".join(done.stdout.split())
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert f"the guard `tests` fails on the head of the session, 0001 {head[:7]}, before any change:" in said, said
+    assert "tests/test_model.py::test_range - AssertionError: the rate is too low" in said
+    assert "leave it out again, drop the keep that breaks it" in said and "a guard that was added fails" in said
+    assert list(marked.outcomes().values()) == [kept]
+    assert marked.git("rev-parse", "--branches=autoresearch/*") == head
+
+    green = "--autoresearch-guard=tests/test_model.py::test_offset"
+    for _ in range(2):
+        done = marked.loop("test_loss.py", green, agent=LESS)
+        assert done.returncode == 0, done.stdout + done.stderr
+    kinds = marked.git("log", "--first-parent", "--format=%B", marked.git("for-each-ref", "--format=%(refname)", LOGS))
+    assert kinds.count('"guards"') == 1, "tried and recorded once"
+    assert next(iter(marked.outcomes().values()))[:3] == [*kept, (2.0, "keep")]
+
+    done = marked.loop("test_loss.py", "--autoresearch-guard=tests/", agent=LESS)
+    assert done.returncode == 1 and "the guard `tests` fails on the head" in done.stdout, "not forgotten meanwhile"
 
 
 def test_guards_are_the_committed_ones_whatever_the_checkout_or_an_earlier_run_holds(marked: Marked) -> None:

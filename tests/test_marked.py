@@ -27,6 +27,24 @@ def test_experiments_are_the_test_parametrised(marked: Marked) -> None:
     assert changed == "" and "RATE = 8.0" in (marked.root / "model.py").read_text()
 
 
+@pytest.mark.slow
+def test_the_metric_may_be_what_the_body_leaves_in_a_file(marked: Marked) -> None:
+    marked.test(
+        """
+import json, pathlib
+
+@pytest.mark.autoresearch(metric={"from": "out.json", "key": "eval.loss"}, direction="lower", targets=["model.py"])
+def test_loss(experiment):
+    pathlib.Path(__file__).with_name("out.json").write_text(json.dumps({"eval": {"loss": model.loss()}}))
+    assert model.loss() < experiment.best
+"""
+    )
+    done = marked.loop("test_loss.py", "--autoresearch-tag=a")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert marked.outcomes() == {"a": [(37.0, "keep"), (5.0, "keep")]}
+    assert "eval.loss: start 37" in done.stdout
+
+
 def test_without_the_switch_it_is_an_ordinary_test_without_a_best(marked: Marked) -> None:
     marked.test(
         """
@@ -102,6 +120,7 @@ def test_a_body_that_records_no_metric_is_told_what_it_did_record(marked: Marked
     marked.test("\n@MARK\ndef test_loss(record_metric):\n    record_metric('los', 1)\n")
     done = marked.loop("test_loss.py")
     assert done.returncode == 1 and "no `loss` was recorded; there is:" in done.stdout and ", los" in done.stdout
+    assert '  write in the marker: metric="duration"\n' in done.stdout and "write in Metric" not in done.stdout
     assert marked.outcomes() == {}
 
 

@@ -39,6 +39,8 @@ def test_the_main_command_gives_a_branch_with_real_improvements_and_a_table(proj
     assert re.search(r"val_bpb: start \S+ → best \S+, \S+ % better", done.stdout), done.stdout
     assert project.git("log", "--format=%s", "main..autoresearch/quickstart")
     assert len(project.table("examples/quickstart/results.tsv")) == 6
+    rows = re.findall(r"^(?:baseline|\d{4}) .*", README, re.MULTILINE)
+    assert len(rows) == 4 and [row for row in rows if row not in done.stdout] == [], done.stdout
 
 
 def test_the_test_command_is_the_one_that_ci_runs() -> None:
@@ -49,7 +51,13 @@ def test_the_test_command_is_the_one_that_ci_runs() -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_command_and_option_that_a_page_names_exists(page: str) -> None:
-    named = set(re.findall(r"pytest-autoresearch ([a-z]+)\b", PAGES[page])) - {"is", "has", "and", "contributors"}
+    named = set(re.findall(r"pytest-autoresearch ([a-z]+)\b", PAGES[page])) - {
+        "is",
+        "has",
+        "and",
+        "into",
+        "contributors",
+    }
     assert named <= set(COMMANDS), named - set(COMMANDS)
     known = {option.flag for option in OPTIONS} | {"--autoresearch", "--autoresearch-check"}
     options = set(re.findall(r"--autoresearch(?:-[a-z]+)*", PAGES[page])) - {"--autoresearch-measure"}

@@ -44,7 +44,7 @@ def test_one_command_leaves_a_branch_a_table_and_an_untouched_checkout(project: 
     assert rows[0] == ["commit", "loss", "status", "description"] and rows[1][0] == "baseline" and len(rows) == 5
     assert "uncommitted changes" in done.stdout and "start 37.32" in done.stdout
     kept = [row[0] for row in rows[2:] if row[2] == "keep"]
-    assert kept and f"1 baseline, {3 - len(kept)} discarded, {len(kept)} kept" in done.stdout, done.stdout
+    assert kept and f"1 baseline, {len(kept)} kept, {3 - len(kept)} discarded" in done.stdout, done.stdout
     assert project.git("log", "--format=%h", "--abbrev=7", "--reverse", "main..autoresearch/demo").split() == kept
 
 
@@ -110,7 +110,7 @@ def test_ctrl_c_kills_the_run_prints_the_summary_and_loses_nothing(
         text=True,
         start_new_session=True,
     ) as running:
-        state = project.root / ".git" / "autoresearch" / "demo" / "running.json"
+        state = project.root / ".git" / "autoresearch" / "demo" / "pending" / "4.json"
         wait_for(state)
         os.kill(running.pid, signal.SIGINT)
         out = ""

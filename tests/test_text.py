@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from pytest_autoresearch.agents.answer import parse_answer
-from pytest_autoresearch.github.escaping import words
 from pytest_autoresearch.lab.metrics import tail
 from pytest_autoresearch.notebook.export import as_csv
 from pytest_autoresearch.notebook.record import History
 from pytest_autoresearch.notebook.text import subject
+from pytest_autoresearch.report.markdown.escaping import words
 from pytest_autoresearch.report.terminal import experiment_line
 from pytest_autoresearch.text import MOST_MARKS, clean, fenced, last_words, one_line
 from tests.conftest import Project

@@ -20,12 +20,16 @@ HOME = "\0home/"  # begins an argument that is a path in the program's fresh HOM
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One turn as an adapter sees it; ``environ`` are the variables that are handed over and set."""
+    """One turn as an adapter sees it; ``environ`` are the variables that are handed over and set.
+
+    ``tries``: it may run `autoresearch-try`, and nothing else where it can be held to that.
+    """
 
     model: str | None
     args: tuple[str, ...]
     targets: tuple[str, ...]
     environ: Mapping[str, str]
+    tries: bool = False
 
     @property
     def provider(self) -> str:
@@ -54,6 +58,7 @@ class Adapter:
     ``install`` is the command that installs it; ``variables`` are handed over by name when they are set, and one of
     them has to be; ``keep`` is the pattern (grep -E) of the output lines that are read, the rest being chatter that
     could push them out of a bounded log; ``epilogue`` is shell that prints what the program left in its HOME.
+    ``lost`` is the pattern of the lines of one that looks for its model and would go on doing so.
     ``proxied``: it was seen to finish a turn through the allow-list proxy, against the scripted model of the tests.
     """
 
@@ -67,6 +72,7 @@ class Adapter:
     keep: str = ""
     epilogue: str = ""
     proxied: bool = False
+    lost: str = ""
 
 
 _ANTHROPIC = ("ANTHROPIC_API_KEY", "ANTHROPIC_BASE_URL")
@@ -86,6 +92,10 @@ def _json(value: object) -> bytes:
 # ── Claude Code ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+CLAUDE_TOOLS = "Read,Edit,Write,Grep,Glob"
+CLAUDE_TRIES = ",Bash(autoresearch-try),Bash(autoresearch-try --guard)"
+
+
 def _claude(order: Order) -> list[str]:
     # --bare reads no keychain and no login, so it only works with a key
     bare = ["--bare"] if "ANTHROPIC_API_KEY" in order.environ else []
@@ -93,7 +103,12 @@ def _claude(order: Order) -> list[str]:
         "-p",
         *bare,
         *_model(order),
-        *("--permission-mode", "dontAsk", "--allowedTools", "Read,Edit,Write,Grep,Glob"),
+        *(
+            "--permission-mode",
+            "dontAsk",
+            "--allowedTools",
+            CLAUDE_TOOLS + (CLAUDE_TRIES if order.tries else ""),
+        ),
         *("--no-session-persistence", "--output-format", "json"),
         *order.args,
         PROMPT,
@@ -103,16 +118,23 @@ def _claude(order: Order) -> list[str]:
 # ── Codex ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _codex(order: Order) -> list[str]:
+def codex_provider(order: Order) -> list[str]:
+    """Codex's settings for a key, and an address of the user's own."""
     url = order.environ.get("OPENAI_BASE_URL", "https://api.openai.com/v1")
     provider = f'{{name="own",base_url={json.dumps(url)},env_key="OPENAI_API_KEY",wire_api="responses"}}'
+    quiet = ("-c", "analytics.enabled=false", "-c", "check_for_update_on_startup=false")
+    return [*quiet, "-c", "model_provider=own", "-c", f"model_providers.own={provider}"]
+
+
+def _codex(order: Order) -> list[str]:
+    tries = ["-c", "allow_login_shell=false"] if order.tries else []  # a login shell has a PATH of its own
     return [
         *("exec", "--json", "--ephemeral", "--skip-git-repo-check"),
         # its own sandbox does not start inside ours, and then nothing can be edited
         "--dangerously-bypass-approvals-and-sandbox",
         *_model(order, "-m"),
-        *("-c", "analytics.enabled=false", "-c", "check_for_update_on_startup=false"),
-        *("-c", "model_provider=own", "-c", f"model_providers.own={provider}"),
+        *codex_provider(order),
+        *tries,
         *order.args,
         PROMPT,
     ]
@@ -131,11 +153,13 @@ def _gemini(order: Order) -> list[str]:
 
 
 def _gemini_home(order: Order) -> dict[str, bytes]:
-    settings = {
+    settings: dict[str, object] = {
         "security": {"auth": {"selectedType": "gemini-api-key"}},
         "privacy": {"usageStatisticsEnabled": False},
         "general": {"enableAutoUpdate": False},
     }
+    if order.tries:
+        settings["tools"] = {"allowed": ["run_shell_command(autoresearch-try)"]}
     return {".gemini/settings.json": _json(settings)}
 
 
@@ -148,10 +172,11 @@ def _opencode(order: Order) -> list[str]:
 
 
 def _opencode_home(order: Order) -> dict[str, bytes]:
+    shell = {"*": "deny", "autoresearch-try": "allow", "autoresearch-try *": "allow"} if order.tries else "deny"
     config: dict[str, object] = {
         "autoupdate": False,
         "share": "disabled",
-        "permission": {"edit": "allow", "bash": "deny", "webfetch": "deny", "external_directory": "deny"},
+        "permission": {"edit": "allow", "bash": shell, "webfetch": "deny", "external_directory": "deny"},
     }
     if order.endpoint is not None:
         suffix = "" if order.endpoint.endswith("/v1") else "/v1"
@@ -159,6 +184,8 @@ def _opencode_home(order: Order) -> dict[str, bytes]:
         if order.model_name is not None:
             provider["models"] = {order.model_name: {}}
         config["provider"] = {order.provider: provider}
+    if order.model_name is not None:
+        config["model"] = f"{order.provider}/{order.model_name}"
     # it would install its plugin package into every fresh HOME, unless this says that it did
     lock = {"packages": {"": {"dependencies": {"@opencode-ai/plugin": "*"}}}}
     base = ".config/opencode"
@@ -221,6 +248,8 @@ def _aider(order: Order) -> list[str]:
         *("--no-check-update", "--no-show-release-notes", "--no-show-model-warnings", "--no-detect-urls"),
         *("--no-pretty", "--no-stream", "--no-fancy-input", "--map-tokens", "0"),
         *("--chat-history-file", "/dev/null", "--input-history-file", "/dev/null"),
+        # one turn has no history: summing it up would be a request that nobody reads, and that no count has
+        *("--max-chat-history-tokens", "10000000"),
         # its analytics go nowhere; their log has the exact token counts
         *("--analytics-disable", "--analytics-log", "/dev/stderr"),
         *order.args,
@@ -241,7 +270,13 @@ ADAPTERS: Mapping[str, Adapter] = {
         variables=(*_ANTHROPIC, "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN", "CLAUDE_CODE_MAX_RETRIES"),
         arguments=_claude,
         read=transcripts.read_claude,
-        environment={"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "DISABLE_AUTOUPDATER": "1"},
+        environment={
+            "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
+            "DISABLE_AUTOUPDATER": "1",
+            # a try takes as long as a run; the turn's own deadline ends it
+            "BASH_DEFAULT_TIMEOUT_MS": "3600000",
+            "BASH_MAX_TIMEOUT_MS": "3600000",
+        },
         proxied=True,
     ),
     "codex": Adapter(
@@ -251,6 +286,7 @@ ADAPTERS: Mapping[str, Adapter] = {
         arguments=_codex,
         read=transcripts.read_codex,
         keep=r'^\{"type": ?"(turn\.|error|item\.completed.*"type": ?"(agent_message|error)")',
+        lost="Reconnecting",
         proxied=True,
     ),
     "gemini": Adapter(

@@ -94,7 +94,8 @@ class Proposal:
 
     ``moves`` are the knobs that were turned, of an agent that does nothing else. A ``probe`` is measured once and never
     kept, whatever it measures: what a search learns from a point that turns several knobs. ``log`` is what the agent
-    said beside its answer; it is recorded where nothing came of the turn.
+    said beside its answer; it is recorded where nothing came of the turn. ``nothing`` says why there is nothing
+    to change, and ``failure_if_unchanged`` what failed if nothing was.
     """
 
     description: str
@@ -105,6 +106,8 @@ class Proposal:
     moves: tuple[Move, ...] = ()
     probe: bool = False
     log: str = ""
+    nothing: str = ""
+    failure_if_unchanged: str = ""
 
 
 class Agent(Interface):
@@ -112,8 +115,10 @@ class Agent(Interface):
 
     One that also has ``mends = True`` gets a run that died of a slip (syntax, a name, an import) back once, with the
     traceback in the briefing and its own edit in the workspace. One with ``reads = False`` goes by the history
-    alone and is spared the text, whose making takes longer the longer the history is. What ``plan(briefing, desk)``
-    returns, where there is such a method, is told to people before its first turn.
+    alone and is spared the text, whose making takes longer the longer the history is. One with ``concurrent = True``
+    is asked for several proposals at a time where there is room, each at a desk and from a thread of its own; any other
+    has one turn at a time. What ``plan(briefing, desk)`` returns, where there is such a method, is told to people with
+    its first turn.
     """
 
     name: str
@@ -127,7 +132,7 @@ class AgentSettings:
     """How an agent is set up, from the front matter's ``agent``, ``model``, ``agent_args``, ``prices`` and options.
 
     ``network`` is ``yes``, ``no``, ``model`` (its model's hosts and ``hosts`` alone), or None: the agent's own default.
-    ``limits_hosts``: whether the lab can keep it to hosts at all.
+    ``limits_hosts``: whether the lab can keep it to hosts at all. ``tries``: how often it may run `autoresearch-try`.
     """
 
     name: str
@@ -138,6 +143,7 @@ class AgentSettings:
     hosts: tuple[str, ...] = ()
     limits_hosts: bool = False
     deadline: float = 600.0
+    tries: int = 0
     prices: Mapping[str, float] = field(default_factory=dict)
 
     def reach(self, *, is_proven: bool) -> str:

@@ -22,6 +22,10 @@ from pytest_autoresearch.executables import find
 from pytest_autoresearch.protocol.experiment import Usage
 from pytest_autoresearch.text import clean, last_words
 
+MOST_LOST = 90.0  # s in which an agent may do nothing but look for its model
+_LOST = ".autoresearch-lost.py"
+_LOST_SOURCE = Path(__file__).with_name("lost.py")
+
 
 def create(settings: AgentSettings) -> Agent | None:
     """The coding agent that ``NAME`` or ``NAME:MODEL`` asks for; None for a name that is not a coding agent's.
@@ -47,6 +51,7 @@ class CodingAgent:
     """One of ADAPTERS, installed at ``program``."""
 
     mends = True
+    concurrent = True
 
     def __init__(self, adapter: Adapter, program: Path, settings: AgentSettings) -> None:
         self.name = settings.name
@@ -58,7 +63,7 @@ class CodingAgent:
         adapter, settings = self._adapter, self._settings
         handed = tuple(dict.fromkeys((*adapter.variables, *settings.pass_env)))
         environ = {name: os.environ[name] for name in handed if os.environ.get(name)}
-        order = Order(settings.model, settings.args, tuple(desk.targets), environ)
+        order = Order(settings.model, settings.args, tuple(desk.targets), environ, tries=settings.tries > 0)
         turn = desk.run(
             script(adapter, self._program, order),
             stdin=briefing.text.encode("utf-8", "replace"),
@@ -67,7 +72,7 @@ class CodingAgent:
             network=self.network == "yes",
             hosts=model_hosts(environ, settings.args, settings.hosts) if self.network == "model" else None,
             timeout=settings.deadline,
-            home=adapter.home(order),
+            home=home_of(adapter, order),
         )
         stdout, stderr = (clean(data) for data in (turn.stdout, turn.stderr))
         said = adapter.read(stdout, stderr)
@@ -76,7 +81,8 @@ class CodingAgent:
             description=answer.description,
             hypothesis=answer.hypothesis,
             usage=priced(said.usage, settings.prices, settings.model),
-            failure=with_refused(_failure(said, turn, stdout, stderr), turn.refused),
+            failure=with_refused(_failure(said, turn, stdout, stderr, is_lost=bool(adapter.lost)), turn.refused),
+            nothing=answer.nothing,
         )
 
 
@@ -88,9 +94,12 @@ def script(adapter: Adapter, program: Path, order: Order) -> str:
     """
     needed = installation(program)
     folders = dict.fromkeys(str(path.parent) for path in needed if path.is_file())
-    argv = [shlex.quote(str(program.resolve())), *(_quoted(argument) for argument in adapter.arguments(order))]
+    argv = [shlex.quote(str(program)), *(_quoted(argument) for argument in adapter.arguments(order))]
     call = " ".join(argv)
-    if adapter.keep:
+    if adapter.lost:
+        filters = shlex.join([adapter.keep, adapter.lost, f"{MOST_LOST:g}"])
+        call = f'set -o pipefail\n{call} | python3 -s -E "$HOME/{_LOST}" {filters}'
+    elif adapter.keep:
         call = f"set -o pipefail\n{call} | {{ grep --line-buffered -E {shlex.quote(adapter.keep)} || true; }}"
     lines = [
         f": {shlex.join(str(path) for path in needed)}",
@@ -104,19 +113,20 @@ def script(adapter: Adapter, program: Path, order: Order) -> str:
     return "\n".join(lines)
 
 
+def home_of(adapter: Adapter, order: Order) -> dict[str, bytes]:
+    """The files of a turn's fresh HOME."""
+    return {**adapter.home(order), **({_LOST: _LOST_SOURCE.read_bytes()} if adapter.lost else {})}
+
+
 def installation(program: Path) -> tuple[Path, ...]:
-    """The paths that an installed program needs: itself, its packages, and its interpreter's."""
+    """The program as it is called, what it links to, and Node where it needs one; each brings what it belongs to along.
+
+    It is called by its own path: many a program of a version manager is one link of many to the same file, and of a
+    virtual environment's interpreter the path says which environment it is.
+    """
     real = program.resolve()
-    needed = [real]
-    modules = [parent for parent in real.parents if parent.name == "node_modules"]
-    if modules:
-        node = find("node")
-        needed += [modules[-1], *([node.resolve()] if node else [])]
-    environment = next((parent for parent in real.parents if (parent / "pyvenv.cfg").is_file()), None)
-    if environment is not None:
-        interpreter = (environment / "bin" / "python").resolve()
-        needed += [environment, interpreter.parent.parent]
-    return tuple(dict.fromkeys(needed))
+    node = find("node") if "node_modules" in real.parts else None
+    return tuple(dict.fromkeys(path for path in (program, real, node) if path is not None))
 
 
 def priced(usage: Usage, prices: Mapping[str, float], model: str | None) -> Usage:
@@ -136,10 +146,11 @@ def _quoted(argument: str) -> str:
     return shlex.quote(argument)
 
 
-def _failure(said: Said, turn: Turn, stdout: str, stderr: str) -> str | None:
+def _failure(said: Said, turn: Turn, stdout: str, stderr: str, *, is_lost: bool) -> str | None:
     """Why a turn gave nothing, in the agent's own words where it has some."""
     words = last_words(said.message or stderr.strip() or stdout, LONGEST_FAILURE)
     if turn.timed_out:
+        words = last_words((said.failure if is_lost else None) or words, LONGEST_FAILURE)
         return f"no answer within {turn.duration:.0f} s; its last words: {words or 'none'}"
     if said.failure is not None:
         return last_words(said.failure, LONGEST_FAILURE)

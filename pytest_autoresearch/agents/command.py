@@ -37,6 +37,8 @@ _LONGEST_OUTPUT = 1_000_000  # bytes; of a longer one the end is read
 class CommandAgent:
     """``command:PROGRAM …``, run as ``bash -c`` in the protocol's directory of the workspace."""
 
+    concurrent = True
+
     def __init__(self, settings: AgentSettings) -> None:
         self.name, self._settings = settings.name, settings
         self.network = settings.reach(is_proven=False)
@@ -67,6 +69,7 @@ class CommandAgent:
             hypothesis=answer.hypothesis,
             failure=with_refused(_failure(turn), turn.refused),
             log=_log(turn),
+            nothing=answer.nothing,
         )
 
     def _hosts(self) -> tuple[str, ...]:

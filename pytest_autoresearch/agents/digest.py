@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from operator import itemgetter
 
 from pytest_autoresearch.protocol.experiment import Experiment, Reason, Role
 from pytest_autoresearch.protocol.model import Direction
@@ -47,8 +49,14 @@ def best_and_latest_keeps(history: Sequence[Experiment], direction: Direction) -
 
 def near_misses(history: Sequence[Experiment], direction: Direction) -> list[Experiment]:
     """The three measured discards that came closest to the incumbent of their time, the best first."""
-    missed = [e for e in history if e.reason in _MEASURED and _change(e, direction) is not None]
-    return sorted(missed, key=lambda e: (-(_change(e, direction) or 0.0), -e.number))[:3]
+    sign, best = direction.gain(0.0, 1.0), list[tuple[float, int, Experiment]]()
+    for e in history:
+        if e.value is None or e.against is None:
+            continue
+        gain = sign * (e.value - e.against)
+        if (len(best) < 3 or (gain, e.number) > best[0][:2]) and e.reason in _MEASURED:
+            best = sorted([*best, (gain, e.number, e)], key=itemgetter(0, 1))[-3:]
+    return [e for _, _, e in reversed(best)]
 
 
 def failures_by_cause(history: Sequence[Experiment]) -> list[str]:
@@ -128,13 +136,20 @@ def _by_importance(tried: Sequence[Experiment], direction: Direction) -> Iterato
 
 
 def _row(experiment: Experiment, direction: Direction, limit: int) -> str:
-    cells = [f"{experiment.number:04d}", "KEEP" if experiment.kept else experiment.reason.value]
-    if experiment.value is not None:
-        cells.append(number_text(experiment.value))
-        change = _change(experiment, direction)
+    verdict = "KEEP" if experiment.kept else experiment.reason.value
+    change = _change(experiment, direction)
+    return _told(experiment.number, verdict, experiment.value, change, experiment.description, limit)
+
+
+@lru_cache(maxsize=4096)
+def _told(number: int, verdict: str, value: float | None, change: float | None, description: str, limit: int) -> str:
+    """A row of the table. The same ones are told turn after turn."""
+    cells = [f"{number:04d}", verdict]
+    if value is not None:
+        cells.append(number_text(value))
         if change is not None:
             cells.append(f"({abs(change):.3g} {'better' if change > 0 else 'worse'})" if change else "(equal)")
-    cells.append(one_line(experiment.description, limit) or "(no description)")
+    cells.append(one_line(description, limit) or "(no description)")
     return "  ".join(cells)
 
 

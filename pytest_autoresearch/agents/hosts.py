@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 _PROVIDERS = (
     (("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"), ("ANTHROPIC_",), "api.anthropic.com"),
-    (("OPENAI_API_KEY",), ("OPENAI_",), "api.openai.com"),
+    (("OPENAI_API_KEY", "CODEX_API_KEY"), ("OPENAI_",), "api.openai.com"),
     (("GEMINI_API_KEY", "GOOGLE_API_KEY"), ("GEMINI_", "GOOGLE_"), "generativelanguage.googleapis.com"),
     (("OPENROUTER_API_KEY",), ("OPENROUTER_",), "openrouter.ai"),
     (("MISTRAL_API_KEY",), ("MISTRAL_",), "api.mistral.ai"),

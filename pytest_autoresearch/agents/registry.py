@@ -9,6 +9,7 @@ from pytest_autoresearch.agents.base import Agent, AgentSettings
 from pytest_autoresearch.errors import AgentError
 
 COMMAND = "command:PROGRAM"
+ACP = "acp:PROGRAM"
 
 
 def create(settings: AgentSettings, plugins: Callable[..., Agent | None]) -> Agent:
@@ -37,7 +38,7 @@ def describe() -> list[str]:
     from pytest_autoresearch.agents.adapters import ADAPTERS
     from pytest_autoresearch.agents.search.agent import NAMES
 
-    return [*NAMES, COMMAND, *ADAPTERS]
+    return [*NAMES, COMMAND, ACP, *ADAPTERS]
 
 
 def _embedded(settings: AgentSettings) -> Agent | None:
@@ -45,6 +46,10 @@ def _embedded(settings: AgentSettings) -> Agent | None:
         from pytest_autoresearch.agents.command import CommandAgent
 
         return CommandAgent(settings)
+    if settings.name.startswith("acp:"):
+        from pytest_autoresearch.agents.acp.agent import AcpAgent
+
+        return AcpAgent(settings)
     from pytest_autoresearch.agents.search.agent import create as search
 
     return search(settings.name)

@@ -49,16 +49,16 @@ class Said:
 
 def read_claude(stdout: str, stderr: str) -> Said:
     """Claude Code's ``--output-format json``: one object at the end."""
-    told = _last(stdout, "result")
-    counts = _mapping(told, "usage")
+    told = last_of_type(stdout, "result")
+    counts = mapping_of(told, "usage")
     cached = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
-    models = _mapping(told, "modelUsage")
+    models = mapping_of(told, "modelUsage")
     usage = Usage(
-        input_tokens=sum(_count(counts, key) for key in cached),
-        output_tokens=_count(counts, "output_tokens"),
-        cost=_cost(told.get("total_cost_usd")),
-        turns=_count(told, "num_turns") or None,
-        model=max(models, key=lambda name: _count(_mapping(models, name), "outputTokens"), default=None),
+        input_tokens=sum(count_of(counts, key) for key in cached),
+        output_tokens=count_of(counts, "output_tokens"),
+        cost=cost_of(told.get("total_cost_usd")),
+        turns=count_of(told, "num_turns") or None,
+        model=max(models, key=lambda name: count_of(mapping_of(models, name), "outputTokens"), default=None),
     )
     message = str(told.get("result") or "")
     if told.get("is_error") or str(told.get("subtype", "")).startswith("error"):
@@ -68,30 +68,32 @@ def read_claude(stdout: str, stderr: str) -> Said:
 
 def read_codex(stdout: str, stderr: str) -> Said:
     """Codex's ``--json`` lines."""
-    message, failure, tokens, turns = "", None, [0, 0], 0
+    message, failure, error, tokens, turns = "", None, None, [0, 0], 0
     for event in _objects(stdout):
-        item = _mapping(event, "item")
-        if item.get("type") == "agent_message":
+        item = mapping_of(event, "item")
+        if event.get("type") == "error":
+            error = str(event.get("message") or "") or None
+        elif item.get("type") == "agent_message":
             message = str(item.get("text", ""))
         elif event.get("type") == "turn.completed":
-            counts = _mapping(event, "usage")
-            tokens = [tokens[0] + _count(counts, "input_tokens"), tokens[1] + _count(counts, "output_tokens")]
-            turns += 1
+            counts = mapping_of(event, "usage")
+            tokens = [tokens[0] + count_of(counts, "input_tokens"), tokens[1] + count_of(counts, "output_tokens")]
+            turns, error = turns + 1, None
         elif event.get("type") == "turn.failed":
-            failure = str(_mapping(event, "error").get("message", "turn failed"))
-    return Said(message, Usage(tokens[0], tokens[1], turns=turns or None), failure)
+            failure = str(mapping_of(event, "error").get("message", "turn failed"))
+    return Said(message, Usage(tokens[0], tokens[1], turns=turns or None), failure or error)
 
 
 def read_gemini(stdout: str, stderr: str) -> Said:
     """Gemini's ``--output-format json``: one object, on stderr when it is an error."""
     told = _last_object(stdout) or _last_object(stderr)
-    models = _mapping(_mapping(told, "stats"), "models")
-    tokens = [_mapping(_mapping(models, name), "tokens") for name in models]
-    requests = [_mapping(_mapping(models, name), "api") for name in models]
+    models = mapping_of(mapping_of(told, "stats"), "models")
+    tokens = [mapping_of(mapping_of(models, name), "tokens") for name in models]
+    requests = [mapping_of(mapping_of(models, name), "api") for name in models]
     usage = Usage(
-        input_tokens=sum(_count(counts, "prompt") for counts in tokens),
-        output_tokens=sum(_count(counts, "candidates") + _count(counts, "thoughts") for counts in tokens),
-        turns=sum(_count(counts, "totalRequests") for counts in requests) or None,
+        input_tokens=sum(count_of(counts, "prompt") for counts in tokens),
+        output_tokens=sum(count_of(counts, "candidates") + count_of(counts, "thoughts") for counts in tokens),
+        turns=sum(count_of(counts, "totalRequests") for counts in requests) or None,
         model=next(iter(models), None),
     )
     error = told.get("error")
@@ -103,19 +105,19 @@ def read_opencode(stdout: str, stderr: str) -> Said:
     """The JSON lines of ``opencode run --format json``: texts, and the tokens of each step."""
     message, failure, tokens, cost, turns = "", None, [0, 0], 0.0, 0
     for event in _objects(stdout):
-        part = _mapping(event, "part")
+        part = mapping_of(event, "part")
         if event.get("type") == "text":
             message = str(part.get("text", ""))
         elif event.get("type") == "step_finish":
-            counts = _mapping(part, "tokens")
-            cache = _mapping(counts, "cache")
-            tokens[0] += _count(counts, "input") + _count(cache, "read") + _count(cache, "write")
-            tokens[1] += _count(counts, "output") + _count(counts, "reasoning")
-            cost += _cost(part.get("cost")) or 0.0
+            counts = mapping_of(part, "tokens")
+            cache = mapping_of(counts, "cache")
+            tokens[0] += count_of(counts, "input") + count_of(cache, "read") + count_of(cache, "write")
+            tokens[1] += count_of(counts, "output") + count_of(counts, "reasoning")
+            cost += cost_of(part.get("cost")) or 0.0
             turns += 1
         elif event.get("type") == "error":
-            error = _mapping(event, "error")
-            failure = f"{error.get('name', 'error')}: {_mapping(error, 'data').get('message', '')}"
+            error = mapping_of(event, "error")
+            failure = f"{error.get('name', 'error')}: {mapping_of(error, 'data').get('message', '')}"
     return Said(message, Usage(tokens[0], tokens[1], cost or None, turns or None), failure)
 
 
@@ -123,11 +125,11 @@ def read_pi(stdout: str, stderr: str) -> Said:
     """What ``pi --mode json`` prints: the assistant's messages, each with its usage. It ends 0 whatever happened."""
     text, failure, tokens, cost, turns, model = "", None, [0, 0], 0.0, 0, None
     for event in _objects(stdout, "message_end"):
-        message = _mapping(event, "message")
-        counts = _mapping(message, "usage")
-        tokens[0] += sum(_count(counts, key) for key in ("input", "cacheRead", "cacheWrite"))
-        tokens[1] += _count(counts, "output")
-        cost += _cost(_mapping(counts, "cost").get("total")) or 0.0
+        message = mapping_of(event, "message")
+        counts = mapping_of(message, "usage")
+        tokens[0] += sum(count_of(counts, key) for key in ("input", "cacheRead", "cacheWrite"))
+        tokens[1] += count_of(counts, "output")
+        cost += cost_of(mapping_of(counts, "cost").get("total")) or 0.0
         turns, model = turns + 1, str(message["model"]) if "model" in message else model
         content = message.get("content")
         parts = [p for p in content if isinstance(p, dict)] if isinstance(content, list) else []
@@ -139,12 +141,12 @@ def read_pi(stdout: str, stderr: str) -> Said:
 
 def read_mini(stdout: str, stderr: str) -> Said:
     """The line that PRINT_TRAJECTORY prints."""
-    told = _last(stdout, "trajectory")
+    told = last_of_type(stdout, "trajectory")
     usage = Usage(
-        input_tokens=_count(told, "input_tokens"),
-        output_tokens=_count(told, "output_tokens"),
-        cost=_cost(told.get("cost")),
-        turns=_count(told, "turns") or None,
+        input_tokens=count_of(told, "input_tokens"),
+        output_tokens=count_of(told, "output_tokens"),
+        cost=cost_of(told.get("cost")),
+        turns=count_of(told, "turns") or None,
     )
     message, status = str(told.get("text", "")), told.get("exit_status")
     if status != "Submitted":
@@ -156,11 +158,11 @@ def read_aider(stdout: str, stderr: str) -> Said:
     """What aider says in prose, and its analytics log on stderr. It ends 0 whatever happened."""
     tokens, cost, turns = [0, 0], 0.0, 0
     for event in _objects(stderr):
-        properties = _mapping(event, "properties")
+        properties = mapping_of(event, "properties")
         if event.get("event") == "message_send":
-            tokens[0] += _count(properties, "prompt_tokens")
-            tokens[1] += _count(properties, "completion_tokens")
-            cost += _cost(properties.get("cost")) or 0.0
+            tokens[0] += count_of(properties, "prompt_tokens")
+            tokens[1] += count_of(properties, "completion_tokens")
+            cost += cost_of(properties.get("cost")) or 0.0
             turns += 1
     usage = Usage(tokens[0], tokens[1], cost or None, turns or None)
     message = stdout.rpartition("\nTokens: ")[0]
@@ -179,7 +181,7 @@ def _objects(text: str, kind: str | None = None) -> Iterator[Mapping[str, Any]]:
                 yield value
 
 
-def _last(text: str, kind: str) -> Mapping[str, Any]:
+def last_of_type(text: str, kind: str) -> Mapping[str, Any]:
     """The last such object; {} if there is none."""
     objects = list(_objects(text, kind))
     return objects[-1] if objects else {}
@@ -197,17 +199,17 @@ def _last_object(text: str) -> Mapping[str, Any]:
     return {}
 
 
-def _mapping(value: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+def mapping_of(value: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     found = value.get(key)
     return found if isinstance(found, dict) else {}
 
 
-def _count(value: Mapping[str, Any], key: str) -> int:
+def count_of(value: Mapping[str, Any], key: str) -> int:
     found = value.get(key)
     return found if isinstance(found, int) and not isinstance(found, bool) and 0 < found < _MOST else 0
 
 
-def _cost(value: object) -> float | None:
+def cost_of(value: object) -> float | None:
     """US dollars as reported; 0 means that the program knows no price."""
     if not isinstance(value, int | float) or isinstance(value, bool):
         return None

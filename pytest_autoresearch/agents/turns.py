@@ -15,15 +15,18 @@ from collections.abc import Sequence
 from pytest_autoresearch.protocol.experiment import Experiment, Reason
 
 
-def whose_turn(agents: Sequence[str], history: Sequence[Experiment], seed: int) -> int:
-    """The index of the agent that proposes experiment ``len(history)``. Each has had a turn before anyone's second."""
+def whose_turn(agents: Sequence[str], history: Sequence[Experiment], seed: int, under_way: Sequence[str] = ()) -> int:
+    """The index of the agent that proposes next. Each has had a turn before anyone's second.
+
+    ``under_way`` names the agents of experiments that have no verdict yet; they count as tries.
+    """
     if len(agents) == 1:
         return 0
     played = [e for e in history if e.number > 0 and e.reason is not Reason.INTERRUPTED]
-    tries = [sum(1 for e in played if e.agent == name) for name in agents]
+    tries = [sum(1 for e in played if e.agent == name) + under_way.count(name) for name in agents]
     if 0 in tries:
         return tries.index(0)
-    draw = random.Random(f"{seed}:{len(history)}")
+    draw = random.Random(f"{seed}:{len(history) + len(under_way)}")
     rates = []
     for name, count in zip(agents, tries, strict=True):
         kept = sum(1 for e in played if e.agent == name and e.kept)

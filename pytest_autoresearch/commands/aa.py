@@ -4,24 +4,39 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
+import re
+import statistics
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+from pytest_autoresearch.commands.arguments import positive_count
 from pytest_autoresearch.commands.asking import file_of, names_a_test, protocol_at
+from pytest_autoresearch.counting import missing_tools
 from pytest_autoresearch.errors import LabError
+from pytest_autoresearch.lab.machine import machine_fingerprint
 from pytest_autoresearch.notebook.git import Git
+from pytest_autoresearch.notebook.ledger import state_directory
 from pytest_autoresearch.protocol.discover import find_config
+from pytest_autoresearch.protocol.marker import INSTRUCTIONS
 from pytest_autoresearch.protocol.model import Protocol
 from pytest_autoresearch.protocol.scope import resolve_paths
+from pytest_autoresearch.protocol.serialise import digests
 from pytest_autoresearch.protocol.settings import Settings, resolve
-from pytest_autoresearch.protocol.values import parse_positive_count
+from pytest_autoresearch.report.figures import number
 from pytest_autoresearch.report.screen import PlainScreen
-from pytest_autoresearch.report.terminal import number
-from pytest_autoresearch.research.loop import BASELINE_DEADLINE
-from pytest_autoresearch.research.noise import Noise, describe, no_op_runs
-from pytest_autoresearch.research.opening import NoPlugins, equipped
+from pytest_autoresearch.report.words import machine_line
+from pytest_autoresearch.research.contention import FEWEST, Contention, contention, keep_found
+from pytest_autoresearch.research.equipping import NoPlugins, equipped, equipped_slots
+from pytest_autoresearch.research.estimating import Noted, note
+from pytest_autoresearch.research.noise import Noise, describe, no_op_jobs, no_op_runs
+from pytest_autoresearch.research.runs import BASELINE_DEADLINE
+
+_TIME = re.compile(r"second|time|duration|latency|benchmark\.|per_m?s|(?:^|_)[mun]?s(?:$|_)")
+"""Metrics that a count of instructions could take the place of, by their names."""
+APART = 4.0  # standard errors between the slots' levels that are worth a line
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +44,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "path", metavar="PATH", nargs="?", type=Path, default=Path(), help="config or its directory, or a marked test"
     )
-    parser.add_argument("-n", type=parse_positive_count, default=200, metavar="N", help="runs (default: 200)")
+    parser.add_argument("-n", type=positive_count, default=200, metavar="N", help="runs (default: 200)")
+    parser.add_argument(
+        "--workers", type=positive_count, metavar="N", help="measure alone and N runs at a time, in turn"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
 
 
@@ -39,13 +57,18 @@ def run(args: argparse.Namespace) -> int:
     with Git.discover(file_of(path).absolute().parent) as git:
         protocol, ini = protocol_at(path, git.top)
         settings = resolve({}, os.environ, protocol.options, ini)
-        values, seeds, failed = _measure(protocol, git, settings, args.n)
+        if args.workers is not None:
+            return _at_once(protocol, git, settings, args)
+        values, seeds, failed, seconds = _measure(protocol, git, settings, args.n)
+        common = git.common_dir
     if len(values) < 2:
         raise LabError(
             f"{len(values)} of {args.n} runs gave a metric, and two are needed to compare\n"
             "  run the command by hand first"
         )
     noise = describe(values, failed, protocol.metric, seeds)
+    took = statistics.median(seconds)
+    note(common, Noted(digests(protocol), machine_fingerprint(), noise.spread, noise.level, noise.runs, took))
     if args.json:
         print(json.dumps({**asdict(noise), "false_keeps": {p.value: n for p, n in noise.false_keeps.items()}}))
     else:
@@ -54,13 +77,66 @@ def run(args: argparse.Namespace) -> int:
     return 1 if noise.false_keeps[policy] > 0.05 else 0
 
 
-def _measure(protocol: Protocol, git: Git, settings: Settings, count: int) -> tuple[list[float], list[int | None], int]:
-    """The values as they came, their seeds, and how many runs failed; Ctrl-C ends it with what it has."""
+def _at_once(protocol: Protocol, git: Git, settings: Settings, args: argparse.Namespace) -> int:
+    """Measure alone and side by side, say it, and keep what is best; 1 where side by side is not worth it."""
+    if args.workers < 2:
+        raise LabError("aa --workers N measures N runs at a time, so N is 2 or more")
+    start = git.files(git.head())
+    scope = resolve_paths(protocol, start.keys())
+    screen = PlainScreen()
+    rounds = max(FEWEST, args.n // (args.workers + 1))
+    jobs = no_op_jobs(
+        git,
+        start,
+        scope.targets[0],
+        count=rounds * (args.workers + 1),
+        deadline=protocol.deadline or BASELINE_DEADLINE,
+    )
+    tag = f".aa-{os.getpid()}"
+    with equipped_slots(
+        protocol, git, settings, args.workers, tag=tag, scope=scope, hook=NoPlugins(), watch=screen
+    ) as slots:
+        found = contention(
+            slots, jobs, protocol.metric, rounds, lambda n: screen.phase(n, f"round {n + 1} of {rounds}")
+        )
+    screen.clear()
+    keep_found(state_directory(git, tag).parent, protocol, found.best)
+    print(
+        json.dumps({**asdict(found), "best": found.best})
+        if args.json
+        else "\n".join(_shared(found, protocol.metric.name))
+    )
+    return 0 if found.best > 1 else 1
+
+
+def _shared(found: Contention, metric: str) -> Iterator[str]:
+    many = f"{found.slots} at a time"
+    yield f"{metric}: {found.rounds} rounds of one run alone and {many}, in turn"
+    yield f"alone   {number(found.level)}, spread {number(found.spread)}, {found.seconds:.3g} s a run"
+    together = f"{number(found.level_together)}, spread {number(found.spread_together)}"
+    yield f"{many:<12} {together}, {found.seconds_together:.3g} s a run"
+    low, high = found.interval or (found.shift, found.shift)
+    certain = "certain" if low > 0 or high < 0 else "not told from noise"
+    yield f"shift   {number(found.shift)} side by side, positive is better; {certain}"
+    if found.apart > APART:
+        yield f"slots   their levels lie {found.apart:.1f} standard errors apart: they are not alike"
+    yield f"{found.faster:.2f} times the runs an hour, which tell {found.worth:.2f} times as much"
+    if found.best > 1:
+        yield f"so {many}; a session with `--autoresearch-workers auto` does that here"
+    else:
+        yield f"so one at a time: {many} make the metric worse than they save"
+
+
+def _measure(
+    protocol: Protocol, git: Git, settings: Settings, count: int
+) -> tuple[list[float], list[int | None], int, list[float]]:
+    """The values as they came, their seeds, how many runs failed, and the seconds of the others; Ctrl-C ends it."""
     start = git.files(git.head())
     scope = resolve_paths(protocol, start.keys())
     screen = PlainScreen()
     values: list[float] = []
     seeds: list[int | None] = []
+    seconds: list[float] = []
     failed = 0
     try:
         with equipped(protocol, git, settings, tag=f".aa-{os.getpid()}", scope=scope, hook=NoPlugins()) as lab:
@@ -80,12 +156,13 @@ def _measure(protocol: Protocol, git: Git, settings: Settings, count: int) -> tu
                 else:
                     values.append(measured.value)
                     seeds.append(measured.seed)
+                    seconds.append(measured.duration)
     except KeyboardInterrupt:
         if len(values) < 2:
             raise
         screen.remark(f"interrupted after {len(values) + failed} of {count} runs")
     screen.clear()
-    return values, seeds, failed
+    return values, seeds, failed, seconds
 
 
 def _lines(noise: Noise, metric: str) -> Iterator[str]:
@@ -98,7 +175,7 @@ def _lines(noise: Noise, metric: str) -> Iterator[str]:
         yield f"noise   {number(noise.spread)} is the standard deviation of one run{share}"
     certain = "certain" if noise.drift_certain else "not told from noise"
     yield f"drift   {number(noise.drift)} from the first run to the last, {certain}"
-    yield from _remedies(noise)
+    yield from _remedies(noise, metric)
     for policy, keeps in noise.false_keeps.items():
         yield f"false keeps in {noise.runs} experiments, {policy.value:<9} {keeps:.2f}"
     if noise.gain_kept is not None:
@@ -106,16 +183,28 @@ def _lines(noise: Noise, metric: str) -> Iterator[str]:
         yield f"a true gain of 1 %: {kept}, after {noise.gain_runs:.1f} runs each"
 
 
-def _remedies(noise: Noise) -> Iterator[str]:
+def _remedies(noise: Noise, metric: str) -> Iterator[str]:
     """What the machine does, and what would help against the noise, as measured."""
     found = noise.remedies
     if found.machine:
-        moves = "drifts" if found.machine == "drift" else "takes steps"
-        yield f"machine it {moves} ({found.machine}): only what is run close together compares, and a night finds less"
+        yield machine_line(found.machine)
     if found.seed is not None and not noise.exact:
         share = f"{100 * found.seed:.0f} % of the variance"
         helps = "fix the seed in the run, or average over several" if found.seed > 0.5 else "fixing it helps little"
-        yield f"seed    {share} is the seed's: {helps}"
+        left = math.sqrt(max(0.0, 1 - found.seed))
+        yield f"seed    {share} is the seed's: one seed for all runs leaves {left:.2f} of the noise; {helps}"
     if found.repeats:
         told = ", ".join(f"{name} {value:.2f}" for name, value in sorted(found.repeats.items(), key=lambda p: p[1]))
         yield f"repeats 5 in one run and their {told} of this noise, measured on neighbouring runs"
+        yield f"size    an evaluation five times as large leaves about {found.repeats['mean']:.2f} of it"
+    if not noise.exact and _TIME.search(metric):
+        yield f"metric  {_instructions()}"
+
+
+def _instructions() -> str:
+    """Whether instructions can be counted here in the place of seconds."""
+    lacking = missing_tools()
+    if not lacking:
+        return f"a test of pure computing can have `{INSTRUCTIONS}` for its metric: no machine's moods are in it"
+    needed = " and ".join(lacking)
+    return f"`{INSTRUCTIONS}`, which no machine's moods are in, can not be counted here: it needs {needed}"

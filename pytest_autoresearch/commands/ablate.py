@@ -8,11 +8,12 @@ import json
 from pytest_autoresearch.commands.note import add_session_arguments
 from pytest_autoresearch.notebook.drop import DropConflict, drop_keep
 from pytest_autoresearch.protocol.experiment import Reason
+from pytest_autoresearch.report.figures import number
 from pytest_autoresearch.report.screen import PlainScreen
-from pytest_autoresearch.report.terminal import number
 from pytest_autoresearch.research.ablating import Contribution, ablate
-from pytest_autoresearch.research.loop import Research
+from pytest_autoresearch.research.certifying import certify_again, group_words
 from pytest_autoresearch.research.opening import reopened
+from pytest_autoresearch.research.session import Research
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -34,12 +35,18 @@ def run(args: argparse.Namespace) -> int:
             if contribution.useless:
                 useless.append(contribution.keep.number)
         dropped = _drop(research, useless) if args.drop else []
+        group = certify_again(research) if dropped else None
         tag, keeps = research.parts.session.tag, research.notebook.history.keeps
     if not args.json:
         if not keeps and not dropped:
             print(f"{tag} has no keep yet")
         for each in dropped:
-            print(f"{each:04d} is out; the next start of the session measures the new head")
+            print(
+                f"{each:04d} is out"
+                + ("; the next start of the session measures the new head" if group is None else "")
+            )
+        if group is not None:
+            print(group_words(group))
         for each in useless if not args.drop else ():
             print(f"to take it out: pytest-autoresearch drop {each} --tag {tag}")
     return 1 if set(useless) - set(dropped) else 0

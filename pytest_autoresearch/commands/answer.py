@@ -9,9 +9,10 @@ from contextlib import closing
 from pathlib import Path
 
 from pytest_autoresearch.errors import AutoresearchError, PublishError
+from pytest_autoresearch.github.app import take_token
 from pytest_autoresearch.github.job import tell_job
 from pytest_autoresearch.github.remote import open_remote
-from pytest_autoresearch.github.tokens import GIVEN, take_token
+from pytest_autoresearch.github.tokens import GIVEN
 from pytest_autoresearch.notebook import orders
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.orders import Answer, Order, Outcome

@@ -109,7 +109,16 @@ def _ini(config: pytest.Config) -> Ini:
     return {option.name: config.getini(option.ini) for option in OPTIONS}
 
 
-class _Starter:
+class _Listener:
+    """Brings our plugin along where the person has plugins loaded by name only (PYTEST_DISABLE_PLUGIN_AUTOLOAD)."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_load_initial_conftests(self, early_config: pytest.Config) -> None:
+        if not early_config.pluginmanager.hasplugin("autoresearch"):
+            early_config.pluginmanager.import_plugin("pytest_autoresearch.plugin")
+
+
+class _Starter(_Listener):
     """Reads the ini file, and lets pytest end there."""
 
     def __init__(self) -> None:
@@ -121,7 +130,7 @@ class _Starter:
         return 0
 
 
-class _Collector:
+class _Collector(_Listener):
     """Reads the markers of what was collected; ``protocols`` None: that came to no end."""
 
     def __init__(self, top: Path) -> None:

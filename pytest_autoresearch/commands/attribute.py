@@ -9,11 +9,12 @@ from pytest_autoresearch.commands.note import add_session_arguments
 from pytest_autoresearch.notebook.codec import to_plain
 from pytest_autoresearch.notebook.drop import DropConflict, drop_keep
 from pytest_autoresearch.notebook.record import History, Share
+from pytest_autoresearch.report.figures import interval, number
 from pytest_autoresearch.report.screen import PlainScreen
-from pytest_autoresearch.report.terminal import interval, number
 from pytest_autoresearch.research.attributing import attribute
-from pytest_autoresearch.research.loop import Research
+from pytest_autoresearch.research.certifying import certify_again, group_words
 from pytest_autoresearch.research.opening import reopened
+from pytest_autoresearch.research.session import Research
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -31,14 +32,17 @@ def run(args: argparse.Namespace) -> int:
         history, tag = research.notebook.history, research.parts.session.tag
         harmful = [share for share in found.shares if share.gain is not None and share.gain < 0]
         dropped = _drop(research, harmful) if args.drop else []
+        group = certify_again(research) if dropped else None
     screen.clear()
     if args.json:
-        print(json.dumps({**to_plain(found), "dropped": dropped}))
+        print(json.dumps({**to_plain(found), "dropped": dropped, "group": to_plain(group)}))
         return 1 if harmful and not args.drop else 0
     for share in found.shares:
         print(_line(share, history))
     for each in dropped:
-        print(f"{each:04d} is out; the next start of the session measures the new head")
+        print(f"{each:04d} is out" + ("; the next start of the session measures the new head" if group is None else ""))
+    if group is not None:
+        print(group_words(group))
     if harmful and not args.drop:
         print(f"to take out what does harm: pytest-autoresearch attribute --drop --tag {tag}")
     return 1 if harmful and not args.drop else 0
@@ -58,7 +62,7 @@ def _drop(research: Research, harmful: list[Share]) -> list[int]:
 
 def _line(share: Share, history: History) -> str:
     names = ", ".join(f"{keep:04d}" for keep in share.keeps)
-    described = "; ".join(history.experiments[keep].description for keep in share.keeps)
+    described = "; ".join(history.at(keep).description for keep in share.keeps)
     return f"{names}  {_words(share):<52}  {described}"
 
 

@@ -12,8 +12,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from pytest_autoresearch.errors import AutoresearchError, PublishError
-from pytest_autoresearch.github.comparison import (
-    MARKER,
+from pytest_autoresearch.github.comparison import MARKER, verdict
+from pytest_autoresearch.github.verdict import Conclusion
+from pytest_autoresearch.judge.pairs import ALPHA, FIRST, Compared, Outcome, Plan, aimed, compared, wants_more
+from pytest_autoresearch.lab.job import Executor, Job
+from pytest_autoresearch.notebook.git import Git
+from pytest_autoresearch.protocol.durations import parse_duration
+from pytest_autoresearch.protocol.experiment import FileEntry, Role
+from pytest_autoresearch.protocol.model import Protocol
+from pytest_autoresearch.report.markdown.benchmarks import (
     Benchmark,
     Comparison,
     headline,
@@ -21,15 +28,7 @@ from pytest_autoresearch.github.comparison import (
     read,
     summary_line,
     to_json,
-    verdict,
 )
-from pytest_autoresearch.github.verdict import Conclusion
-from pytest_autoresearch.judge.pairs import ALPHA, Compared, Outcome, Plan, compared, wants_more
-from pytest_autoresearch.lab.job import Executor, Job
-from pytest_autoresearch.notebook.git import Git
-from pytest_autoresearch.protocol.durations import parse_duration
-from pytest_autoresearch.protocol.experiment import FileEntry, Role
-from pytest_autoresearch.protocol.model import Protocol
 
 DEADLINE = 600.0  # s for a run of a benchmark without a timeout
 SEEDS = 5_000_000
@@ -63,9 +62,10 @@ def run(args: argparse.Namespace) -> int:
     with closing(Git.discover(args.path)) as git:
         base, head = (_commit(git, each) for each in (args.base, args.head))
         found = _benchmarks(git, args.path, base, head, everything=args.all)
-        isolation = _measure(git, found, Plan(len(found), args.alpha), base, head, began + budget)
-    plan = Plan(len(found), args.alpha)
-    results = tuple(each.finished(plan) for each in found)
+        for each in found:
+            each.plan = Plan(len(found), args.alpha)
+        isolation = _measure(git, found, base, head, began + budget)
+    results = tuple(each.finished() for each in found)
     comparison = Comparison(base, head, args.alpha, time.monotonic() - began, isolation, results)
     if args.output is not None:
         args.output.write_text(to_json(comparison), "utf-8")
@@ -81,13 +81,14 @@ class _Bench:
     """A marked test that is being compared."""
 
     protocol: Protocol
+    plan: Plan = field(default_factory=lambda: Plan(1))
     pairs: list[tuple[float, float]] = field(default_factory=list)
     over: Compared | None = None
 
-    def finished(self, plan: Plan) -> Benchmark:
+    def finished(self) -> Benchmark:
         """What came out."""
         metric = self.protocol.metric
-        result = self.over or compared(self.pairs, metric.direction, plan)
+        result = self.over or compared(self.pairs, metric.direction, self.plan)
         return Benchmark(self.protocol.source, metric.name, metric.direction.value, result)
 
 
@@ -116,11 +117,11 @@ def _benchmarks(git: Git, path: Path, base: str, head: str, *, everything: bool)
     return found
 
 
-def _measure(git: Git, found: Collection[_Bench], plan: Plan, base: str, head: str, until: float) -> str:
+def _measure(git: Git, found: Collection[_Bench], base: str, head: str, until: float) -> str:
     """Round by round, base and head in turn, until nothing can change or the time is over; the isolation they had."""
     from pytest_autoresearch.protocol.scope import resolve_paths
     from pytest_autoresearch.protocol.settings import resolve
-    from pytest_autoresearch.research.opening import NoPlugins, equipped
+    from pytest_autoresearch.research.equipping import NoPlugins, equipped
 
     states = (git.files(base), git.files(head))
     isolation = "nothing was run"
@@ -132,16 +133,23 @@ def _measure(git: Git, found: Collection[_Bench], plan: Plan, base: str, head: s
             tag = f".benchmarks-{os.getpid()}-{index}"
             lab = stack.enter_context(equipped(each.protocol, git, settings, tag=tag, scope=scope, hook=NoPlugins()))
             labs[id(each)], isolation = lab, lab.isolation
-        for turn, each in _turns(found, plan, until):
+        began = time.monotonic()
+        for turn, each in _turns(found, until, range(FIRST)):
+            _pair(labs[id(each)], each, states, turn)
+        now = time.monotonic()
+        for each in found:
+            each.plan = aimed(each.pairs, each.plan.fitted(now - began, until - now))
+        most = max((each.plan.most for each in found), default=0)
+        for turn, each in _turns(found, until, range(FIRST, most)):
             _pair(labs[id(each)], each, states, turn)
     return isolation
 
 
-def _turns(found: Collection[_Bench], plan: Plan, until: float) -> Iterator[tuple[int, _Bench]]:
+def _turns(found: Collection[_Bench], until: float, rounds: Sequence[int]) -> Iterator[tuple[int, _Bench]]:
     """Whose pair is next."""
-    for turn in range(plan.most):
+    for turn in rounds:
         for each in found:
-            if each.over is None and time.monotonic() < until and wants_more(each.pairs, plan):
+            if each.over is None and time.monotonic() < until and wants_more(each.pairs, each.plan):
                 yield turn, each
 
 
@@ -164,9 +172,10 @@ def _pair(lab: Executor, each: _Bench, states: Sequence[Mapping[str, FileEntry]]
 def _say(args: argparse.Namespace, comparison: Comparison) -> int:
     """Set the check, and write the one comment."""
     from pytest_autoresearch.github.api import GitHubApi, api_url
+    from pytest_autoresearch.github.app import take_token
     from pytest_autoresearch.github.publish import links
     from pytest_autoresearch.github.remote import open_remote
-    from pytest_autoresearch.github.tokens import GIVEN, take_token
+    from pytest_autoresearch.github.tokens import GIVEN
 
     token = take_token(os.environ)
     if token is None:

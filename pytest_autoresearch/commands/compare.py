@@ -13,18 +13,21 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from pytest_autoresearch.commands.arguments import positive_count
 from pytest_autoresearch.commands.asking import file_of, names_a_test
+from pytest_autoresearch.commands.report import page_beside, write
 from pytest_autoresearch.errors import AutoresearchError, ConfigError
 from pytest_autoresearch.judge.statistics import t_quantile
 from pytest_autoresearch.notebook.chain import metric_name, read_history, sessions
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.record import History
 from pytest_autoresearch.protocol.discover import find_config
-from pytest_autoresearch.protocol.values import parse_agents, parse_positive_count
+from pytest_autoresearch.protocol.values import parse_agents
 from pytest_autoresearch.report.comparison import chart, row_of, table
 
 AGENTS = "grid,random,bayes,auto"
 MARKS = (10, 25, 50)  # numbers of runs at which gains are told
+PAGE = Path("compare.html")
 LAST_WORDS = 15  # lines of a session that failed
 
 
@@ -34,8 +37,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "path", metavar="PATH", nargs="?", type=Path, default=Path(), help="config or its directory, or a marked test"
     )
     parser.add_argument("--agents", default=AGENTS, metavar="NAMES", help=f"with commas (default: {AGENTS})")
-    parser.add_argument("--experiments", type=parse_positive_count, default=50, metavar="N", help="each (default: 50)")
-    parser.add_argument("--repeats", type=parse_positive_count, default=5, metavar="K", help="sessions (default: 5)")
+    parser.add_argument("--experiments", type=positive_count, default=50, metavar="N", help="each (default: 50)")
+    parser.add_argument("--repeats", type=positive_count, default=5, metavar="K", help="sessions (default: 5)")
     parser.add_argument("--prefix", default="compare", metavar="TAG", help="how the tags begin (default: compare)")
     parser.add_argument("--chart", type=Path, metavar="FILE", help="write gain against runs as an SVG")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
@@ -54,6 +57,8 @@ def run(args: argparse.Namespace) -> int:
             agent: [read_history(git, _tag(args.prefix, agent, n)) for n in range(1, args.repeats + 1)]
             for agent in agents
         }
+        write(PAGE, page_beside(git, [history.session.tag for each in found.values() for history in each]))
+        print(f"{PAGE}: all sessions side by side", file=sys.stderr)
     marks = [mark for mark in MARKS if mark <= args.experiments]
     rows = [row_of(agent, histories, marks, _half_width) for agent, histories in found.items()]
     name = metric_name(found[agents[0]][0])

@@ -13,17 +13,20 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from enum import Enum
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import asdict
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
+from pytest_autoresearch.commands.findings import Finding, Health
+from pytest_autoresearch.commands.width import hung
 from pytest_autoresearch.errors import AutoresearchError
 from pytest_autoresearch.executables import NEUTRAL, find, repository_around, surroundings, workspaces
 from pytest_autoresearch.lab.gpus import Gpus
 from pytest_autoresearch.lab.sandbox import Choice
+from pytest_autoresearch.protocol.model import Protocol
+from pytest_autoresearch.protocol.settings import Settings
 
 VERSION_TIMEOUT = 10.0  # s for `PROGRAM --version`
 CUDA_TIMEOUT = 60.0  # s
@@ -37,24 +40,6 @@ if any(answers) or not count.value:
 """
 
 
-class Health(str, Enum):
-    """How much a finding matters. Only BAD keeps a session from starting."""
-
-    OK = "ok"
-    NOTE = "note"
-    BAD = "bad"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at. ``remedy`` is what to do for more, empty where there is nothing to do."""
-
-    topic: str
-    health: Health
-    text: str
-    remedy: str = ""
-
-
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     parser.add_argument(
@@ -65,7 +50,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=Path(),
         help="config or its directory, or a marked test (default: here)",
     )
+    parser.add_argument("--executor", metavar="NAME", help="where experiments will run: local or ray (default: as set)")
+    parser.add_argument("--address", metavar="auto|HOST:PORT", help="the Ray cluster of --executor ray")
     parser.add_argument("--no-run", action="store_true", help="look only: do not try the run and the guards")
+    parser.add_argument("--estimate", action="store_true", help="also say what a night will bring, and cost")
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
 
 
@@ -75,7 +63,10 @@ def run(args: argparse.Namespace) -> int:
         from pytest_autoresearch.lab.sandbox import choose
 
         choice = choose("auto", scratch=Path(scratch), repository=repository_around(args.path))
-        findings = list(examine(args.path, os.environ, choice, Path(scratch), tries=not args.no_run))
+        said = {"executor": args.executor, "address": args.address}
+        findings = list(
+            examine(args.path, os.environ, choice, Path(scratch), said, tries=not args.no_run, estimates=args.estimate)
+        )
     ready = all(finding.health is not Health.BAD for finding in findings)
     if args.json:
         answer = {"ready": ready, "isolation": choice.level, "findings": [asdict(finding) for finding in findings]}
@@ -86,16 +77,24 @@ def run(args: argparse.Namespace) -> int:
 
 
 def examine(
-    path: Path, environ: Mapping[str, str], choice: Choice, scratch: Path, *, tries: bool = False
+    path: Path,
+    environ: Mapping[str, str],
+    choice: Choice,
+    scratch: Path,
+    said: Mapping[str, str | None] | None = None,
+    *,
+    tries: bool = False,
+    estimates: bool = False,
 ) -> Iterator[Finding]:
     """Everything worth knowing, what a session needs first. ``path`` is the config or the directory it is for.
 
-    ``tries``: the protocol is run once, for a minute at most.
+    ``said`` are options by name, as on the command line. ``tries``: the protocol is run once, for a minute at most.
+    ``estimates``: what a night will bring is told too.
     """
     yield from _software(repository_around(path))
     yield _isolation(choice)
     yield _disk()
-    yield from _here(path, environ, choice, tries=tries)
+    yield from _here(path, environ, choice, said or {}, tries=tries, estimates=estimates)
     yield from _agents(environ, repository_around(path))
     yield from _gpus(environ, choice, scratch)
     yield from _github(path, environ)
@@ -138,13 +137,23 @@ def _disk() -> Finding:
     return Finding("disk", Health.OK, text) if free >= LEAST_SPACE else Finding("disk", Health.BAD, text, remedy)
 
 
-def _here(path: Path, environ: Mapping[str, str], choice: Choice, *, tries: bool) -> Iterator[Finding]:
+def _here(
+    path: Path,
+    environ: Mapping[str, str],
+    choice: Choice,
+    said: Mapping[str, str | None],
+    *,
+    tries: bool,
+    estimates: bool,
+) -> Iterator[Finding]:
     """Whether the protocol at ``path``, if there is one, can be run with what there is."""
     from pytest_autoresearch.agents.base import AgentSettings
     from pytest_autoresearch.agents.registry import create, describe
     from pytest_autoresearch.commands.asking import file_of, names_a_test, protocol_at
+    from pytest_autoresearch.commands.nodes import offered
     from pytest_autoresearch.notebook.git import Git
     from pytest_autoresearch.protocol.discover import CONFIG
+    from pytest_autoresearch.protocol.model import Options
     from pytest_autoresearch.protocol.scope import resolve_paths
     from pytest_autoresearch.protocol.settings import resolve
 
@@ -153,12 +162,14 @@ def _here(path: Path, environ: Mapping[str, str], choice: Choice, *, tries: bool
     if not is_test and not config.exists():
         health = Health.NOTE if path.is_dir() else Health.BAD  # a directory may hold marked tests
         yield Finding("protocol", health, f"there is no {config}", "`pytest-autoresearch init` writes one")
+        if said.get("executor") == "ray":
+            yield from offered(Options(), resolve(said, environ, Options(), {}))
         return
     try:
         with Git.discover((file_of(path) if is_test else config).absolute().parent) as git:
             protocol, ini = protocol_at(path if is_test else config, git.top)
             scope = resolve_paths(protocol, git.files("HEAD").keys())
-            settings = resolve({}, environ, protocol.options, ini)
+            settings = resolve(said, environ, protocol.options, ini)
         builtin = {name.partition(":")[0] for name in describe()}
         for name in settings.agents:
             if name.partition(":")[0] in builtin:  # of the others only their plugin knows
@@ -170,18 +181,42 @@ def _here(path: Path, environ: Mapping[str, str], choice: Choice, *, tries: bool
     targets = f"{len(scope.targets)} target file{'' if len(scope.targets) == 1 else 's'}"
     agents = ", ".join(settings.agents)
     yield Finding("protocol", Health.OK, f"{config}: {protocol.metric.name}, {targets}, agent {agents}")
+    if settings.executor == "ray":
+        yield from offered(protocol.options, settings)
+    took = yield from _tried(protocol, git.top, settings, choice, tries=tries)
+    if estimates:
+        yield _estimate(protocol, git.top, settings, took)
+
+
+def _tried(
+    protocol: Protocol, top: Path, settings: Settings, choice: Choice, *, tries: bool
+) -> Generator[Finding, None, float | None]:
+    """Whether one run works here; returns its seconds, None where there was none."""
+    took: float | None = None
     if settings.isolation == "strict" and choice.level != "bwrap":
         text = "it asks for isolation strict, which this machine does not give"
         yield Finding("protocol", Health.BAD, text, choice.refused[0])
     elif tries:
         from pytest_autoresearch.commands.trying import trouble
 
-        failed, told, loaded = trouble(protocol, git.top, settings)
+        failed, told, loaded, took = trouble(protocol, top, settings)
         yield Finding("run", Health.BAD, failed, told) if failed else Finding("run", Health.OK, told)
         if loaded:
             text = f"the run leaves {', '.join(loaded)}, which runs code of the run when it is loaded"
             remedy = "an extract command that loads it prints what the run likes: leave JSON, or arrays without objects"
             yield Finding("grader", Health.NOTE, text, remedy)
+    return took
+
+
+def _estimate(protocol: Protocol, top: Path, settings: Settings, run: float | None) -> Finding:
+    """What a night will bring, as far as it is known, and what would tell more."""
+    from pytest_autoresearch.notebook.git import Git
+    from pytest_autoresearch.research.estimating import estimate_for
+
+    with Git.discover(top) as git:
+        told = estimate_for(git, protocol, settings, run=run)
+    unknown = "\n".join(f"not known: {each}" for each in told.unknown)
+    return Finding("estimate", Health.OK, f"{told.line or 'nothing is known yet'} (from {told.source})", unknown)
 
 
 def _agents(environ: Mapping[str, str], repository: Path) -> Iterator[Finding]:
@@ -226,10 +261,11 @@ def _gpus(environ: Mapping[str, str], choice: Choice, scratch: Path) -> Iterator
 
 def cuda_trouble(gpus: Gpus, choice: Choice, scratch: Path) -> str | None:
     """Why a confined run could not compute on a GPU, None if it can. Frameworks fall back to the CPU in silence."""
+    from pytest_autoresearch.lab.command import Command
     from pytest_autoresearch.lab.environment import base_environment
-    from pytest_autoresearch.lab.process import Command, execute
-    from pytest_autoresearch.lab.sandbox import View
+    from pytest_autoresearch.lab.process import execute
     from pytest_autoresearch.lab.telling import telling_line
+    from pytest_autoresearch.lab.view import View
 
     place, bench = scratch / "cuda", scratch / "workspace"
     place.mkdir()
@@ -296,12 +332,13 @@ def _output(command: list[str], repository: Path) -> str:
 
 
 def _shown(findings: list[Finding], *, ready: bool) -> Iterator[str]:
-    width = max(len(finding.topic) for finding in findings)
+    room = max(len(finding.topic) for finding in findings)
+    width = shutil.get_terminal_size((0, 0)).columns
     for finding in findings:
         mark = {Health.OK: "  ", Health.NOTE: "- ", Health.BAD: "! "}[finding.health]
-        yield f"{mark}{finding.topic:{width}}  {finding.text}"
+        yield from hung(f"{mark}{finding.topic:{room}}  ", finding.text, width)
         for line in finding.remedy.splitlines():
-            yield f"  {'':{width}}  {line}"
+            yield from hung(f"  {'':{room}}  ", line, width)
     yield ""
     if not ready:
         yield "pytest --autoresearch would not work: see the lines marked !"

@@ -14,6 +14,7 @@ from pytest_autoresearch.notebook.drop import drop_keep
 from pytest_autoresearch.notebook.ledger import Notebook
 from pytest_autoresearch.notebook.results import table_path
 from pytest_autoresearch.notebook.tags import locate
+from pytest_autoresearch.report.words import unproven_line
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -47,5 +48,7 @@ def run(args: argparse.Namespace) -> int:
     print(f"{args.number:04d} {drop.commit[:7]} is out of {branch_ref(located.tag)[11:]}")
     for number, commit in drop.moved.items():
         print(f"{number:04d} is {commit[:7]} now")
-    print("the next start of the session measures the new head")
+    if drop.unproven:
+        print(unproven_line(drop.unproven))
+    print("the next start of the session measures the new head" + (" and proves them again" if drop.unproven else ""))
     return 0

@@ -8,9 +8,10 @@ import os
 from pathlib import Path
 
 from pytest_autoresearch.errors import NotebookError, PublishError
+from pytest_autoresearch.github.app import take_token
 from pytest_autoresearch.github.remote import open_remote
-from pytest_autoresearch.github.tokens import take_token
 from pytest_autoresearch.notebook import orders
+from pytest_autoresearch.notebook.branch import OtherSpelling
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.sync import Fetched, Relation, fetch
 
@@ -55,6 +56,8 @@ def fetched(path: Path, source: str, tag: str, *, with_orders: bool = False) -> 
             found = fetch(git, address, tag, env=env)
             if with_orders:
                 orders.bring(git, address, tag, env=env)
+        except OtherSpelling:
+            raise
         except NotebookError as error:
             raise PublishError(f"{error}\n  check --from, the token and the network, then try again") from None
         return found

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from pytest_autoresearch.commands import init_github
+from pytest_autoresearch.commands.kept import Answers
 from pytest_autoresearch.commands.questions import answer, command, listed, optional, paths, some_paths
 from pytest_autoresearch.commands.questions import direction as read_way
 from pytest_autoresearch.commands.takeover import take_over
@@ -21,7 +22,7 @@ from pytest_autoresearch.protocol.durations import format_duration, parse_durati
 from pytest_autoresearch.protocol.markdown import load, parse
 from pytest_autoresearch.protocol.metric import checked_name
 from pytest_autoresearch.protocol.model import Direction, Metric, PathRule, Protocol
-from pytest_autoresearch.protocol.suggest import direction_of, suggest
+from pytest_autoresearch.protocol.suggest import Suggestion, direction_of, suggest
 from pytest_autoresearch.protocol.tags import parse_tag
 from pytest_autoresearch.protocol.template import template
 from pytest_autoresearch.protocol.text import escape_start, one_line
@@ -71,7 +72,8 @@ def run(args: argparse.Namespace) -> int:
     with Git.discover(args.path.absolute()) as git:
         directory = PurePosixPath(args.path.resolve().relative_to(git.top.resolve()).as_posix())
         earlier = load(config, top=git.top) if is_there else None
-        protocol = _ask(args, git, earlier, source=str(directory / CONFIG))
+        answers = Answers(git, str(directory))
+        protocol = _ask(args, git, earlier, answers, source=str(directory / CONFIG))
         if earlier is not None and protocol == earlier:
             return prove_config(earlier, git, config, words="says so already")
         text = template(protocol)
@@ -79,6 +81,7 @@ def run(args: argparse.Namespace) -> int:
         if is_there:
             print(f"The config that was there is kept as {set_aside(config)}.")
         write(config, text)
+        answers.forget()
         return prove_config(protocol, git, config)
 
 
@@ -108,31 +111,69 @@ def tests_among(files: Iterable[str], targets: Sequence[str], run_command: str) 
     return tuple(sorted(path for path in tests if "/" not in path))[:MOST_GUARDS]
 
 
+def _refuse_untold(
+    args: argparse.Namespace, known: Mapping[str, str], guess: Suggestion, files: Mapping[str, str]
+) -> None:
+    """ConfigError for all that neither flags nor an earlier config nor the repository say, at once."""
+    name = args.metric or known.get("metric") or guess.metric
+    if name is not None:
+        answer("metric", name, None, checked_name, asks=False)
+    if name is None and not known and (test := benchmark_among(files)):
+        raise ConfigError(
+            "no file prints a metric by name, but there are benchmarks for pytest",
+            file=test,
+            remedy=f"they need no config: pytest --autoresearch {test} --autoresearch-targets FILES",
+        )
+    told = {
+        "metric": name,
+        "direction": args.direction or known.get("direction") or guess.direction or (name and direction_of(name)),
+        "run": args.command_to_run or known.get("run") or guess.run,
+        "target": args.target or known.get("target") or guess.targets,
+    }
+    untold = [flag for flag, value in told.items() if not value]
+    if untold:
+        listed = " and the ".join(filter(None, [", the ".join(untold[:-1]), untold[-1]]))
+        raise ConfigError(
+            f"the repository does not tell the {listed}", remedy="give " + " ".join(f"--{flag} …" for flag in untold)
+        )
+
+
+def benchmark_among(files: Mapping[str, str]) -> str | None:
+    """A test that pytest-benchmark measures, of those that there are."""
+    tests = (path for path in sorted(files) if re.search(r"(?:^|/)(?:test|bench)\w*\.py$", path))
+    return next(
+        (path for path in tests if re.search(r"def test_\w{1,80}\([^)]{0,200}\bbenchmark\b", files[path])), None
+    )
+
+
 # Asking
 
 
-def _ask(args: argparse.Namespace, git: Git, earlier: Protocol | None, *, source: str) -> Protocol:
+def _ask(args: argparse.Namespace, git: Git, earlier: Protocol | None, answers: Answers, *, source: str) -> Protocol:
     """Every answer from the flags, else from the person, else from an earlier config, else from the repository's looks.
 
-    A person is asked at most five questions: goal, metric, direction, run and targets. The rest has its flags.
+    A person is asked at most five questions: goal, metric, direction, run and targets. The rest has its flags. What was
+    answered to an `init` that did not come to its end is suggested again.
     """
     asks = not args.yes
     directory = PurePosixPath(source).parent
-    known = _known(earlier)
+    known = _known(earlier) | (answers.said if asks else {})
     files = tracked_texts(git, directory)
     guess = suggest(files, metric=args.metric or known.get("metric"), ignored=ignored_here(git, directory))
+    if args.yes:
+        _refuse_untold(args, known, guess, files)
     goal = args.goal
-    if goal is None and asks and not known.get("goal"):
-        goal = answer("goal", None, "none", optional(str), asks)
-    name = answer("metric", args.metric, known.get("metric") or guess.metric, checked_name, asks)
+    if goal is None and asks and not (earlier and earlier.goal):
+        goal = answer("goal", None, known.get("goal", "none"), optional(str), asks, answers.keep)
+    name = answer("metric", args.metric, known.get("metric") or guess.metric, checked_name, asks, answers.keep)
     if name != guess.metric:
         guess = suggest(files, metric=name, ignored=ignored_here(git, directory))
     told = direction_of(name) or guess.direction
     way = known.get("direction") if name == known.get("metric") else told.value if told else None
-    direction = answer("direction", args.direction, way, read_way, asks)
-    run_command = answer("run", args.command_to_run, known.get("run") or guess.run, command, asks)
+    direction = answer("direction", args.direction, way, read_way, asks, answers.keep)
+    run_command = answer("run", args.command_to_run, known.get("run") or guess.run, command, asks, answers.keep)
     suggested = known.get("target") or ", ".join(guess.targets) or None
-    targets = answer("target", listed(args.target), suggested, some_paths, asks)
+    targets = answer("target", listed(args.target), suggested, some_paths, asks, answers.keep)
     unsaid = ", ".join(path for path in guess.readonly if path not in targets)
     readonly = answer(
         "readonly",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 from importlib.metadata import version
@@ -11,10 +12,12 @@ from pathlib import Path
 
 from pytest_autoresearch.errors import ConfigError
 from pytest_autoresearch.executables import NEUTRAL, find, surroundings
-from pytest_autoresearch.github.setup import HOSTED, INSTALLS, LOCK, Setup, suggested_install, write_workflows
+from pytest_autoresearch.github.setup import HOSTED, INSTALLS, LOCK, Setup, is_cron, suggested_install, write_workflows
 from pytest_autoresearch.notebook.git import Git
+from pytest_autoresearch.text import one_line
 
-PROGRAM = "pytest-autoresearch[sandbox]"
+NAME = "pytest-autoresearch"
+PROGRAM = f"{NAME}[sandbox]"
 LONGEST_LOCK = 120.0  # s
 GUIDE = "https://github.com/pytest-autoresearch/pytest-autoresearch/blob/main/docs/ci.md"
 
@@ -67,15 +70,18 @@ def _asked(args: argparse.Namespace, top: Path, config: str) -> Setup:
     install = answer(f"How the project is installed ({', '.join(INSTALLS)})", args.install, suggested_install(top))
     if install not in INSTALLS:
         raise ConfigError(f"--install: {install}: there are {', '.join(INSTALLS)}")
-    if schedule != "none" and len(schedule.split()) != 5:
-        raise ConfigError(f"--schedule: {schedule}: a cron line has five fields, such as '0 22 * * 1-5'")
+    if schedule != "none" and not is_cron(schedule):
+        said = "a cron line has five fields: minute, hour, day, month, day of the week, such as '0 22 * * 1-5'"
+        raise ConfigError(f"--schedule: {schedule}: {said}")
+    if not (names := tuple(label.strip() for label in labels.split(",") if label.strip())):
+        raise ConfigError("--labels: there is none", remedy=f"name the runner's, or {HOSTED}")
     return Setup(
         config=config,
         two_jobs=args.github == "two-jobs",
-        labels=tuple(label.strip() for label in labels.split(",") if label.strip()),
+        labels=names,
         schedule="" if schedule == "none" else schedule,
         install=install,
-        version=version("pytest-autoresearch"),
+        version=version(NAME),
         pulls=args.pull_requests,
     )
 
@@ -84,7 +90,14 @@ def _locked(top: Path, pinned: str) -> str:
     """Write the hashes of everything that the workflows install, where there is what finds them; what came of it."""
     uv, path = find("uv", top), top / LOCK
     if path.exists():
-        return f"{path} is left as it is."
+        found = re.search(rf"^{NAME}(?:\[[^]\n]*\])?==([^\s;\\]+)", path.read_text("utf-8", "replace"), re.MULTILINE)
+        if found is not None and found[1] == pinned:
+            return f"{path} is left as it is."
+        raise ConfigError(
+            f"it pins {found[1] if found else 'no version'} of {NAME}, and the workflows are those of {pinned}",
+            file=path,
+            remedy="delete it, and run this again",
+        )
     if uv is None:
         return f"The workflows install version {pinned}. With uv on the PATH, hashes of every package are written too."
     command = [str(uv), "pip", "compile", "--quiet", "--universal", "--generate-hashes", "--python-version", "3.10"]
@@ -102,7 +115,7 @@ def _locked(top: Path, pinned: str) -> str:
     except subprocess.TimeoutExpired:
         return f"The workflows install version {pinned}; its hashes were not found in {LONGEST_LOCK:.0f} s."
     if done.returncode != 0:
-        said = (done.stderr.strip().splitlines() or ["uv gave no reason"])[-1]
+        said = one_line(done.stderr, 300) or "uv gave no reason"
         return f"The workflows install version {pinned}; its hashes were not found: {said}"
     path.write_text(done.stdout, "utf-8")
     return f"{path} is written: the workflows install nothing else."

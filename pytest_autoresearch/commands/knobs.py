@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 
 from pytest_autoresearch.agents.search.finders.survey import Seen, Survey
@@ -12,15 +13,15 @@ def knob_lines(found: Survey, width: int) -> Iterator[str]:
     several = len({seen.file for seen in found.knobs}) > 1
     for seen in found.knobs:
         if not seen.closed:
-            yield _cut(
-                f"  {_name(seen)}, {seen.scale}{', ' * bool(seen.range)}{seen.range}  {_place(seen, several)}", width
-            )
+            text = f"  {_name(seen)}, {seen.scale}{', ' * bool(seen.range)}{seen.range}  {_place(seen, several)}"
+            yield from _wrapped(text, width)
     closed = [seen for seen in found.knobs if seen.closed]
     if closed:
         yield "  closed:"
-        yield from (_cut(f"    {_name(seen)}: {seen.closed}  {_place(seen, several)}", width) for seen in closed)
+        for seen in closed:
+            yield from _wrapped(f"    {_name(seen)}: {seen.closed}  {_place(seen, several)}", width)
     for file, why in found.unread.items():
-        yield f"  {file} is not read, neither for knobs nor for seeds: {why}"
+        yield from _wrapped(f"  {file} is not read, neither for knobs nor for seeds: {why}", width)
 
 
 def _name(seen: Seen) -> str:
@@ -31,6 +32,6 @@ def _place(seen: Seen, several: bool) -> str:
     return f"{seen.file}:{seen.line}" if several else f"line {seen.line}"
 
 
-def _cut(line: str, width: int) -> str:
+def _wrapped(line: str, width: int) -> list[str]:
     plain = "".join(char if char.isprintable() else "\N{MIDDLE DOT}" for char in line)
-    return plain if len(plain) <= width else plain[: width - 1] + "…"
+    return textwrap.wrap(plain, width, subsequent_indent=" " * 6, break_on_hyphens=False)

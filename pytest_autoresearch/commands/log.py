@@ -5,20 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import textwrap
 from pathlib import Path
 
+from pytest_autoresearch.commands.width import hung
 from pytest_autoresearch.notebook.chain import metric_name, read_history
 from pytest_autoresearch.notebook.codec import to_plain
 from pytest_autoresearch.notebook.export import as_json, experiment_diff, find
 from pytest_autoresearch.notebook.record import History
 from pytest_autoresearch.notebook.tags import locate
 from pytest_autoresearch.notebook.text import percent
-from pytest_autoresearch.protocol.experiment import Experiment, Measurement
-from pytest_autoresearch.report.terminal import number, status_word
+from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Reason
+from pytest_autoresearch.report.figures import number
+from pytest_autoresearch.report.words import status_word
 from pytest_autoresearch.text import clean, one_line
-
-NARROWEST = 16  # columns in which words are still worth a column of their own
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -52,18 +51,6 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _hung(head: str, text: str, width: int) -> list[str]:
-    """A row: a text behind its head, wrapped at words below where it begins; a width of 0 has no end."""
-    indent = len(head)
-    if not text or not 0 < width < indent + len(text):
-        return [head + text]
-    if width - indent >= NARROWEST:
-        wrapped = textwrap.wrap(text, width - indent, break_on_hyphens=False)
-        return [head + wrapped[0], *(" " * indent + line for line in wrapped[1:])]
-    below = textwrap.wrap(text, max(NARROWEST, width - 6), break_on_hyphens=False)
-    return [head.rstrip(), *(" " * 6 + line for line in below)]  # below the commit
-
-
 def _all(history: History, width: int) -> list[str]:
     rows = [("", "commit", metric_name(history), "change", "status", "reason", "description")]
     rows += [
@@ -80,7 +67,7 @@ def _all(history: History, width: int) -> list[str]:
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(6)]
     heads = ("".join(f"{cell:<{room}}  " for cell, room in zip(row, widths, strict=False)) for row in rows)
-    return [line for head, row in zip(heads, rows, strict=True) for line in _hung(head, row[6], width)]
+    return [line for head, row in zip(heads, rows, strict=True) for line in hung(head, row[6], width)]
 
 
 def _one(experiment: Experiment, history: History, width: int) -> list[str]:
@@ -91,7 +78,8 @@ def _one(experiment: Experiment, history: History, width: int) -> list[str]:
         "commit": e.commit,
         "parent": e.parent,
         "status": f"{e.status.value}, {e.reason.value}" + (", suspicious" if e.suspicious else ""),
-        "detail": one_line(e.detail, None),
+        "review": e.review,
+        "detail": one_line(e.detail, None) or _meaning(e),
         metric: number(e.value) if e.value is not None else "not measured",
         "interval": f"{low:.6g} to {high:.6g}" if low < high else "",
         "incumbent": number(e.against) if e.against is not None else "",
@@ -104,18 +92,25 @@ def _one(experiment: Experiment, history: History, width: int) -> list[str]:
         "ended": e.ended.isoformat(timespec="seconds") if e.ended else "",
     }
     room = max(map(len, facts))
-    lines = [line for name, value in facts.items() if value for line in _hung(f"{name:<{room}}  ", value, width)]
-    lines += ["", *_hung("", one_line(e.description, None), width)]
+    lines = [line for name, value in facts.items() if value for line in hung(f"{name:<{room}}  ", value, width)]
+    lines += ["", *hung("", one_line(e.description, None), width)]
     if e.hypothesis:
-        lines += ["", clean(e.hypothesis).strip()]
+        lines += ["", *(line for said in clean(e.hypothesis).strip().split("\n") for line in hung("", said, width))]
     if e.measurements:
-        lines += ["", *(_run(measurement) for measurement in e.measurements)]
+        lines += ["", *(line for run in e.measurements for line in hung(f"{run.role.value:9}  ", _run(run), width))]
     if e.agent_log:
         lines += ["", "the agent said at its end:", clean(e.agent_log).strip()]
     tails = [m.log_tail for m in e.measurements if m.log_tail]
     if tails:
         lines += ["", "the log ends:", clean(tails[-1]).strip()]
     return lines
+
+
+def _meaning(e: Experiment) -> str:
+    """What a verdict means whose word alone says little, and that has no detail of its own."""
+    if e.reason is Reason.PROBE:
+        return "a look at several knobs at once, never kept; what it shows is tried one knob at a time"
+    return "so much better than what was there that a person should look at it" if e.suspicious else ""
 
 
 def _run(m: Measurement) -> str:
@@ -126,4 +121,4 @@ def _run(m: Measurement) -> str:
     )
     memory = f", {m.peak_memory / 1e6:.0f} MB" if m.peak_memory else ""
     others = "".join(f", {name} {value:g}" for name, value in m.secondary.items())
-    return f"{m.role.value:9}  {result}  ({m.duration:.2f} s{memory}{others})"
+    return f"{result}  ({m.duration:.2f} s{memory}{others})"

@@ -28,10 +28,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Say what stands in the way, all of it; 1 where something does."""
     from pytest_autoresearch.github.api import GitHubApi, api_url
+    from pytest_autoresearch.github.app import take_token
     from pytest_autoresearch.github.escaping import command_data
     from pytest_autoresearch.github.preflight import preflight
     from pytest_autoresearch.github.remote import open_remote
-    from pytest_autoresearch.github.tokens import GIVEN, ends_in_a_day, take_token
+    from pytest_autoresearch.github.tokens import GIVEN, ends_in_a_day
 
     token = take_token(os.environ)
     if token is None:

@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_autoresearch.commands.fetch import fetched
 from pytest_autoresearch.errors import PublishError
+from pytest_autoresearch.github.app import take_token
 from pytest_autoresearch.github.escaping import command_data
 from pytest_autoresearch.github.job import tell_job
 from pytest_autoresearch.github.publish import Plan, Published, plan, publish, read_checked
 from pytest_autoresearch.github.remote import Remote, open_remote
-from pytest_autoresearch.github.tokens import GIVEN, take_token
+from pytest_autoresearch.github.tokens import GIVEN
 from pytest_autoresearch.notebook import orders
-from pytest_autoresearch.notebook.chain import read_history
+from pytest_autoresearch.notebook.chain import ledger_ref, read_history
 from pytest_autoresearch.notebook.git import Git
+from pytest_autoresearch.notebook.sync import Relation
 from pytest_autoresearch.notebook.tags import locate
 
 if TYPE_CHECKING:
@@ -58,9 +60,7 @@ def run(args: argparse.Namespace) -> int:
     if args.source is not None:
         if args.tag is None:
             raise PublishError("--from needs to know the session\n  name it with --tag")
-        parted = fetched(args.path, args.source, args.tag).parted
-        if parted is not None:
-            print(f"pytest-autoresearch: what this clone had recorded is {parted} now", file=sys.stderr)
+        _bring(args)
     located = locate(args.path, args.tag)
     # A bundle was handed over by a machine that ran foreign code.
     is_trusted = args.source is None or not Path(args.source).is_file()
@@ -85,6 +85,21 @@ def run(args: argparse.Namespace) -> int:
         done = publish(git, planned, remote, api, keep_draft=args.draft)
         remarks = _answered(git, remote, api, located.tag) if args.answer else ()
         return _say_published(planned, replace(done, remarks=(*done.remarks, *remarks)), args)
+
+
+def _bring(args: argparse.Namespace) -> None:
+    """The session of ``--tag`` from where ``--from`` says. PublishError where it is neither there nor here."""
+    found = fetched(args.path, args.source, args.tag)
+    if found.parted is not None:
+        print(f"pytest-autoresearch: what this clone had recorded is {found.parted} now", file=sys.stderr)
+    if found.relation is Relation.NONE:
+        with Git.discover(args.path) as git:
+            if git.resolve(ledger_ref(args.tag)) is None:
+                raise PublishError(
+                    f"{args.source} has no session {args.tag}: whoever ran it began none, or handed nothing over\n"
+                    "  see the log of the job that ran it; where its artifact could not be stored, and nothing was "
+                    "pushed, the session is in that runner's clone, and the same tag goes on there"
+                )
 
 
 def _answered(git: Git, remote: Remote, api: Api, tag: str) -> Sequence[str]:

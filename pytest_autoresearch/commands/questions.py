@@ -26,8 +26,15 @@ QUESTIONS = {
 }
 
 
-def answer(flag: str, given: str | None, suggestion: str | None, read: Callable[[str], T], asks: bool) -> T:
-    """One value: given by its flag, or asked for until it can be read, or as suggested."""
+def answer(
+    flag: str,
+    given: str | None,
+    suggestion: str | None,
+    read: Callable[[str], T],
+    asks: bool,
+    keep: Callable[[str, str], None] | None = None,
+) -> T:
+    """One value: given by its flag, or asked for until it can be read, or as suggested; ``keep`` gets what is typed."""
     if given is None and not asks:
         if suggestion is None:
             raise ConfigError(f"the repository does not tell the {flag}", remedy=f"give --{flag}")
@@ -40,7 +47,10 @@ def answer(flag: str, given: str | None, suggestion: str | None, read: Callable[
     while True:
         try:
             typed = input(f"{QUESTIONS[flag]}{f' [{suggestion}]' if suggestion else ''}: ").strip()
-            return read(typed or suggestion or "")
+            value = read(typed or suggestion or "")
+            if keep is not None and typed:
+                keep(flag, typed)
+            return value
         except ValueError as error:
             print(f"  {error}")
         except EOFError:

@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from pytest_autoresearch.notebook.ledger import rebuild_table
+from pytest_autoresearch.notebook.rebuilding import rebuild_table
 from pytest_autoresearch.notebook.tags import locate
 
 

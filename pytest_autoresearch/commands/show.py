@@ -26,6 +26,7 @@ from pytest_autoresearch.protocol.scope import Scope, resolve_paths
 from pytest_autoresearch.protocol.serialise import to_json
 from pytest_autoresearch.protocol.settings import DEFAULT, PROTOCOL, Settings, resolve
 from pytest_autoresearch.protocol.trust import PAGE, SELF_REPORTED, VISIBLE, is_self_reported, reported_limits
+from pytest_autoresearch.report.figures import count
 from pytest_autoresearch.research.fitting import refuse_misfit, surveyed
 
 WIDEST = 100
@@ -240,6 +241,8 @@ def setting_rows(protocol: Protocol, settings: Settings) -> Iterator[Row]:
             value = format_duration(value)
         if option.name == "judge":
             value = f"{value}: {PROMISES[value]}"
+        if option.name == "suspicious" and value is None:
+            value = "discard, or ask where an agent writes code"
         origin = _line(protocol.origins.get(field)) if source == PROTOCOL else source
         yield Row(option.name, _plain(value), origin)
     for name in (
@@ -248,6 +251,8 @@ def setting_rows(protocol: Protocol, settings: Settings) -> Iterator[Row]:
         "agent_network",
         "agent_hosts",
         "agent_deadline",
+        "agent_try",
+        "review",
         "prices",
         "guard_workers",
     ):
@@ -255,6 +260,8 @@ def setting_rows(protocol: Protocol, settings: Settings) -> Iterator[Row]:
         shown = format_duration(value) if name == "agent_deadline" else _plain(value)
         if name == "agent_network" and value is None:
             shown = "model where the agent is known to work so, else yes"
+        if name == "agent_try":
+            shown = count(value, "run") if value else "no"
         yield Row(name, shown, _line(protocol.origins.get(name)))
 
 

@@ -12,7 +12,7 @@ from pytest_autoresearch.notebook.chain import metric_name, read_history, sessio
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.record import History
 from pytest_autoresearch.notebook.tags import archive, delete
-from pytest_autoresearch.report.terminal import count, number
+from pytest_autoresearch.report.figures import count, number
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

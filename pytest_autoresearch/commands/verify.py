@@ -6,14 +6,14 @@ import argparse
 import json
 import sys
 
+from pytest_autoresearch.commands.arguments import positive_count
 from pytest_autoresearch.commands.handing import handed, say
 from pytest_autoresearch.commands.note import add_session_arguments
 from pytest_autoresearch.notebook.codec import to_plain
 from pytest_autoresearch.notebook.tags import locate
-from pytest_autoresearch.protocol.values import parse_positive_count
 from pytest_autoresearch.report.screen import PlainScreen
 from pytest_autoresearch.report.story import story
-from pytest_autoresearch.report.terminal import headline, verified_line
+from pytest_autoresearch.report.words import headline, verified_line
 from pytest_autoresearch.research.attending import Attending
 from pytest_autoresearch.research.opening import reopened
 from pytest_autoresearch.research.verifying import verify
@@ -22,9 +22,7 @@ from pytest_autoresearch.research.verifying import verify
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the arguments."""
     add_session_arguments(parser)
-    parser.add_argument(
-        "-n", type=parse_positive_count, metavar="PAIRS", help="pairs of runs (default: as the noise asks)"
-    )
+    parser.add_argument("-n", type=positive_count, metavar="PAIRS", help="pairs of runs (default: as the noise asks)")
 
 
 def run(args: argparse.Namespace) -> int:

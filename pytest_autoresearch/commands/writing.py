@@ -40,7 +40,7 @@ def set_aside(config: Path) -> Path:
 def prove_config(protocol: Protocol, git: Git, config: Path, *, words: str = "is written") -> int:
     """Run the baseline once and say how it went; an extract command that fits its log is put into the config. 1: no."""
     guards = ", then the guard" if protocol.guard else ""
-    print(f"{config} {words}. Proving it with one run of the commit that is checked out{guards} …", flush=True)
+    print(f"{config} {words}. Proving it with one run of what is committed{guards} …", flush=True)
     proof = _proof(protocol, git)
     if proof.red:
         protocol = _without_guard(protocol, proof.red, config)

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from typing import Protocol as Interface
 from urllib.parse import quote
 
 from pytest_autoresearch.errors import PublishError
 from pytest_autoresearch.github.calls import ATTEMPTS, PUBLIC, READ_TIMEOUT, Call, Calls, Forbidden, Unclear, api_url
-from pytest_autoresearch.github.review import Earlier
 from pytest_autoresearch.github.tokens import Token
 from pytest_autoresearch.github.verdict import Conclusion, Verdict
+from pytest_autoresearch.report.markdown.parts import Earlier
 
 __all__ = ["Api", "GitHubApi", "Pull", "Run", "api_url"]
 
@@ -37,15 +38,18 @@ class Pull:
     is_merged: bool
     node: str
     base: str
+    title: str
+    body: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A workflow's run that has not completed."""
+    """A workflow's run that has not completed. ``began`` is when, as GitHub writes it."""
 
     number: int
     title: str
     address: str
+    began: str = ""
 
 
 class Api(Interface):
@@ -83,6 +87,9 @@ class Api(Interface):
 
     def may_set_checks(self) -> None:
         """PublishError where the token may set neither a check nor a status; nothing is set."""
+
+    def token_ends(self) -> datetime | None:
+        """When the token ends, UTC, where an answer so far has said so."""
 
     def rules(self, branch: str) -> Sequence[str]:
         """The kinds of the rules that hold for a branch of this name, whether it exists or not."""
@@ -134,6 +141,7 @@ class GitHubApi:
             except Unclear:
                 if attempt + 1 == ATTEMPTS:
                     raise
+                self._calls.rest(attempt + 1)
             except PublishError as error:
                 if "draft pull requests are not supported" in str(error).lower():
                     wanted["draft"] = False  # private repositories of GitHub's free plans have none
@@ -168,6 +176,7 @@ class GitHubApi:
             except Unclear:
                 if attempt + 1 == ATTEMPTS:
                     raise
+                self._calls.rest(attempt + 1)
 
     def check(self, commit: str, verdict: Verdict) -> None:
         address = {"details_url": verdict.address} if verdict.address else {}
@@ -210,6 +219,9 @@ class GitHubApi:
                 return
         raise refusal
 
+    def token_ends(self) -> datetime | None:
+        return self._calls.token_ends
+
     def rules(self, branch: str) -> Sequence[str]:
         found = self._ask("GET", f"rules/branches/{quote(branch, safe='')}", needs="metadata: read")
         return [str(rule["type"]) for rule in found]
@@ -218,7 +230,10 @@ class GitHubApi:
         query = {"per_page": str(PAGE)}
         found = self._ask("GET", f"actions/workflows/{workflow}/runs", query=query, needs="actions: read")
         return [
-            Run(int(run["id"]), str(run.get("display_title", "")), str(run.get("html_url", "")))
+            Run(
+                *(int(run["id"]), str(run.get("display_title", "")), str(run.get("html_url", ""))),
+                str(run.get("created_at", "")),
+            )
             for run in found["workflow_runs"]
             if run.get("status") != "completed"
         ]
@@ -276,6 +291,8 @@ def _pull(answer: Mapping[str, Any]) -> Pull:
         is_merged=bool(answer.get("merged_at")),
         node=str(answer.get("node_id", "")),
         base=str((answer.get("base") or {}).get("ref", "")),
+        title=str(answer.get("title", "")),
+        body=str(answer.get("body") or ""),
     )
 
 

@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Any
 
 from github3.session import GitHubSession
@@ -20,7 +21,7 @@ from pytest_autoresearch.errors import PublishError
 from pytest_autoresearch.github.tokens import Token, spoken
 
 PUBLIC = "https://api.github.com"
-ATTEMPTS = 5
+ATTEMPTS = 7  # with pauses that last a minute together: GitHub's bad moments are seldom shorter than 15 s
 LONGEST_WAIT = 120.0  # s; what a server may ask for between two attempts
 READ_TIMEOUT = 20.0
 _BROKEN = (500, 502, 503, 504)
@@ -61,6 +62,8 @@ class Calls:
     ) -> None:
         self.url, self._pause = url.rstrip("/"), pause
         self._token, self._scheme = token, scheme
+        self.token_ends: datetime | None = None
+        """When the token ends that was used last, where the server says so: of people's tokens it does."""
         self._session = GitHubSession(default_read_timeout=read_timeout)
         self._session.base_url = self.url
         self._session.headers.update({"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"})
@@ -73,6 +76,7 @@ class Calls:
             try:
                 response = self._session.request(call.method, self._address(call), json=call.data, params=call.query)
                 answer = response.json() if response.content else {}
+                self.token_ends = _ending(response)
                 asked = _asked_to_wait(response)
             except RequestException as error:
                 response, answer, asked = None, {}, None
@@ -88,8 +92,12 @@ class Calls:
             was_refused = response is not None and response.status_code in _BUSY and asked is not None
             if attempt == ATTEMPTS or not (was_refused or (call.repeats and isinstance(failure, Unclear))):
                 raise failure from None
-            time.sleep(self._wait(attempt) if asked is None else asked)
+            self.rest(attempt, asked)
             attempt += 1
+
+    def rest(self, attempt: int, asked: float | None = None) -> None:
+        """Sleep between an attempt, counted from 1, and the next: as long as was asked for, else longer each time."""
+        time.sleep(self._wait(attempt) if asked is None else asked)
 
     def _address(self, call: Call) -> str:
         return call.path if "://" in call.path else f"{self.url}/{call.path}"
@@ -115,12 +123,29 @@ def api_url() -> str:
 def _asked_to_wait(response: Response) -> float | None:
     """Seconds that the server asks for; a date counts as the longest wait."""
     asked = response.headers.get("Retry-After")
+    if asked is None and response.headers.get("x-ratelimit-remaining") == "0":
+        asked = _until(response.headers.get("x-ratelimit-reset", ""))
     if asked is None:
         return None
     try:
         return min(max(0.0, float(asked)), LONGEST_WAIT)
     except ValueError:
         return LONGEST_WAIT
+
+
+def _until(reset: str) -> str | None:
+    """Seconds to the moment at which a spent limit is there again; None where that is too far off to wait for."""
+    left = float(reset) - time.time() if reset.isdecimal() else LONGEST_WAIT
+    return str(max(1.0, left)) if left < LONGEST_WAIT else None
+
+
+def _ending(response: Response) -> datetime | None:
+    """When the token ends, UTC; None where that is not said."""
+    said = response.headers.get("github-authentication-token-expiration", "")
+    try:
+        return datetime.strptime(said[:19], "%Y-%m-%d %H:%M:%S").replace(tzinfo=timezone.utc)
+    except ValueError:
+        return None
 
 
 def _said(answer: Any) -> str:
@@ -148,6 +173,8 @@ def _remedy(status: int, said: str, needs: str) -> str:
         return "check GITHUB_REPOSITORY and GITHUB_API_URL; a token without access to the repository reads the same"
     if "no commits between" in low:
         return "the base has everything already: there is nothing to review"
+    if "no history in common" in low:
+        return "the base was rewritten from its first commit on: begin a session on it, with a new tag"
     if status == 422:
         return "check that --base names a branch of the repository, and that branch rules let the token act on it"
     return "see https://www.githubstatus.com, then publish again"

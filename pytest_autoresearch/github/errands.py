@@ -5,17 +5,14 @@ Each errand has a thread of its own, so that a slow network costs no experiment;
 
 from __future__ import annotations
 
-import threading
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_autoresearch.errors import AutoresearchError, NotebookError
+from pytest_autoresearch.errand import EVERY, FIRST_PAUSE, Errand
+from pytest_autoresearch.errors import NotebookError
 from pytest_autoresearch.github.answers import deliver
-from pytest_autoresearch.github.progress import MARKER
-from pytest_autoresearch.github.pull_request import Links
 from pytest_autoresearch.github.remote import Remote, send
 from pytest_autoresearch.github.tokens import Token
 from pytest_autoresearch.notebook import hold, orders
@@ -23,96 +20,18 @@ from pytest_autoresearch.notebook.chain import branch_ref, ledger_ref, read_chai
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.orders import Answer
 from pytest_autoresearch.notebook.sync import Overtaken
+from pytest_autoresearch.report.markdown.parts import Links
+from pytest_autoresearch.report.markdown.standing import troubled
 
 if TYPE_CHECKING:
     from pytest_autoresearch.github.api import Api
 
-EVERY = 300.0  # s; the longest pause after failures, and how often others are told that a session is at work
-FIRST_PAUSE = 10.0  # s after a failure; doubled each time, up to EVERY
 PUSH_EVERY = 60.0  # s between two looks at what is to be pushed, and at what reviewers ask for
-REAPING = 0.5  # s for what was killed to be gone
+ANSWER_EVERY = 10.0  # s between two looks at whether the loop has answered what they ask for
 COMMENT_EVERY = 60.0  # s
+MARKER = "<!-- pytest-autoresearch: how the session stands -->"
+"""The comment begins with it and is found by it; nobody sees it."""
 COMMENT_PAUSE = 20.0  # s between two comments, however fast the keeps come; a job's token may ask 1000 times an hour
-
-
-class Errand(ABC):
-    """Something that is done soon after it is asked for, and every so often."""
-
-    failed = "failed, will be tried again"
-    late = "did not get through in time"
-
-    def __init__(
-        self, name: str, *, every: float = EVERY, pause: float = 0.0, first_pause: float = FIRST_PAUSE
-    ) -> None:
-        self._every, self._pause, self._first_pause = every, pause, first_pause
-        self._wanted, self._ended = threading.Event(), threading.Event()
-        self.is_ending = self._is_late = False
-        self._said: set[str] = set()
-        self._unsaid: list[str] = []
-        self._thread = threading.Thread(target=self._run, name=f"autoresearch-{name}", daemon=True)
-        self._thread.start()
-
-    def soon(self) -> None:
-        """Ask for it; it need not wait for its time."""
-        self._wanted.set()
-
-    def remarks(self) -> list[str]:
-        """What went wrong since the last call; the same is said once."""
-        found, self._unsaid = self._unsaid, []
-        return found
-
-    def end(self) -> None:
-        """Ask for it a last time."""
-        self._ended.set()
-        self._wanted.set()
-
-    def close(self, seconds: float) -> None:
-        """Do it a last time, for that long at most."""
-        self.end()
-        self._thread.join(seconds)
-        if self._thread.is_alive():
-            self._is_late = True
-            self._abandon()
-            self._thread.join(REAPING)
-            self._unsaid = [self.late]  # that what was killed has failed is no news
-
-    def _abandon(self) -> None:
-        """End what still runs of it: nobody waits for it any more."""
-        return
-
-    @abstractmethod
-    def _act(self) -> None:
-        """Do it; whatever it raises is a remark and a reason to wait longer."""
-
-    def _run(self) -> None:
-        failures = 0
-        while True:
-            if failures:
-                self._ended.wait(min(EVERY, self._first_pause * 2 ** (failures - 1)))
-            else:
-                self._ended.wait(self._pause)
-                self._wanted.wait(self._every - self._pause)
-            self.is_ending = is_last = self._ended.is_set()
-            self._wanted.clear()
-            failures = 0 if self._succeeds() else failures + 1
-            if is_last or self._is_late:
-                return
-
-    def _succeeds(self) -> bool:
-        try:
-            self._act()
-        except AutoresearchError as error:
-            self._remark(f"{self.failed}: {error}")
-            return False
-        except Exception as error:  # whatever it is, the loop is worth more
-            self._remark(f"{self.failed}: {type(error).__name__}")
-            return False
-        return True
-
-    def _remark(self, text: str) -> None:
-        if text not in self._said:
-            self._said.add(text)
-            self._unsaid.append(text)
 
 
 class Pusher(Errand):
@@ -120,7 +39,7 @@ class Pusher(Errand):
 
     What does not get through stays in the local repository. ``overtaken`` is called, once, when the remote holds
     records that are not here. ``api`` makes the door to the pull request, where there is a token. Until the session
-    ``has_begun`` it only lets others see that one is at work.
+    ``has_begun`` it only lets others see that one is at work; ``is_holding``: they see it already.
     """
 
     failed = "not pushed, will be tried again"
@@ -138,19 +57,21 @@ class Pusher(Errand):
         links: Links | None = None,
         overtaken: Callable[[str], None] = lambda text: None,
         has_begun: bool = True,
+        is_holding: bool = False,
     ) -> None:
         self._top, self._tag, self._remote = top, tag, remote
         self._api, self._links, self._overtaken = api, links or Links(), overtaken
         self._me = hold.myself(self._links.run)
-        self._held, self._is_holding = 0.0, False
+        self._held, self._is_holding = time.monotonic(), is_holding
         self._pushed = ""
         self._answered: Mapping[str, Answer] = {}
         self._git: Git | None = None
+        self._refused, self._is_asked = "", False
         self.is_overtaken = False
         self.has_begun = has_begun
         super().__init__("push", every=every, first_pause=first_pause)
 
-    def _act(self) -> None:
+    def _act(self) -> str:
         with Git.discover(self._top) as git:
             self._git = git
             if self.has_begun and not self.is_overtaken:
@@ -165,6 +86,11 @@ class Pusher(Errand):
                 self._hold(git)
             elif self._is_holding:
                 hold.release(git, self._remote.name, self._tag, self._me, env=self._remote.env)
+        return self._refused
+
+    @property
+    def _rest(self) -> float:
+        return min(self._every, ANSWER_EVERY) if self._is_asked else self._every
 
     def _abandon(self) -> None:
         if self._git is not None:
@@ -174,13 +100,16 @@ class Pusher(Errand):
         if git.resolve(ledger_ref(self._tag)) != self._pushed:
             chain = read_chain(git, ledger_ref(self._tag))
             if chain is not None:
-                for remark in send(git, self._remote, chain, with_results=False).remarks:
+                remarks = send(git, self._remote, chain, with_results=False).remarks
+                for remark in remarks:
                     self._remark(remark)
+                self._refused = "; ".join(remarks)
                 self._pushed, self._answered = chain.head, orders.answers(chain.history)
 
     def _listen(self, git: Git) -> None:
         """Bring what people ask for to where the loop looks, and say what it has answered."""
         found = orders.bring(git, self._remote.name, self._tag, env=self._remote.env)
+        self._is_asked = any(each not in self._answered for each in found)
         if self._api is not None and any(each in self._answered for each in found):
             for remark in deliver(git, self._remote, self._tag, self._answered, self._api(), self._links):
                 self._remark(remark)
@@ -199,7 +128,10 @@ class Pusher(Errand):
 
 
 class Commenter(Errand):
-    """Keeps one comment on the pull request of a tag up to date, once there is one."""
+    """Keeps one comment on the pull request of a tag up to date, once there is one.
+
+    ``troubles`` gives what stands in the way of something else: the comment is what can still be written.
+    """
 
     failed = "the comment was not written, will be tried again"
     late = "the last comment did not get through in time"
@@ -212,8 +144,10 @@ class Commenter(Errand):
         *,
         pause: float = COMMENT_PAUSE,
         first_pause: float = FIRST_PAUSE,
+        troubles: Callable[[], str] = str,
     ) -> None:
         self._branch, self._repository, self._token = branch_ref(tag)[11:], repository, token
+        self._troubles = troubles
         self._text = self._written = ""
         super().__init__("comment", every=COMMENT_EVERY, pause=pause, first_pause=first_pause)
 
@@ -221,10 +155,10 @@ class Commenter(Errand):
         """What the comment is to say from now on."""
         self._text = text
 
-    def _act(self) -> None:
-        text = self._text
+    def _act(self) -> str:
+        text = troubled(self._text, self._troubles()) if self._text else ""
         if text == self._written:
-            return
+            return ""
         from pytest_autoresearch.github.api import GitHubApi, api_url  # slow to import; not all who push have a token
 
         api = GitHubApi(self._repository, self._token, url=api_url())
@@ -232,3 +166,4 @@ class Commenter(Errand):
         if pull is not None and pull.state == "open":
             api.comment(pull.number, MARKER, text)
             self._written = text
+        return ""

@@ -12,15 +12,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pytest_autoresearch.github.escaping import command_data, command_property, log_lines, words
+from pytest_autoresearch.github.escaping import command_data, command_property, log_lines
 from pytest_autoresearch.github.publish import links
-from pytest_autoresearch.github.pull_request import body, title
 from pytest_autoresearch.github.remote import Remote
 from pytest_autoresearch.notebook.chain import branch_ref
 from pytest_autoresearch.notebook.record import History
 from pytest_autoresearch.protocol.experiment import Experiment, Status
-from pytest_autoresearch.report.story import story
-from pytest_autoresearch.report.terminal import verdict
+from pytest_autoresearch.report.markdown.body import body, title
+from pytest_autoresearch.report.markdown.escaping import words
+from pytest_autoresearch.report.story import Story, story
+from pytest_autoresearch.report.words import experiment_words
 from pytest_autoresearch.text import one_line
 
 SUMMARY_LIMIT = 340_000  # characters of one session; at 3 bytes each they stay below what a step may have
@@ -31,25 +32,27 @@ Write = Callable[[str], None]
 
 
 def tell_job(**outputs: str) -> None:
-    """Outputs of the step that this process is, for later steps; nothing outside of GitHub Actions."""
+    """Outputs of the step that this process is, for later steps; nothing outside of GitHub Actions.
+
+    What was told last counts. A process may be killed at any time, so it tells them whenever they have changed.
+    """
     file = os.environ.get("GITHUB_OUTPUT")
     if file:
         with suppress(OSError), open(file, "a", encoding="utf-8") as out:
-            out.writelines(f"{name.replace('_', '-')}={one_line(value, None)}\n" for name, value in outputs.items())
+            out.write("".join(f"{name.replace('_', '-')}={one_line(value, None)}\n" for name, value in outputs.items()))
 
 
-def outcome(history: History) -> dict[str, str]:
-    """What a step that ran a session hands to later ones; empty for what is not known. Numbers in metric units."""
-    summary, branch = story(history), branch_ref(history.session.tag)[11:]
-    known = {"tag": history.session.tag, "branch": branch, "best": "", "gain": "", "verified": "", "keeps": "0"}
-    if summary is None:
+def outcome(told: Story | None, tag: str) -> dict[str, str]:
+    """What a step that runs a session hands to later ones; empty for what is not known. Numbers in metric units."""
+    known = {"tag": tag, "branch": branch_ref(tag)[11:], "best": "", "gain": "", "verified": "", "keeps": "0"}
+    if told is None:
         return known
-    verified = summary.verified
+    verified = told.verified
     return known | {
-        "best": repr(summary.best.value),
-        "gain": repr(summary.gain),
+        "best": repr(told.best.value),
+        "gain": repr(told.gain),
         "verified": "" if verified is None or verified.gain is None else repr(verified.gain),
-        "keeps": str(len(summary.keeps)),
+        "keeps": str(len(told.keeps)),
     }
 
 
@@ -61,6 +64,7 @@ class Job:
     summary: Path | None
     web: Remote | None
     secret: str = ""
+    _told: dict[str, str] = field(default_factory=dict)
     _texts: dict[str, str] = field(default_factory=dict)
 
     def mute(self) -> None:
@@ -76,16 +80,28 @@ class Job:
         """A notice for a keep, the folded log of a crash, and ``progress`` as the summary."""
         name = f"{experiment.number:04d} of {history.session.tag}"
         if experiment.kept and experiment.number > 0:
-            self._command("notice", verdict(experiment), f" title={command_property(f'keep {name}')}")
+            self._command("notice", experiment_words(experiment), f" title={command_property(f'keep {name}')}")
         elif experiment.status is Status.CRASH:
-            self._fold(f"crash {name}: {verdict(experiment)}", experiment)
+            self._fold(f"crash {name}: {experiment_words(experiment)}", experiment)
         self._summarise(history.session.tag, progress)
+
+    def tell(self, told: Story | None, tag: str) -> None:
+        """Hand what the session has come to so far to later steps."""
+        known = outcome(told, tag)
+        changed = {name: value for name, value in known.items() if self._told.get(name) != value}
+        tell_job(**changed)
+        self._told = known
+
+    def warn(self, text: str) -> None:
+        """An annotation on the job's page, while it runs."""
+        self._command("warning", text, " title=autoresearch")
 
     def summarise(self, history: History) -> None:
         """The whole session as the summary, which GitHub reads when the step ends."""
         if self.web is not None:
-            text = f"{body(history, links(self.web), limit=SUMMARY_LIMIT)}\n"
-            self._summarise(history.session.tag, text, words(title(history)))
+            told, tag = story(history), history.session.tag
+            text = f"{body(told, links(self.web), limit=SUMMARY_LIMIT)}\n"
+            self._summarise(tag, text, words(title(told, tag)))
 
     def _summarise(self, tag: str, text: str, heading: str = "") -> None:
         if self.summary is None:

@@ -5,23 +5,25 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_autoresearch.errand import Errand
 from pytest_autoresearch.errors import AutoresearchError, NotebookError, PublishError
 from pytest_autoresearch.github.answers import say_parted
-from pytest_autoresearch.github.errands import Commenter, Errand, Pusher
-from pytest_autoresearch.github.job import Job, outcome, tell_job
-from pytest_autoresearch.github.progress import Progress, ended
+from pytest_autoresearch.github.app import take_token
+from pytest_autoresearch.github.errands import Commenter, Pusher
+from pytest_autoresearch.github.job import Job
 from pytest_autoresearch.github.publish import links, plan, publish, read_checked
 from pytest_autoresearch.github.remote import Remote, open_remote, send
-from pytest_autoresearch.github.tokens import GIVEN, SECRETS, Token, take_token
+from pytest_autoresearch.github.tokens import GIVEN, SECRETS, Token
 from pytest_autoresearch.notebook import hold, steering
-from pytest_autoresearch.notebook.chain import read_history
+from pytest_autoresearch.notebook.branch import OtherSpelling
+from pytest_autoresearch.notebook.chain import ledger_ref, read_history
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.ledger import state_directory
 from pytest_autoresearch.notebook.record import History
@@ -29,6 +31,9 @@ from pytest_autoresearch.notebook.sync import fetch
 from pytest_autoresearch.protocol.experiment import Experiment
 from pytest_autoresearch.protocol.model import Protocol
 from pytest_autoresearch.protocol.settings import Settings
+from pytest_autoresearch.report.markdown.standing import standing, troubled
+from pytest_autoresearch.report.story import Teller, story
+from pytest_autoresearch.research.watch import Watch
 
 if TYPE_CHECKING:
     from pytest_autoresearch.github.api import Api
@@ -42,16 +47,24 @@ _JOB = pytest.StashKey["Job"]()
 
 
 @contextmanager
-def live(config: pytest.Config, git: Git, protocol: Protocol, settings: Settings, say: Say) -> Iterator[None]:
-    """Follow the session that runs inside. AutoresearchError, before it begins, for what the user has to mend."""
+def live(
+    config: pytest.Config, git: Git, protocol: Protocol, settings: Settings, say: Say, *, join: Callable[[Watch], None]
+) -> Iterator[None]:
+    """Follow the session that runs inside, told by ``join`` while a run lasts.
+
+    AutoresearchError, before it begins, for what the user has to mend.
+    """
     token = take_token(os.environ)
     job = _job(config)
+    if job is not None:
+        say = _twice(say, job.warn)
     with _without_tokens():
-        remote = _remote(git, protocol, settings, token, say) if settings.publish else None
+        remote = _remote(git, settings, token, say) if settings.publish else None
         follower = Follower(git, remote, token, job, say)
-        if (known := settings.tag or protocol.tag) is not None:
-            follower.begin(known)
+        if remote is not None and (known := settings.tag or protocol.tag) is not None:
+            follower.begin(known, is_holding=_occupied(git, known, remote, say))
         config.pluginmanager.register(follower)
+        join(follower)
         seconds = LAST_WORD_INTERRUPTED
         try:
             yield
@@ -62,19 +75,20 @@ def live(config: pytest.Config, git: Git, protocol: Protocol, settings: Settings
             tag = follower.tag
             if remote is not None and tag is not None and follower.is_overtaken:
                 tag = _part(git, tag, remote, token, say)
-            if job is not None and tag is not None:
-                tell_job(**outcome(read_history(git, tag)))
+            begun = tag or settings.tag or protocol.tag  # one that had begun before may end without a record more
+            if job is not None and begun is not None and git.resolve(ledger_ref(begun)) is not None:
+                job.tell(story(read_history(git, begun)), begun)
         if remote is not None and token is not None and job is None and tag is not None:
             _open_pull_request(git, tag, remote, token, say)
 
 
 class Follower:
-    """An observer of one session, as a pytest plugin."""
+    """An observer of one session, as a pytest plugin, and of what goes on inside an experiment."""
 
     def __init__(self, git: Git, remote: Remote | None, token: Token | None, job: Job | None, say: Say) -> None:
         self._git, self._remote, self._token, self._job, self._say = git, remote, token, job, say
         self._links = links(remote or _web())
-        self._progress = Progress()
+        self._teller = Teller()
         self._pusher: Pusher | None = None
         self._commenter: Commenter | None = None
         self.tag: str | None = None
@@ -82,9 +96,11 @@ class Follower:
     def pytest_autoresearch_recorded(self, experiment: Experiment, history: History) -> None:
         """Show it, and let it be pushed."""
         self.tag = history.session.tag
-        text = self._progress.text(history, self._links)
+        told = self._teller.tell(history, running=True)
+        text = standing(told, self._links)
         if self._job is not None:
-            self._job.show(experiment, history, text)
+            self._job.show(experiment, history, troubled(text, self.trouble))
+            self._job.tell(told, self.tag)
         if self._remote is None:
             return
         if self._pusher is None:
@@ -98,14 +114,14 @@ class Follower:
                 errand.soon()
         self._tell()
 
-    def begin(self, tag: str) -> None:
-        """Start what runs beside the session, where something is to be pushed."""
+    def begin(self, tag: str, *, is_holding: bool = False) -> None:
+        """Start what runs beside the session, where something is to be pushed. ``is_holding``: the tag is taken."""
         remote = self._remote
         if remote is None:
             return
         api = None
         if self._token is not None and remote.repository.count("/") == 1:
-            self._commenter = Commenter(tag, remote.repository, self._token)
+            self._commenter = Commenter(tag, remote.repository, self._token, troubles=lambda: self.trouble)
             api = partial(_api, remote.repository, self._token)
         state = state_directory(self._git, tag)
         self._pusher = Pusher(
@@ -116,7 +132,23 @@ class Follower:
             links=self._links,
             overtaken=lambda text: steering.request_stop(state, "somebody else went on with it"),
             has_begun=False,
+            is_holding=is_holding,
         )
+
+    def phase(self, number: int, text: str, *, budget: float | None = None) -> None:
+        return
+
+    def tick(self, elapsed: float) -> None:
+        """Say what went wrong outside while a run lasts: that may be hours."""
+        self._tell()
+
+    def remark(self, text: str) -> None:
+        return
+
+    @property
+    def trouble(self) -> str:
+        """What keeps from being pushed what is recorded; empty while nothing does."""
+        return "" if self._pusher is None else self._pusher.trouble
 
     @property
     def is_overtaken(self) -> bool:
@@ -129,7 +161,7 @@ class Follower:
         if self.tag is not None and (self._job is not None or self._commenter is not None):
             history = read_history(self._git, self.tag)
             if self._commenter is not None and not self.is_overtaken:  # or the comment is another session's
-                self._commenter.say(ended(history, self._links))
+                self._commenter.say(standing(story(history), self._links))
             if self._job is not None:
                 self._job.summarise(history)
         for errand in self._errands():
@@ -182,8 +214,8 @@ def _writer(config: pytest.Config) -> Say:
     return write
 
 
-def _remote(git: Git, protocol: Protocol, settings: Settings, token: Token | None, say: Say) -> Remote:
-    """Where to push, after this clone has caught up with what another machine has pushed."""
+def _remote(git: Git, settings: Settings, token: Token | None, say: Say) -> Remote:
+    """Where to push. PublishError where that would give the token away, or there is no such place."""
     if token is not None and settings.isolation != "strict":
         raise PublishError(
             f"publishing with a token needs isolation strict, not {settings.isolation}: lower levels let runs read it\n"
@@ -192,17 +224,30 @@ def _remote(git: Git, protocol: Protocol, settings: Settings, token: Token | Non
     remote = open_remote(git, REMOTE, token)
     if token is None:
         say(f"{GIVEN[0]} is not set: git's own credentials push, `pytest-autoresearch publish` opens the pull request")
-    tag = settings.tag or protocol.tag
-    if tag is not None:
-        _refuse_second(git, tag, remote)
+    return remote
+
+
+def _occupied(git: Git, tag: str, remote: Remote, say: Say) -> bool:
+    """Take the tag, then catch up with what another machine has pushed; whether others can see that it is taken.
+
+    NotebookError where another session is at work on it.
+    """
+    me = hold.myself(links(remote).run)
+    with ExitStack() as undone:
+        is_taken = _taken(git, tag, remote, me)
+        if is_taken:
+            undone.callback(hold.release, git, REMOTE, tag, me, env=remote.env)
         try:
             parted = fetch(git, REMOTE, tag, env=remote.env).parted
+        except OtherSpelling:
+            raise
         except NotebookError as error:
             say(f"what was pushed before is not known: {error}")
         else:
             if parted is not None:
                 say(f"{tag} went on elsewhere: what this clone had recorded is {parted} now")
-    return remote
+        undone.pop_all()
+    return is_taken
 
 
 def _part(git: Git, tag: str, remote: Remote, token: Token | None, say: Say) -> str | None:
@@ -222,6 +267,14 @@ def _part(git: Git, tag: str, remote: Remote, token: Token | None, say: Say) -> 
         except PublishError as error:
             say(f"its pull request was not told: {error}")
     return parted
+
+
+def _twice(say: Say, also: Say) -> Say:
+    def both(text: str) -> None:
+        say(text)
+        also(text)
+
+    return both
 
 
 def _api(repository: str, token: Token) -> Api:
@@ -244,14 +297,20 @@ def _open_pull_request(git: Git, tag: str, remote: Remote, token: Token, say: Sa
         say(f"pull request: {done.pull.address}")
 
 
-def _refuse_second(git: Git, tag: str, remote: Remote) -> None:
-    """NotebookError where another session is at work on the tag."""
+def _taken(git: Git, tag: str, remote: Remote, me: hold.Holder) -> bool:
+    """Take the tag before anything else is done. NotebookError where another session is at work on it."""
     try:
-        other = hold.holder(git, REMOTE, tag, env=remote.env)
-    except NotebookError:  # the remote is not there: pushing will tell
-        return
-    if other is not None and not other.yields_to(hold.myself(links(remote).run)):
+        other = hold.take(git, REMOTE, tag, me, env=remote.env)
+    except NotebookError:  # somebody was faster, the remote takes no such refs, or it is not there: pushing will tell
+        try:
+            other = hold.holder(git, REMOTE, tag, env=remote.env)
+        except NotebookError:
+            return False
+        if other is None or other.yields_to(me):
+            return False
+    if other is not None:
         raise hold.refused(other, tag)
+    return True
 
 
 @contextmanager

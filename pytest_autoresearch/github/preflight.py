@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 
 from pytest_autoresearch.errors import AutoresearchError, NotebookError, PublishError
 from pytest_autoresearch.github.api import Api, Pull
@@ -12,9 +13,11 @@ from pytest_autoresearch.github.remote import Remote, default_branch, pushed_and
 from pytest_autoresearch.notebook import hold
 from pytest_autoresearch.notebook.chain import LEDGERS, branch_ref, read_history
 from pytest_autoresearch.notebook.git import Git
+from pytest_autoresearch.notebook.sync import refuse_other_spelling
 
 DAY = 86_400.0
 MARGIN = 3_600.0  # s; publishing has to fit in too
+LONGEST_JOB = 5 * DAY  # what GitHub lets one last
 
 BLOCKING = {
     "creation": "no branch of that name may be made",
@@ -46,13 +49,13 @@ def preflight(
     pull: Pull | None = None
     try:
         pull = api.find(branch)
-        if pull is not None:
-            refuse_over(pull, branch)
+        refuse_over(pull, branch)
     except AutoresearchError as error:
         yield Finding(str(error))
         return
     into = pull.base if pull is not None else base or default_branch(git, remote)
     checks: list[Callable[[], None]] = [
+        lambda: refuse_other_spelling(git, remote.name, tag, env=remote.env),
         lambda: _check_base(git, remote, tag, into),
         lambda: _check_pushing(git, remote, tag),
         lambda: None if pull is not None else api.may_open_pulls(into),
@@ -65,14 +68,20 @@ def preflight(
             check()
         except AutoresearchError as error:
             yield Finding(str(error))
+    ends = api.token_ends()
+    lasts = timedelta(seconds=MARGIN + (LONGEST_JOB if duration is None else duration))
     if is_short_lived and (duration is None or duration > DAY - MARGIN):
-        yield Finding(
-            "the job's token ends after 24 h, and this session may last longer: what comes after is pushed by the "
-            "publish job alone, and lost with the machine\n  dispatch with a duration of 22h at most, or set the "
-            "variable AUTORESEARCH_APP_ID and the secret AUTORESEARCH_APP_KEY of a GitHub App, or the secret "
-            "AUTORESEARCH_TOKEN",
-            is_fatal=False,
-        )
+        yield Finding(f"the job's token ends after 24 h, and this session may last longer: {_RISK}", is_fatal=False)
+    elif ends is not None and datetime.now(timezone.utc) + lasts > ends:
+        yield Finding(f"the token ends at {ends:%Y-%m-%d %H:%M} UTC, and this session may last longer: {_RISK}", False)
+
+
+_RISK = (
+    "what comes after is pushed by the publish job alone, and lost with the machine\n"
+    "  dispatch with a duration that ends an hour before (of a job's own token: 22h), or set the variable "
+    "AUTORESEARCH_APP_ID and the secret AUTORESEARCH_APP_KEY of a GitHub App, whose token is renewed, or another "
+    "secret AUTORESEARCH_TOKEN"
+)
 
 
 def _check_base(git: Git, remote: Remote, tag: str, base: str) -> None:

@@ -5,28 +5,29 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_autoresearch.errors import NotebookError, PublishError
 from pytest_autoresearch.github.checks import check, check_scope, check_start
-from pytest_autoresearch.github.progress import MARKER, ended
-from pytest_autoresearch.github.pull_request import PullRequest, opening, pull_request
-from pytest_autoresearch.github.remote import Remote, Sent, default_branch, send, tip
-from pytest_autoresearch.github.review import Earlier, Links
+from pytest_autoresearch.github.errands import MARKER
+from pytest_autoresearch.github.own_part import FRAME, around, framed
+from pytest_autoresearch.github.remote import Remote, Sent, default_branch, has_held, has_ledger, patiently, send, tip
 from pytest_autoresearch.github.verdict import Conclusion, Verdict
 from pytest_autoresearch.notebook.chain import Chain, branch_ref, ledger_ref, metric_name, read_chain
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.record import History
-from pytest_autoresearch.notebook.sync import Overtaken, parted_from, remote_has
+from pytest_autoresearch.notebook.sync import Overtaken, parted_from
 from pytest_autoresearch.protocol.serialise import from_json
-from pytest_autoresearch.report.story import story
-from pytest_autoresearch.report.terminal import verified_line
+from pytest_autoresearch.report.markdown.body import BODY_LIMIT, PullRequest, length, opening, pull_request
+from pytest_autoresearch.report.markdown.parts import Earlier, Links, check_title, doubted
+from pytest_autoresearch.report.markdown.standing import standing
+from pytest_autoresearch.report.story import Story, story
 
 if TYPE_CHECKING:
     from pytest_autoresearch.github.api import Api, Pull  # github3.py is slow to import
 
 LABELS = ("autoresearch",)
-UNVERIFIED = "not verified yet: comment `/autoresearch verify`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,8 @@ def plan(git: Git, chain: Chain, remote: Remote, *, base: str = "", is_trusted: 
         remarks = (*remarks, remark)
     publish = from_json(history.session.protocol).options.publish
     results = publish.get("results", "commit") if isinstance(publish, dict) else "commit"
-    text = pull_request(history, replace(links(remote), remarks=remarks, sizes=sizes(git, history)))
+    places = replace(links(remote), remarks=remarks, sizes=sizes(git, history))
+    text = pull_request(story(history), history.session.tag, places)
     return Plan(chain, base, results == "commit", text, remarks)
 
 
@@ -92,19 +94,21 @@ def publish(git: Git, planned: Plan, remote: Remote, api: Api, *, keep_draft: bo
     with nothing written, when the remote's ledger is not what this clone has.
     """
     pull = api.find(planned.branch)
-    if pull is not None:
-        refuse_over(pull, planned.branch)
-    base = pull.base if pull is not None else planned.base or default_branch(git, remote)
-    base_commit = tip(git, remote, base)
+    refuse_over(pull, planned.branch)
+    base = pull.base if pull is not None else planned.base or patiently(lambda: default_branch(git, remote))
+    base_commit = patiently(lambda: tip(git, remote, base))
     if base_commit is None:
         raise PublishError(f"{remote.address} has no branch {base}\n  name another one with --base")
-    check_start(git, planned.history.session, base, base_commit)
-    sent = send(git, remote, planned.chain, with_results=planned.with_results)
+    start = planned.history.session.start
+    had_start = partial(has_held, git, remote, base, start) if pull is None else lambda: True
+    moved = _base_moved(git, planned.history, base, base_commit, had_start)
+    sent = patiently(lambda: send(git, remote, planned.chain, with_results=planned.with_results))
     if pull is None and (not planned.history.proven or sent.branch is None):
         return Published(sent, None, remarks=sent.remarks)
-    if sent.ledger is not None and not remote_has(git, remote.name, sent.ledger, env=remote.env):
-        raise Overtaken(remote.address, planned.history.session.tag)  # what it would say is out of date already
-    remarks = (*planned.remarks, *sent.remarks, *_base_moved(git, planned.history, base, base_commit))
+    tag = planned.history.session.tag
+    if sent.ledger is not None and not patiently(lambda: has_ledger(git, remote, tag)):
+        raise Overtaken(remote.address, tag)  # what it would say is out of date already
+    remarks = (*planned.remarks, *sent.remarks, *moved)
     places = replace(
         links(remote),
         remarks=remarks,
@@ -112,12 +116,17 @@ def publish(git: Git, planned: Plan, remote: Remote, api: Api, *, keep_draft: bo
         pictures=sent.branch if sent.branch is not None and planned.with_results else "",
         earlier=_earlier(planned.history, api, base),
     )
-    text = pull_request(planned.history, places)
+    told = story(planned.history)
+    before, after = ("", "") if pull is None else around(pull.body)
+    room = BODY_LIMIT - FRAME - length(before) - length(after)
+    text = pull_request(told, planned.history.session.tag, places, limit=room)
+    whole = framed(text.body, before, after)
     if pull is None:
-        pull = api.create(branch=planned.branch, base=base, title=text.title, body=text.body)
-    pull = api.update(pull.number, title=text.title, body=text.body)
+        pull = api.create(branch=planned.branch, base=base, title=text.title, body=whole)
+    own = pull.title if pull.title and not pull.title.startswith("autoresearch ") else text.title  # a person's is kept
+    pull = api.update(pull.number, title=own, body=whole)
     done = Published(sent, pull, remarks=sent.remarks)
-    return _finished(planned.history, done, places, api, keep_draft=keep_draft)
+    return _finished(planned.history, told, done, places, api, keep_draft=keep_draft)
 
 
 def sizes(git: Git, history: History) -> dict[str, tuple[int, int]]:
@@ -133,9 +142,23 @@ def sizes(git: Git, history: History) -> dict[str, tuple[int, int]]:
     return found
 
 
-def _base_moved(git: Git, history: History, base: str, base_commit: str) -> tuple[str, ...]:
-    """What became of the base since the session began, and whether the keeps still merge into it."""
+def _base_moved(
+    git: Git, history: History, base: str, base_commit: str, had_start: Callable[[], bool]
+) -> tuple[str, ...]:
+    """What became of the base since the session began, and whether the keeps still merge into it.
+
+    PublishError where it does not have the session's start, unless it ``had_start``: then it was rewritten since.
+    """
     start, head = history.session.start, history.certified
+    try:
+        check_start(git, history.session, base, base_commit)
+    except PublishError:
+        if not had_start():
+            raise
+        return (
+            f"{base} was rewritten and has {start[:12]}, from which the session began, no more: this pull request "
+            f"shows what was taken out of {base} too; begin a session on the new {base}, or cherry-pick the keeps",
+        )
     behind = int(git.plumbing.run("rev-list", "--count", "--end-of-options", base_commit, f"^{start}") or 0)
     if not behind or head is None:
         return ()
@@ -165,36 +188,39 @@ def _circumstances(history: History) -> tuple[str, ...]:
     return () if other is None else (f"this session went its own way from {other}, which went on elsewhere",)
 
 
-def refuse_over(pull: Pull, branch: str) -> None:
-    """PublishError where the pull request of a session was merged or closed."""
-    if pull.state != "open":
+class Over(PublishError):
+    """The pull request of a session was merged or closed."""
+
+
+def refuse_over(pull: Pull | None, branch: str) -> None:
+    """Over where there is a pull request of the session, and it was merged or closed."""
+    if pull is not None and pull.state != "open":
         what = "merged" if pull.is_merged else "closed"
-        raise PublishError(
+        raise Over(
             f"the pull request of {branch} was {what}: {pull.address}\n"
             "  its session is over: begin another one with a new tag, --autoresearch-tag NAME"
         )
 
 
-def may_be_ready(history: History) -> bool:
+def may_be_ready(history: History, told: Story | None) -> bool:
     """Whether the session has ended and its gain was confirmed on fresh runs."""
-    return history.ending is not None and verdict(history, Links()).conclusion is Conclusion.SUCCESS
+    return history.ending is not None and verdict(told, Links()).conclusion is Conclusion.SUCCESS
 
 
-def verdict(history: History, links: Links) -> Verdict:
+def verdict(told: Story | None, links: Links) -> Verdict:
     """What the check on the branch's head says: whether fresh runs have confirmed the gain."""
-    summary, text = story(history), opening(history, links)
-    if summary is None or not history.proven:
-        return Verdict(Conclusion.NEUTRAL, "nothing was kept", text, links.run)
-    doubtful = [f"{e.number:04d}" for e in summary.keeps if e.suspicious and e.detail]
-    if doubtful:
-        title = f"{', '.join(doubtful)} may be an artefact of the metric: a person has to look"
-        return Verdict(Conclusion.FAILURE, title, text, links.run)
-    verified = summary.verified
-    if verified is None:
-        return Verdict(Conclusion.NEUTRAL, UNVERIFIED, text, links.run)
-    low = verified.gain if verified.interval is None else verified.interval[0]
-    conclusion = Conclusion.SUCCESS if low is not None and low > 0 else Conclusion.FAILURE
-    return Verdict(conclusion, verified_line(summary), text, links.run)
+    title, text = check_title(told), opening(told, links)
+    verified = None if told is None else told.verified
+    if told is None or not told.keeps:
+        conclusion = Conclusion.NEUTRAL
+    elif doubted(told):
+        conclusion = Conclusion.FAILURE
+    elif verified is None:
+        conclusion = Conclusion.NEUTRAL
+    else:
+        low = verified.gain if verified.interval is None else verified.interval[0]
+        conclusion = Conclusion.SUCCESS if low is not None and low > 0 else Conclusion.FAILURE
+    return Verdict(conclusion, title, text, links.run)
 
 
 def links(remote: Remote) -> Links:
@@ -203,7 +229,9 @@ def links(remote: Remote) -> Links:
     return Links(remote.web, f"{remote.web}/actions/runs/{run}" if run and remote.web else "")
 
 
-def _finished(history: History, done: Published, links: Links, api: Api, *, keep_draft: bool) -> Published:
+def _finished(
+    history: History, told: Story | None, done: Published, links: Links, api: Api, *, keep_draft: bool
+) -> Published:
     """Label, comment, check and the end of the draft: each is tried, whatever becomes of the others."""
     pull, head, remarks, failures = done.pull, done.sent.branch, list(done.remarks), list[str]()
     assert pull is not None
@@ -217,11 +245,11 @@ def _finished(history: History, done: Published, links: Links, api: Api, *, keep
         return True
 
     succeeds("not labelled", lambda: api.label(pull.number, LABELS))
-    text = ended(history, links)
+    text = standing(told, links)
     succeeds("the comment is out of date", lambda: api.comment(pull.number, MARKER, text, is_wanted=False))
     if head is not None:
-        succeeds("no check was set", lambda: api.check(head, verdict(history, links)))
+        succeeds("no check was set", lambda: api.check(head, verdict(told, links)))
     is_ready = not pull.is_draft
-    if not is_ready and not keep_draft and may_be_ready(history):
+    if not is_ready and not keep_draft and may_be_ready(history, told):
         is_ready = succeeds("still a draft", lambda: api.mark_ready(pull))
     return replace(done, is_ready=is_ready, remarks=(*remarks, *failures), failed=bool(failures))

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import base64
 import os
+import random
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 from pytest_autoresearch.errors import NotebookError, PublishError
@@ -19,12 +22,24 @@ from pytest_autoresearch.notebook.chain import Chain, branch_ref, ledger_ref, me
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.record import History
 from pytest_autoresearch.notebook.results import render
-from pytest_autoresearch.notebook.sync import push_ledger
+from pytest_autoresearch.notebook.sync import Overtaken, push_ledger, remote_has
 from pytest_autoresearch.protocol.experiment import Change
 from pytest_autoresearch.report.chart import staircase
 from pytest_autoresearch.report.story import story
 
 _SLOW = {"http.lowSpeedLimit": "1000", "http.lowSpeedTime": "30"}  # a connection that hangs ends
+PAUSES: Sequence[float] = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)  # s, before each repeat of what a remote in trouble refused
+_PASSING = re.compile(
+    r"returned error: 5\d\d|HTTP 5\d\d|connection (?:reset|was closed)|hung up unexpectedly|early eof"
+    r"|operation too slow|timed out",
+    re.IGNORECASE,
+)
+_FORBIDDEN = re.compile(r"error: 40[13]\b|HTTP 40[13]\b|denied|authentication|could not read username", re.IGNORECASE)
+Given = TypeVar("Given")
+
+
+class Passing(PublishError):
+    """The remote or the network was in trouble: the same may get through a little later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,33 +113,62 @@ def tip(git: Git, remote: Remote, branch: str) -> str | None:
     lines = [line.split("\t") for line in _run(git, remote, "ls-remote", "--", remote.name, ref).splitlines()]
     at = next((commit for commit, name in lines if name == ref), None)
     if at is not None and git.resolve(at) is None:
-        _run(git, remote, "fetch", "-q", "--no-tags", "--no-write-fetch-head", "--", remote.name, ref)
+        quietly = ("-q", "--no-tags", "--no-write-fetch-head", "--refmap=")  # what the person has fetched is not moved
+        _run(git, remote, "fetch", *quietly, "--", remote.name, ref)
     return at
+
+
+def has_held(git: Git, remote: Remote, branch: str, commit: str) -> bool:
+    """Whether this clone has seen the commit in a branch of the remote, which may be rewritten by now.
+
+    A job's checkout puts what the job was started at there.
+    """
+    ref = f"refs/remotes/{remote.name}/{branch}"
+    if git.resolve(ref) is None:
+        return False
+    since = git.plumbing.run("log", "--walk-reflogs", "--format=%H", ref, "--").decode().split()
+    # What its first move has left behind: a clone notes no move. rev-parse, since cat-file ends where there is none.
+    before = git.plumbing.run("rev-parse", "-q", "--verify", f"{ref}@{{{len(since)}}}", check=False).decode().split()
+    seen = dict.fromkeys([*git.refs(ref).values(), *since, *before])
+    return any(git.is_ancestor(commit, each) for each in seen)
 
 
 def send(git: Git, remote: Remote, chain: Chain, *, with_results: bool) -> Sent:
     """Push the ledger, then the branch. Overtaken, with nothing pushed, where the remote holds records that we lack.
 
-    PublishError where the remote has taken neither.
+    PublishError where the remote has taken neither; Passing where it was in trouble, before anything went wrong.
     """
     history = chain.history
     tag, remarks = history.session.tag, list[str]()
     name = branch_ref(tag)[11:]
     at = tip(git, remote, name)  # before the ledger: whoever pushes after that has our records, and moves the branch
-    refused = push_ledger(git, remote.name, tag, chain.head, env=remote.env)
+    refused = _asked(remote, "push", lambda: push_ledger(git, remote.name, tag, chain.head, env=remote.env))
     if refused is not None:
-        remarks.append(f"the ledger was not taken: {_failure(remote, 'push', refused)}".split("\n")[0])
-    branch = None
-    if history.proven and at is not None and not is_sessions(git, chain, at):
+        failure = _failure(remote, "push", refused)
+        if isinstance(failure, Passing):  # it refuses no ledger as such, and the branch must not go before that
+            raise failure
+        remarks.append(f"the ledger was not taken: {failure}".split("\n")[0])
+    branch, is_there = None, bool(history.proven) or at is not None  # a drop may have taken the last proof away
+    if is_there and at is not None and not is_sessions(git, chain, at):
         remarks.append(f"{name} holds commits of others on the remote: it was left alone, only the ledger was pushed")
-    elif history.proven:
-        branch = head_of(git, history, with_results=with_results)
+    elif is_there:  # without a keep it needs a commit of its own, or GitHub closes the pull request for good
+        branch = head_of(git, history, with_results=with_results or not history.proven)
         if branch != at:
             lease = f"--force-with-lease=refs/heads/{name}:{at or ''}"
             _run(git, remote, "push", "-q", lease, "--", remote.name, f"{branch}:refs/heads/{name}")
     elif refused is not None:
         raise PublishError("\n  ".join(remarks))
     return Sent(branch, None if refused else ledger_ref(tag), tuple(remarks))
+
+
+def patiently(call: Callable[[], Given]) -> Given:
+    """What ``call`` gives, which may be repeated without harm, after as many tries as there are pauses and one."""
+    for pause in PAUSES:
+        try:
+            return call()
+        except Passing:
+            time.sleep(pause * random.uniform(0.5, 1.5))
+    return call()
 
 
 def pushed_and_deleted(git: Git, remote: Remote, ref: str) -> None:
@@ -171,17 +215,32 @@ def _run(git: Git, remote: Remote, *args: str) -> str:
         raise _failure(remote, args[0], error) from None
 
 
+def has_ledger(git: Git, remote: Remote, tag: str) -> bool:
+    """Whether the remote's ledger of a tag is what this clone has."""
+    return _asked(remote, "ls-remote", lambda: remote_has(git, remote.name, ledger_ref(tag), env=remote.env))
+
+
+def _asked(remote: Remote, command: str, call: Callable[[], Given]) -> Given:
+    try:
+        return call()
+    except Overtaken:
+        raise
+    except NotebookError as error:
+        raise _failure(remote, command, error) from None
+
+
 def _failure(remote: Remote, command: str, error: NotebookError) -> PublishError:
     """What git said, without credentials, and what to do."""
     said = re.sub(r"(?<=//)[^/@\s]*@", "", str(error).partition(" failed: ")[2] or str(error))
-    return PublishError(f"{remote.address}: git {command} failed: {said}\n  {_remedy(said)}")
+    kind = Passing if _PASSING.search(said) else PublishError
+    return kind(f"{remote.address}: git {command} failed: {said}\n  {_remedy(said)}")
 
 
 def _remedy(said: str) -> str:
-    low = said.lower()
+    low = re.sub(r"'[^']*'", "", said).lower()  # an address may hold any of the words, and a port 403
     if "protected branch" in low or "declined" in low:  # GitHub's words for its rules, git's for a hook
         return "a branch rule forbids it: exempt autoresearch/* from the rule, or let this token bypass it"
-    if "403" in low or "denied" in low or "authentication" in low or "could not read username" in low or "401" in low:
+    if _FORBIDDEN.search(low):
         return "the token needs contents: write; it may have expired (a job's lives 24 h): publish again with a new one"
     if "stale info" in low or "fetch first" in low or "non-fast-forward" in low:
         return "somebody pushed meanwhile: publish again"

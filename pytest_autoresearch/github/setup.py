@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -35,6 +36,8 @@ _TWO_JOBS: Mapping[str, str] = {
         "          OPENAI_API_KEY: ${{ secrets.OPENAI_API_KEY }}\n"
     ),
 }
+_IS_PACKAGE = "grep -q '^\\[build-system]' pyproject.toml"  # else uv and poetry leave the project itself out too
+_ITSELF = f'{_BIN}pip" install --quiet --no-deps --editable .'
 INSTALLS: Mapping[str, Sequence[str]] = {
     "requirements": [_REQUIREMENTS.strip()],
     "pyproject": [f'{_BIN}pip" install --quiet --editable .'],
@@ -42,13 +45,13 @@ INSTALLS: Mapping[str, Sequence[str]] = {
         f'{_BIN}pip" install --quiet uv',
         f'{_BIN}uv" export --quiet --frozen --no-emit-project --output-file "$RUNNER_TEMP/project.txt"',
         f'{_BIN}pip" install --quiet -r "$RUNNER_TEMP/project.txt"',
-        f'{_BIN}pip" install --quiet --no-deps --editable .',
+        f"if {_IS_PACKAGE}; then {_ITSELF}; fi",
     ],
     "poetry": [
         f'{_BIN}pip" install --quiet poetry poetry-plugin-export',
         f'{_BIN}poetry" export --quiet --output "$RUNNER_TEMP/project.txt"',
         f'{_BIN}pip" install --quiet -r "$RUNNER_TEMP/project.txt"',
-        f'{_BIN}pip" install --quiet --no-deps --editable .',
+        f"if {_IS_PACKAGE} && ! grep -q '^package-mode *= *false' pyproject.toml; then {_ITSELF}; fi",
     ],
     "none": [],
 }
@@ -119,13 +122,42 @@ def write_workflows(top: Path, setup: Setup) -> list[Path]:
 
 def suggested_install(top: Path) -> str:
     """How this project is installed, as its files tell."""
-    kinds = {
-        "uv.lock": "uv",
-        "poetry.lock": "poetry",
-        "requirements.txt": "requirements",
-        "pyproject.toml": "pyproject",
-    }
-    return next((kind for name, kind in kinds.items() if (top / name).is_file()), "none")
+    kinds = {"uv.lock": "uv", "poetry.lock": "poetry", "requirements.txt": "requirements"}
+    found = next((kind for name, kind in kinds.items() if (top / name).is_file()), None)
+    if found is not None:
+        return found
+    project = top / "pyproject.toml"  # one that only sets up tools is nothing to install
+    text = project.read_text("utf-8", "replace") if project.is_file() else ""
+    return "pyproject" if re.search(r"^\[(project|build-system)\]", text, re.MULTILINE) else "none"
+
+
+_CRON = (
+    (0, 59, ""),
+    (0, 23, ""),
+    (1, 31, ""),
+    (1, 12, "JANFEBMARAPRMAYJUNJULAUGSEPOCTNOVDEC"),
+    (0, 6, "SUNMONTUEWEDTHUFRISAT"),
+)
+
+
+def is_cron(line: str) -> bool:
+    """Whether GitHub takes it: minute, hour, day, month, day of the week."""
+    fields = line.split()
+    return len(fields) == len(_CRON) and all(
+        _is_field(part, *bounds) for each, bounds in zip(fields, _CRON, strict=True) for part in each.split(",")
+    )
+
+
+def _is_field(part: str, least: int, most: int, names: str) -> bool:
+    """``*``, ``4``, ``MON``, ``1-5``, each with ``/2`` behind it."""
+    span, stepped, step = part.upper().partition("/")
+    if stepped and not (step.isdecimal() and int(step)):
+        return False
+    if span == "*":
+        return True
+    known = {names[at : at + 3]: least + at // 3 for at in range(0, len(names), 3)}
+    values = [known.get(each, int(each) if each.isdecimal() else -1) for each in span.split("-")]
+    return len(values) <= 2 and all(least <= value <= most for value in values) and values == sorted(values)
 
 
 def _adapted(text: str, setup: Setup) -> str:
@@ -156,6 +188,11 @@ def _actionlint(top: Path, labels: Sequence[str]) -> dict[Path, str]:
 
 def _scalar(text: str) -> str:
     """A string as YAML reads it back."""
-    if text.replace("/", "").replace("_", "").replace("-", "").replace(".", "").isalnum() and text[0].isalpha():
+    is_word = text.lower() in ("y", "n", "yes", "no", "on", "off", "true", "false", "null")  # no string to YAML
+    if (
+        not is_word
+        and text.replace("/", "").replace("_", "").replace("-", "").replace(".", "").isalnum()
+        and text[0].isalpha()
+    ):
         return text
     return "'" + text.replace("'", "''") + "'"

@@ -23,16 +23,12 @@ INTERVAL = 0.975
 class Effect:
     """One keep's gain in metric units, positive is better, with its 95 % interval.
 
-    ``is_certain``: the gain is above zero at 95 %, one-sided. ``is_harmful``: it was measured below zero.
+    ``is_certain``: the gain is above zero at 95 %, one-sided.
     """
 
     gain: float
     interval: tuple[float, float]
     is_certain: bool
-
-    @property
-    def is_harmful(self) -> bool:
-        return self.gain < 0
 
 
 def design(keeps: int, *, fold_over: bool = False) -> tuple[tuple[bool, ...], ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -10,13 +12,27 @@ from pytest_autoresearch.judge.settings import JudgeSettings
 from pytest_autoresearch.judge.spread import Spread
 from pytest_autoresearch.judge.standing import Run, Standing
 
+FEW = 3  # runs that are enough where the noise is fine
+FINE = 0.0003  # of the level
+FINE_IN_DELTA = 20  # deviations in the smallest gain that counts
+
 
 def runs_needed(settings: JudgeSettings, standing: Standing) -> int:
     """How many runs of the incumbent the calibration takes, as far as it is known by now."""
     if settings.classic:
         return 1
-    values = {run.value for run in standing.incumbent.window}
-    return settings.numbers.calibration if standing.noisy or len(values) > 1 else 2
+    values = [run.value for run in standing.incumbent.window]
+    if not standing.noisy and len(set(values)) < 2:
+        return 2
+    is_enough = settings.adapts and len(values) == FEW and _is_fine(settings, values)
+    return FEW if is_enough else settings.numbers.calibration
+
+
+def _is_fine(settings: JudgeSettings, values: Sequence[float]) -> bool:
+    """Whether the noise is so small beside what anybody would call a gain that it need not be known well."""
+    center = statistics.mean(values)
+    deviation = math.sqrt(statistics.squared_residuals(values) / (len(values) - 1))
+    return 0 < deviation < max(FINE * abs(center), settings.demanded(center) / FINE_IN_DELTA)
 
 
 def with_run(standing: Standing, run: Run) -> Standing:

@@ -18,6 +18,7 @@ from pytest_autoresearch.protocol.experiment import Reason
 
 AGREEING = 2  # fresh runs of the incumbent that tell a machine that has moved from an outlier
 PLAIN = 10.0  # standard deviations
+PLAIN_RUNS = 7  # for such a gain in all, its runs beside the incumbent included
 MOVED = 2.0  # standard errors between old and fresh runs of the incumbent, beyond which the old ones are forgotten
 
 
@@ -25,12 +26,18 @@ def answered(trial: Trial) -> Trial:
     """The first run screens; what passes is certified, and what is kept is run 3 times more for its level."""
     numbers, window = trial.settings.numbers, trial.standing.incumbent.window
     if trial.reason is not None:
-        if len(trial.kept_runs) < numbers.keep_runs - _is_plain(trial):
+        if len(trial.kept_runs) < level_runs(trial):
             return trial.asks(Step.CANDIDATE)
         carried = trial.runs[1:] if numbers.carries else ()
-        return kept(trial, trial.reason, trial.kept_runs, (*carried, *trial.kept_runs))
+        return kept(trial, trial.reason, trial.kept_runs or carried, (*carried, *trial.kept_runs))
+    many = trial.settings.workers > 1
     if not trial.runs:
-        return trial.asks(Step.INCUMBENT if len(window) < numbers.window else Step.CANDIDATE)
+        known = len(window) >= numbers.window or (many and trial.standing.incumbent.level is not None)
+        return trial.asks(Step.CANDIDATE if known else Step.INCUMBENT)
+    if many and len(window) < numbers.window:  # the first look was at the session's level; more is for this slot's own
+        if trial.settings.gain(trial.known_level, trial.runs[0].value) <= 0:
+            return discarded(trial, Reason.WORSE)
+        return trial.asks(Step.INCUMBENT)
     return _weighed(trial)
 
 
@@ -51,6 +58,15 @@ def with_incumbent(trial: Trial, run: Run) -> Trial:
         incumbent = replace(incumbent, window=incumbent.window[-trial.fresh :])
         trial = replace(trial, standing=replace(trial.standing, incumbent=incumbent))
     return trial
+
+
+def level_runs(trial: Trial) -> int:
+    """How many runs tell the level of what is kept: fewer where the gain is plain, or has cost enough already."""
+    if not _is_plain(trial):
+        return trial.settings.numbers.keep_runs
+    decided = len(trial.heard) - len(trial.kept_runs)
+    least = 0 if trial.settings.numbers.carries else 1
+    return max(least, min(trial.settings.numbers.keep_runs - 1, PLAIN_RUNS - decided))
 
 
 def _is_plain(trial: Trial) -> bool:

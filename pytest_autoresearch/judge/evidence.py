@@ -69,7 +69,7 @@ def level(settings: JudgeSettings, standing: Standing, values: Sequence[float]) 
 
 def around(center: float, reach: float, spread: Spread) -> tuple[float, float]:
     """The interval, on the logarithm where it would cross zero and the metric never has."""
-    if spread.flat or reach < abs(center):
+    if spread.flat or not center or reach < abs(center):
         return (center - reach, center + reach)
     bounds = sorted(statistics.scaled(center, reach / abs(center)))
     return (bounds[0], bounds[1])

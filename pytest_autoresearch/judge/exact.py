@@ -25,6 +25,8 @@ def answered(trial: Trial) -> Trial:
         reason = Reason.SIMPLER
     else:
         return discarded(trial, Reason.WORSE if gain < 0 else Reason.EQUAL if gain == 0 else Reason.NOISE)
+    if settings.workers > 1 and trial.fresh < 1:  # the level may be another slot's
+        return trial.asks(Step.INCUMBENT)
     if not settings.classic:
         if len(trial.runs) < 2:
             return trial.asks(Step.CANDIDATE)

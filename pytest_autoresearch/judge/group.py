@@ -167,9 +167,9 @@ def _ended(group: Group, outcome: Outcome) -> Group:
     else:  # the tip is the base again, known by the one run that is made before the next candidate
         mean = statistics.mean(group.base) if group.base else belief.mean
         belief = replace(belief, stack=(), due=HEIGHT, mean=mean, variance=None)
-        standing = replace(standing, last=None)
+        standing = replace(standing, last=None, wander=standing.wander.of_tip(None))
     standing = replace(standing, belief=belief)
-    incumbent = replace(standing.incumbent, window=(), level=grouped.level_of(standing))
+    incumbent = replace(standing.incumbent, window=(), elsewhere=(), level=grouped.level_of(standing))
     return replace(group, standing=replace(standing, incumbent=incumbent), answer=verdict)
 
 

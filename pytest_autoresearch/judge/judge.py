@@ -5,11 +5,12 @@ Holds one session's standing and what is under way on it; the rules themselves a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
-from pytest_autoresearch.judge import calibrating, group, rule
+from pytest_autoresearch.judge import calibrating, certified, group, rule
 from pytest_autoresearch.judge.group import PAIRS, Group
-from pytest_autoresearch.judge.grouped import RELEARNED
+from pytest_autoresearch.judge.grouped import relearning
 from pytest_autoresearch.judge.settings import JudgeError, JudgeSettings
 from pytest_autoresearch.judge.standing import Level, Provisional, Standing, Step
 from pytest_autoresearch.judge.state import Begun, JudgeState
@@ -21,11 +22,14 @@ Answer: TypeAlias = "Step | Verdict | None"
 
 
 class Judge:
-    """Judges one session's experiments, one after the other.
+    """Judges one session's experiments.
 
     ``calibrate`` or ``start`` says what to run, ``tell`` takes its metric and says what to run next, until there is
     None (after ``calibrate``) or a Verdict (after ``start``). When a group is ``due``, ``certify`` and ``tell_group``
     do the same until there is a GroupVerdict. Made from a state, it goes on with ``pending``.
+
+    Candidates that are judged side by side are each a trial of its own: ``open`` gives one, ``rule.told`` goes on with
+    it, ``close`` folds what it has shown into the standing, in the order in which experiments end.
     """
 
     def __init__(self, settings: JudgeSettings | None = None, state: JudgeState | None = None) -> None:
@@ -34,7 +38,7 @@ class Judge:
         self.standing: Standing = state.standing
         self._under_way: Trial | Group | None = None
         self._undo: Undo | None = state.undo
-        self._before: Standing | None = None
+        self._turns: list[int] = []
         if state.begun is not None:
             self._resume(state.begun)
 
@@ -67,6 +71,11 @@ class Judge:
         return self._now.noise
 
     @property
+    def is_calibrated(self) -> bool:
+        """Whether what is under way knows the incumbent's level and noise by now."""
+        return self._now.calibrated
+
+    @property
     def stack(self) -> tuple[Provisional, ...]:
         """The keeps that their group has yet to prove, oldest first."""
         return self._now.belief.stack
@@ -81,11 +90,12 @@ class Judge:
         """Whether the provisional keeps are to be certified before the next experiment starts."""
         return self._under_way is None and group.is_due(self.settings, self.standing)
 
-    def progress(self) -> Progress | None:
-        """How far it is, for the live line; None between experiments."""
-        under_way, now = self._under_way, self._now
+    def progress(self, trial: Trial | None = None) -> Progress | None:
+        """How far it is, or a trial of its own, for the live line; None between experiments."""
+        under_way = trial or self._under_way
+        now = self.standing if under_way is None else under_way.standing
         window = len(now.incumbent.window)
-        if under_way is None or self.pending is None:
+        if under_way is None or not isinstance(under_way.answer, Step):
             return None
         if not now.calibrated:
             return Progress(f"calibration {window + 1} of {calibrating.runs_needed(self.settings, now)}", 0, window)
@@ -95,7 +105,7 @@ class Judge:
             return Progress(activity, *runs, under_way.evidence, 1 / under_way.level)
         runs = len(under_way.runs), window
         if under_way.reason is not None:
-            most = RELEARNED if self.settings.grouped else self.settings.numbers.keep_runs
+            most = relearning(under_way) if self.settings.grouped else certified.level_runs(under_way)
             return Progress(f"kept, level {len(under_way.kept_runs) + 1} of {most}", runs[0], window)
         activity = f"look {runs[0] + 1}" if runs[0] > 1 else ("second look" if runs[0] else "first look")
         return Progress(activity, runs[0], window, under_way.evidence, under_way.threshold)
@@ -111,13 +121,15 @@ class Judge:
             self._under_way = rule.calibration(self.settings, self.standing)
         return self.pending
 
-    def recalibrate(self) -> None:
+    def recalibrate(self, slot: int | None = None) -> None:
         """Forget levels and noise, as on another machine: the next ``calibrate`` or ``start`` measures the incumbent.
 
-        The error spent so far, and that the metric is noisy, are remembered; so is what was learned of effects, and
-        which keeps are provisional. What is under way is dropped.
+        ``slot`` is where it will, None: where it did. The error spent so far, and that the metric is noisy, are
+        remembered; so is what was learned of effects, and which keeps are provisional. What is under way is dropped.
         """
         self.standing = self.standing.forgotten()
+        if slot is not None:
+            self.standing = self.standing.at(slot)
         self._under_way = self._undo = None
 
     def start(self, complexity_change: int = 0, number: int | None = None) -> Step:
@@ -182,15 +194,51 @@ class Judge:
         else:
             raise JudgeError("there is no keep to overturn")
 
-    def withdraw(self) -> None:
-        """Forget the experiment that has just ended, or is under way, as if it had not been started."""
-        if self._under_way is None and self._before is not None:
-            self.standing = self._before
-        self._under_way = self._undo = None
+    # Side by side
 
-    def without(self, numbers: frozenset[int]) -> None:
-        """These keeps are out of the branch: the group does without them. Levels are to be measured anew."""
-        self.standing = self.standing.without(numbers)
+    def open(self, complexity_change: int = 0, number: int = 0, slot: int = 0) -> Trial:
+        """A trial of its own on the standing of this moment; its ``answer`` says what to run first on its ``slot``."""
+        if self._under_way is not None:
+            raise JudgeError("an experiment is under way: tell the judge what is pending, or overturn it")
+        self._undo = None
+        self.standing = self.standing.at(slot)
+        trial = rule.opened(self.settings, self.standing, complexity_change, number, self._turns)
+        self._turns.append(trial.turn)
+        return trial
+
+    def reopen(self, state: JudgeState) -> Trial | None:
+        """The trial that was under way in a state that :meth:`state_of` gave, as far as it had got; None without."""
+        begun = state.begun
+        if begun is None or begun.is_group or begun.calibrates:
+            return None
+        trial = rule.opened(self.settings, state.standing, begun.complexity, begun.number)
+        self._turns.append(trial.turn)
+        for step, value in begun.heard:
+            if trial.answer is not step:  # the rule has been changed since: it asks anew from there on
+                break
+            trial = rule.told(trial, value)
+        return trial
+
+    def state_of(self, trial: Trial) -> JudgeState:
+        """What a trial can be gone on with in another process: :meth:`reopen`."""
+        return JudgeState(trial.opening, Begun(trial.heard, trial.complexity, trial.number), None)
+
+    def level_beside(self, trial: Trial) -> Level:
+        """The incumbent's level as a trial knows it by now."""
+        return rule.level(self.settings, trial.standing)
+
+    def close(self, trial: Trial) -> None:
+        """Fold an ended trial into the standing. One that is not the judge's verdict is first ``rule.overturned``."""
+        self._turns.remove(trial.turn)
+        self.standing = rule.closed(self.standing, trial)
+
+    def forget(self, trial: Trial) -> None:
+        """As if the trial had not been opened."""
+        self._turns.remove(trial.turn)
+
+    def rest_on(self, base: int, provisional: Sequence[int]) -> None:
+        """The tip is these keeps, which their group has yet to prove, on ``base``. Levels are to be measured anew."""
+        self.standing = self.standing.resting_on(base, provisional)
         self.recalibrate()
 
     # How
@@ -204,7 +252,7 @@ class Judge:
         return isinstance(self._under_way, Trial) and self._under_way.calibrates
 
     def _end(self, ended: Trial | Group, standing: Standing) -> None:
-        self._before, self.standing, self._under_way = self.standing, standing, None
+        self.standing, self._under_way = standing, None
         kept = isinstance(ended.answer, Verdict) and ended.answer.status is Status.KEEP
         self._undo = ended.undo if isinstance(ended, Trial) and kept else None
 

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from itertools import count
 
-from pytest_autoresearch.judge import calibrating, certified, evidence, exact, grouped
+from pytest_autoresearch.judge import beside, calibrating, certified, evidence, exact, grouped
 from pytest_autoresearch.judge.settings import JudgeError, JudgeSettings
 from pytest_autoresearch.judge.standing import Level, Run, Standing, Step
 from pytest_autoresearch.judge.trial import Heard, Trial, Undo
@@ -65,23 +65,10 @@ def told(trial: Trial, value: float | None) -> Trial:
 
 def closed(standing: Standing, trial: Trial) -> Standing:
     """The standing after a trial has ended: all it knows where it was the only one, else what it adds."""
+    standing = standing.at(trial.opening.slot)
     if standing is trial.opening or standing == trial.opening:
         return trial.standing
-    spread = standing.spread
-    for pooled in trial.pools:
-        spread = spread.pooled(*pooled)
-    changed = replace(
-        standing,
-        clock=standing.clock + len(trial.heard),
-        experiments=standing.experiments + 1,
-        spread=spread,
-        tests=max(standing.tests, trial.test or 0),
-    )
-    if not (isinstance(trial.answer, Verdict) and trial.answer.status is Status.KEEP):
-        return changed
-    keeps = changed.keeps if trial.test is None else (*changed.keeps, trial.test)
-    belief = replace(trial.standing.belief, clock=changed.clock)
-    return replace(changed, keeps=keeps, incumbent=trial.standing.incumbent, belief=belief, unchecked=0)
+    return beside.folded(standing, trial)
 
 
 def abandoned(trial: Trial) -> Trial:
@@ -91,10 +78,20 @@ def abandoned(trial: Trial) -> Trial:
     return replace(trial.closed(), answer=None)
 
 
+def overturned(trial: Trial) -> Trial:
+    """The trial after somebody else has said no, to its keep or while it was under way: it earns nothing."""
+    if isinstance(trial.answer, Verdict):
+        kept = trial.undo is not None and trial.answer.status is Status.KEEP
+        standing = taken_back(trial.standing, trial.undo) if kept and trial.undo is not None else trial.standing
+        return replace(trial, standing=standing, answer=None)
+    return abandoned(trial)
+
+
 def taken_back(standing: Standing, undo: Undo) -> Standing:
     """The standing with its newest keep undone: it earns nothing, and what was learned by it stays known."""
     keeps = tuple(kept for kept in standing.keeps if kept != undo.test)
-    return replace(standing, incumbent=undo.incumbent, belief=undo.belief, keeps=keeps, last=undo.last)
+    back = replace(standing, incumbent=undo.incumbent, belief=undo.belief, keeps=keeps, last=undo.last)
+    return replace(back, wander=back.wander.of_tip(None))
 
 
 def level(settings: JudgeSettings, standing: Standing) -> Level:

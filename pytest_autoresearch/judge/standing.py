@@ -5,17 +5,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, NamedTuple
 
 from pytest_autoresearch.judge.belief import FIRST_PRIOR
+from pytest_autoresearch.judge.scatter import States, Weights
 from pytest_autoresearch.judge.spread import Spread
 from pytest_autoresearch.judge.wander import Wander
 
 WINSOR = 3.0  # standard deviations; what lies further out counts as lying there
-FIRST_CHECK = 8  # runs; then twice as many each time, so that a machine that stands still costs next to nothing
+FIRST_CHECK = 4  # runs; then half as many more each time, so that a machine that stands still costs next to nothing
 LAST_CHECK = 64  # runs
 HEIGHT = 16  # provisional keeps in a group: groups of 8 cost 1.5 sigma of 42, of 4 cost 4
 
@@ -45,11 +46,15 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Incumbent:
-    """The state to beat. ``debt`` is what it lost to the best certified level for the sake of fewer lines."""
+    """The state to beat. ``debt`` is what it lost to the best certified level for the sake of fewer lines.
+
+    ``window`` are its runs on the standing's slot; ``elsewhere`` has, by slot, those on others and the newest of each.
+    """
 
     window: tuple[Run, ...] = ()
     level: Level | None = None
     debt: float = 0.0
+    elsewhere: tuple[tuple[int, tuple[Run, ...], Run | None], ...] = ()
 
 
 class Provisional(NamedTuple):
@@ -94,10 +99,11 @@ class Standing:
     """All that one experiment leaves to the next.
 
     ``clock`` counts runs, ``experiments`` those that were opened, ``places`` how often all levels were forgotten.
-    ``spread`` is the noise of a run. ``tests`` and ``keeps`` are the error spent so far: the number of tests, and which
-    of them were passed. In exact mode ``agreements`` counts runs that repeated a value of their state, ``unchecked``
-    the experiments since the incumbent was run, and ``differences`` are the sizes of the last ones. ``wander`` says
-    whether the machine moves, ``last`` is the incumbent's newest run, and it is run again ``check`` runs later.
+    ``slot`` is whose runs of the incumbent are compared with. ``spread`` is the noise of a run. ``tests`` and ``keeps``
+    are the error spent so far: the number of tests, and which of them were passed. In exact mode ``agreements`` counts
+    runs that repeated a value of their state, ``unchecked`` the experiments since the incumbent was run, and
+    ``differences`` are the sizes of the last ones. ``wander`` says whether the machine moves, ``last`` is the
+    incumbent's newest run, and it is run again ``check`` runs later.
     """
 
     calibrated: bool = False
@@ -116,6 +122,25 @@ class Standing:
     last: Run | None = None
     check: int = FIRST_CHECK
     belief: Belief = Belief()
+    slot: int = 0
+
+    @property
+    def tip(self) -> tuple[int, ...]:
+        """Which state is the incumbent: the numbers of the base and of what stands on it, and of the levels' place."""
+        return (self.places, self.belief.base, *(keep.number for keep in self.belief.stack))
+
+    def at(self, slot: int) -> Standing:
+        """The same, seen from a slot: a comparison is made with runs of its own, never across two."""
+        if slot == self.slot:
+            return self
+        kept = {each[0]: each for each in self.incumbent.elsewhere}
+        _, window, last = kept.pop(slot, (slot, (), None))
+        if self.incumbent.window or self.last is not None:
+            kept[self.slot] = (self.slot, self.incumbent.window, self.last)
+        elsewhere = tuple(kept[each] for each in sorted(kept))
+        return replace(
+            self, slot=slot, last=last, incumbent=replace(self.incumbent, window=window, elsewhere=elsewhere)
+        )
 
     @property
     def noise(self) -> float:
@@ -137,22 +162,28 @@ class Standing:
         variance = self.spread.variance(level)
         return WINSOR**2 * variance if variance > 0 else float("inf")
 
-    def without(self, numbers: frozenset[int]) -> Standing:
-        """Without these provisional keeps."""
-        stack = tuple(keep for keep in self.belief.stack if keep.number not in numbers)
-        return replace(self, belief=replace(self.belief, stack=stack))
+    def resting_on(self, base: int, provisional: Sequence[int]) -> Standing:
+        """With a tip that is these provisional keeps on top of ``base``."""
+        known = {keep.number: keep for keep in self.belief.stack}
+        stack = tuple(known.get(number, Provisional(number, 0.0, 0.0)) for number in provisional)
+        return replace(self, belief=replace(self.belief, base=base, stack=stack))
 
-    def apart(self, earlier: Run | None, later: Run) -> Standing:
-        """With what two runs of the incumbent say of the machine, the later one its newest."""
+    def apart(self, earlier: Run | None, later: Run, own: Weights | None = None) -> Standing:
+        """With what two runs of the incumbent say of the machine, the later one its newest.
+
+        ``own``: they are a candidate's, which has each variance with this likelihood.
+        """
         variance = self.spread.variance(later.value)
         if earlier is None or not variance:
             return replace(self, last=later)
         distance, gap = later.value - earlier.value, later.clock - earlier.clock
-        check = min(2 * self.check, LAST_CHECK) if gap >= self.check else self.check
-        wander = self.wander if self.wander.level is not None else replace(self.wander, level=earlier.value)
+        check = min(3 * self.check // 2, LAST_CHECK) if gap >= self.check else self.check
+        wander = self.wander
+        if wander.level is None:
+            wander = replace(wander, level=earlier.value, variance=self.spread.variance(earlier.value))
         assert wander.level is not None
-        square = distance * distance * self.spread.variance(wander.level) / variance
-        return replace(self, wander=wander.seen(square, gap), last=later, check=check)
+        square = distance * distance / variance * self.spread.variance(wander.level) / (wander.variance or 1.0)
+        return replace(self, wander=wander.seen(square, gap, own), last=later, check=check)
 
     def forgotten(self) -> Standing:
         """Without levels and noise, as on another machine; what was spent and learned of effects stays."""
@@ -183,7 +214,9 @@ def to_plain(value: Any) -> Any:
 
 
 def _fields(value: Any) -> dict[str, Any]:
-    return {name: to_plain(getattr(value, name)) for name in value.__dataclass_fields__}
+    """Of one slot nothing is said of others: programs that know of no slots go on with it."""
+    named = {name: to_plain(getattr(value, name)) for name in value.__dataclass_fields__}
+    return {name: plain for name, plain in named.items() if plain or name not in ("slot", "elsewhere")}
 
 
 def standing_from(data: Mapping[str, Any]) -> Standing:
@@ -193,11 +226,17 @@ def standing_from(data: Mapping[str, Any]) -> Standing:
     one, two, three = fields["spread"]["squares"]
     fields["spread"] = Spread(**{**fields["spread"], "squares": (one, two, three)})
     fields["incumbent"] = incumbent_from(fields["incumbent"])
-    wander = fields["wander"]
-    fields["wander"] = Wander(tuple(wander["squares"]), tuple(wander["logs"]), wander["pairs"], wander["level"])
+    fields["wander"] = _wander(fields["wander"])
     fields["last"] = None if fields["last"] is None else Run(*fields["last"])
     fields["belief"] = belief_from(fields["belief"])
     return Standing(**fields)
+
+
+def _wander(data: Mapping[str, Any]) -> Wander:
+    states = data["states"]
+    tip = None if states["tip"] is None else tuple(states["tip"])
+    states = States(**{**states, "usual": tuple(states["usual"]), "tip": tip})
+    return Wander(**{**data, "likelihoods": tuple(data["likelihoods"]), "states": states})
 
 
 def incumbent_from(data: Mapping[str, Any]) -> Incumbent:
@@ -206,8 +245,15 @@ def incumbent_from(data: Mapping[str, Any]) -> Incumbent:
     if level is not None:
         interval = level["interval"]
         level = Level(level["estimate"], None if interval is None else (interval[0], interval[1]))
-    window = tuple(Run(int(clock), float(value)) for clock, value in data["window"])
-    return Incumbent(window, level, data["debt"])
+    elsewhere = tuple(
+        (int(slot), _runs(window), None if last is None else Run(*last))
+        for slot, window, last in data.get("elsewhere", ())
+    )
+    return Incumbent(_runs(data["window"]), level, data["debt"], elsewhere)
+
+
+def _runs(data: Sequence[tuple[int, float]]) -> tuple[Run, ...]:
+    return tuple(Run(int(clock), float(value)) for clock, value in data)
 
 
 def belief_from(data: Mapping[str, Any]) -> Belief:

@@ -18,8 +18,9 @@ from pytest_autoresearch.judge.standing import (
     to_plain,
 )
 from pytest_autoresearch.judge.trial import Heard, Undo
+from pytest_autoresearch.judge.wander import Wander
 
-FORMAT = 2
+FORMAT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +47,11 @@ class JudgeState:
     undo: Undo | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain lists, numbers and words that ``json`` writes and :meth:`from_json` reads without loss."""
-        return {"format": FORMAT, **to_plain(self)}
+        """Plain lists, numbers and words that ``json`` writes and :meth:`from_json` reads without loss.
+
+        ``machine`` is for readers of the record: what the machine does, in a word, as far as that is certain.
+        """
+        return {"format": FORMAT, "machine": self.standing.wander.word, **to_plain(self)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> JudgeState:
@@ -57,11 +61,14 @@ class JudgeState:
         """
         fields = dict(data)
         version = fields.pop("format", None)
-        if version not in (1, FORMAT):
+        fields.pop("machine", None)
+        if version not in (1, 2, 3, FORMAT):
             raise JudgeError("the judge's state in the ledger is not one this version can read; begin a new tag")
         try:
             if version == 1:
                 return cls(_first_format(fields))
+            if version in (2, 3):  # they had another notion of how a machine moves, which is learned anew
+                fields["standing"] = {**fields["standing"], "wander": to_plain(Wander())}
             fields["standing"] = standing_from(fields["standing"])
             fields["begun"] = None if fields["begun"] is None else _begun(fields["begun"])
             fields["undo"] = None if fields["undo"] is None else _undo(fields["undo"])

@@ -49,9 +49,10 @@ class Undo:
 def is_checked(trial: Trial) -> bool:
     """Whether the incumbent is run again only to see whether the machine stands still."""
     standing = trial.standing
-    if not trial.settings.adapts or standing.last is None or standing.wander.rate:
+    if not trial.settings.adapts or standing.last is None or trial.opening.wander.moves is not None:
         return False
-    return standing.clock - standing.last.clock >= standing.check
+    # the clock counts the runs of all slots, and a machine moves in the time that each of them takes
+    return standing.clock - standing.last.clock >= standing.check * trial.settings.workers
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ it writes: those are its outputs, and later runs may write them too. Nothing els
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -66,6 +67,26 @@ def settle(
         return Aftermath(outputs=frozenset(granted))
     more = f" and {len(forbidden) - 1} more" if len(forbidden) > 1 else ""
     return Aftermath(f"the run changed {one_line(forbidden[0])}{more}, which is no target")
+
+
+def drop_links(workspace: Workspace, hidden: AbstractSet[str]) -> None:
+    """Remove the links of a run's that could come to lead to ``hidden`` paths, which lie there from now on.
+
+    An answer that is a link to the labels would be compared with itself. What leads nowhere yet may lead there, and so
+    does what leads to a directory above.
+    """
+    root = os.path.realpath(workspace.root)
+    above = {
+        os.path.join(root, *parts[:n]) for path in hidden for parts in [path.split("/")] for n in range(len(parts))
+    }
+
+    def leads_there(found: Found) -> bool:
+        if found.kind != "symlink":
+            return False
+        place = os.path.realpath(os.path.join(root, found.path))
+        return not os.path.exists(place) or place in above
+
+    workspace.prune(leads_there, workspace.survey())
 
 
 def _misleads(found: Found) -> bool:

@@ -13,16 +13,16 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
 from pytest_autoresearch.executables import NEUTRAL, find, surroundings
 from pytest_autoresearch.lab import seccomp
+from pytest_autoresearch.lab.command import Command
 from pytest_autoresearch.lab.places import borrowed, make_directory, make_file, sealed
-from pytest_autoresearch.lab.process import Command, widen
+from pytest_autoresearch.lab.process import widen
+from pytest_autoresearch.lab.programs import chain
 from pytest_autoresearch.lab.reach import Reach, home, reach
-
-if TYPE_CHECKING:
-    from pytest_autoresearch.lab.sandbox import View
+from pytest_autoresearch.lab.view import View
 
 # Its own processes above the run: the one outside that waits, and pid 1 inside.
 _WRAPPERS = 2
@@ -72,7 +72,7 @@ class BwrapSandbox:
             if not view.network:
                 options.append("--unshare-net")
             handles = []
-            if filter_program := seccomp.program(internet=True):
+            if filter_program := seccomp.program(internet=True, pinned=view.pinned):
                 handles.append(stack.enter_context(sealed(filter_program)))
                 options += ["--seccomp", str(handles[-1])]
             for target in sorted(table, key=lambda path: path.parts):
@@ -143,9 +143,8 @@ def mount_table(view: View, reach: Reach) -> Table:
         table |= {path: _read(path) for path in [Path("/etc/resolv.conf").resolve()] if path.exists()}
     for paths, mount in ((view.data, _read), (view.caches, _write)):
         for path in paths:
-            table[path.resolve()] = mount(path)
-            if not _is_same_link(path, view):
-                table[path] = mount(path)
+            table |= _named(path, mount(path), view)
+    table |= _links(view, table)
     for path in {shown, shown.resolve()}:
         table[path] = _read(view.workspace) if view.frozen else _write(view.workspace)
     for path in () if view.frozen else view.readonly:
@@ -162,7 +161,7 @@ def mount_table(view: View, reach: Reach) -> Table:
         if path.is_symlink():
             table[path] = Mount("--symlink", Path(os.readlink(path)))
         table[path.resolve()] = _read(path)
-    if any(Path("/var/tmp") in path.parents for path in table):
+    if any(str(path).startswith("/var/tmp/") for path in table):
         table[Path("/var/tmp")] = Mount("--tmpfs")  # a link, as it is otherwise, can hold no mount
     for path in (view.scratch, *view.hidden):
         for place in {_shown(path, view), *_showings(path.resolve(), table)} - {shown, view.workspace}:
@@ -208,6 +207,27 @@ def _is_same_link(path: Path, view: View) -> bool:
     return link.is_symlink() and os.readlink(link) == os.readlink(path)
 
 
+def _named(path: Path, mount: Mount, view: View) -> Table:
+    """What shows ``path`` where it really lies, and where it is named.
+
+    What lies elsewhere and leads into the repository leads to the candidate's files.
+    """
+    real, shown = path.resolve(), view.shown_at
+    if path.is_relative_to(shown):
+        return {real: mount} if _is_same_link(path, view) else {real: mount, path: mount}
+    last = path if real.is_dir() else chain(path)[-1]
+    if (own := view.candidates(path)) is None:
+        return {real: mount, last: mount}
+    return {} if last.is_relative_to(shown) or not own.exists() else {last: replace(mount, source=own)}
+
+
+def _links(view: View, table: Table) -> Table:
+    """Links from elsewhere to files, as links: a program finds what belongs to it by where it is led."""
+    paths = [path for path in (*view.data, *view.caches) if not path.is_dir()]
+    links = [link for path in paths for link in chain(path)[:-1] if not link.is_relative_to(view.shown_at)]
+    return {link: Mount("--symlink", Path(os.readlink(link))) for link in links if _source(link, table) is None}
+
+
 def _read(path: Path) -> Mount:
     return Mount("--ro-bind", path.resolve())
 
@@ -229,10 +249,15 @@ def _source(path: Path, table: Table) -> Path | None:
     return source / path.relative_to(cover)
 
 
+def lies_in(path: Path, top: Path) -> bool:
+    """``path.is_relative_to(top)`` of absolute paths: asked of every mount of every run, so by their texts."""
+    return path == top or str(path).startswith(f"{str(top).rstrip('/')}/")
+
+
 def _showings(path: Path, table: Table) -> Iterator[Path]:
     """Where ``path`` of the machine is seen: a bind may show it under another name."""
     for target, mount in [*table.items()]:
-        if mount.source is not None and mount.option != "--symlink" and path.is_relative_to(mount.source):
+        if mount.source is not None and mount.option != "--symlink" and lies_in(path, mount.source):
             yield target / path.relative_to(mount.source)
 
 
@@ -261,7 +286,7 @@ def _without_repetition(table: Table) -> Table:
 @contextmanager
 def mount_points(table: Table, view: View) -> Iterator[None]:
     """Make the mount points that the workspace lacks, and take them away again: they are no change of the run's."""
-    inside = [path for path in table if path != view.shown_at and path.is_relative_to(view.shown_at)]
+    inside = [path for path in table if path != view.shown_at and lies_in(path, view.shown_at)]
     with borrowed(view.workspace) as make:
         for path in sorted(inside, key=lambda path: path.parts):
             source = table[path].source

@@ -26,9 +26,14 @@ class Cgroup:
 
     path: Path
 
+    @property
+    def entrance(self) -> Path:
+        """Who writes ``0`` into this file moves into the group."""
+        return self.path / "cgroup.procs"
+
     def entering(self, argv: Sequence[str]) -> list[str]:
         """``argv`` so that it moves into the group before it becomes the command."""
-        return ["/bin/sh", "-c", _ENTER, str(self.path / "cgroup.procs"), *argv]
+        return ["/bin/sh", "-c", _ENTER, str(self.entrance), *argv]
 
     def kill(self) -> None:
         self._write("cgroup.kill", "1")
@@ -37,6 +42,13 @@ class Cgroup:
         """Highest memory of all members together in bytes, page cache included; None where the kernel does not say."""
         with suppress(OSError, ValueError):
             return int((self.path / "memory.peak").read_text())
+        return None
+
+    def cpu_time(self) -> float | None:
+        """Processor time of all that were ever members, in seconds, whoever waited for them."""
+        with suppress(OSError, KeyError, ValueError):
+            lines = (self.path / "cpu.stat").read_text().splitlines()
+            return int(dict(line.split() for line in lines)["usage_usec"]) / 1e6
         return None
 
     def ran_out_of_memory(self) -> bool:

@@ -24,6 +24,9 @@ LARGEST = 64 * 1024 * 1024  # bytes of a file that a metric is read from
 LARGEST_FINITE = 1.797e308  # mlflow writes an infinite number as the largest finite one
 MOST_NAMED = 6  # keys that an error lists
 
+MOST_IN_VAIN = 4  # times its length that a file is read for what is no document
+
+_OPENING = re.compile(r"^[ \t]*(?=[\[{])", re.MULTILINE)
 _BRACKET = re.compile(r"\[([^\[\]]*)\]")
 
 
@@ -49,14 +52,18 @@ def is_table(file: MetricFile) -> bool:
 
 
 def documents_in(data: bytes) -> list[Any]:
-    """The JSON documents of a file, or of a log between other lines, in order."""
+    """The JSON documents of a file, or of a log between other lines, in order.
+
+    What begins like one and is none is read in vain: no more of that than a few times the file.
+    """
     text = "\n".join(lines_of(data))
     found: list[Any] = []
-    at, decoder = 0, json.JSONDecoder()
-    while (begin := re.compile(r"^[ \t]*(?=[\[{])", re.MULTILINE).search(text, at)) is not None:
+    at, in_vain, decoder = 0, 0, json.JSONDecoder()
+    while in_vain <= MOST_IN_VAIN * len(text) and (begin := _OPENING.search(text, at)) is not None:
         try:
             document, at = decoder.raw_decode(text, begin.end())
-        except (ValueError, RecursionError):
+        except (ValueError, RecursionError) as error:
+            in_vain += error.pos - begin.end() if isinstance(error, json.JSONDecodeError) else len(text) // 20
             at = text.find("\n", begin.end()) + 1 or len(text)
             continue
         if isinstance(document, (dict, list)) and document:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from pytest_autoresearch.executables import workspaces
@@ -35,16 +36,21 @@ def base_environment(
     """
     allowed = _ALLOWED | _PROXIES if network else _ALLOWED
     environment = {n: value for n, value in inherited.items() if n in allowed or n.startswith("LC_")}
-    search = sorted(_absolute(inherited.get("PATH", os.defpath)), key=lambda path: Path(path).is_relative_to(top))
+    own = workspaces()
+    search = _ordered(inherited.get("PATH", os.defpath), own, top)
     environment["PATH"] = os.pathsep.join(dict.fromkeys([str(interpreter_bin), *search]))
     if "LD_LIBRARY_PATH" in environment:
-        environment["LD_LIBRARY_PATH"] = os.pathsep.join(_absolute(environment["LD_LIBRARY_PATH"]))
+        environment["LD_LIBRARY_PATH"] = os.pathsep.join(_absolute(environment["LD_LIBRARY_PATH"], own))
     environment["TERM"] = "dumb"
     return environment
 
 
-def _absolute(search: str) -> list[str]:
-    own = workspaces()
+@lru_cache(maxsize=8)
+def _ordered(search: str, own: Path, top: Path) -> tuple[str, ...]:
+    return tuple(sorted(_absolute(search, own), key=lambda path: Path(path).is_relative_to(top)))
+
+
+def _absolute(search: str, own: Path) -> list[str]:
     return [path for path in search.split(os.pathsep) if os.path.isabs(path) and not Path(path).is_relative_to(own)]
 
 

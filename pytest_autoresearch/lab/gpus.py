@@ -78,6 +78,11 @@ class Gpus:
         """What a session will be measured on, as far as that can be told before it holds something."""
         return named(self.all[: self._wanted])
 
+    @property
+    def sets(self) -> int:
+        """How many sessions or slots can have what they want at once."""
+        return len(self.all) // self._wanted
+
     @contextmanager
     def lease(self, gpus: Sequence[Gpu], tick: Tick) -> Iterator[Lease]:
         """For one run: ``gpus``, which are held, once nothing computes on them; what a run left there is killed.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol as Interface
 
-from pytest_autoresearch.protocol.experiment import Change, FileEntry, Measurement, Place, Role
+from pytest_autoresearch.protocol.experiment import FileEntry, Measurement, Place, Role
 from pytest_autoresearch.protocol.model import Protocol
 
 Tick = Callable[[float], None]
@@ -67,7 +67,10 @@ class Site:
     found to rewrite, from the record of a session that is resumed. ``isolation`` is what was asked for: ``strict``,
     ``auto`` or ``none``. ``expand`` gives a state with what it only names: the files of submodules. ``machine`` is its
     fingerprint; ``devices`` are the UUIDs that the session was measured on last, taken again if they are free.
-    ``granted`` is what the baseline's extract command was found to need, None where that is not known.
+    ``granted`` is what the baseline's extract command was found to need, None where that is not known. ``slot`` is the
+    number of the slot that the executor is, ``cores`` are the hardware threads of each core that is its own, none where
+    it has no set of its own; ``memory`` is its share in bytes, for a protocol that sets no limit. ``said`` is a
+    directory for the end of what a run says, see :func:`said_by`; None: nobody looks.
     """
 
     top: Path
@@ -84,56 +87,42 @@ class Site:
     expand: Callable[[Mapping[str, FileEntry]], Mapping[str, FileEntry]] = as_it_is
     machine: str = ""
     devices: tuple[str, ...] = ()
+    slot: int = 0
+    cores: tuple[tuple[int, ...], ...] = ()
+    memory: int | None = None
+    said: Path | None = None
+
+
+SAID = "said-"
+
+
+def said_by(directory: Path, number: int, slot: int) -> Path:
+    """The file in which an experiment's run leaves the end of what it has said so far, while it runs."""
+    return directory / f"{SAID}{number}-{slot}"
 
 
 class Executor(Interface):
-    """Runs jobs on one workspace slot, one job at a time.
+    """One slot: a workspace, a sandbox and a device for its life. Runs jobs one at a time, all from one thread.
 
-    ``workspace`` is where agents edit; ``isolation`` the level it gives, ``refused`` why not more.
-    ``limits_hosts``: an agent can be kept to named hosts.
+    A session with several slots makes one of these for each. ``isolation`` is the level it gives, ``refused`` why not
+    more. What a ``tick`` raises ends what is running, and passes when that is swept: so a session is interrupted.
     """
 
     isolation: str
     refused: tuple[str, ...]
-    limits_hosts: bool
     device: str
-    workspace: Path
 
     def occupy(self, tick: Tick) -> Place:
-        """Take the place that this session is measured at, for its whole life; the same answer whenever it is asked.
+        """Take the place that this slot is, for its whole life; the same answer whenever it is asked.
 
         Waits for a free device. :meth:`measure` puts the place into each measurement.
         """
 
-    def fill(self, state: Mapping[str, FileEntry]) -> None:
-        """Make the workspace hold exactly this state."""
-
-    def changes(self) -> tuple[Change, ...]:
-        """What differs in the workspace from the last fill."""
-
     def measure(self, job: Job, tick: Tick) -> Measurement:
-        """Fill, run, sweep, extract, parse. Never raises for what a run does; KeyboardInterrupt passes when swept."""
+        """Fill, run, sweep, extract, parse. Never raises for what a run does."""
 
     def guard(self, command: str, state: Mapping[str, FileEntry], timeout: float, tick: Tick) -> Finished:
         """Run a guard in a fresh directory that holds ``state``."""
-
-    def agent_turn(
-        self,
-        command: str | Sequence[str],
-        *,
-        stdin: bytes,
-        env: Mapping[str, str],
-        pass_env: Sequence[str],
-        network: bool,
-        hosts: Sequence[str] | None,
-        timeout: float,
-        home: Mapping[str, bytes],
-        tick: Tick,
-    ) -> Finished:
-        """Run an agent's program in the workspace's protocol directory; leftovers are swept before this returns.
-
-        ``hosts``: it reaches these alone, where ``limits_hosts``; else ``network`` decides.
-        """
 
     def close(self) -> None:
         """Remove the workspace and everything that was started."""

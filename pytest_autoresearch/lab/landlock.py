@@ -7,22 +7,20 @@ from __future__ import annotations
 
 import ctypes
 import os
+import stat
 import struct
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pytest_autoresearch.lab import seccomp
+from pytest_autoresearch.lab.command import Command
 from pytest_autoresearch.lab.places import sealed
 from pytest_autoresearch.lab.plain import fresh_home, guarded, inside, settled, stand_ins, supervisor_concealed
-from pytest_autoresearch.lab.process import Command
 from pytest_autoresearch.lab.reach import Reach, reach
-
-if TYPE_CHECKING:
-    from pytest_autoresearch.lab.sandbox import View
+from pytest_autoresearch.lab.view import View
 
 _CREATE_RULESET, _ADD_RULE = 444, 445
 _RULE_PATH_BENEATH = 1
@@ -58,7 +56,7 @@ class LandlockSandbox:
             stack.enter_context(stand_ins(view))
             stack.enter_context(supervisor_concealed())
             ruleset = stack.enter_context(_ruleset(rules(view, reach(), own), internet=view.network))
-            code = seccomp.program(internet=view.network)
+            code = seccomp.program(internet=view.network, pinned=view.pinned)
             confined = replace(
                 command,
                 cwd=inside(command.cwd, view),
@@ -84,6 +82,8 @@ def rules(view: View, reach: Reach, own: Iterable[Path]) -> Rules:
         grant([Path("/etc/resolv.conf")], READ)
     grant(view.described, READ)
     for path in view.data:
+        if view.candidates(path) is not None:
+            continue  # without mounts it leads to the checkout's file, and would be measured instead of the candidate's
         for part, access in _around(path.resolve(), hidden):
             grant([part], access)
     grant(map(Path, DEVICES), USE)
@@ -145,7 +145,7 @@ def _handled_files(version: int) -> int:
 def _add(ruleset: int, path: Path, access: int) -> None:
     handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
     try:
-        if not path.is_dir():
+        if not stat.S_ISDIR(os.fstat(handle).st_mode):
             access &= _OF_FILES
         _checked(_syscall(_ADD_RULE, ruleset, _RULE_PATH_BENEATH, struct.pack("=Qi", access, handle), 0))
     finally:
@@ -153,7 +153,12 @@ def _add(ruleset: int, path: Path, access: int) -> None:
 
 
 def _syscall(*arguments: object) -> int:
-    return int(ctypes.CDLL(None, use_errno=True).syscall(*arguments))
+    return int(_libc().syscall(*arguments))
+
+
+@cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
 
 
 def _checked(result: int) -> int:

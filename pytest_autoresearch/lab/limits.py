@@ -16,6 +16,7 @@ from pytest_autoresearch.protocol.model import Limit
 TOLERANCE = 1.02  # a run time over its allowance by less than this is the clock's noise
 SHORTEST_BUDGET = 1.0  # s
 SPREADS = 5.0  # standard deviations of the baseline's run times
+TIME_LIMIT = " s it may take"  # how the words end where it is time that ran out
 ALLOWANCE = 1.1  # of the incumbent's run time, where that is longer than the budget
 
 _MORE_IS_BETTER = re.compile(
@@ -53,7 +54,8 @@ def unreported(limits: Sequence[Limit], baseline: Sequence[Measurement]) -> str 
         if _level(baseline, limit.name) is not None:
             continue
         reported = sorted({name for run in baseline for name in run.secondary})
-        near = difflib.get_close_matches(limit.name, reported, n=1, cutoff=0.5)
+        spelt = [name for name in reported if name.casefold() == limit.name.casefold()]
+        near = spelt or difflib.get_close_matches(limit.name, reported, n=1, cutoff=0.5)
         there = ", ".join(f"`{name}`" for name in reported) or "none at all"
         meant = f"; did you mean `{near[0]}`?" if near else ""
         return (
@@ -81,7 +83,8 @@ def over_budget(candidate: Sequence[Measurement], incumbent: Sequence[Measuremen
     allowed = max(budget, ALLOWANCE * beside)
     if took <= allowed * TOLERANCE:
         return None
-    return f"a run took {took:.4g} s of the {allowed:.4g} s it may take"
+    what = "a run" if len(candidate) == 1 else f"the median of {len(candidate)} runs"
+    return f"{what} took {took:.4g} s of the {allowed:.4g}{TIME_LIMIT}"
 
 
 def _level(runs: Sequence[Measurement], name: str) -> float | None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from pytest_autoresearch.lab.numbers import NUMBER, looks_like_number, number_at, parse_number
@@ -19,9 +21,12 @@ from pytest_autoresearch.text import without_sequences
 LONGEST_LINE = 20_000  # characters of a line that are looked at
 LONGEST_DOCUMENT = 5_000  # lines of a JSON document in a log
 MOST_MENTIONS = 2_000  # lines that are compared with the last one
+MOST_IN_LINE = 16  # mentions in one line that are looked at, the last ones
+LONGEST_LEAD = 1_000  # characters before a mention that may say of what it is
+MOST_OPENINGS = 50  # lines at which a document may begin that are tried
 
 _LINE_END = re.compile(r"[\r\n\x08\x0b\x0c]+")
-_SEPARATOR = r"(?:\s*(?::=|==|=>|->|→|[:=：])\s*|\s*[|│┃║]\s*|\s+is\s+|\s*\.{3,}\s*|\s+)"  # the last: `val_loss 0.41`
+_SEPARATOR = r"(?:\s*(?::=|==|=>|->|→|[:=：])\s*|\s*[|│┃║]\s*|\s+is\s+|\s*\.{3,}:?\s*|\s+)"  # the last: `val_loss 0.41`
 _OPEN_END = re.compile(r"(?:[,;|│┃║\[({<:]|(?:^|\s)[-–—•·*+>#]+|[=-]>)\s*[\"']*$")
 _COLUMNS = {
     "bar": re.compile(r"[|│┃║]"),
@@ -55,10 +60,27 @@ class Report:
 
 
 def lines_of(log: bytes) -> list[str]:
-    r"""A log's lines as a terminal would show them at last: no colours, what `\r` and backspaces end is a line."""
+    r"""A log's lines as a terminal would show them at last: no colours, what `\r` ends is a line."""
     encoding = "utf-16" if log[:2] in (b"\xff\xfe", b"\xfe\xff") and len(log) % 2 == 0 else "utf-8"
-    text = without_sequences(log.decode(encoding, "replace"))
+    text = _taken_back(without_sequences(log.decode(encoding, "replace")))
     return [line[:LONGEST_LINE].lstrip("\ufeff") for line in _LINE_END.split(text)]
+
+
+def _taken_back(text: str) -> str:
+    """The text without what backspaces took back; where they take a whole line, that line has ended instead."""
+    if "\x08" not in text:
+        return text
+    done: list[str] = []
+    for part in re.findall(r"\x08+|[^\x08]+", text):
+        if part[0] != "\x08":
+            done.extend(part)
+            continue
+        taken = next((n for n in range(len(part)) if n == len(done) or done[-n - 1] in "\r\n"), len(part))
+        if taken < len(part) or taken == len(done) or done[-taken - 1] in "\r\n":
+            done.append("\n")
+        else:
+            del done[-taken:]
+    return "".join(done)
 
 
 def find_report(lines: Sequence[str], name: str) -> Report | None:
@@ -94,22 +116,28 @@ def _in_line(
     if document is not None and document is not _NOTHING:
         value, why = look_up(document, name)
         return Report(line.strip(), value, why), None
-    mentions = [found for found in mention.finditer(line) if looks_like_number(line[found.end() :])]
-    mentions = [found for found in mentions if _leads(line[: found.start()]) is not None]
+    mentions = [(found, told) for found in _mentions(line, mention) if (told := _leads(line, found)) is not None]
     if not mentions:
         below = _below(lines, at, name)
         return None if below is None else (below, None)
-    last = mentions[-1]
+    last, told = mentions[-1]
     if len(mentions) > 1:
         return Report(line.strip(), None, "it stands there several times"), None
     number = number_at(line, last.end())
     if number is None or not _ends_well(line[number[1] :]):
         return Report(line.strip(), None, "the number does not stand alone"), None
-    return Report(line.strip(), parse_number(number[0])), _leads(line[: last.start()])
+    return Report(line.strip(), parse_number(number[0])), told
 
 
-def _leads(before: str) -> frozenset[str] | None:
+def _mentions(line: str, mention: re.Pattern[str]) -> Iterable[re.Match[str]]:
+    """The last places of a line where a value seems to follow the name."""
+    found = (each for each in mention.finditer(line) if looks_like_number(line, each.end()))
+    return deque(found, maxlen=MOST_IN_LINE)
+
+
+def _leads(line: str, mention: re.Match[str]) -> frozenset[str] | None:
     """Whether what stands before a name leaves it the whole name: the words that say of what it is, None if not."""
+    before = line[max(0, mention.start() - LONGEST_LEAD) : mention.start()]
     told = frozenset(re.findall(r"[a-z]+", before.lower())) & _QUALIFIERS
     told |= {found.lower() for found in _RANK.findall(before)}
     bare = before.rstrip(" \t\"'")
@@ -117,6 +145,8 @@ def _leads(before: str) -> frozenset[str] | None:
         return told
     last = bare.split()[-1]
     is_word = re.fullmatch(r"[^\W\d]+", last) is not None
+    if re.search(r"[’']s$", before.rstrip(" \t")):  # LightGBM: `valid_0's l2`
+        return told | {last.lower()}
     return told if (is_word and last.lower() in _LEVELS) or re.search(r"[0-9=]", last) else None
 
 
@@ -131,7 +161,7 @@ def _ends_well(rest: str) -> bool:
         return re.match(rf"{NUMBER}\s*(?:[,;|│┃║\])}}%±(]|$)", rest[apart.end() :]) is None
     if re.fullmatch(r"\s{2,}\S+\.\w+:[0-9]+\s*", rest):  # where a logger was called from
         return True
-    following = re.match(r"\s+([A-Za-z_][\w./@%-]*)\s*([:=]|\s[+-]?\.?[0-9])", rest)
+    following = re.match(r"\s+((?:\w+'s )?[A-Za-z_][\w./@%-]*)\s*([:=]|\s[+-]?\.?[0-9])", rest)
     if following is None:
         return False
     word = following[1].lower()
@@ -147,8 +177,8 @@ def _is_told_apart(lines: Sequence[str], name: str, mention: re.Pattern[str], to
         others += 1
         if others > MOST_MENTIONS:
             return False
-        for found in mention.finditer(line):
-            leads = _leads(line[: found.start()]) if looks_like_number(line[found.end() :]) else None
+        for found in _mentions(line, mention):
+            leads = _leads(line, found)
             if leads is not None and leads != told:
                 return True
     return False
@@ -177,9 +207,8 @@ def _document(line: str, name: str) -> Any:
 
 def _document_around(lines: Sequence[str], at: int) -> Any:
     """The JSON document, written over several lines, that a line stands in."""
-    for begin in range(at, max(-1, at - LONGEST_DOCUMENT), -1):
-        if not lines[begin].startswith(("{", "[")):
-            continue
+    openings = (n for n in range(at, max(-1, at - LONGEST_DOCUMENT), -1) if lines[n].startswith(("{", "[")))
+    for begin in islice(openings, MOST_OPENINGS):
         text = "\n".join(lines[begin : at + LONGEST_DOCUMENT])
         try:
             found, end = json.JSONDecoder().raw_decode(text)
@@ -236,31 +265,48 @@ def _below(lines: Sequence[str], at: int, name: str) -> Report | None:
     if [cell for cell in head if re.fullmatch(NUMBER, cell)]:
         return None
     if head == [name] or head == [f"{name}:"]:
-        following = next((line.strip() for line in lines[at + 1 : at + 2]), "")
+        following = next(
+            (line.strip() for line in lines[at + 1 : at + 3] if not re.fullmatch(r"\s*[-=─━]+\s*", line)), ""
+        )
         number = number_at(following, 0)
         return Report(following, parse_number(number[0])) if number and number[1] == len(following) else None
     if head.count(name) != 1:
         return None
-    row, text = _last_row(lines, at, len(head), kind_of(lines[at]))
+    row, text, goes_on = _last_row(lines, at, len(head), kind_of(lines[at]))
     if row is None:
         return None
+    if goes_on:
+        return Report(text, None, "the table has rows of several kinds below it")
     value = parse_number(row[head.index(name) + len(row) - len(head)])
     return Report(text, value, "" if value is not None else "the number does not stand alone")
 
 
-def _last_row(lines: Sequence[str], at: int, width: int, kind: str) -> tuple[list[str] | None, str]:
+def _last_row(lines: Sequence[str], at: int, width: int, kind: str) -> tuple[list[str] | None, str, bool]:
+    """The last row of a table, and whether rows with other labels follow (`macro avg` below the classes)."""
     last: list[str] | None = None
     text = ""
-    for line in lines[at + 1 : at + 1 + LONGEST_DOCUMENT]:
+    for number, line in enumerate(lines[at + 1 : at + 1 + LONGEST_DOCUMENT], at + 1):
         if not re.search(r"\w", line):
             continue
         cells = cells_of(line, kind)
         has_index = kind == "blank" and len(cells) == width + 1
         numbers = sum(1 for cell in cells if re.search(r"[0-9]", cell))
-        if (len(cells) != width and not has_index) or 2 * numbers < len(cells):
-            break
+        is_row = len(cells) == len(last) if last is not None else len(cells) == width or has_index
+        if not is_row or 2 * numbers < len(cells):
+            return last, text, last is not None and _is_summed_up(lines[number : number + 4], len(last), width)
         last, text = cells, line.strip()
-    return last, text
+    return last, text, False
+
+
+def _is_summed_up(lines: Sequence[str], length: int, width: int) -> bool:
+    """Whether lines below labelled rows have words and then as many numbers as the table has columns."""
+    rows = [line.split() for line in lines] if length == width + 1 else []
+    return any(
+        len(row) > width
+        and not re.search("[0-9]", row[0])
+        and all(parse_number(cell) is not None for cell in row[-width:])
+        for row in rows
+    )
 
 
 def kind_of(line: str) -> str:

@@ -12,11 +12,12 @@ from pathlib import Path, PurePosixPath
 
 from pytest_autoresearch.lab.lookups import Asked, Lookup
 from pytest_autoresearch.lab.programs import needed_by
+from pytest_autoresearch.lab.reach import SYSTEM
 from pytest_autoresearch.lab.workspace import LITTER
-from pytest_autoresearch.protocol.building import is_compiled, is_product
+from pytest_autoresearch.protocol.building import TRANSPILED, is_bundle, is_compiled, is_product
 from pytest_autoresearch.protocol.model import Protocol
 
-_NEVER = LITTER | {".tox", ".nox", ".idea", ".vscode", ".DS_Store", "run.log"}
+_NEVER = LITTER | {".idea", ".vscode", ".DS_Store", "run.log"}
 _ENVIRONMENT_MARKS = ("pyvenv.cfg", "conda-meta", "bin/activate", ".package-lock.json", ".modules.yaml")
 _CREDENTIAL = re.compile(
     r"(?i)(?:^|/)(?:\.ssh|\.gnupg|\.aws|\.azure|\.kube|\.docker|\.netrc|\.npmrc|\.pypirc|\.git-credentials|\.gitconfig"
@@ -68,7 +69,8 @@ class Checkout:
         if _CREDENTIAL.search(path.as_posix()) or path in (self.home, *self.home.parents):
             return None
         if lookup.asked in (Asked.WRITE, Asked.KEPT):
-            return None if path.parent == self.home else Need("caches", self.shown(path.parent))
+            is_system = any(map(path.is_relative_to, (*SYSTEM, "/var", "/run", "/dev", "/proc", "/sys")))
+            return None if is_system or path.parent == self.home else Need("caches", self.shown(path.parent))
         if lookup.asked is Asked.PROGRAM or (path.is_file() and os.access(path, os.X_OK) and "bin" in path.parts):
             needed = needed_by(str(path), search=self.search, top=self.top) or (path,)
             return Need("data", ", ".join(self.shown(each) for each in needed))
@@ -107,7 +109,8 @@ class Checkout:
         if not _NEVER.isdisjoint(PurePosixPath(path).parts) or path.endswith((".pyc", ".egg-info")):
             return None
         if (entry := self.covering(path, self.ignored)) is not None:
-            if is_product(path) and not self.is_environment(entry):
+            is_built = is_product(path) or (is_bundle(path) and self._is_transpiled)
+            if is_built and not self.is_environment(entry):
                 return Need("build", self.relative(path))
             return None if self._declared(entry) else Need("data", self.relative(self._grouped(entry)))
         if (entry := self.covering(path, self.untracked)) is not None:
@@ -119,6 +122,10 @@ class Checkout:
             if step in self.tracked and link.is_symlink() and not link.resolve().is_relative_to(self.top):
                 return Need("data", self.shown(link.resolve()))
         return None
+
+    @cached_property
+    def _is_transpiled(self) -> bool:
+        return any(PurePosixPath(path).suffix in TRANSPILED for path in self.tracked)
 
     def _declared(self, entry: str) -> bool:
         named = {declared.strip("/") for declared in (*self.protocol.data, *self.protocol.caches)}

@@ -60,6 +60,6 @@ def unwrapped(text: str) -> str:
     return found[0] if found is not None and found[1] == len(text) else text
 
 
-def looks_like_number(text: str) -> bool:
-    """Whether a text begins like a value, readable or not: `93.4%`, `nan`, `~0.4`; words do not."""
-    return _LOOKS_LIKE.match(text) is not None
+def looks_like_number(text: str, begin: int = 0) -> bool:
+    """Whether a text goes on like a value, readable or not: `93.4%`, `nan`, `~0.4`; words do not."""
+    return _LOOKS_LIKE.match(text, begin) is not None

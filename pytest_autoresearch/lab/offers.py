@@ -19,17 +19,32 @@ from pytest_autoresearch.text import one_line
 
 _WRITTEN = {
     "clock": r"[0-9]+(:[0-9]{2})+(\.[0-9]+)?",
+    "spelt": r"([0-9]+h ?)?[0-9]+m ?[0-9]+(\.[0-9]+)?s",
     "ratio": "[0-9]+ ?/ ?[0-9]+",
     "grouped": r"[-+]?[0-9]{1,3}([,_][0-9]{3})+(\.[0-9]+)?",
     "comma": r"[-+]?[0-9]+,[0-9]+",
+    "minus": r"−[0-9]*\.?[0-9]+([eE][-+]?[0-9]+)?",
     "plain": r"[-+]?[0-9]*\.?[0-9]+([eE][-+]?[0-9]+)?",
 }
-_ENDS = {"clock": "", "ratio": r"(?![\w/])", "grouped": "(?![0-9])", "comma": "(?![0-9])", "plain": ""}
+_ENDS = {
+    "clock": "",
+    "spelt": r"(?!\w)",
+    "ratio": r"(?![\w/])",
+    "grouped": "(?![0-9])",
+    "comma": "(?![0-9])",
+    "minus": "",
+    "plain": "",
+}
 _VALUE = re.compile("|".join(f"(?P<{kind}>{text.replace('(', '(?:')}){_ENDS[kind]}" for kind, text in _WRITTEN.items()))
 _NEAR = re.compile(r"(?:\s*\([^()]{0,40}\))?[^\w\n]{0,30}(?:\w{1,12}[^\w\n]{1,3}){0,2}")
 _NEAR_AHEAD = re.compile(r"[^\w\n]{0,6}(?:[\w/%µ]{1,12}[^\w\n]{1,3}){0,2}")
+_GOES_ON = re.compile(r"['’](?=[0-9])|[ \u00a0\u202f][0-9]{3}(?![\w.]*[A-Za-z]{3})(?!\w)")  # thousands: 3'000, 15 200
+_GLUED = re.compile(r"(?<=0)[xXoObB][0-9A-Fa-f]|\.[0-9]")  # 0x1p-1, 1.2.3: what goes on is no unit
+_LABEL = re.compile(r"[^\w\n]{0,3}[:=]\s*(?=[-+]?\.?[0-9])")
+_TWO = re.compile(r"[\s,;]+[-+]?\.?[0-9]")
 _UNIT = re.compile(r"\s?(?:%|[A-Za-zµμ°$€/]+[A-Za-z0-9/²]*)")
 _TIMES = "s=0; for (i=1; i<=NF; i++) s=s*60+$i; print s"
+_HOURS = "s=0; for (i=1; i<NF; i++) s=s*60+$i; print s"
 _NAMED = re.compile(r"(?:^|[\s,;|│┃({\[])[\"']?([A-Za-z_][\w./@%-]{0,63})[\"']?\s*[:=|│┃]\s*[+-]?\.?[0-9]")
 MOST_LINES = 5_000
 LONGEST_LINE = 2_000  # characters
@@ -58,7 +73,7 @@ class _Pattern:
 
     def expression(self) -> str:
         """What `sed -E` looks for; the second group is the value."""
-        end = "([^0-9A-Za-z%].*)?$" if self.kind == "plain" else "([^0-9].*)?$"
+        end = "([^0-9A-Za-z%].*)?$" if self.kind in ("plain", "minus") else "([^0-9].*)?$"
         return f"^(.*[^[:alnum:]_.])?{_escaped(self.before)}({_WRITTEN[self.kind]}){_escaped(self.after)}{end}"
 
 
@@ -94,6 +109,19 @@ def _patterns(lines: Sequence[str], name: str) -> Iterator[tuple[_Pattern, str]]
 def _around(line: str, name: re.Match[str], *, is_exact: bool) -> Iterator[_Pattern]:
     """The number behind a name, else the one before it."""
     behind = _VALUE.search(line, name.end())
+    if behind is not None and (
+        _GOES_ON.match(line, behind.end()) or _GLUED.match(line, behind.end()) or _is_interval(line, behind)
+    ):
+        return
+    if behind is not None and not _is_told(line[name.end() : behind.start()]):
+        # `loss[3]: 0.4`, `loss at step 3: 0.4`: the first number says which one it is
+        label = _LABEL.match(line, behind.end())
+        told = _VALUE.match(line, label.end()) if label else None
+        if label and told:
+            before = f"{line[name.start() : behind.start()]}\1{label[0]}"
+            yield _Pattern(before, told.lastgroup or "plain", _unit_at(line, told.end()))
+        if label or _TWO.match(line, behind.end()):
+            return
     if behind is not None and _NEAR.fullmatch(line, name.end(), behind.start()):
         arrow = re.compile(r"\s*(?:->|→|=>|to)\s*").match(line, behind.end())
         last = _VALUE.match(line, arrow.end()) if arrow else None
@@ -111,6 +139,22 @@ def _around(line: str, name: re.Match[str], *, is_exact: bool) -> Iterator[_Patt
     ahead = list(_VALUE.finditer(line, 0, name.start()))
     if ahead and _NEAR_AHEAD.fullmatch(line, ahead[-1].end(), name.start()):
         yield _Pattern("", ahead[-1].lastgroup or "plain", line[ahead[-1].end() : name.end()])
+
+
+def _is_told(between: str) -> bool:
+    """Whether what stands between a name and a number says at once that its value comes now."""
+    return re.match(r"[\"')]*\s*(?:[:=|│┃→-]|(?:is|was)\b)", between) is not None
+
+
+def _is_interval(line: str, value: re.Match[str]) -> bool:
+    """Whether a number opens brackets that hold more of them: `[1.2 ms 1.3 ms 1.4 ms]`, `Fraction(41, 100)`."""
+    inside = re.match(r"[^\[\]]{0,80}\]", line[value.end() :])
+    if line[: value.start()].endswith("[") and inside is not None and re.search("[0-9]", inside[0]) is not None:
+        return True
+    return (
+        line[: value.start()].endswith(("(", "["))
+        and re.match(r"\s*,\s*[-+]?\.?[0-9]", line[value.end() :]) is not None
+    )
 
 
 def _unit_at(line: str, end: int) -> str:
@@ -138,8 +182,10 @@ def _command(pattern: _Pattern, log: bytes, lines: Sequence[str]) -> tuple[str, 
     steps += {
         "grouped": ["tr -d ',_'"],
         "comma": ["tr , ."],
+        "minus": ["sed 's/−/-/'"],
         "ratio": ["awk -F/ '{printf \"%.10g\", $1 / $2}'"],
         "clock": [f"awk -F: '{{{_TIMES}}}'"],
+        "spelt": [f"awk -F'[hms]' '{{{_HOURS}}}'"],
     }.get(pattern.kind, [])
     tried = re.compile(expression.replace("[:alnum:]", "A-Za-z0-9").replace("[[:space:]]", r"\s"))
     found = next((match for line in reversed(lines) if (match := tried.search(line))), None)
@@ -147,25 +193,27 @@ def _command(pattern: _Pattern, log: bytes, lines: Sequence[str]) -> tuple[str, 
 
 
 def _value(text: str, kind: str) -> float | None:
-    if kind == "clock":
+    if kind in ("clock", "spelt"):
         value = 0.0
-        for part in text.split(":"):
+        for part in re.findall(r"[0-9.]+", text):
             value = value * 60 + float(part)
         return value
     if kind == "ratio":
         above, below = (float(part) for part in text.split("/"))
         return above / below if below else None
-    return parse_number(text.translate(str.maketrans("", "", ",_")) if kind == "grouped" else text.replace(",", "."))
+    return parse_number(re.sub("[,_]", "", text) if kind == "grouped" else text.replace(",", ".").replace("−", "-"))
 
 
 def _escaped(text: str) -> str:
-    """A text as `sed -E` takes it; runs of blanks match runs of blanks, a NUL any value."""
+    """A text as `sed -E` takes it; runs of blanks match runs of blanks, character 0 anything, character 1 a number."""
     parts = []
-    for run in re.findall(r"\s+|\x00|[^\s\x00]+", text):
+    for run in re.findall(r"\s+|[\x00\x01]|[^\s\x00\x01]+", text):
         if run.isspace():
             parts.append("[[:space:]]+" if "\t" in run or len(run) > 1 else " +")
         elif run == "\0":
             parts.append(".*")
+        elif run == "\1":
+            parts.append("[-+.0-9eE]+")
         else:
             parts.append(re.sub(r"([][.^$*+?(){}|\\])", r"\\\1", run))
     return "".join(parts)

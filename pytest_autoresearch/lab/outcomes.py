@@ -6,8 +6,9 @@ import signal
 from collections.abc import Sequence
 from dataclasses import replace
 
+from pytest_autoresearch.lab.command import Ending, Outcome
+from pytest_autoresearch.lab.job import Finished
 from pytest_autoresearch.lab.metrics import Reading, read_extract, read_secondary
-from pytest_autoresearch.lab.process import Ending, Outcome
 from pytest_autoresearch.lab.telling import telling_line
 from pytest_autoresearch.protocol.experiment import Reason
 from pytest_autoresearch.protocol.model import Metric, Protocol
@@ -64,5 +65,29 @@ def secondary_of(log: bytes, outcome: Outcome, protocol: Protocol) -> dict[str, 
         found.pop(name, None)
         if asked and value is not None:
             found[name] = value
+    found = {name: not_less_than_seen(name, value, outcome, protocol) for name, value in found.items()}
     own = {limit.name for limit in protocol.limits if limit.extract is not None}
     return {name: value for name, value in found.items() if name not in own}
+
+
+def not_less_than_seen(name: str, value: float, outcome: Outcome, protocol: Protocol) -> float:
+    """What a marked test's pytest measured of itself and its children.
+
+    It is not told of those that nobody waits for: then what the supervisor has seen counts.
+    """
+    is_told = name == "peak_memory" and "::" in protocol.source
+    return max(value, float(outcome.largest)) if is_told else value
+
+
+def finished(outcome: Outcome) -> Finished:
+    """How a command ended that is no measurement."""
+    if outcome.ending is Ending.NOT_STARTED:
+        return Finished(127, outcome.stdout, outcome.detail.encode(), timed_out=False, duration=outcome.duration)
+    return Finished(
+        outcome.exit_code,
+        outcome.stdout,
+        outcome.stderr,
+        timed_out=outcome.ending is Ending.TIMEOUT,
+        duration=outcome.duration,
+        refused=outcome.refused,
+    )

@@ -21,11 +21,12 @@ from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies_environment
 
 from pytest_autoresearch.executables import NEUTRAL, surroundings
-from pytest_autoresearch.lab.process import Command
+from pytest_autoresearch.lab.command import Command
 
 HTTPS = 443
 _LONGEST_STOP = 5.0  # s
 _PROXY = Path(__file__).with_name("proxy.py")
+_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 _FORERUNNER = """
 import array, os, socket, sys
@@ -37,11 +38,11 @@ channel.close()
 listener.close()
 for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
     os.environ[name] = os.environ[name.lower()] = address
-os.environ.pop("NO_PROXY", None), os.environ.pop("no_proxy", None)
+os.environ["NO_PROXY"] = os.environ["no_proxy"] = sys.argv[2]
 try:
-    os.execvp(sys.argv[2], sys.argv[2:])
+    os.execvp(sys.argv[3], sys.argv[3:])
 except OSError as error:
-    sys.exit(f"{sys.argv[2]}: {error}")
+    sys.exit(f"{sys.argv[3]}: {error}")
 """
 
 
@@ -74,7 +75,7 @@ def only_to(hosts: Sequence[str], command: Command) -> Iterator[tuple[Command, P
             assert proxy.stdin is not None
             proxy.stdin.write(json.dumps([_entry(host, os.environ) for host in hosts]).encode() + b"\n")
             proxy.stdin.flush()
-            words = (*python, "-c", _FORERUNNER, str(theirs.fileno()))
+            words = (*python, "-c", _FORERUNNER, str(theirs.fileno()), ",".join(_direct(hosts)))
             handles = (*command.pass_fds, theirs.fileno())
             yield replace(command, argv=(*words, *command.argv), pass_fds=handles), passage
         finally:
@@ -94,13 +95,22 @@ def split_host(text: str) -> tuple[str, int]:
     return text.lower(), HTTPS
 
 
+def _direct(hosts: Sequence[str]) -> Sequence[str]:
+    """What a program reaches without the proxy: its own servers, since the loopback is its namespace's alone.
+
+    A model on this machine is at a name of that kind too, and only the proxy leads there.
+    """
+    names = {split_host(host)[0] for host in hosts}
+    return [] if names.intersection(_LOOPBACK) else [name.strip("[]") for name in _LOOPBACK]
+
+
 def _entry(host: str, environ: Mapping[str, str]) -> list[Any]:
     """What the proxy is told of a host: its name, its port, and the user's own proxy on the way there."""
     name, port = split_host(host)
     proxies = _own_proxies(environ)
     scheme = "https" if port == HTTPS else "http"
     address = proxies.get(scheme) or proxies.get("all")
-    if not address or name in ("localhost", "127.0.0.1", "[::1]") or _is_direct(name, proxies.get("no", "")):
+    if not address or name in _LOOPBACK or _is_direct(name, proxies.get("no", "")):
         return [name, port, None]
     own = urlsplit(address if "://" in address else f"http://{address}")
     secret = f"{unquote(own.username or '')}:{unquote(own.password or '')}" if own.username else ""

@@ -1,6 +1,6 @@
 """Level ``process``: no confinement of files or network, only a fresh HOME and TMPDIR and a tree that can be swept.
 
-What the levels without mounts share is here too: the warden's command line, and the links that stand in for binds.
+What the levels without mounts share is here too: the warden, and the links that stand in for binds.
 """
 
 from __future__ import annotations
@@ -13,20 +13,17 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from pytest_autoresearch.lab.command import Command
+from pytest_autoresearch.lab.nursery import Keeper
 from pytest_autoresearch.lab.places import borrowed, fresh_directories
-from pytest_autoresearch.lab.process import Command
+from pytest_autoresearch.lab.reach import Reach, reach
 from pytest_autoresearch.lab.reach import home as real_home
-from pytest_autoresearch.lab.reach import reach
 from pytest_autoresearch.lab.toolchains import VARIABLES
+from pytest_autoresearch.lab.view import View
 
-if TYPE_CHECKING:
-    from pytest_autoresearch.lab.sandbox import View
-
-_WARDEN = Path(__file__).with_name("warden.py")
 _PR_SET_DUMPABLE = 4
 
 
@@ -53,19 +50,10 @@ class PlainSandbox:
 def guarded(command: Command, scratch: Path, *, ruleset: int = -1, filter_handle: int = -1) -> Command:
     """``command`` below a warden; both handles are descriptors that the warden takes over.
 
-    The warden is not confined, so it starts in ``scratch``, where a relative search path finds nothing of a run's.
+    ``scratch`` is what its disk is watched by: no run can take that away.
     """
-    handles = tuple(handle for handle in (ruleset, filter_handle) if handle >= 0)
-    warden = (os.path.realpath(sys.executable), "-S", "-I", str(_WARDEN))
-    settings = (str(os.getpid()), str(ruleset), str(filter_handle), str(command.cwd))
-    return replace(
-        command,
-        argv=(*warden, *settings, *command.argv),
-        cwd=scratch,
-        pass_fds=(*command.pass_fds, *handles),
-        wrappers=1,
-        complaint=b"warden: ",
-    )
+    keeper = Keeper(command.cwd, ruleset, filter_handle)
+    return replace(command, cwd=scratch, keeper=keeper, wrappers=1, complaint=b"warden: ")
 
 
 def settled(environment: Mapping[str, str], home: Path, temporary: Path) -> dict[str, str]:
@@ -94,13 +82,23 @@ def fresh_home(view: View) -> Iterator[tuple[Path, Path]]:
     Links lead to what a level with mounts would show below HOME: toolchains, data, caches.
     """
     with fresh_directories(view.scratch, {**reach().notes, **view.home}) as (home, temporary):
-        for path in (*reach().toolchains_beside(view.shown_at), *view.data, *view.caches):
-            place = home / path.relative_to(real_home()) if path.is_relative_to(real_home()) else None
-            if place is not None and not path.is_relative_to(view.shown_at) and not os.path.lexists(place):
+        for inner, path in _below_home(real_home(), reach(), view.shown_at, view.data, view.caches):
+            place = os.path.join(home, inner)
+            if not os.path.lexists(place):
                 with suppress(OSError):  # below a link already, which shows it
-                    place.parent.mkdir(parents=True, exist_ok=True)
-                    place.symlink_to(path)
+                    os.makedirs(os.path.dirname(place), exist_ok=True)
+                    os.symlink(path, place)
         yield home, temporary
+
+
+@lru_cache(maxsize=8)
+def _below_home(
+    top: Path, reach: Reach, shown: Path, data: tuple[Path, ...], caches: tuple[Path, ...]
+) -> tuple[tuple[str, str], ...]:
+    """What lies below HOME and not in the repository: where in HOME, and where on the machine."""
+    paths = (*reach.toolchains_beside(shown), *data, *caches)
+    beside = (path for path in paths if path.is_relative_to(top) and not path.is_relative_to(shown))
+    return tuple((str(path.relative_to(top)), str(path)) for path in beside)
 
 
 @contextmanager

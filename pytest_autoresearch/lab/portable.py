@@ -19,6 +19,7 @@ class PortableTree:
     root: int | None
     mark: str
     cpu_time: float = 0.0
+    seen_cpu_time: float = 0.0
     _known: dict[int, Any] = field(default_factory=dict)
 
     def members(self) -> dict[int, Process]:

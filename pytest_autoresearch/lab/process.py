@@ -15,15 +15,16 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
-from enum import Enum
 from pathlib import Path
 from typing import BinaryIO
 
 from pytest_autoresearch.lab import tree
 from pytest_autoresearch.lab.cgroup import Cgroup, open_cgroup
+from pytest_autoresearch.lab.command import Command, Ending, Outcome
+from pytest_autoresearch.lab.nursery import Warded
 from pytest_autoresearch.lab.output import BoundedOutput
 from pytest_autoresearch.lab.portable import PortableTree
 
@@ -35,70 +36,6 @@ _WATCH = 0.05
 _FILES_LEFT = 1000
 _CHUNK = 1 << 16
 _PIPE_SIZE = 1 << 20
-
-
-class Ending(str, Enum):
-    """How a command ended. ``MEMORY`` also stands for too many processes and a full disk; ``detail`` says which."""
-
-    EXITED = "exited"
-    TIMEOUT = "timeout"
-    MEMORY = "memory"
-    NOT_STARTED = "not-started"
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """What to run. ``timeout`` and ``grace`` in seconds, ``memory`` in bytes for all its processes together.
-
-    ``wrappers`` is how many processes at the top are a sandbox's own: they get no SIGTERM, only the final kill.
-    ``complaint`` is how output begins if the sandbox itself could not start; ``handed`` are bytes for a pipe on which
-    it waits before it starts anything, written and closed once the limits are in force. ``pass_fds`` stay open in the
-    child; everything else that is open in the supervisor is closed there. ``disk_floor`` in bytes: the run is ended
-    when less is free on the file system of ``cwd``. ``processes`` is how many may live at a time, ten times
-    as many threads in all.
-    """
-
-    argv: tuple[str, ...]
-    cwd: Path
-    env: Mapping[str, str]
-    timeout: float
-    stdin: bytes = b""
-    grace: float = 2.0
-    memory: int | None = None
-    merge_output: bool = True
-    wrappers: int = 0
-    pass_fds: tuple[int, ...] = ()
-    complaint: bytes = b""
-    handed: tuple[BinaryIO, bytes] | None = None
-    disk_floor: int = 256_000_000
-    processes: int = 1000
-
-    @property
-    def threads(self) -> int:
-        """How many threads may live at a time: an honest process has as many as there are processors, and more."""
-        return 10 * self.processes
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How it ended and what it cost. ``exit_code`` follows the shell: 128 + n for signal n; None if we ended it.
-
-    ``duration`` and ``cpu_time`` in seconds, ``peak_memory`` in bytes. ``stdout`` and ``stderr`` are head and tail,
-    with a marker line where something was left out; ``total_bytes`` counts all of it. ``detail`` is one line.
-    ``refused`` are the hosts that it was not let to.
-    """
-
-    ending: Ending
-    exit_code: int | None = None
-    signal: int | None = None
-    duration: float = 0.0
-    cpu_time: float | None = None
-    peak_memory: int | None = None
-    stdout: bytes = b""
-    stderr: bytes = b""
-    total_bytes: int = 0
-    detail: str = ""
-    refused: tuple[str, ...] = ()
 
 
 def execute(
@@ -136,15 +73,17 @@ class _Run:
     ending: Ending = Ending.EXITED
     detail: str = ""
     peak: int = 0
+    largest: int = 0
     started: float = 0.0
     ended: float = 0.0
     status: int | None = None
     cpu_time: float | None = None
     survivors: list[int] = field(default_factory=list)
+    is_swept: bool = False
     outputs: dict[int, BoundedOutput] = field(default_factory=dict)
     selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
     cleanup: ExitStack = field(default_factory=ExitStack)
-    popen: subprocess.Popen[bytes] | None = None
+    child: subprocess.Popen[bytes] | Warded | None = None
     wakes: bool = False
     """Whether the selector wakes when the root exits; without a pidfd it is looked at often."""
     members: tree.Tree | PortableTree = field(init=False)
@@ -161,39 +100,49 @@ class _Run:
     def start(self) -> None:
         """Spawn in a session of its own: no controlling terminal, and a group that can be signalled at once."""
         command = self.command
-        argv = list(command.argv) if self.cgroup is None else self.cgroup.entering(command.argv)
+        env = {**command.env, tree.MARK: self.mark}
         self.started = self.ended = time.monotonic()
-        self.popen = subprocess.Popen(
-            argv,
-            cwd=command.cwd,
-            env={**command.env, tree.MARK: self.mark},
-            stdin=subprocess.PIPE if command.stdin else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT if command.merge_output else subprocess.PIPE,
-            bufsize=0,
-            start_new_session=True,
-            pass_fds=command.pass_fds,
-        )
-        self.members.root = self.popen.pid
-        _lower(self.popen.pid)
+        if command.keeper is not None:
+            self.child = command.keeper.start(
+                command.argv,
+                env=env,
+                has_input=bool(command.stdin),
+                merge_output=command.merge_output,
+                pass_fds=command.pass_fds,
+                group=None if self.cgroup is None else self.cgroup.entrance,
+            )
+        else:
+            self.child = subprocess.Popen(
+                list(command.argv) if self.cgroup is None else self.cgroup.entering(command.argv),
+                cwd=command.cwd,
+                env=env,
+                stdin=subprocess.PIPE if command.stdin else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT if command.merge_output else subprocess.PIPE,
+                bufsize=0,
+                start_new_session=True,
+                pass_fds=command.pass_fds,
+            )
+        self.members.root = self.child.pid
+        _lower(self.child.pid)
         if command.handed is not None:
             _hand(*command.handed)
         self._connect()
 
     def _connect(self) -> None:
-        assert self.popen is not None
-        for stream in (self.popen.stdout, self.popen.stderr):
+        assert self.child is not None
+        for stream in (self.child.stdout, self.child.stderr):
             if stream is not None:
                 self.cleanup.callback(stream.close)
                 os.set_blocking(stream.fileno(), False)
                 widen(stream.fileno())
                 self.outputs[stream.fileno()] = BoundedOutput()
                 self.selector.register(stream, selectors.EVENT_READ, self._reader(stream.fileno()))
-        if self.popen.stdin is not None:
-            os.set_blocking(self.popen.stdin.fileno(), False)
+        if self.child.stdin is not None:
+            os.set_blocking(self.child.stdin.fileno(), False)
             self.cleanup.callback(self._close_stdin)
-            self.selector.register(self.popen.stdin, selectors.EVENT_WRITE, self._writer(self.command.stdin))
-        if (handle := tree.open_handle(self.popen.pid)) is not None:
+            self.selector.register(self.child.stdin, selectors.EVENT_WRITE, self._writer(self.command.stdin))
+        if (handle := tree.open_handle(self.child.pid)) is not None:
             # Wait for the process, never for the end of its output: a daemon can hold the pipe open.
             self.cleanup.callback(os.close, handle)
             self.selector.register(handle, selectors.EVENT_READ, lambda: None)
@@ -229,6 +178,7 @@ class _Run:
         """Measure the tree, end it if it is too large, tell the caller. Answers in how many seconds to look again."""
         usage = self.members.usage(self.command.processes)
         limit = self.command.memory
+        self.largest = max(self.largest, usage.peak)
         self.peak = max(self.peak, usage.peak, usage.memory)
         if usage.processes > self.command.processes:
             self._exceed(f"more than {self.command.processes} processes at a time")
@@ -253,22 +203,25 @@ class _Run:
             self.ending, self.detail = Ending.MEMORY, detail
 
     def _has_exited(self) -> bool:
-        if self.popen is not None and self.status is None:
-            pid, status, usage = os.wait4(self.popen.pid, os.WNOHANG)
+        if self.child is not None and self.status is None:
+            pid, status, usage = os.wait4(self.child.pid, os.WNOHANG)
             if pid:
                 self.ended = time.monotonic()
-                self.status = self.popen.returncode = os.waitstatus_to_exitcode(status)
+                self.status = self.child.returncode = os.waitstatus_to_exitcode(status)
                 self.cpu_time = usage.ru_utime + usage.ru_stime
         return self.status is not None
 
     def _end_all(self) -> None:
-        """Kill and sweep; the root's exit status is taken whatever happens. Doing it twice does no harm."""
+        """Kill and sweep; the root's exit status is taken whatever happens. Where nothing is left, once is enough."""
+        if self.is_swept:
+            return
         if self.cgroup is not None:
             self.cgroup.kill()
         self.survivors = self.members.sweep(SWEEP_LIMIT, self.command.wrappers)
         deadline = time.monotonic() + 1.0
-        while self.popen is not None and not self._has_exited() and time.monotonic() < deadline:
+        while self.child is not None and not self._has_exited() and time.monotonic() < deadline:
             time.sleep(0.0005)
+        self.is_swept = self.status is not None and not self.survivors
 
     def _pump(self, timeout: float) -> None:
         for key, _ in self.selector.select(timeout if self.wakes else min(timeout, 0.01)):
@@ -304,23 +257,30 @@ class _Run:
 
         def write() -> None:
             nonlocal rest
-            assert self.popen is not None and self.popen.stdin is not None
+            assert self.child is not None and self.child.stdin is not None
             try:
-                rest = rest[os.write(self.popen.stdin.fileno(), rest[:_CHUNK]) :]
+                rest = rest[os.write(self.child.stdin.fileno(), rest[:_CHUNK]) :]
             except BlockingIOError:
                 return
             except OSError:  # it does not read its input, and need not
                 rest = rest[:0]
             if not rest:
-                self.selector.unregister(self.popen.stdin)
+                self.selector.unregister(self.child.stdin)
                 self._close_stdin()
 
         return write
 
     def _close_stdin(self) -> None:
         with suppress(OSError):
-            assert self.popen is not None and self.popen.stdin is not None
-            self.popen.stdin.close()
+            assert self.child is not None and self.child.stdin is not None
+            self.child.stdin.close()
+
+    def _used(self) -> float | None:
+        """The processor time of the whole run: as told to those who waited, as the kernel's group counts, as seen."""
+        if self.cpu_time is None:
+            return None
+        counted = None if self.cgroup is None else self.cgroup.cpu_time()
+        return max(self.cpu_time + self.members.cpu_time, self.members.seen_cpu_time, counted or 0.0)
 
     def _is_complaint(self, output: bytes) -> bool:
         return bool(self.command.complaint) and output.startswith(self.command.complaint)
@@ -344,12 +304,14 @@ class _Run:
             exit_code=code if exited else None,
             signal=code - 128 if exited and code is not None and 128 < code <= 128 + signal.NSIG else None,
             duration=(self.ended if self.status is not None else time.monotonic()) - self.started,
-            cpu_time=None if self.cpu_time is None else self.cpu_time + self.members.cpu_time,
+            cpu_time=self._used(),
             peak_memory=self.peak or None,
+            largest=self.largest,
             stdout=streams[0],
             stderr=streams[1],
             total_bytes=sum(output.total for output in self.outputs.values()),
             detail=detail,
+            is_left=bool(self.survivors),
         )
 
 

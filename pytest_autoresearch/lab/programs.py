@@ -18,7 +18,16 @@ _PROGRAM = re.compile(r"(?:^|[;&|(\n])[^\S\n]*(?:\w+=\S*[^\S\n]+)*([\w./~+-]+)")
 _TOO_BROAD = frozenset("/ /home /root /etc /proc /sys /dev /run /var /tmp /mnt /media /srv /usr /opt /Users".split())
 _DECIDED = ("/usr", "/bin", "/sbin", "/lib", "/opt", "/dev", "/proc", "/sys")  # the sandbox alone says what is shown
 _LONGEST_COMMAND = 5_000  # characters; more is no command that a person wrote
+MOST_LINKS = 40  # as Linux has it
 _MOST_STEPS = 6  # a program, its interpreter, that one's environment …
+
+
+def chain(path: Path) -> list[Path]:
+    """The path, where it leads if it is a link, and so on: all have to be there for it to be followed."""
+    places = [path]
+    while places[-1].is_symlink() and len(places) <= MOST_LINKS:
+        places.append(Path(os.path.normpath(places[-1].parent / os.readlink(places[-1]))))
+    return places
 
 
 @lru_cache(maxsize=64)
@@ -43,10 +52,10 @@ def _needed_by(program: str, search: str, steps: int) -> Iterator[Path]:
     place = shutil.which(os.path.expanduser(program), path=search)
     if place is None or not steps:
         return
-    path = Path(place).absolute()
-    yield path
-    yield from _environment_of(path)
-    real = path.resolve()
+    yield Path(place).absolute()
+    for path in chain(Path(place).absolute()):
+        yield from _environment_of(path)
+    real = Path(place).resolve()
     yield real
     yield from _environment_of(real)
     for interpreter in _interpreters(real):
@@ -63,9 +72,9 @@ def _environment_of(path: Path) -> Iterator[Path]:
         return
     if (prefix / "pyvenv.cfg").exists():
         yield prefix
-        base = (prefix / "bin" / "python").resolve()
-        if not base.is_relative_to(prefix):
-            yield from _environment_of(base)
+        for base in (*chain(prefix / "bin" / "python"), (prefix / "bin" / "python").resolve()):
+            if not base.is_relative_to(prefix):
+                yield from _environment_of(base)
     elif (prefix / "conda-meta").exists() or any((prefix / "lib").glob("python3.*/os.py")):
         yield prefix
     elif (prefix / "lib" / "node_modules").exists():

@@ -27,6 +27,11 @@ LONGEST_LINE = 65_536  # bytes
 _LINE_END = re.compile(rb"[\r\n]")
 
 
+def progress_line(name: str) -> re.Pattern[bytes]:
+    """Finds what stands for a number after ``name`` in a line of output."""
+    return re.compile(rb"(?<![\w.])" + re.escape(name.encode()) + rb"(?:[ \t]*[:=][ \t]*|[ \t]+)([^\s,;|]+)")
+
+
 class GivenUp(Exception):
     """Raised from the tick of a run that lags hopelessly, to end it."""
 
@@ -36,7 +41,7 @@ class Progress:
 
     def __init__(self, name: str, direction: Direction) -> None:
         self._name, self._direction = name, direction
-        self._line = re.compile(rb"(?<![\w.])" + re.escape(name.encode()) + rb"(?:[ \t]*[:=][ \t]*|[ \t]+)([^\s,;|]+)")
+        self._line = progress_line(name)
         self._curves: deque[list[float]] = deque(maxlen=MOST_CURVES)
 
     def follow(self) -> Course:

@@ -13,11 +13,12 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest_autoresearch
+from pytest_autoresearch.lab.programs import chain
 from pytest_autoresearch.lab.toolchains import Installed
 
 SYSTEM = (
@@ -85,7 +86,12 @@ def reach() -> Reach:
 
 def home() -> Path:
     """The user's HOME, the path at which a run finds an empty one."""
-    path = Path(os.path.expanduser("~"))
+    return _usable(os.path.expanduser("~"))
+
+
+@lru_cache(maxsize=8)
+def _usable(home: str) -> Path:
+    path = Path(home)
     usable = path.is_absolute() and path != Path("/") and not any(path.is_relative_to(root) for root in SYSTEM)
     return path if usable else Path("/tmp/home")
 
@@ -95,11 +101,7 @@ def _interpreter() -> Iterator[Path]:
         yield Path(prefix)
         yield Path(prefix).resolve()
     # venv/bin/python is a chain of links; each of them must be there to be followed.
-    link = Path(sys.executable)
-    while link.is_symlink():
-        yield link
-        link = Path(os.path.normpath(link.parent / os.readlink(link)))
-    yield link
+    yield from chain(Path(sys.executable))
 
 
 def _libraries() -> Iterator[Path]:

@@ -16,8 +16,22 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
+from pytest_autoresearch.lab.complaints import (
+    FETCHERS,
+    MISSING,
+    NO_GIT,
+    NO_HISTORY,
+    NO_MODULE,
+    NO_NETWORK,
+    NO_PROGRAM,
+    NOT_EXECUTABLE,
+    PLAIN,
+    READ_ONLY,
+    REFUSED,
+)
 from pytest_autoresearch.lab.lookups import Asked, Lookup
 from pytest_autoresearch.lab.missing import Checkout, Need, is_code
+from pytest_autoresearch.lab.reach import SYSTEM
 
 MOST_NEEDS = 4
 
@@ -69,55 +83,6 @@ def remedies(symptoms: Symptoms) -> tuple[Remedy, ...]:
 
 Rule = Callable[[Symptoms], Iterator[Remedy]]
 
-# ------------------------------------------------------------------------------------------------------- what words say
-
-_NO_GIT = re.compile(
-    r"not a git repository|InvalidGitRepositoryError|unable to detect version for|could not find (?:a )?git repository"
-    r"|could not find repository (?:at|from)|versioneer.*(?:no .git|unable)|not under git|does not appear to be a git",
-    re.IGNORECASE,
-)
-_NO_NETWORK = re.compile(
-    r"[Tt]emporary failure in name resolution|[Nn]ame or service not known|[Nn]etwork is unreachable"
-    r"|[Cc]ould ?n.t resolve host|[Cc]ould not resolve|getaddrinfo (?:ENOTFOUND|EAI_AGAIN|failed)|EAI_AGAIN|ENETUNREACH"
-    r"|nodename nor servname"
-    r"|[Ff]ailed to (?:lookup|look up) address|dns error|NameResolutionError|no such host|Errno -[23]\]"
-    r"|dial (?:tcp|udp)[^\n]*(?:unreachable|refused|lookup)|Failed to establish a new connection|Max retries exceeded"
-    r"|Cannot connect to host|Unable to connect to the server|URLError|ConnectError|LocalEntryNotFoundError"
-    r"|[Uu]nable to resolve host|[Nn]etwork is down|[Cc]an't reach database|Unknown host|UnknownHostException",
-)
-_FETCHERS = (
-    (re.compile(r"crates\.io|index\.crates|as a dependency of package|spurious network"), "cargo fetch", ()),
-    (re.compile(r"proxy\.golang\.org|sum\.golang\.org"), "go mod download", ()),
-    (re.compile(r"registry\.(?:npmjs|yarnpkg)\.|npm (?:ERR|error)"), "npm install", ("node_modules",)),
-    (re.compile(r"pypi\.org|files\.pythonhosted|simple/"), "uv sync (or pip install)", (".venv", "venv")),
-    (re.compile(r"pkg\.julialang\.org"), "julia --project -e 'using Pkg; Pkg.instantiate()'", ()),
-    (re.compile(r"static\.rust-lang\.org"), "rustup toolchain install", ()),
-    (re.compile(r"conda\.anaconda\.org|repo\.anaconda\.com|prefix\.dev"), "the environment's install", (".pixi",)),
-)
-"""Who fetches packages, by the address it asks; what makes that unnecessary; the folder it then leaves."""
-
-_NO_PROGRAM = (
-    re.compile(r"(?:^|[\s:])(?P<name>[\w.+/~-]+): (?:command )?not found", re.MULTILINE),
-    re.compile(r"env: [‘'\"]?(?P<name>[\w.+-]+)[’'\"]?: No such file"),
-    re.compile(r"No such file or directory: ['\"](?P<name>[\w.+-]+)['\"]"),
-    re.compile(r"exec: \"(?P<name>[\w.+-]+)\": executable file not found"),
-    re.compile(r"spawn (?P<name>[\w.+-]+) ENOENT"),
-    re.compile(r"make: (?P<name>[\w.+-]+): No such file"),
-    re.compile(r"linker [`'](?P<name>[\w.+-]+)[`'] not found"),
-    re.compile(r"(?P<name>[\w.+-]+): program not found|could not find (?:the )?program [`'\"](?P<other>[\w.+-]+)"),
-    re.compile(r"could not execute process [`'](?P<name>[\w.+-]+)"),
-)
-_NO_MODULE = re.compile(
-    r"No module named ['\"](?P<python>[\w.]+)['\"]"
-    r"|Cannot find (?:module|package) ['\"](?P<node>[^'\"]+)['\"]"
-    r"|cannot import name ['\"](?P<name>\w+)['\"] from (?:partially initialized module )?['\"](?P<parent>[\w.]+)['\"]"
-)
-_READ_ONLY = re.compile(r"(?i)read-only file system|\bEROFS\b|os error 30")
-_MISSING = re.compile(
-    r"(?i)no such file|not found|cannot open|can't open|could not open|unable to open|failed to open|does not exist"
-    r"|doesn't exist|errno 2\]|enoent|permission denied|cannot access|os error 2\b|nosuchfile|missing|can't find"
-    r"|cannot find|could not find"
-)
 _PATHS = re.compile(
     r"""(?:(?<=[\s'"`(=:\[<‘“])|^)(~?[\w.+@%$-]*(?:/[\w.+@%=,$-]+)+/?|[\w+@%-]+(?:\.[\w+-]+)+|\.?[\w-]+)""",
     re.MULTILINE,
@@ -129,12 +94,12 @@ def spoken(log: str, checkout: Checkout) -> Iterator[Lookup]:
     """The paths that a log complains of, modules included, as far as the machine has them and a run does not."""
     here = checkout.top / checkout.protocol.directory
     for line in log.splitlines():
-        if _MISSING.search(line):
+        if MISSING.search(line):
             for word in _PATHS.findall(line):
                 path = Path(os.path.normpath(here / os.path.expanduser(word.rstrip(".,:;"))))
                 if _is_missed(path, checkout):
                     yield Lookup(path)
-    for found in _NO_MODULE.finditer(log):
+    for found in NO_MODULE.finditer(log):
         for path in _modules(found, here, checkout):
             if _is_missed(path, checkout):
                 yield Lookup(path)
@@ -144,7 +109,7 @@ def _is_missed(path: Path, checkout: Checkout) -> bool:
     if not os.path.lexists(path):
         return False
     if not path.is_relative_to(checkout.top):
-        return path.is_relative_to(checkout.home) or len(path.parts) > 2
+        return path.is_relative_to(checkout.home) or (len(path.parts) > 2 and not any(map(path.is_relative_to, SYSTEM)))
     inside = path.relative_to(checkout.top).as_posix()
     return inside != "." and checkout.covering(inside, checkout.tracked) is None
 
@@ -169,8 +134,24 @@ def _modules(found: re.Match[str], here: Path, checkout: Checkout) -> Iterator[P
 # ---------------------------------------------------------------------------------------------------------------- rules
 
 
+def _plain(symptoms: Symptoms) -> Iterator[Remedy]:
+    yield from (Remedy(line) for words, line in PLAIN if words.search(symptoms.log))
+    for found in NOT_EXECUTABLE.finditer(symptoms.log):
+        path = os.path.normpath(symptoms.checkout.protocol.directory / found["path"])
+        if path in symptoms.checkout.tracked and not os.access(symptoms.checkout.top / path, os.X_OK):
+            yield Remedy(f"{path} is not executable: git update-index --chmod=+x {path}, and commit")
+            return
+
+
 def _git(symptoms: Symptoms) -> Iterator[Remedy]:
-    if _NO_GIT.search(symptoms.log) and not symptoms.checkout.protocol.git_throwaway:
+    checkout = symptoms.checkout
+    if checkout.protocol.git_throwaway:
+        if NO_HISTORY.search(symptoms.log):
+            yield Remedy(
+                "the repository of `git: throwaway` has one commit and no tags: give what git would say under env:, "
+                "or ask it for less (git describe --always)"
+            )
+    elif NO_GIT.search(symptoms.log) or _is_below_nothing(symptoms):
         yield symptoms.setting("git", "throwaway")
 
 
@@ -182,7 +163,7 @@ def _named_paths(symptoms: Symptoms) -> Iterator[Remedy]:
 
 def _environment(symptoms: Symptoms) -> Iterator[Remedy]:
     """A launcher that misses its environment goes to the network, or finds no module: the environment is there."""
-    if not (_NO_NETWORK.search(symptoms.log) or _NO_MODULE.search(symptoms.log)):
+    if not (NO_NETWORK.search(symptoms.log) or NO_MODULE.search(symptoms.log)):
         return
     checkout = symptoms.checkout
     places = [checkout.top / path for path in checkout.environments]
@@ -191,7 +172,7 @@ def _environment(symptoms: Symptoms) -> Iterator[Remedy]:
         for place in places
         if any(lookup.path.is_relative_to(place) or place.is_relative_to(lookup.path) for lookup in symptoms.lookups)
     ]
-    fetched = [folder for words, _, folders in _FETCHERS if words.search(symptoms.log) for folder in folders]
+    fetched = [folder for words, _, folders in FETCHERS if words.search(symptoms.log) for folder in folders]
     asked = asked or [place for place in places if place.name in fetched]
     yield from _for_needs(symptoms, _needs(symptoms, [Lookup(place) for place in asked]))
 
@@ -201,21 +182,19 @@ def _kept(symptoms: Symptoms) -> Iterator[Remedy]:
     kept = [lookup for lookup in symptoms.lookups if lookup.asked in (Asked.KEPT, Asked.WRITE)]
     yield from _for_needs(symptoms, _needs(symptoms, kept))
     if kept and not _needs(symptoms, kept):
-        yield Remedy("HOME is empty for every command: let the run write into the working directory instead")
+        yield Remedy("what a run writes there is gone after it: let it write into the working directory instead")
 
 
 def _read_only(symptoms: Symptoms) -> Iterator[Remedy]:
     """A run wrote to what is read-only for it."""
     checkout = symptoms.checkout
     for line in symptoms.log.splitlines():
-        if not _READ_ONLY.search(line):
+        if not READ_ONLY.search(line):
             continue
         paths = [Path(os.path.expanduser(word)) for word in _PATHS.findall(line) if word.startswith(("/", "~"))]
         path = next((path for path in paths if len(path.parts) > 2), None)
         if path is None:
-            yield Remedy(
-                "the run writes to what it may only read: let it write into the working directory, or to caches:"
-            )
+            yield Remedy("the run writes to what it may only read: let it write where it works, or to caches:")
         elif path.is_relative_to(checkout.top):
             inside = path.relative_to(checkout.top).as_posix()
             yield Remedy(f"{inside} is read-only for a run: let it write elsewhere, or name a directory under caches:")
@@ -227,9 +206,9 @@ def _read_only(symptoms: Symptoms) -> Iterator[Remedy]:
 
 
 def _network(symptoms: Symptoms) -> Iterator[Remedy]:
-    if not _NO_NETWORK.search(symptoms.log):
+    if not NO_NETWORK.search(symptoms.log):
         return
-    for words, fetcher, folders in _FETCHERS:
+    for words, fetcher, folders in FETCHERS:
         if words.search(symptoms.log):
             then = f", then {symptoms.setting('data', folders[0]).line}" if folders else ""
             yield Remedy(f"a run does not install packages: do it once in your own shell, with {fetcher}{then}")
@@ -238,9 +217,19 @@ def _network(symptoms: Symptoms) -> Iterator[Remedy]:
         yield symptoms.setting("network", "yes")
 
 
+def _refused(symptoms: Symptoms) -> Iterator[Remedy]:
+    """Last of all: it may be the run's own server that is not there."""
+    if REFUSED.search(symptoms.log) and not symptoms.checkout.protocol.network:
+        line = symptoms.setting("network", "yes").line
+        yield Remedy(f"a run has a loopback of its own: if a service of this machine was meant, {line}")
+
+
 def _program(symptoms: Symptoms) -> Iterator[Remedy]:
-    """A program that is not there: where it is, or that it is nowhere."""
-    names = [n for p in _NO_PROGRAM for m in p.finditer(symptoms.log) for n in m.groupdict().values() if n]
+    """A program that is not there: where it is, or that it is nowhere. What direnv was allowed stands in HOME."""
+    if re.search(r"direnv: error \S{1,400}\.envrc is blocked", symptoms.log):
+        yield Remedy("a run knows no `direnv allow`: write `source .envrc && …` in the command instead of direnv")
+        return
+    names = [n for p in NO_PROGRAM for m in p.finditer(symptoms.log) for n in m.groupdict().values() if n]
     for name in dict.fromkeys(names):
         checkout, base = symptoms.checkout, PurePosixPath(name).name
         if "/" in name or name.isdigit() or "." in name.strip("."):
@@ -267,7 +256,7 @@ def _program(symptoms: Symptoms) -> Iterator[Remedy]:
 
 def _module(symptoms: Symptoms) -> Iterator[Remedy]:
     """A Python module that the interpreter of pytest lacks."""
-    for found in _NO_MODULE.finditer(symptoms.log):
+    for found in NO_MODULE.finditer(symptoms.log):
         dotted = found["python"]
         if not dotted:
             continue
@@ -296,6 +285,7 @@ def _silent(symptoms: Symptoms) -> Iterator[Remedy]:
 
 
 _RULES: tuple[Rule, ...] = (
+    _plain,
     _git,
     _named_paths,
     _environment,
@@ -304,6 +294,7 @@ _RULES: tuple[Rule, ...] = (
     _network,
     _program,
     _module,
+    _refused,
     _silent,
 )
 
@@ -358,6 +349,15 @@ def _is_telling(path: Path, checkout: Checkout) -> bool:
     return path.is_relative_to(checkout.home) and not path.relative_to(checkout.home).parts[0].startswith(".")
 
 
+def _is_below_nothing(symptoms: Symptoms) -> bool:
+    """Whether git was looked for and a path of the checkout then began at the root: what git said was empty."""
+    top = symptoms.checkout.top
+    if not any(lookup.path == top / ".git" for lookup in symptoms.lookups):
+        return False
+    paths = [word.rstrip(".,:;") for word in _PATHS.findall(_complaints(symptoms.log)) if word.startswith("/")]
+    return any(not os.path.lexists(path) and os.path.lexists(f"{top}{path}") for path in paths)
+
+
 def _is_named(lookup: Lookup, symptoms: Symptoms) -> bool:
     """Whether the words are about this path: in full, by its name, or as the module that it is."""
     log, path, checkout = symptoms.log, lookup.path, symptoms.checkout
@@ -365,7 +365,7 @@ def _is_named(lookup: Lookup, symptoms: Symptoms) -> bool:
         return True
     if re.search(rf"(?<![\w.-]){re.escape(path.name)}(?![\w-])", _complaints(log)):
         return True
-    for found in _NO_MODULE.finditer(log):
+    for found in NO_MODULE.finditer(log):
         if found["node"] and found["node"] in path.parts:
             return True
         dotted = (found["python"] or f"{found['parent']}.{found['name']}").split(".")
@@ -375,7 +375,7 @@ def _is_named(lookup: Lookup, symptoms: Symptoms) -> bool:
 
 
 def _complaints(log: str) -> str:
-    return "\n".join(line for line in log.splitlines() if _MISSING.search(line))
+    return "\n".join(line for line in log.splitlines() if MISSING.search(line))
 
 
 def _likely_places(checkout: Checkout) -> list[Path]:

@@ -1,60 +1,20 @@
-"""The door of the sandboxes: what a run may see, the three levels that confine it, and which one this machine gives."""
+"""Which of the three levels that confine a run this machine gives."""
 
 from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol as Interface
 
 from pytest_autoresearch.errors import LabError
 from pytest_autoresearch.lab import bwrap, landlock, selftest
 from pytest_autoresearch.lab.plain import PlainSandbox
-from pytest_autoresearch.lab.process import Command
+from pytest_autoresearch.lab.view import Sandbox
 
 WEAK = ("landlock", "process")
 """Levels that ``strict`` does not take."""
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """What a run sees of the machine. All paths are absolute.
-
-    ``workspace`` is the directory it works in, ``shown_at`` the path of the user's repository, where a level with
-    mounts shows the workspace. ``scratch`` is ours, for what the level needs beside it. ``readonly`` are paths inside
-    the workspace, ``data`` (read-only) and ``caches`` (writable) any paths of the machine; ``hidden`` is masked
-    wherever it would be visible. ``devices`` are device nodes, ``described`` the directories of sysfs that tell of
-    them. ``home`` are files put into the run's fresh HOME, by path relative to it.
-    ``frozen``: the workspace can not be written.
-    """
-
-    workspace: Path
-    shown_at: Path
-    scratch: Path
-    readonly: tuple[Path, ...] = ()
-    data: tuple[Path, ...] = ()
-    caches: tuple[Path, ...] = ()
-    hidden: tuple[Path, ...] = ()
-    network: bool = False
-    devices: tuple[Path, ...] = ()
-    described: tuple[Path, ...] = ()
-    home: Mapping[str, bytes] = field(default_factory=dict)
-    frozen: bool = False
-
-
-class Sandbox(Interface):
-    """Confines a command. ``level`` is ``bwrap``, ``landlock`` or ``process``."""
-
-    level: str
-
-    def wrap(self, command: Command, view: View) -> AbstractContextManager[Command]:
-        """The command that runs ``command`` confined to ``view``. What it needed is removed when the context ends.
-
-        ``command.cwd`` may be given below ``view.workspace`` or below ``view.shown_at``.
-        """
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ class _Machine:
     syslog: int
     ptrace: int
     process_vm_writev: int
+    sched_setaffinity: int
 
 
 _MACHINES = {
@@ -44,6 +45,7 @@ _MACHINES = {
         syslog=103,
         ptrace=101,
         process_vm_writev=311,
+        sched_setaffinity=203,
     ),
     "aarch64": _Machine(
         audit=0xC00000B7,
@@ -54,15 +56,17 @@ _MACHINES = {
         syslog=116,
         ptrace=117,
         process_vm_writev=271,
+        sched_setaffinity=122,
     ),
 }
 _IO_URING_SETUP = 425
 
 
-def program(*, internet: bool, machine: str | None = None) -> bytes:
+def program(*, internet: bool, pinned: bool = False, machine: str | None = None) -> bytes:
     """The filter as an array of ``struct sock_filter``; empty on a machine whose call numbers are not known here.
 
-    ``internet`` False also refuses IPv4 and IPv6 sockets, for levels without a network namespace.
+    ``internet`` False also refuses IPv4 and IPv6 sockets, for levels without a network namespace. ``pinned``: to ask
+    for other processors does nothing. It is no error, which would end programs that pin their threads for speed.
     """
     numbers = _MACHINES.get(machine or platform.machine())
     if numbers is None:
@@ -83,6 +87,7 @@ def program(*, internet: bool, machine: str | None = None) -> bytes:
         *_except(numbers.ioctl, 1, [_TIOCSTI, _TIOCLINUX], errno.EPERM),
         *_except(numbers.ptrace, 1, [1], errno.EPERM),
         *_except(numbers.process_vm_writev, 0, [1], errno.EPERM),
+        *(_without(numbers.sched_setaffinity, 0) if pinned else ()),
         _step(_RETURN, _ALLOW),
     ]
     return b"".join(code)

@@ -10,13 +10,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from pytest_autoresearch.lab.process import Command, Ending, Outcome, execute
+from pytest_autoresearch.lab.command import Command, Ending, Outcome
+from pytest_autoresearch.lab.process import execute
 from pytest_autoresearch.lab.removal import remove_tree
-
-if TYPE_CHECKING:
-    from pytest_autoresearch.lab.sandbox import Sandbox, View
+from pytest_autoresearch.lab.view import Sandbox, View
 
 # Runs inside. A line of output for each attack that succeeded, and one word that shows that it ran at all. Whether the
 # write and the daemon succeeded is seen from outside.
@@ -51,8 +49,6 @@ _TIMEOUT = 10.0
 
 def weaknesses(sandbox: Sandbox, scratch: Path) -> tuple[str, ...]:
     """What the attacks achieved that this level promises to stop, or why nothing runs in it. Empty: it holds."""
-    from pytest_autoresearch.lab.sandbox import View
-
     place = Path(tempfile.mkdtemp(prefix="selftest-", dir=scratch))
     try:
         (place / "secret").write_text("secret")

@@ -21,12 +21,16 @@ MARK = "AUTORESEARCH_RUN"
 
 _PR_SET_CHILD_SUBREAPER = 36
 _SIZES = (b"RssAnon", b"RssFile", b"RssShmem", b"VmHWM")
+_TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 _NUMBERED_AT = 3  # /proc/PID/stat is split after the command's name: state is field 3 of proc(5)
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One line of the process table. ``start`` (clock ticks since boot) tells apart processes that had the same pid."""
+    """One line of the process table. ``start`` (clock ticks since boot) tells apart processes that had the same pid.
+
+    ``cpu`` is the processor time of its own threads so far, in seconds.
+    """
 
     pid: int
     parent: int
@@ -34,6 +38,7 @@ class Process:
     start: int
     zombie: bool
     threads: int = 1
+    cpu: float = 0.0
 
 
 @dataclass(slots=True)
@@ -57,12 +62,26 @@ class Tree:
     """The processes that descend from ``root``, or carry ``mark``.
 
     ``cpu_time``, in seconds, is that of the members the supervisor inherited; the root's is told to who waits for it.
+    Nobody is told of a process that its parent does not wait for (SIGCHLD ignored, or killed with its namespace):
+    ``seen_cpu_time`` is what each member had when it was looked at last.
     """
 
     root: int | None
     mark: str
     cpu_time: float = 0.0
     _known: dict[int, int] = field(default_factory=dict)
+    _cpu: dict[tuple[int, int], float] = field(default_factory=dict)
+    _elders: dict[int, int] = field(default_factory=dict)
+    """Children that the supervisor had before there was a root, by pid: none of them can be an orphan of the run."""
+
+    def __post_init__(self) -> None:
+        if self.root is None:
+            self._elders = {pid: process.start for pid in _children(os.getpid()) if (process := _read(pid))}
+
+    @property
+    def seen_cpu_time(self) -> float:
+        """At least what the members have used, in seconds."""
+        return sum(self._cpu.values())
 
     def members(self, most: int = 4096) -> dict[int, Process]:
         """Living processes of the run by pid; zombies are left out.
@@ -94,6 +113,7 @@ class Tree:
                 continue
             found[pid] = process
             self._known[pid] = process.start
+            self._cpu[pid, process.start] = process.cpu
             pending += _children(pid)
 
     def _is_ours(self, pid: int) -> bool:
@@ -101,7 +121,10 @@ class Tree:
 
         Only the run can be in the root's group, and a zombie, which has no environment any more, is still in it.
         """
-        if (process := _read(pid)) is not None and process.group == self.root:
+        process = _read(pid)
+        if process is None or self._elders.get(pid) == process.start:
+            return False
+        if process.group == self.root:
             return True
         with suppress(OSError), open(f"/proc/{pid}/environ", "rb") as file:
             return f"{MARK}={self.mark}".encode() in file.read().split(b"\0")
@@ -221,6 +244,7 @@ def _read(pid: int) -> Process | None:
         start=int(fields[22 - _NUMBERED_AT]),
         zombie=fields[0] in (b"Z", b"X") and threads < 2,  # else it is only the first of its threads that has ended
         threads=threads,
+        cpu=(int(fields[14 - _NUMBERED_AT]) + int(fields[15 - _NUMBERED_AT])) / _TICKS,
     )
 
 

@@ -1,25 +1,36 @@
-"""The parent of a run at the levels without a PID namespace; a program of its own, run as ``python -S -I warden.py``.
+"""The parents of runs at the levels without a PID namespace; a program of its own, run as ``python -S -I warden.py``.
 
-Usage: warden.py PARENT RULESET FILTER DIRECTORY COMMAND…, where PARENT is the supervisor's pid, RULESET the descriptor
-of a Landlock ruleset and FILTER the descriptor of a seccomp program, each -1 for none; DIRECTORY is where the command
-starts.
+Usage: warden.py CHANNEL, where CHANNEL is the descriptor of a socket to the supervisor. An interpreter's start costs
+more than many a run, so this one starts once: for every order it leaves a copy of itself behind, which the supervisor
+inherits, and which is the warden of one run. :mod:`pytest_autoresearch.lab.nursery` is the other end.
 
 Every orphan of the run becomes the warden's child, however it hides, so the whole run can be ended by ending the
 warden's children. The confinement is put on after the fork, so the warden stays outside and can not be signalled from
-inside where the kernel keeps signals in. It imports little: its start is a cost of every run.
+inside where the kernel keeps signals in.
 """
 
 import ctypes
+import fcntl
+import json
 import os
 import resource
 import signal
+import socket
 import sys
+import time
 from contextlib import suppress
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_CAPBSET_DROP = 1, 4, 24
 _PR_SET_SECCOMP, _PR_SET_CHILD_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 22, 36, 38
 _SECCOMP_MODE_FILTER = 2
 _LANDLOCK_RESTRICT_SELF = 446
+_MOST_HANDLES = 64
+_OUT_OF_THE_WAY = 256  # descriptors from here on are nobody's
+_PATIENCE = 5.0  # s
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -61,15 +72,22 @@ def confine(ruleset: int, filter_handle: int) -> None:
         _prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(_Filter(len(code) // 8, code)))
 
 
-def _become(directory: str, command: "list[str]", ruleset: int, filter_handle: int) -> None:
+def _become(order: "dict[str, Any]", handles: "dict[str, int]", kept: "dict[int, int]") -> None:
     """The child: never returns."""
+    command = order["argv"]
     try:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number in (signal.SIGTERM, signal.SIGPIPE, signal.SIGXFSZ):  # the interpreter ignores the last two
+            signal.signal(number, signal.SIG_DFL)
+        for target, handle in kept.items():
+            os.dup2(handle, target)
         os.setsid()
-        os.chdir(directory)
+        _prctl(_PR_SET_DUMPABLE, 1)  # as it will be after the exec; till then its /proc is root's
+        with suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+            file.write("500")  # first to go if memory ends
+        os.chdir(order["cwd"])
         resource.setrlimit(resource.RLIMIT_CORE, (1, 1))  # 1, not 0: then no crash handler gets a dump either
-        confine(ruleset, filter_handle)
-        os.execvp(command[0], command)
+        confine(handles.get("ruleset", -1), handles.get("filter", -1))
+        os.execvpe(command[0], command, order["env"])
     except BaseException as error:  # nothing may go on as a second warden
         os.write(2, f"warden: {command[0]}: {error}\n".encode())
     finally:
@@ -104,21 +122,15 @@ def _end(number: int, frame: object) -> None:
     raise _Ended
 
 
-def main(arguments: "list[str]") -> int:
-    supervisor, ruleset, filter_handle = map(int, arguments[:3])
-    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
-    _prctl(_PR_SET_DUMPABLE, 0)
-    signal.signal(signal.SIGTERM, _end)
+def _guard(order: "dict[str, Any]", handles: "dict[str, int]", kept: "dict[int, int]") -> int:
+    """Run one command as a child and end what is left of it; its exit status as a shell tells it."""
     code = 128 + signal.SIGTERM
     try:
-        _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != supervisor:
-            return code
         pid = os.fork()
         if pid == 0:
-            _become(arguments[3], arguments[4:], ruleset, filter_handle)
+            _become(order, handles, kept)
         # Only the run may hold its pipes open.
-        for descriptor in (0, 1, 2):
+        for descriptor in (*handles.values(), *kept.values()):
             os.close(descriptor)
         while True:
             reaped, status = os.wait()
@@ -131,6 +143,64 @@ def main(arguments: "list[str]") -> int:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     _end_children()
     return code
+
+
+def _be_inherited(supervisor: int) -> bool:
+    """Wait until the supervisor, a subreaper, is the parent; whether it lives."""
+    deadline = time.monotonic() + _PATIENCE
+    while os.getppid() != supervisor and time.monotonic() < deadline:
+        time.sleep(0.0001)
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    return os.getppid() == supervisor
+
+
+def _serve(supervisor: int, received: "list[int]") -> int:
+    """One warden, from its birth to its end."""
+    os.setsid()
+    with open(received[0]) as file:
+        order = json.load(file)
+    above = max(_OUT_OF_THE_WAY, *order["kept"]) + 1  # no descriptor of the run is there
+    received = [fcntl.fcntl(handle, fcntl.F_DUPFD_CLOEXEC, above) for handle in received[1:]]
+    os.closerange(3, above)
+    line = socket.socket(fileno=received[0])
+    kept = dict(zip(order["kept"], received[1:], strict=False))
+    handles = dict(zip(order["handles"], received[1 + len(kept) :], strict=True))
+    os.sched_setaffinity(0, order["cpus"])
+    if "group" in handles:
+        with suppress(OSError):  # a refused move leaves polling in charge
+            os.write(handles["group"], b"0")
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    signal.signal(signal.SIGTERM, _end)
+    if not _be_inherited(supervisor):
+        return 128 + signal.SIGTERM
+    line.send(b"%d" % os.getpid())
+    if not line.recv(1):  # nobody waits for it any more
+        return 128 + signal.SIGTERM
+    line.close()
+    return _guard(order, handles, kept)
+
+
+def main(arguments: "list[str]") -> int:
+    supervisor = os.getppid()
+    channel = socket.socket(fileno=int(arguments[0]))
+    _prctl(_PR_SET_DUMPABLE, 0)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    while True:
+        word, received, _, _ = socket.recv_fds(channel, 1, _MOST_HANDLES)
+        if not word:
+            return 0
+        pid = os.fork()
+        if pid == 0:
+            code = 0
+            if os.fork() == 0:
+                code = 128 + signal.SIGTERM
+                with suppress(BaseException):  # the supervisor sees that its line is dead
+                    channel.close()
+                    code = _serve(supervisor, received)
+            os._exit(code)
+        for handle in received:
+            os.close(handle)
+        os.waitpid(pid, 0)
 
 
 if __name__ == "__main__":

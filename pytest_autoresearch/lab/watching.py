@@ -23,8 +23,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from pytest_autoresearch.lab.command import Command
 from pytest_autoresearch.lab.lookups import Asked, Lookup
-from pytest_autoresearch.lab.process import Command
 
 MOST_LOOKUPS = 2_000
 _LONGEST_PATH = 4096

@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby, islice
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from pytest_autoresearch.protocol.experiment import Change, FileEntry
 
 LARGEST_READ = 5_000_000  # bytes of new content that changes() reads in all; more is out of scope by its size
 MOST_CHANGES = 10_000
+STILL = 60.0  # s that a survey is worth something
 CLOCK_TICK = 20_000_000  # ns; a file changed twice within a tick of the kernel's clock may show one ctime
 
 LITTER = frozenset(
@@ -46,12 +47,14 @@ _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 class Survey:
     """``altered``: paths of the state that are not as filled; ``strangers``: topmost entries that are no part of it.
 
-    ``spoilt``: paths that a build made, and that somebody has touched since.
+    ``spoilt``: paths that a build made, and that somebody has touched since. ``touched``: paths whose content is as
+    filled, though somebody was there.
     """
 
     altered: list[str] = field(default_factory=list)
     strangers: list[str] = field(default_factory=list)
     spoilt: list[str] = field(default_factory=list)
+    touched: list[str] = field(default_factory=list)
 
 
 class Workspace:
@@ -80,6 +83,8 @@ class Workspace:
         self._submodules: set[str] = set()
         self._trusted_until = 0  # ns; a younger ctime does not prove that a content is unchanged
         self._begun = False
+        self._seen: tuple[Survey, int, float] | None = None  # with the directory's inode, and when
+        self._is_alone = True
 
     def fill(self, state: Mapping[str, FileEntry]) -> bool:
         """Make the directory hold exactly ``state``, writing no more than has changed.
@@ -91,16 +96,19 @@ class Workspace:
             if not self._begun:
                 remove_tree(self.root)
                 self._begun = True
-            adopted = not self._expect(state) and bool(self._made)
+            seen, self._seen = self._seen, None
+            fresh = self._expect(state)
+            adopted = fresh == () and bool(self._made)
             with self._open_root() as root:
-                survey = self._survey(root, renew=True)
+                survey = self._still(root, seen, fresh) or self._survey(root, hashes=False)
                 if self._made and (survey.spoilt or not adopted):
                     adopted = False
                     self._disown()
-                    survey = self._survey(root, renew=True)
+                    survey = self._survey(root, hashes=False)
                 for path in survey.strangers:
                     self._remove(root, path)
-                self._write_all(root, survey.altered)
+                # Times, rights and attributes could carry a note from one run to the next.
+                self._write_all(root, [*survey.altered, *survey.touched])
                 for path in self._submodules:
                     with opened(root, f"{path}/.git", create=True):
                         pass  # an empty directory, as git clone leaves it
@@ -110,6 +118,11 @@ class Workspace:
             ) from error
         self._trusted_until = time.time_ns() - CLOCK_TICK
         return adopted
+
+    def disturb(self, *, for_good: bool = False) -> None:
+        """Somebody may write here from now on, so that the last survey is worth nothing, or no survey ever again is."""
+        self._seen = None
+        self._is_alone = self._is_alone and not for_good
 
     def adopt(self) -> None:
         """Take in what a build has made: it is expected from now on, until the state changes or a run touches it."""
@@ -122,9 +135,9 @@ class Workspace:
         self._trusted_until = time.time_ns() - CLOCK_TICK
 
     def survey(self) -> Survey:
-        """How the directory differs from the last fill."""
+        """How the directory differs from the last fill. The next one needs no other, unless it is disturbed."""
         with self._open_root() as root:
-            return self._survey(root)
+            return self._note(root, self._survey(root))
 
     def changes(self) -> tuple[Change, ...]:
         """What differs from the last fill, sorted by path, without litter, empty directories and ignored paths.
@@ -133,7 +146,7 @@ class Workspace:
         """
         room, changes = LARGEST_READ, []
         with self._open_root() as root:
-            survey = self._survey(root)
+            survey = self._note(root, self._survey(root))
             for path in survey.altered:
                 changes.append(describe(root, path, room))
                 room -= changes[-1].size
@@ -155,8 +168,10 @@ class Workspace:
             for stranger in in_the_way:
                 self._remove(root, stranger)
             self._write_all(root, paths)
-        altered = [path for path in survey.altered if path not in paths]
-        return Survey(altered, [path for path in survey.strangers if path not in in_the_way], survey.spoilt)
+        again = set(paths)
+        altered = [path for path in survey.altered if path not in again]
+        strangers = [path for path in survey.strangers if path not in in_the_way]
+        return Survey(altered, strangers, survey.spoilt, survey.touched)
 
     def left(self) -> Iterator[str]:
         """The regular files that are not as filled, or no part of the state, sorted by path."""
@@ -168,6 +183,7 @@ class Workspace:
         """Hold these paths as well, whatever a run has put in their places, and leave everything else as it is."""
         self._expect({**self._state, **more})
         self.restore(sorted(path for path in more if not self._is_left_out(path)), self.survey())
+        self.disturb()
 
     def prune(self, unwanted: Callable[[Found], bool], survey: Survey) -> tuple[str, ...]:
         """Remove the entries that are no part of the state and ``unwanted``, at any depth; returns their paths."""
@@ -180,6 +196,7 @@ class Workspace:
 
     def write(self, path: str, data: bytes) -> None:
         """Put a file of ours (the run's log) in the place of whatever is at ``path``."""
+        self.disturb()
         with self._open_root() as root, opened(root, path, create=True) as (directory, name):
             remove(directory, name, bin_at=self._bin)
             with os.fdopen(os.open(name, _CREATE, 0o644, dir_fd=directory), "wb") as file:
@@ -196,11 +213,14 @@ class Workspace:
 
     def close(self) -> None:
         """Remove the directory and all that is in it."""
-        self._begun = False
+        self._begun, self._seen = False, None
         remove_tree(self.root)
 
-    def _expect(self, wanted: Mapping[str, FileEntry]) -> bool:
-        """Bring the expected tree from the last state to this one; returns whether they differ."""
+    def _expect(self, wanted: Mapping[str, FileEntry]) -> tuple[str, ...] | None:
+        """Bring the expected tree from the last state to this one; returns the paths in which they differ.
+
+        None where more than contents differ: paths that come or go, or turn into something else.
+        """
         known = self._state
         gone = known.keys() - wanted.keys()
         for path in gone:
@@ -214,7 +234,25 @@ class Workspace:
         for path in self._kept:
             plant(self._expected, path, None)
         self._state = wanted
-        return bool(gone or new)
+        modes = [(known[path].mode if path in known else "", wanted[path].mode) for path in new]
+        same = not gone and all(old == now != "160000" for old, now in modes)
+        return tuple(path for path in new if not self._is_left_out(path)) if same else None
+
+    def _note(self, root: int, survey: Survey) -> Survey:
+        self._seen = (survey, os.fstat(root).st_ino, time.monotonic()) if self._is_alone else None
+        return survey
+
+    def _still(self, root: int, seen: tuple[Survey, int, float] | None, fresh: tuple[str, ...] | None) -> Survey | None:
+        """The last survey if it still says how the directory differs from what is expected now, with what is new.
+
+        It is kept for a moment only: what else is at work on the machine may clean up.
+        """
+        if seen is None or fresh is None or self._made:
+            return None
+        survey, inode, when = seen
+        if inode != os.fstat(root).st_ino or time.monotonic() - when > STILL:
+            return None
+        return replace(survey, altered=[*dict.fromkeys([*survey.altered, *fresh])])
 
     def _disown(self) -> None:
         for path in self._made:
@@ -241,22 +279,30 @@ class Workspace:
         finally:
             os.close(root)
 
-    def _survey(self, root: int, *, renew: bool = False) -> Survey:
-        """``renew``: what was touched counts as altered even if its content is the same, and directories are cleared.
+    def _survey(self, root: int, *, hashes: bool = True) -> Survey:
+        """Look at everything once; directories are cleared of what could be a note for the next run.
 
-        Times, rights and attributes could carry a note from one run to the next.
+        Without ``hashes`` what was touched counts as altered, whatever its content.
         """
         survey = Survey()
-        self._survey_directory(self._expected, root, "", survey, renew=renew)
+        self._survey_directory(self._expected, root, "", survey, hashes=hashes)
         return survey
 
-    def _survey_directory(self, expected: Directory, fd: int, prefix: str, survey: Survey, *, renew: bool) -> None:
-        if renew:
-            clear_notes(fd)
+    def _survey_directory(self, expected: Directory, fd: int, prefix: str, survey: Survey, *, hashes: bool) -> None:
+        clear_notes(fd)
         names = set(os.listdir(fd))
         for name, leaf in expected.leaves.items():
-            if leaf.entry is not None and not (name in names and self._is_as_filled(fd, name, leaf, renew=renew)):
+            if leaf.entry is None:
+                continue
+            status = os.stat(name, dir_fd=fd, follow_symlinks=False) if name in names else None
+            stamp = None if status is None else stamp_of(status)
+            if stamp is not None and stamp == leaf.stamp and stamp[0] <= self._trusted_until:
+                continue
+            same = status is not None and (hashes or stamp == leaf.stamp) and holds(fd, name, leaf, status)
+            if not same:
                 (survey.spoilt if isinstance(leaf.entry, Made) else survey.altered).append(prefix + name)
+            elif stamp != leaf.stamp:
+                survey.touched.append(prefix + name)
         for name, below in expected.directories.items():
             try:
                 inner = open_directory(fd, name)
@@ -267,17 +313,10 @@ class Workspace:
                     survey.strangers.append(prefix + name)
                 continue
             try:
-                self._survey_directory(below, inner, f"{prefix}{name}/", survey, renew=renew)
+                self._survey_directory(below, inner, f"{prefix}{name}/", survey, hashes=hashes)
             finally:
                 os.close(inner)
         survey.strangers.extend(prefix + name for name in names - expected.leaves.keys() - expected.directories.keys())
-
-    def _is_as_filled(self, fd: int, name: str, leaf: Leaf, *, renew: bool) -> bool:
-        status = os.stat(name, dir_fd=fd, follow_symlinks=False)
-        stamp = stamp_of(status)
-        if stamp == leaf.stamp and stamp[0] <= self._trusted_until:
-            return True
-        return not (renew and stamp != leaf.stamp) and holds(fd, name, leaf, status)
 
     def _new(self, root: int, strangers: Sequence[str]) -> Iterator[Found]:
         """What an agent may have meant of the entries that are no part of the state."""

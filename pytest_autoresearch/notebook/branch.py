@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 from pytest_autoresearch.errors import NotebookError
-from pytest_autoresearch.notebook.chain import BRANCHES, LEDGERS, Chain, branch_ref, ledger_ref, running_ref
+from pytest_autoresearch.notebook.chain import (
+    BRANCHES,
+    LEDGERS,
+    Chain,
+    branch_ref,
+    ledger_ref,
+    pending_ref,
+    running_ref,
+)
 from pytest_autoresearch.notebook.git import Git
 
 TAG_LENGTH = 60
@@ -23,15 +32,44 @@ class Refs:
     ledger: str | None
     running: str | None
     checkout: str = ""
+    pending: Mapping[int, str] = field(default_factory=dict)
+
+
+class OtherSpelling(NotebookError):
+    """There is a tag that some file systems can not tell from this one."""
+
+
+def refuse_spelling(tag: str, refs: Iterable[str], where: str) -> None:
+    """OtherSpelling for a new tag that differs from one that ``refs`` name in upper and lower case alone.
+
+    Both are one name to the file systems of macOS and Windows, and one group to the concurrency of GitHub's workflows.
+    """
+    there = set(refs)
+    if there & {branch_ref(tag), ledger_ref(tag)}:
+        return
+    below = [(ref, ref.removeprefix(f"{place}/")) for ref in sorted(there) for place in (BRANCHES, LEDGERS)]
+    known = (name.partition("/")[0] for ref, name in below if name != ref)
+    other = next((each for each in known if each != tag and folded(each) == folded(tag)), None)
+    if other is not None:
+        raise OtherSpelling(
+            f"{where}: there is a session or branch {other}, from which {tag} differs only in upper and lower case\n"
+            f"  go on with {other}, or choose another tag: some file systems take both for one"
+        )
+
+
+def folded(tag: str) -> str:
+    """What a tag is to a file system that does not know upper from lower case."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", tag).casefold())
 
 
 def refuse_tag(git: Git, tag: str) -> None:
-    """NotebookError for a tag that can not name a branch."""
+    """NotebookError for a tag that can not name a branch, or that is another one's name in another spelling."""
     if not tag or "/" in tag or len(tag) > TAG_LENGTH:
         raise NotebookError(f"tag {tag!r}: a tag has no slash and 1 to {TAG_LENGTH} characters\n  choose another --tag")
     out = git.plumbing.run("check-ref-format", "--normalize", branch_ref(tag), check=False)
     if tag.startswith("-") or out.decode("utf-8", "replace").strip() != branch_ref(tag):
         raise NotebookError(f"tag {tag!r}: git allows no branch {BRANCHES[11:]}/{tag}\n  use letters, digits, - and _")
+    refuse_spelling(tag, [*git.refs(BRANCHES), *git.refs(LEDGERS)], str(git.top))
 
 
 def read_refs(git: Git, tag: str) -> Refs:
@@ -49,7 +87,9 @@ def read_refs(git: Git, tag: str) -> Refs:
         raise NotebookError(f"the branch {name} is in the way of {branch[11:]}\n  git branch -m {name} another-name")
     at = {name: rest[0] for name, rest in found.items() if rest}
     checkout = found[branch][1] if branch in found else ""
-    return Refs(at.get(branch), at.get(ledger_ref(tag)), at.get(running_ref(tag)), checkout)
+    before = pending_ref(tag, 0).removesuffix("0")
+    pending = {int(name.removeprefix(before)): commit for name, commit in at.items() if name.startswith(before)}
+    return Refs(at.get(branch), at.get(ledger_ref(tag)), at.get(running_ref(tag)), checkout, pending)
 
 
 def is_sessions(git: Git, chain: Chain, at: str) -> bool:

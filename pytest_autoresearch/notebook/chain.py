@@ -19,6 +19,7 @@ from pytest_autoresearch.notebook.record import (
     Record,
     Session,
     Verification,
+    place_of,
 )
 from pytest_autoresearch.protocol.experiment import Experiment, Outcome, Reason, Status
 
@@ -40,8 +41,13 @@ def ledger_ref(tag: str) -> str:
 
 
 def running_ref(tag: str) -> str:
-    """The proposal that is being measured."""
+    """The proposal that is being measured, of versions that had one at a time."""
     return f"{LEDGERS}/{tag}/running"
+
+
+def pending_ref(tag: str, number: int) -> str:
+    """A proposal that is being measured."""
+    return f"{LEDGERS}/{tag}/pending/{number}"
 
 
 def unbegun(tag: str) -> History:
@@ -164,10 +170,14 @@ def fold(records: Sequence[Record]) -> History:
     attributions: list[Attribution] = []
     notes: list[Note] = []
     groups: list[Group] = []
+    numbers: set[int] = set()
     for record in records[1:]:
         if isinstance(record, Experiment):
-            if record.number != len(experiments):
-                raise NotebookError(f"experiment {record.number} stands where {len(experiments)} belongs in the ledger")
+            if record.number in numbers:
+                raise NotebookError(f"experiment {record.number} stands in the ledger twice")
+            if not experiments and record.number != 0:
+                raise NotebookError(f"experiment {record.number} stands where the baseline belongs in the ledger")
+            numbers.add(record.number)
             experiments.append(record)
         elif isinstance(record, Drop):
             drops.append(record)
@@ -195,20 +205,27 @@ def fold(records: Sequence[Record]) -> History:
 
 
 def dropped(experiments: Sequence[Experiment], drop: Drop) -> list[Experiment]:
-    """A dropped keep reads as a discard with its old hash, later keeps have their new commits and parents."""
+    """A dropped keep reads as a discard with its old hash, later keeps have their new commits and parents.
+
+    Those that have lost their proof with it are provisional again.
+    """
     result = list(experiments)
-    parent = result[drop.number].parent
-    for number, commit in sorted(drop.moved.items()):
-        result[number] = replace(result[number], commit=commit, parent=parent)
-        parent = commit
-    why = f"dropped: {drop.why}" if drop.why else "dropped"
-    result[drop.number] = replace(
-        result[drop.number],
+    at = place_of(result, drop.number)
+    parent = result[at].parent
+    result[at] = replace(
+        result[at],
         status=Status.DISCARD,
-        reason=Reason.NOISE,
-        detail=why,
+        reason=Reason.DROPPED,
+        detail=drop.why,
         provisional=False,
     )
+    for index, keep in enumerate(result):
+        if keep.number in drop.moved:
+            commit = drop.moved[keep.number]
+            result[index] = replace(keep, commit=commit, parent=parent)
+            parent = commit
+        if keep.number in drop.unproven:
+            result[index] = replace(result[index], provisional=True)
     return result
 
 
@@ -218,19 +235,21 @@ def grouped(experiments: Sequence[Experiment], group: Group) -> list[Experiment]
     if group.outcome is Outcome.GOES_ON:
         return result
     for number in group.keeps:
-        keep = result[number]
+        at = place_of(result, number)
+        keep = result[at]
         if not keep.kept:
             continue  # dropped meanwhile
         if group.outcome is Outcome.CERTIFIED:
-            result[number] = replace(keep, provisional=False)
+            result[at] = replace(keep, provisional=False)
         else:
             why = f"its group of {len(group.keeps)} was measured on {group.pairs} fresh pairs and is no proven gain"
-            result[number] = replace(keep, status=Status.DISCARD, reason=Reason.UNPROVEN, detail=why, provisional=False)
+            result[at] = replace(keep, status=Status.DISCARD, reason=Reason.UNPROVEN, detail=why, provisional=False)
     return result
 
 
 def measured_anew(experiments: Sequence[Experiment], level: Level) -> list[Experiment]:
     """The numbers of a kept state after a drop."""
     result = list(experiments)
-    result[level.number] = replace(result[level.number], value=level.value, interval=level.interval)
+    at = place_of(result, level.number)
+    result[at] = replace(result[at], value=level.value, interval=level.interval)
     return result

@@ -20,6 +20,8 @@ from pytest_autoresearch.notebook.record import Attribution, Drop, Group, Level,
 from pytest_autoresearch.protocol.experiment import Experiment
 
 VERSION = 1
+OUT_OF_ORDER = 2
+"""Of an experiment that does not stand where its number does: older programs refuse it by its version."""
 KINDS: Mapping[str, type[Record]] = {
     "session": Session,
     "experiment": Experiment,
@@ -30,12 +32,17 @@ KINDS: Mapping[str, type[Record]] = {
     "attribute": Attribution,
     "note": Note,
 }
+_AS_THEY_ARE = frozenset({str, int, bool, type(None)})
 _NAMES = {cls: kind for kind, cls in KINDS.items()}
 
 
-def encode(record: Record) -> str:
-    """One record as one line of JSON."""
-    document = {"version": VERSION, "kind": _NAMES[type(record)], "data": to_plain(record)}
+def encode(record: Record, *, in_order: bool = True) -> str:
+    """One record as one line of JSON; ``in_order``: as many experiments stand before it as its number says."""
+    document = {
+        "version": VERSION if in_order else OUT_OF_ORDER,
+        "kind": _NAMES[type(record)],
+        "data": to_plain(record),
+    }
     # An agent's words may hold bytes that are no text; written as escapes they stay valid JSON.
     text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     return text.encode("utf-8", "backslashreplace").decode()
@@ -51,9 +58,9 @@ def decode(text: str, *, slim: bool = False) -> Record:
         version, kind, data = int(document["version"]), str(document["kind"]), document["data"]
     except (ValueError, TypeError, KeyError):
         raise NotebookError(f"no record of this product: {text[:60]!r}") from None
-    if version > VERSION or kind not in KINDS:
+    if version > OUT_OF_ORDER or kind not in KINDS:
         raise NotebookError(
-            f"the ledger holds a {kind} record of version {version}, this program reads up to version {VERSION}"
+            f"the ledger holds a {kind} record of version {version}, this program reads up to version {OUT_OF_ORDER}"
             "\n  upgrade: pip install -U pytest-autoresearch"
         )
     if slim and kind in ("experiment", "group") and isinstance(data, dict):
@@ -67,11 +74,14 @@ def decode(text: str, *, slim: bool = False) -> Record:
 
 def to_plain(value: Any) -> Any:
     """Dataclasses, enums, times and tuples as what JSON knows. Times are UTC; numbers that JSON lacks become words."""
-    if is_dataclass(value):
+    kind = type(value)
+    if kind in _AS_THEY_ARE:
+        return value
+    if is_dataclass(kind):
         return {
-            field.name: to_plain(content)
-            for field in fields(value)
-            if (content := getattr(value, field.name)) or not is_optional(field) or content != _default(field)
+            name: to_plain(content)
+            for name, default in _fields(kind)
+            if (content := getattr(value, name)) or default or content != default
         }
     if isinstance(value, Enum):
         return value.value
@@ -89,6 +99,12 @@ def to_plain(value: Any) -> Any:
 def from_plain(cls: Any, value: Any) -> Any:
     """The value of type ``cls`` that :func:`to_plain` made this of. Unknown keys are ignored."""
     return _reader(cls)(value)
+
+
+@cache
+def _fields(cls: Any) -> tuple[tuple[str, Any], ...]:
+    """Names and defaults; those whose default is empty may be left out, see :func:`is_optional`."""
+    return tuple((field.name, _default(field)) for field in fields(cls))
 
 
 def is_optional(field: Any) -> bool:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from functools import partial
-from pathlib import Path
 
 from pytest_autoresearch.errors import NotebookError
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.ledger import Notebook
-from pytest_autoresearch.notebook.record import Drop
-from pytest_autoresearch.protocol.experiment import Change, Experiment, FileEntry
+from pytest_autoresearch.notebook.merging import merged
+from pytest_autoresearch.notebook.record import Drop, History, place_of
+from pytest_autoresearch.protocol.experiment import Experiment, Outcome
 
 
 class DropConflict(NotebookError):
@@ -24,26 +23,42 @@ class DropConflict(NotebookError):
 def drop_keep(notebook: Notebook, number: int, why: str = "") -> Drop:
     """Take experiment ``number`` out of the branch and record that.
 
+    A group proves the sum of its keeps: what was proven in one with it, and all on top of that, is provisional again.
     The head has to be measured again afterwards, see :attr:`Notebook.unmeasured`. NotebookError, with nothing changed,
     where the experiment is no keep or a later keep builds on it.
     """
-    experiments = notebook.history.experiments
-    if not 0 < number < len(experiments) or not experiments[number].kept:
+    keep = next((each for each in notebook.history.keeps if each.number == number), None)
+    if keep is None:
         keeps = ", ".join(str(e.number) for e in notebook.history.keeps) or "none"
         raise NotebookError(f"experiment {number} of {notebook.tag} is no keep on the branch\n  the keeps are: {keeps}")
-    later = [e for e in notebook.history.keeps if e.number > number]
-    moved = _replayed(notebook.git, experiments[number], later)
-    drop = Drop(number, experiments[number].commit, moved, datetime.now(timezone.utc), why)
+    moved = _replayed(notebook.git, keep, _later(notebook, keep))
+    unproven = _proven_with(notebook.history, number)
+    drop = Drop(number, keep.commit, moved, datetime.now(timezone.utc), why, unproven)
     notebook.drop(drop)
     return drop
 
 
 def head_without(notebook: Notebook, number: int) -> str:
     """The commit that the head would be without keep ``number``. DropConflict where a later keep builds on it."""
-    keep = notebook.history.experiments[number]
-    later = [e for e in notebook.history.keeps if e.number > number]
+    keep = notebook.history.at(number)
+    later = _later(notebook, keep)
     moved = _replayed(notebook.git, keep, later)
     return moved[later[-1].number] if later else notebook.git.parents(keep.commit)[0]
+
+
+def _proven_with(history: History, number: int) -> tuple[int, ...]:
+    """The other keeps above the base of the newest group that proved this one; none where no group did."""
+    proofs = [group for group in history.groups if group.outcome is Outcome.CERTIFIED and number in group.keeps]
+    if not proofs:
+        return ()
+    above = history.experiments[place_of(history.experiments, proofs[-1].base) + 1 :]
+    return tuple(each.number for each in above if each.kept and each.number != number)
+
+
+def _later(notebook: Notebook, keep: Experiment) -> list[Experiment]:
+    """The keeps on top of one, in the order of the branch."""
+    keeps = notebook.history.keeps
+    return list(keeps[keeps.index(keep) + 1 :])
 
 
 def composed(git: Git, keeps: Sequence[Experiment], held: Sequence[bool]) -> str | tuple[int, int]:
@@ -60,7 +75,7 @@ def composed(git: Git, keeps: Sequence[Experiment], held: Sequence[bool]) -> str
         if out is None:
             tree = git.tree(keep.commit)
             continue
-        changes = _merged(git, base=git.parents(keep.commit)[0], ours=tree, theirs=keep.commit)
+        changes = merged(git, base=git.parents(keep.commit)[0], ours=tree, theirs=keep.commit)
         if isinstance(changes, str):
             return out.number, keep.number
         tree = git.write_tree(tree, changes)
@@ -73,7 +88,7 @@ def _replayed(git: Git, without: Experiment, later: list[Experiment]) -> dict[in
     moved = {}
     for keep in later:
         base = git.parents(keep.commit)[0]
-        changes = _merged(git, base=base, ours=head, theirs=keep.commit)
+        changes = merged(git, base=base, ours=head, theirs=keep.commit)
         if isinstance(changes, str):
             raise DropConflict(
                 f"experiments {without.number} and {keep.number} change the same or adjacent lines of {changes}\n"
@@ -87,43 +102,3 @@ def _replayed(git: Git, without: Experiment, later: list[Experiment]) -> dict[in
 
 def _again(message: str, nonce: int) -> str:
     return f"{message}\nAutoresearch-Nonce: {nonce}" if nonce else message
-
-
-def _merged(git: Git, *, base: str, ours: str, theirs: str) -> list[Change] | str:
-    """What to change in ``ours`` to bring in what ``theirs`` did to ``base``, or the path where that conflicts."""
-    before, here, there = git.files(base), git.files(ours), git.files(theirs)
-    changes = []
-    for path in sorted(path for path in before.keys() | there.keys() if before.get(path) != there.get(path)):
-        old, mine, new = before.get(path), here.get(path), there.get(path)
-        if mine == new:
-            continue
-        if mine == old:
-            changes.append(_change(git, path, new))
-        elif old is None or mine is None or new is None:
-            return path
-        else:
-            merged = _merge_contents(git, old, mine, new)
-            if merged is None:
-                return path
-            changes.append(Change(path, "file", new.mode, merged, len(merged)))
-    return changes
-
-
-def _change(git: Git, path: str, entry: FileEntry | None) -> Change:
-    if entry is None:
-        return Change(path, "deleted")
-    data = git.read([entry.blob])[entry.blob]
-    return Change(path, "file", entry.mode, data, len(data))
-
-
-def _merge_contents(git: Git, old: FileEntry, mine: FileEntry, new: FileEntry) -> bytes | None:
-    """The three-way merge of a file's contents, None for a conflict."""
-    contents: Mapping[str, bytes] = git.read([old.blob, mine.blob, new.blob])
-    with tempfile.TemporaryDirectory() as directory:
-        paths = [Path(directory) / name for name in ("ours", "base", "theirs")]
-        for path, entry in zip(paths, (mine, old, new), strict=True):
-            path.write_bytes(contents[entry.blob])
-        try:
-            return git.plumbing.run("merge-file", "-p", "-q", *map(str, paths))
-        except NotebookError:
-            return None

@@ -111,13 +111,14 @@ class Git:
 
     def files(self, treeish: str) -> Mapping[str, FileEntry]:
         """Every path of a tree, relative to the top. Names that are not UTF-8 are surrogate-escaped."""
-        tree = self.tree(treeish)
-        known = self._files.get(tree)
-        if known is None:
-            listing = self.plumbing.run("ls-tree", "-r", "-z", "--full-tree", tree)
-            known = dict(listed(line) for line in listing.split(b"\0")[:-1])
-        remember(self._files, tree, known, most=4)
-        return known
+        with self.plumbing.lock:
+            tree = self.tree(treeish)
+            known = self._files.get(tree)
+            if known is None:
+                listing = self.plumbing.run("ls-tree", "-r", "-z", "--full-tree", tree)
+                known = dict(listed(line) for line in listing.split(b"\0")[:-1])
+            remember(self._files, tree, known, most=4)
+            return known
 
     def read(self, blobs: Sequence[str]) -> dict[str, bytes]:
         """Raw contents by blob id."""
@@ -138,6 +139,10 @@ class Git:
 
         Costs by the changed paths, not by the size of the tree.
         """
+        with self.plumbing.lock:
+            return self._write_tree(base, changes)
+
+    def _write_tree(self, base: str, changes: Sequence[Change]) -> str:
         root = self.tree(base)
         deleted = [(change.path, None) for change in changes if change.kind == "deleted"]
         files = [
@@ -225,6 +230,21 @@ class Git:
         out = self.plumbing.run("for-each-ref", "--format=%(refname) %(objectname)", prefix)
         return dict(line.rsplit(" ", 1) for line in os.fsdecode(out).splitlines())
 
+    def may_have_refs(self, prefix: str) -> bool:
+        """Whether refs below ``prefix`` are possible: False only where a look at the files shows that there are none.
+
+        To ask git takes a process, which is much for what is asked after every experiment.
+        """
+        common = self.plumbing.common_dir
+        if (common / "reftable").exists() or any(files for _, _, files in os.walk(common / prefix)):
+            return True
+        try:
+            return f" {prefix}/".encode() in (common / "packed-refs").read_bytes()
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+
     def move_ref(self, ref: str, new: str, old: str) -> None:
         """Set ``ref`` if it still is at ``old`` (:attr:`zero`: does not exist); NotebookError otherwise."""
         self.objects.flush()
@@ -241,8 +261,9 @@ class Git:
         self._transact(f"delete {ref} {old}")
 
     def _transact(self, command: str) -> None:
-        helper = self.plumbing.helper("update-ref", "--stdin")
-        helper.ask(f"start\n{command}\nprepare\ncommit".encode(), lines=3)
+        with self.plumbing.lock:
+            helper = self.plumbing.helper("update-ref", "--stdin")
+            helper.ask(f"start\n{command}\nprepare\ncommit".encode(), lines=3)
 
     # -- for people -------------------------------------------------------------------------------------------------
 
@@ -283,9 +304,11 @@ class Git:
                 break
         return found
 
-    def dirty(self) -> bool:
-        """Whether the checkout holds changes of tracked files that no commit has."""
-        args = ("status", "--porcelain", "-z", "--untracked-files=no", "--ignore-submodules=dirty")
+    def dirty(self, besides: str | None = None) -> bool:
+        """Whether the checkout holds changes of tracked files that no commit has; ``besides``, from the top, may."""
+        args = ["status", "--porcelain", "-z", "--untracked-files=no", "--ignore-submodules=dirty"]
+        if besides is not None:
+            args += ["--", ":/", f":(top,exclude,literal){besides}"]
         return bool(self.plumbing.run(*args, users_config=True, limit=1000))
 
     def ignored(self) -> list[str]:

@@ -67,7 +67,8 @@ def hold_ref(tag: str) -> str:
 
 def myself(run: str = "") -> Holder:
     """Who this process is."""
-    job = ":".join(os.environ.get(name, "") for name in ("GITHUB_REPOSITORY", "GITHUB_WORKFLOW_REF", "GITHUB_JOB"))
+    about = [os.environ.get(name, "") for name in ("GITHUB_REPOSITORY", "GITHUB_WORKFLOW_REF", "GITHUB_JOB")]
+    job = ":".join(each.partition("@")[0] for each in about)  # started at another branch it waits for its turn too
     return Holder(platform.node(), os.getpid(), run, job.strip(":"))
 
 

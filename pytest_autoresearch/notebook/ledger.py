@@ -18,11 +18,8 @@ from pytest_autoresearch.notebook import chain as chains
 from pytest_autoresearch.notebook.branch import Branch, Refs, read_refs, refuse_branch, refuse_tag
 from pytest_autoresearch.notebook.chain import (
     Chain,
-    branch_ref,
     ledger_ref,
-    metric_name,
     read_chain,
-    read_history,
     sessions,
 )
 from pytest_autoresearch.notebook.claim import claim, table_lock
@@ -30,7 +27,8 @@ from pytest_autoresearch.notebook.codec import encode
 from pytest_autoresearch.notebook.deferral import uninterrupted
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.lock import Lock
-from pytest_autoresearch.notebook.pending import Pending, Running, remove_stale
+from pytest_autoresearch.notebook.newest import Newest
+from pytest_autoresearch.notebook.pending import Pending, Waiting, remove_stale_locks
 from pytest_autoresearch.notebook.record import (
     Attribution,
     Drop,
@@ -42,7 +40,7 @@ from pytest_autoresearch.notebook.record import (
     Session,
     Verification,
 )
-from pytest_autoresearch.notebook.results import Table, header, render, row, table_path
+from pytest_autoresearch.notebook.results import Table, header, render, row
 from pytest_autoresearch.notebook.text import candidate_message
 from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Move, Usage
 
@@ -61,8 +59,8 @@ def _nothing(text: str) -> None:
 class Notebook:
     """Open with :meth:`open`; a context manager that gives the lock back.
 
-    ``history`` is what the ledger says, ``judged`` its newest record with the judge's state, ``pending`` the proposal
-    that was running when the last session died, ``notices`` what the user should be told, each thing once;
+    ``history`` is what the ledger says, ``judged`` its newest record with the judge's state, ``pending`` the proposals
+    without a verdict by number, ``notices`` what the user should be told, each thing once;
     ``say`` hears it as it comes up. ``boundary`` is called after every lasting effect, for tests that die there.
     """
 
@@ -71,14 +69,16 @@ class Notebook:
         self.notices: list[str] = []
         self.history = chains.unbegun(tag)
         self.judged: Experiment | Group | None = None
-        self.pending: Pending | None = None
+        self.pending: dict[int, Pending] = {}
         self._locks: list[Lock] = []
         self._hear, self._boundary = say, boundary
         self._head = git.zero
         self._stale = False
+        self._recorded: set[int] = set()
         self._results = Table(table, self._say)
         self._branch = Branch(git, tag, self._say)
-        self._running = Running(git, tag, state_directory(git, tag), boundary)
+        self._newest = Newest(git, state_directory(git, tag) / "newest.json")
+        self._waiting = Waiting(git, tag, state_directory(git, tag), boundary)
 
     @classmethod
     def open(
@@ -103,6 +103,11 @@ class Notebook:
     def session(self) -> Session | None:
         """Record 0, None while the session has not begun."""
         return None if self._head == self.git.zero else self.history.session
+
+    @property
+    def next_number(self) -> int:
+        """The lowest number above all that are recorded or pending."""
+        return max((*self._recorded, *self.pending), default=-1) + 1
 
     @property
     def unmeasured(self) -> Experiment | None:
@@ -138,11 +143,12 @@ class Notebook:
         agent_seconds: float = 0.0,
         moves: tuple[Move, ...] = (),
         probe: bool = False,
+        seen: int | None = None,
     ) -> Pending:
         """Keep a proposal before it is measured. Called again for a pending one, it counts one attempt more."""
         with uninterrupted():
-            old = self.pending
-            if old is not None and (old.number, old.tree) == (number, tree):
+            old = self.pending.get(number)
+            if old is not None and old.tree == tree and old.parent == parent:
                 pending = replace(old, attempts=old.attempts + 1)
             else:
                 now = datetime.now(timezone.utc)
@@ -160,24 +166,24 @@ class Notebook:
                     moves,
                     probe,
                     started=now,
+                    seen=seen,
                 )
-            self._running.start(pending)
-            self.pending = pending
+            self._waiting.start(pending)
+            self.pending[number] = pending
         return pending
 
-    def progress(self, measurements: Sequence[Measurement], judge: Mapping[str, Any]) -> None:
-        """Keep how far the measuring of the pending proposal got."""
-        if self.pending is not None:
-            with uninterrupted():
-                self.pending = replace(self.pending, measurements=tuple(measurements), judge=judge)
-                self._running.save(self.pending)
+    def progress(self, number: int, measurements: Sequence[Measurement], judge: Mapping[str, Any]) -> None:
+        """Keep how far the measuring of a pending proposal got."""
+        with uninterrupted():
+            self.pending[number] = replace(self.pending[number], measurements=tuple(measurements), judge=judge)
+            self._waiting.save(self.pending[number])
 
     def put_off(self) -> None:
-        """Let the pending proposal wait for the next session: a person has ended this one, so it is no attempt."""
-        if self.pending is not None:
-            with uninterrupted():
-                self.pending = replace(self.pending, attempts=max(0, self.pending.attempts - 1))
-                self._running.save(self.pending)
+        """Let what is pending wait for the next session: a person has ended this one, so it is no attempt."""
+        with uninterrupted():
+            for number, pending in self.pending.items():
+                self.pending[number] = replace(pending, attempts=max(0, pending.attempts - 1))
+                self._waiting.save(self.pending[number])
 
     def record(self, experiment: Experiment) -> Experiment:
         """Write a finished experiment down, and return it with its commit.
@@ -185,8 +191,8 @@ class Notebook:
         NotebookError where the ledger could not be written: nothing is recorded then, and the proposal stays pending.
         """
         with uninterrupted():
-            if experiment.number != len(self.history.experiments):
-                raise NotebookError(f"experiment {experiment.number} is not the next one of {self.tag}")
+            if experiment.number in self._recorded:
+                raise NotebookError(f"experiment {experiment.number} of {self.tag} is recorded already")
             recorded = self._minted(experiment)
             self._boundary("candidate minted")
             self._append(recorded, (recorded.commit,))
@@ -197,9 +203,9 @@ class Notebook:
             with self._derived():
                 self._results.append(row(recorded), lambda: render(self.history, self.metric))
                 self._boundary("row written")
-            self.pending = None
+            self.pending.pop(recorded.number, None)
             with self._derived():
-                self._running.finish()
+                self._waiting.finish(recorded.number)
                 if recorded.number % REPACK_EVERY == 0 and recorded.number:
                     self.git.plumbing.run("repack", "-d", "-q")
         return recorded
@@ -252,7 +258,7 @@ class Notebook:
     def drop(self, drop: Drop) -> None:
         """Take a keep out: the branch is at the newest moved keep, the row becomes a discard."""
         before = render(self.history, self.metric)
-        head = max(drop.moved.items(), default=(0, ""))[1]
+        head = [*drop.moved.values()][-1] if drop.moved else ""
         with uninterrupted():
             self._append(drop, (head,) if head else ())
             experiments = chains.dropped(self.history.experiments, drop)
@@ -262,9 +268,10 @@ class Notebook:
                 self._branch.advance(self._derived_head())
                 self._boundary("branch moved")
                 self._results.write(render(self.history, self.metric), known=(before,))
-            self.pending = None  # it was built on what is gone now
-            with self._derived():
-                self._running.finish()
+            for number in [*self.pending]:  # they were built on what is gone now
+                del self.pending[number]
+                with self._derived():
+                    self._waiting.finish(number)
 
     def close(self) -> None:
         """Give the locks back."""
@@ -291,13 +298,14 @@ class Notebook:
 
     def _repair(self) -> None:
         """Bring refs, branch, table and pending proposal to what the ledger says."""
-        _remove_stale_locks(self.git, self.tag)
+        remove_stale_locks(self.git, self.tag)
+        self._newest.restore()
         refs = read_refs(self.git, self.tag)
         chain = read_chain(self.git, ledger_ref(self.tag))
         refuse_branch(self.git, refs, chain, self.tag)
         self._results.refuse_odd()
         if chain is None:
-            self._running.recover(refs.running, -1)
+            self._waiting.recover(refs.pending, refs.running, None)
         else:
             self._take_over(chain, refs)
         self._boundary("repaired")
@@ -313,7 +321,8 @@ class Notebook:
         known = () if before is None else (render(before, self.metric),)
         self._results.write(render(self.history, self.metric), known=known)
         self._boundary("table repaired")
-        self.pending = self._running.recover(refs.running, len(self.history.experiments))
+        self._recorded = {experiment.number for experiment in self.history.experiments}
+        self.pending = self._waiting.recover(refs.pending, refs.running, self._recorded)
 
     def _derived_head(self) -> str:
         incumbent = self.history.incumbent
@@ -334,8 +343,10 @@ class Notebook:
     def _append(self, record: Record, parents: Sequence[str]) -> None:
         """The commit point: before it nothing has happened, after it the record is there for good."""
         previous = () if self._head == self.git.zero else (self._head,)
-        commit = self.git.commit(self.git.empty_tree, [*previous, *parents], encode(record))
+        text = encode(record, in_order=not isinstance(record, Experiment) or record.number == len(self._recorded))
+        commit = self.git.commit(self.git.empty_tree, [*previous, *parents], text)
         self._boundary("record written")
+        self._newest.keep([commit, *parents])
         self.git.move_ref(ledger_ref(self.tag), commit, self._head)
         self._head = commit
         self._boundary("ledger moved")
@@ -345,6 +356,7 @@ class Notebook:
     def _remember(self, recorded: Experiment) -> None:
         self.judged = recorded
         self._stale = False
+        self._recorded.add(recorded.number)
         self.history = self.history.followed_by(recorded)
 
     @contextlib.contextmanager
@@ -369,29 +381,3 @@ def state_directory(git: Git, tag: str) -> Path:
 def tag_lock(git: Git, tag: str) -> Lock:
     """The lock of a session."""
     return Lock.acquire(state_directory(git, tag) / "lock", f"the session {tag}")
-
-
-def rebuild_table(git: Git, tag: str) -> tuple[Path, list[str]]:
-    """Write a session's results.tsv from git alone; where it is, and what the user should be told.
-
-    Works in a fresh clone that fetched the ledger, and touches no ref.
-    """
-    history = read_history(git, tag)
-    notices: list[str] = []
-    path = table_path(git, history.session.source, tag)
-    lock = table_lock(git, path)
-    try:
-        table = Table(path, notices.append)
-        table.refuse_odd()
-        claim(git, table, lock, tag)
-        table.write(render(history, metric_name(history)))
-    finally:
-        lock.release(remove=False)
-    return path, notices
-
-
-def _remove_stale_locks(git: Git, tag: str) -> None:
-    """Locks of our own refs: nobody else writes them while we hold the tag."""
-    branch = git.common_dir / f"{branch_ref(tag)}.lock"
-    for lock in (branch, *(git.common_dir / "refs" / "autoresearch" / tag).glob("*.lock")):
-        remove_stale(lock)

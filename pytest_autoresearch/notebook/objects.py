@@ -6,14 +6,16 @@ import contextlib
 import hashlib
 import os
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from pytest_autoresearch.errors import NotebookError
-from pytest_autoresearch.notebook.plumbing import Plumbing
+from pytest_autoresearch.notebook.plumbing import Helper, Plumbing
 
 NEWEST, RECENT, RECENT_BYTES = 16, 300, 20_000_000
 """Objects remembered until a ``git gc --prune=now`` that began before they were written must be over."""
+READ, READ_BYTES = 300, 12_000_000
+"""Contents remembered after they were read."""
 AT_WORK = ("../gc.pid", "maintenance.lock", "info/commit-graph.lock", "info/commit-graphs/commit-graph-chain.lock")
 GRAPHS = ("info/commit-graph", "info/commit-graphs/commit-graph-chain")
 
@@ -27,6 +29,8 @@ class Objects:
         self._directory = str(plumbing.common_dir / "objects")
         self._recent: OrderedDict[str, tuple[str, bytes]] = OrderedDict()
         self._recent_bytes = 0
+        self._read: OrderedDict[str, bytes] = OrderedDict()
+        self._read_bytes = 0
         self._collected = (False, 0.0)
         self._unsynced: list[str] = []
         self.digest_size = self._hash().digest_size
@@ -38,8 +42,7 @@ class Objects:
 
     def lookup(self, name: str) -> tuple[str | None, bytes]:
         """The id and content of what ``name`` names, None if it is nothing."""
-        helper = self.plumbing.helper("cat-file", "--batch")
-        with helper.conversation():
+        with self._asking() as helper:
             answer = helper.ask(name.encode("utf-8", "surrogateescape"))[0]
             parts = answer.rsplit(b" ", 2)
             if len(parts) < 3 or not parts[2].isdigit() or parts[1] not in (b"commit", b"tree", b"blob", b"tag"):
@@ -48,8 +51,7 @@ class Objects:
 
     def is_unused(self, abbreviation: str) -> bool:
         """Whether no object's id begins with these digits."""
-        helper = self.plumbing.helper("cat-file", "--batch")
-        with helper.conversation():
+        with self._asking() as helper:
             answer = helper.ask(abbreviation.encode())[0]
             if not answer.endswith((b" missing", b" ambiguous")):
                 helper.read(int(answer.rsplit(b" ", 1)[1]))
@@ -57,12 +59,12 @@ class Objects:
 
     def read(self, blobs: Sequence[str]) -> dict[str, bytes]:
         """Raw contents by blob id."""
-        helper = self.plumbing.helper("cat-file", "--batch")
-        contents: dict[str, bytes] = {}
-        wanted = list(dict.fromkeys(blobs))
+        with self.plumbing.lock:
+            contents = {blob: data for blob in dict.fromkeys(blobs) if (data := self._kept(blob)) is not None}
+        wanted = [blob for blob in dict.fromkeys(blobs) if blob not in contents]
         # So many ids fit into a pipe at once, whatever the answers' size: neither side waits for the other.
         for some in (wanted[at : at + 400] for at in range(0, len(wanted), 400)):
-            with helper.conversation():
+            with self._asking() as helper:
                 answer = helper.ask("\n".join(some).encode())[0]
                 for at, blob in enumerate(some):
                     answer = helper.line() if at else answer
@@ -70,10 +72,40 @@ class Objects:
                     if not kind.endswith(b" blob"):
                         raise NotebookError(f"{self.plumbing.top}: {blob} is missing\n  run git fsck, or fetch it")
                     contents[blob] = helper.read(int(size))
+                    self._keep(blob, contents[blob])
         return contents
+
+    def _kept(self, blob: str) -> bytes | None:
+        """A content that was stored or read a short while ago: that of the incumbent is asked for in every turn."""
+        kind, data = self._recent.get(blob, ("", b""))
+        if kind == "blob":
+            return data
+        if blob in self._read:
+            self._read.move_to_end(blob)
+        return self._read.get(blob)
+
+    def _keep(self, blob: str, data: bytes) -> None:
+        if len(data) > READ_BYTES // 2 or blob in self._read:
+            return
+        self._read[blob] = data
+        self._read_bytes += len(data)
+        while self._read_bytes > READ_BYTES or len(self._read) > READ:
+            self._read_bytes -= len(self._read.popitem(last=False)[1])
+
+    @contextlib.contextmanager
+    def _asking(self) -> Iterator[Helper]:
+        """A question and all of its answer, one thread at a time: slots read while the session does."""
+        with self.plumbing.lock:
+            helper = self.plumbing.helper("cat-file", "--batch")
+            with helper.conversation():
+                yield helper
 
     def store(self, kind: str, data: bytes) -> str:
         """Write an object and return its id."""
+        with self.plumbing.lock:
+            return self._store(kind, data)
+
+    def _store(self, kind: str, data: bytes) -> str:
         command = ("hash-object", "-w", "--no-filters", "-t", kind, "--stdin-paths")
         try:
             name = self.plumbing.helper(*command, takes_file=True).ask_about(data).decode()
@@ -85,6 +117,10 @@ class Objects:
         self._remember(name, kind, data)
         self._unsynced.append(name)
         return name
+
+    def written(self, name: str) -> bytes | None:
+        """The content of an object that was written a short while ago."""
+        return self._recent[name][1] if name in self._recent else None
 
     def flush(self) -> None:
         """Bring what :meth:`store` wrote to the disk. The first sync takes the others along."""

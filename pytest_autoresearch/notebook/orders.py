@@ -78,8 +78,10 @@ def place(git: Git, tag: str, order: Order) -> str:
     return ref
 
 
-def waiting(git: Git, tag: str) -> Sequence[Order]:
+def waiting(git: Git, tag: str) -> list[Order]:
     """The orders that wait here; what is no order of ours is left out."""
+    if not git.may_have_refs(orders_ref(tag)):
+        return []
     form = "--format=%(refname)%00%(contents)%00%00"
     out = git.plumbing.run("for-each-ref", form, orders_ref(tag)).decode("utf-8", "replace")
     entries = [entry.strip("\n").split("\0") for entry in out.split("\0\0") if entry.strip("\n")]

@@ -11,6 +11,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -110,6 +111,8 @@ class Plumbing:
         self._packs = 0
         self._running: Any = None
         self._is_over = False
+        self.lock = threading.RLock()
+        """Held for a question to a helper and its whole answer: slots and desks ask from threads of their own."""
 
     def kill(self) -> None:
         """Kill the command that another thread is waiting for, with everything it has started; no other one starts."""
@@ -162,9 +165,10 @@ class Plumbing:
 
     def close(self) -> None:
         """End every helper. The next use starts them anew."""
-        for helper in self._helpers.values():
-            helper.close()
-        self._helpers.clear()
+        with self.lock:
+            for helper in self._helpers.values():
+                helper.close()
+            self._helpers.clear()
 
     def start_helper(self, args: Sequence[str], keep: tuple[int, ...] = ()) -> Any:
         """A long-running command, for :class:`Helper`."""

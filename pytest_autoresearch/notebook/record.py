@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from pytest_autoresearch.errors import NotebookError
 from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Outcome, Place
 
 
@@ -17,6 +18,7 @@ class Session:
 
     ``digests`` maps each setting whose change ends a session (metric, direction, run, extract, budget, targets,
     readonly, data, env) to a digest of its value, so that a difference can be named. ``machine`` is a fingerprint.
+    ``workers`` is how many slots it began with, which decides how the error of a whole session is spent.
     """
 
     tag: str
@@ -28,17 +30,22 @@ class Session:
     versions: Mapping[str, str]
     started: datetime
     seed: int = 0
+    workers: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """A keep taken out of the branch; ``moved`` maps later keeps' numbers to their new commits."""
+    """A keep taken out of the branch; ``moved`` maps later keeps' numbers to their new commits.
+
+    ``unproven`` are keeps that were proven together with it, and those on top of them: they need another proof.
+    """
 
     number: int
     commit: str
     moved: Mapping[int, str]
     when: datetime
     why: str = ""
+    unproven: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +118,10 @@ class Note:
     when: datetime
 
 
+PROGRAM = "program"
+"""The kind of the note that says that another version of this program goes on with a session."""
+
+
 @dataclass(frozen=True, slots=True)
 class Level:
     """A kept experiment's state measured anew, because a drop has changed what its commit holds."""
@@ -155,6 +166,19 @@ class Group:
         return self.place == place
 
 
+def place_of(experiments: Sequence[Experiment], number: int) -> int:
+    """Where the experiment with this number stands; records are in the order in which experiments end.
+
+    NotebookError where there is none.
+    """
+    if 0 <= number < len(experiments) and experiments[number].number == number:
+        return number
+    place = next((at for at, experiment in enumerate(experiments) if experiment.number == number), None)
+    if place is None:
+        raise NotebookError(f"there is no experiment {number}")
+    return place
+
+
 Record = Session | Experiment | Group | Drop | Level | Verification | Attribution | Note
 """Everything that may stand in a ledger."""
 
@@ -183,6 +207,10 @@ class History:
         # Looked for from the end it would cost more with every experiment that is not kept.
         vars(longer)["incumbent"] = experiment if experiment.kept else self.incumbent
         return longer
+
+    def at(self, number: int) -> Experiment:
+        """The experiment with this number. NotebookError where it is not recorded."""
+        return self.experiments[place_of(self.experiments, number)]
 
     @property
     def keeps(self) -> tuple[Experiment, ...]:

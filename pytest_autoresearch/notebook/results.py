@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pytest_autoresearch.errors import NotebookError
 from pytest_autoresearch.notebook.record import History
-from pytest_autoresearch.notebook.text import escape, number, unescape
+from pytest_autoresearch.notebook.text import escape, number
 from pytest_autoresearch.protocol.experiment import Experiment, Status
 
 if TYPE_CHECKING:
@@ -53,63 +53,6 @@ def row(experiment: Experiment) -> str:
     """One experiment's line."""
     commit = "baseline" if experiment.number == 0 else experiment.commit[:7]
     return f"{commit}\t{number(experiment.value)}\t{experiment.status.value}\t{escape(experiment.description)}\n"
-
-
-def parse(text: str, source: str = NAME) -> list[Row]:
-    """The rows of a table, ours or another tool's that has more columns. NotebookError says what is different about it.
-
-    A line counts only if it has all its columns and ends in a newline: others were torn.
-    """
-    lines = text.replace("\r\n", "\n").split("\n")[:-1]
-    names = [name.strip() for name in lines[0].split("\t")] if lines else []
-    if "commit" not in names or "status" not in names:
-        found = f"its columns are {', '.join(names[:8])}" if len(names) > 1 else "it has no columns apart by tabs"
-        raise NotebookError(
-            f"{source}:1: no results table: {found}; `commit`, a metric, `status` and `description` are needed\n"
-            "  a table of ours is written again by `pytest-autoresearch rebuild`"
-        )
-    commit, status = names.index("commit"), names.index("status")
-    metric = next((at for at in range(len(names)) if at not in (commit, status) and names[at] not in _NO_METRIC), None)
-    if metric is None:
-        raise NotebookError(f"{source}:1: no column of this table is a metric\n  name one beside commit and status")
-    description = next((names.index(name) for name in _DESCRIPTIONS if name in names), None)
-    rows = []
-    for at, line in enumerate(lines[1:], 2):
-        columns = line.split("\t")
-        if not line.strip():
-            continue
-        try:
-            if len(columns) != len(names):
-                raise ValueError(f"{len(columns)} columns where the head has {len(names)}")
-            words = "" if description is None else unescape(columns[description])
-            rows.append(Row(columns[commit].strip(), _value(columns[metric]), _status(columns[status]), words))
-        except ValueError as error:
-            why = str(error) if len(columns) != len(names) else f"`{columns[metric]}` and `{columns[status]}`"
-            raise NotebookError(
-                f"{source}:{at}: not a row of results: {why}\n"
-                "  a table of ours is written again by `pytest-autoresearch rebuild`"
-            ) from None
-    return rows
-
-
-_NO_METRIC = frozenset(
-    "description iteration experiment number run timestamp time date memory_gb vram_gb peak_memory delta guard "
-    "hypothesis tag branch agent notes seconds duration reward_name env".split()
-)
-_DESCRIPTIONS = ("description", "hypothesis", "notes", "change")
-_STATUSES = {"kept": "keep", "baseline": "keep", "discarded": "discard", "reverted": "discard", "revert": "discard",
-             "crashed": "crash", "error": "crash", "failed": "crash", "checks_failed": "discard"}  # fmt: skip
-
-
-def _status(text: str) -> Status:
-    """A status in our words or in another tool's."""
-    word = text.strip().lower()
-    return Status(_STATUSES.get(word, word))
-
-
-def _value(text: str) -> float:
-    """A number; an empty cell or a dash was not measured."""
-    return 0.0 if text.strip() in ("", "-", "–", "n/a", "N/A") else float(text)
 
 
 class Table:

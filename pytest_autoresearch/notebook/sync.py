@@ -9,8 +9,8 @@ from enum import Enum
 from itertools import count
 
 from pytest_autoresearch.errors import NotebookError
-from pytest_autoresearch.notebook.branch import TAG_LENGTH, is_sessions, read_refs
-from pytest_autoresearch.notebook.chain import LEDGERS, PARTED, Chain, branch_ref, ledger_ref, read_chain
+from pytest_autoresearch.notebook.branch import TAG_LENGTH, is_sessions, read_refs, refuse_spelling
+from pytest_autoresearch.notebook.chain import BRANCHES, LEDGERS, PARTED, Chain, branch_ref, ledger_ref, read_chain
 from pytest_autoresearch.notebook.claim import table_lock
 from pytest_autoresearch.notebook.codec import encode
 from pytest_autoresearch.notebook.git import Git
@@ -83,9 +83,12 @@ def compare(git: Git, remote: str, tag: str, *, env: Env = None) -> tuple[Relati
 def fetch(git: Git, remote: str, tag: str, *, env: Env = None) -> Fetched:
     """Bring a remote's ledger here; ours moves only forward, so call this before the notebook is opened.
 
-    Where both went on, the remote's is the tag's from now on, and ours goes on under a tag of its own.
+    Where both went on, the remote's is the tag's from now on, and ours goes on under a tag of its own. OtherSpelling
+    for a tag that the remote does not have, and has in other letters' case.
     """
     relation, theirs = compare(git, remote, tag, env=env)
+    if relation is Relation.NONE:
+        refuse_other_spelling(git, remote, tag, env=env)
     parted = None
     if relation in (Relation.AHEAD, Relation.DIVERGED):
         lock = tag_lock(git, tag)  # under a running session the ledger must not move
@@ -102,6 +105,13 @@ def fetch(git: Git, remote: str, tag: str, *, env: Env = None) -> Fetched:
     if at is not None:
         git.delete_ref(_kept(tag), at)
     return Fetched(relation, parted)
+
+
+def refuse_other_spelling(git: Git, remote: str, tag: str, *, env: Env = None) -> None:
+    """OtherSpelling for a tag that the remote has in other letters' case only."""
+    out = _remote_command(git, "ls-remote", "--", remote, f"{LEDGERS}/*", f"{BRANCHES}/*", env=env)
+    lines = out.decode("utf-8", "replace").splitlines()
+    refuse_spelling(tag, (line.partition("\t")[2] for line in lines), remote)
 
 
 def push(git: Git, remote: str, tag: str, *, env: Env = None) -> Pushed:

@@ -16,7 +16,14 @@ SUBJECT_LENGTH = 200
 _TRAILER = re.compile(r"^[ \t]*[A-Za-z0-9]+(?:-[A-Za-z0-9]*)+(?=[ \t]*[:：])", re.MULTILINE)
 # git-mailinfo(1) and git-interpret-trailers(1) take the text after such a line for a patch, or for no text.
 _DIVIDER = re.compile(r"^(?:---|diff -|Index: |From .*\d:\d\d|# -+ >8 -+)", re.MULTILINE)
-_SKIPS_CI = re.compile(r"\[(skip[ -]ci|ci[ -]skip|no[ -]ci|skip[ -]actions|actions[ -]skip)\]", re.IGNORECASE)
+# GitHub, GitLab, Azure, CircleCI, Netlify and others: `[skip ci]`, `[ci-skip]`, `[no_ci]`, `[skip azp]`, `***NO_CI***`.
+_SKIPS_CI = re.compile(
+    r"\[(\s{0,9}(?:(?:skip|no)[\s_-]{1,9}[\w-]{1,40}|[\w-]{1,40}[\s_-]{1,9}skip)\s{0,9})\]", re.IGNORECASE
+)
+_STARS = re.compile(r"\*{3}(?=\w{1,40}\*{3})")
+# A code host tells whom it names, and robots obey: `@team`, `/merge`.
+_MENTION = re.compile(r"(?<![\w.])@(?=[A-Za-z0-9])")
+_ORDER = re.compile(r"^([ \t]*)/(?=[a-z])", re.MULTILINE)
 _CLOSES = re.compile(r"\b(close[sd]?|fix(?:e[sd])?|resolve[sd]?):?\s+(?=https?://)", re.IGNORECASE)
 
 
@@ -29,11 +36,13 @@ def subject(description: str) -> str:
 def powerless(message: str) -> str:
     """A commit message whose words git and a code host read as words.
 
-    They skip no checks, close and mention no issue, sign nothing off, and are no trailer and no end of the message.
+    They skip no checks, close and mention no issue, call nobody, sign nothing off, and are no trailer and no end of
+    the message.
     """
     message = _TRAILER.sub(lambda found: found[0].replace("-", " "), message)
     message = _DIVIDER.sub(lambda found: "> " + found[0], message)
-    message = _SKIPS_CI.sub(r"(\1)", message)
+    message = _STARS.sub("** ", _SKIPS_CI.sub(r"(\1)", message))
+    message = _ORDER.sub(r"\1> /", _MENTION.sub("@ ", message))
     message = re.sub(r"(\w?)#(?=\d)", lambda found: f"{found[1]} no. " if found[1] else "no. ", message)
     message = re.sub(r"\bGH-(?=\d)", "GH ", message, flags=re.IGNORECASE)
     return _CLOSES.sub(r"\1 at ", message)
@@ -51,7 +60,16 @@ def number(value: float | None) -> str:
 
 def percent(old: float, new: float) -> str:
     """The change from ``old`` to ``new``, signed."""
-    return f"{100 * (new - old) / abs(old):+.2f} %" if old else "from 0"
+    return signed(100 * (new - old) / abs(old)) if old else "from 0"
+
+
+def signed(change: float) -> str:
+    """A change in percent, in at most nine columns: of what ran away nobody reads the digits."""
+    if abs(change) >= 9999.5:
+        return "> +9999 %" if change > 0 else "< -9999 %"
+    if abs(change) >= 999.995:
+        return f"{change:+.0f} %"
+    return f"{change:+.1g} %" if 0 < abs(change) < 0.005 else f"{change:+.2f} %"
 
 
 def escape(description: str) -> str:

@@ -22,6 +22,9 @@ COMPILED = frozenset(
 )
 """Suffixes of sources that do nothing before they are built."""
 
+TRANSPILED = frozenset(".ts .tsx .mts .cts .jsx .vue .svelte .coffee .elm .res .scss .less".split())
+"""Suffixes of sources that some programs run as they are, and others only after a build into a folder of builds."""
+
 _PRODUCT = re.compile(r"\.(?:so(?:\.\d+)*|pyd|dylib|dll|o|obj|a|lib|exe|class|jar|wasm|rlib|egg)$", re.IGNORECASE)
 _EXTENSION = re.compile(r"\.(?:so|pyd)$", re.IGNORECASE)
 """Python imports these before a source of the same name beside them."""
@@ -29,7 +32,7 @@ _DATA_TOO = re.compile(r"\.(?:obj|lib)$|^[^.]*$", re.IGNORECASE)
 """Names that texts have as well: a mesh, a script."""
 
 _MADE = re.compile(
-    r"""(?:add_\w+|extension_module|library|executable)\s*\(\s*["']?([\w-]+)"""
+    r"""(?:add_\w{1,60}|extension_module|library|executable)\s*\(\s*["']?([\w-]+)"""
     r"""|^[ \t]*(?:module-)?name[ \t]*=[ \t]*["']([\w.-]+)|^((?!\.)[\w./-]+)(?=[ \t:])[^:=\n]*:(?!=)""",
     re.MULTILINE,
 )
@@ -39,7 +42,10 @@ _BUILT_FOLDERS = frozenset(
     "build target dist out bin obj _build cmake-build-debug cmake-build-release zig-out zig-cache builddir".split()
 )
 
+_BUNDLES = frozenset("build dist out .next .output".split())
+
 _BUILDERS = """
+    tsc esbuild rollup webpack vite swc tsup parcel
     make gmake ninja meson cmake bazel buck buck2 scons just xmake gcc g++ cc c++ clang clang++ tcc nvcc hipcc rustc
     gfortran ifort ifx ghc cabal stack ocamlopt dune nim ldc2 dmd swiftc kotlinc javac mvn mvnw gradle gradlew sbt
     crystal gnatmake nasm cython cythonize maturin f2py build_ext
@@ -68,6 +74,12 @@ def is_compiled(path: str) -> bool:
     return PurePosixPath(path).suffix.lower() in COMPILED
 
 
+def is_bundle(path: str) -> bool:
+    """Whether a script lies where TypeScript and its kin are built to."""
+    parts = PurePosixPath(path)
+    return parts.suffix in (".js", ".mjs", ".cjs", ".css") and not _BUNDLES.isdisjoint(parts.parts)
+
+
 def is_product(path: str) -> bool:
     """Whether a file looks like something that a build has made: by its suffix, or a program in a folder of builds."""
     parts = PurePosixPath(path)
@@ -81,6 +93,9 @@ def refuse_stale(protocol: Protocol, targets: Iterable[str], read: Read, paths: 
     """
     targets = list(targets)
     compiled = [path for path in targets if is_compiled(path)]
+    given = {posixpath.normpath(path) for path in protocol.data}
+    runs_bundle = not _BUNDLES.isdisjoint(given) or any(map(is_bundle, re.findall(r"[\w./@-]+", protocol.run)))
+    compiled += [path for path in targets if runs_bundle and PurePosixPath(path).suffix.lower() in TRANSPILED]
     committed = shipped(targets, read, paths)
     if not compiled and not committed:
         return
@@ -191,8 +206,8 @@ def builds(commands: Iterable[str], read: Read, directory: str = ".") -> bool:
 def suggested(read: Read, paths: Collection[str], target: str = "") -> str | None:
     """The command that builds this repository from its top, as its own files say; None where they do not."""
     for place in _upwards(target):
-        for suggest in (_python, _cargo, _others):
-            found = suggest(_from(read, place), paths, place)
+        here = _from(read, place)
+        for found in (_python(here, paths, place), _cargo(here), _others(here, target)):
             if found is not None:
                 return found if place == "." else f"cd {place} && {found}"
     return None
@@ -228,17 +243,24 @@ def _python(read: Read, paths: Collection[str], place: str) -> str | None:
     return None
 
 
-def _cargo(read: Read, paths: Collection[str], place: str) -> str | None:
+def _cargo(read: Read) -> str | None:
     return "cargo build --release" if read("Cargo.toml") is not None else None
 
 
-def _others(read: Read, paths: Collection[str], place: str) -> str | None:
+def _others(read: Read, target: str) -> str | None:
     if read("CMakeLists.txt") is not None:
         return "cmake -S . -B build -DCMAKE_BUILD_TYPE=Release && cmake --build build"
     if read("meson.build") is not None:
         return "meson setup build && meson compile -C build"
     if any(read(name) is not None for name in ("Makefile", "makefile", "GNUmakefile")):
         return "make"
+    is_transpiled = PurePosixPath(target).suffix.lower() in (*TRANSPILED, "")  # a target may be a folder
+    scripts = re.search(r'"scripts"\s*:\s*\{[^}]*"build"\s*:', read("package.json") or "")
+    if scripts is not None and is_transpiled:
+        locks = (("pnpm-lock.yaml", "pnpm"), ("yarn.lock", "yarn"), ("bun.lock", "bun"), ("bun.lockb", "bun"))
+        return f"{next((tool for lock, tool in locks if read(lock) is not None), 'npm')} run build"
+    if read("tsconfig.json") is not None and is_transpiled:
+        return "npx tsc"
     if read("build.zig") is not None:
         return "zig build -Doptimize=ReleaseFast"
     if read("go.mod") is not None:

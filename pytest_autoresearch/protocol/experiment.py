@@ -34,8 +34,10 @@ class Reason(str, Enum):
     HOLDOUT = "holdout"
     SEED_ONLY = "seed-only"
     PROBE = "probe"
+    STALE = "stale"
     SUSPICIOUS = "suspicious"
     UNPROVEN = "unproven"
+    DROPPED = "dropped"
     ERROR = "error"
     TIMEOUT = "timeout"
     MEMORY = "memory"
@@ -102,7 +104,8 @@ class Measurement:
     """One run and what was read from it. Exactly one of ``value`` and ``failure`` is set.
 
     ``duration`` and ``cpu_time`` in seconds, ``peak_memory`` in bytes, ``secondary`` the other metrics of the log.
-    ``detail`` is one line for people; ``log_tail`` the end of the log, kept for failures only. ``outputs`` (of a
+    ``detail`` is one line for people; ``log_tail`` the end of the log, in a record of failures and of the last good run
+    of the state; ``curve`` at most 20 numbers of what ``curve_name`` was while that run lasted. ``outputs`` (of a
     baseline's run) are the paths it rewrote or made that no later run may touch unless the baseline's did. ``hint``
     says how its log could be read, ``offered`` is the extract command for that where it is sure; neither is recorded.
     ``pickles`` are files it left that run code when they are loaded, so a grader that loads one prints what the run
@@ -121,6 +124,8 @@ class Measurement:
     secondary: Mapping[str, float] = field(default_factory=dict)
     self_reported: bool = False
     log_tail: str = ""
+    curve: tuple[float, ...] = ()
+    curve_name: str = ""
     hint: str = ""
     offered: str | None = None
     outputs: tuple[str, ...] = ()
@@ -131,13 +136,18 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What one agent turn cost: tokens as reported, US dollars as reported or computed from the user's prices."""
+    """What one agent turn cost: tokens as reported, US dollars as reported or computed from the user's prices.
+
+    ``tries`` are runs that the agent had made of its edit, which took ``try_seconds``; they are no evidence.
+    """
 
     input_tokens: int = 0
     output_tokens: int = 0
     cost: float | None = None
     turns: int | None = None
     model: str | None = None
+    tries: int = 0
+    try_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +172,10 @@ class Experiment:
     an embedded agent turned from ``parent``; None in records that are older than the field. ``complexity`` is lines
     added minus removed against ``parent``; with it and ``measurements``, the state in the record before gives the
     verdict again. ``provisional``: a keep that its group has yet to prove; ``worth`` is then its expected gain in
-    metric units, ``harm`` the chance that it is none.
+    metric units, ``harm`` the chance that it is none. ``seen`` is how many records its agent knew, None: all that stand
+    before it. ``opened``: after how many records with the judge's state it was first compared, None: all that stand
+    before it. ``earlier`` are runs of what it was before it was merged onto ``parent``; they are no evidence.
+    ``review`` is what an advisory reviewer said of a keep: ``clean``, ``suspicious: why`` or ``no review: why``.
     """
 
     number: int
@@ -180,6 +193,7 @@ class Experiment:
     detail: str = ""
     measurements: tuple[Measurement, ...] = ()
     suspicious: bool = False
+    review: str = ""
     evidence: float | None = None
     threshold: float | None = None
     agent: str = ""
@@ -199,10 +213,18 @@ class Experiment:
     started: datetime | None = None
     ended: datetime | None = None
     judge: Mapping[str, Any] = field(default_factory=dict)
+    seen: int | None = None
+    opened: int | None = None
+    earlier: tuple[Measurement, ...] = ()
 
     @property
     def kept(self) -> bool:
         return self.status is Status.KEEP
+
+    @property
+    def is_doubted(self) -> bool:
+        """Whether a person should look at it first: the numbers, or a reviewer, make it doubtful."""
+        return self.suspicious or self.review.startswith("suspicious")
 
     def was_measured_at(self, place: Place) -> bool:
         """Whether its numbers compare with what is measured at ``place``.

@@ -20,10 +20,12 @@ from pytest_autoresearch.protocol.text import quoted
 from pytest_autoresearch.protocol.values import (
     parse_auto,
     parse_bool,
+    parse_count,
     parse_host,
     parse_name,
     parse_positive_count,
     parse_reach,
+    parse_tries,
 )
 
 
@@ -253,6 +255,26 @@ def _soft(value: object) -> bool:
     return as_text(value) == "soft"
 
 
+RAY = ("cpus", "gpus", "resources", "labels")
+
+
+def _ray(value: object) -> dict[str, Any]:
+    """What a slot on a Ray cluster gets: whole processors and GPUs, amounts and labels by the cluster's own names."""
+    if not isinstance(value, Mapping):
+        raise BadValue(f"{_shape(value)} stands where a mapping with {', '.join(RAY)} is expected", value)
+    unknown = next((key for key in value if key not in RAY), None)
+    if unknown is not None:
+        raise BadValue(f"`{unknown}` is not known here; a slot has {', '.join(RAY)}", unknown)
+    said = {str(key): item for key, item in value.items() if item is not None}
+    readers = {
+        "cpus": parsed(parse_positive_count),
+        "gpus": parsed(parse_count),
+        "resources": mapping_of(parsed(parse_float)),
+        "labels": mapping_of(as_text),
+    }
+    return {key: readers[key](item) for key, item in said.items()}
+
+
 def _price(text: str) -> float:
     price = parse_float(text.removeprefix("$"))
     if price < 0:
@@ -271,9 +293,13 @@ KEYS: dict[str, Key] = {
     "agent_env": Key("agent_env", each(as_text), True),
     "agent_network": Key("agent_network", parsed(parse_reach), True),
     "agent_hosts": Key("agent_hosts", each(parsed(parse_host)), True),
+    "review": Key("review", parsed(parse_name), True),
+    "agent_try": Key("agent_try", parsed(parse_tries), True),
     "agent_deadline": Key("agent_deadline", parsed(parse_duration), True),
     "prices": Key("prices", mapping_of(parsed(_price)), True),
+    "ray": Key("ray", _ray, True),
     "guard_workers": Key("guard_workers", parsed(parse_positive_count), True),
+    "observers": Key("observers", each(parsed(parse_name)), True),
     "publish": Key("publish", _publish, True),
     "guard": Key("guard", each(as_text)),
     "limits": Key("limits", _limits),

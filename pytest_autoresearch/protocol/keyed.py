@@ -14,11 +14,12 @@ from typing import Any
 
 from pytest_autoresearch.errors import ConfigError
 from pytest_autoresearch.protocol.blocks import Block
+from pytest_autoresearch.protocol.bounds import NAME, is_bound, regression_of, with_signs
 from pytest_autoresearch.protocol.durations import says_none
 from pytest_autoresearch.protocol.fields import HOLDOUT, KEYS, BadValue
 from pytest_autoresearch.protocol.frontmatter import Text
 from pytest_autoresearch.protocol.frontmatter import read as read_yaml
-from pytest_autoresearch.protocol.keynames import is_guarding, is_loose, key_of
+from pytest_autoresearch.protocol.keynames import is_guarding, is_loose, is_vague, key_of
 from pytest_autoresearch.protocol.knobs import rule_of
 from pytest_autoresearch.protocol.paths import read_paths
 from pytest_autoresearch.protocol.shell import (
@@ -40,23 +41,6 @@ EXAMPLES = {
     "network": "write `yes` or `no`",
 }
 _AND = re.compile(r"[\s,;+&]*(?:(?:\b(?:and|then|plus|und|dann)\b|和|与)[\s,;+&]*)?", re.IGNORECASE)
-_WORDY_BOUND = (
-    (re.compile(r"(?<!\s)\s+(?:must\s+|should\s+)?(?:stays?\s+|is\s+|be\s+|remains?\s+)?(?:at\s+most|no\s+more\s+than|not\s+exceed|"
-                r"not\s+above|max(?:imum)?(?:\s+of)?|up\s+to|höchstens)\s+(?=[\d.+-])", re.I), " <= "),
-    (re.compile(r"(?<!\s)\s+(?:must\s+|should\s+)?(?:stays?\s+|is\s+|be\s+|remains?\s+)?(?:below|under|less\s+than|unter)\s+"
-                r"(?=[\d.+-])", re.I), " < "),
-    (re.compile(r"(?<!\s)\s+(?:must\s+|should\s+)?(?:stays?\s+|is\s+|be\s+|remains?\s+)?(?:at\s+least|no\s+less\s+than|not\s+below|"
-                r"min(?:imum)?(?:\s+of)?|mindestens)\s+(?=[\d.+-])", re.I), " >= "),
-    (re.compile(r"(?<!\s)\s+(?:must\s+|should\s+)?(?:stays?\s+|is\s+|be\s+|remains?\s+)?(?:above|over|more\s+than|greater\s+than|"
-                r"über)\s+(?=[\d.+-])", re.I), " > "),
-)  # fmt: skip
-_REGRESSION = re.compile(
-    r"(?P<name>[A-Za-z_][\w./@%-]*)(?:\s*[:=,—–-])?\s*(?:with\s+)?(?:a\s+)?"
-    r"(?:max(?:imum)?[\s_-]*regression|(?:may|must)\s+(?:not\s+)?(?:regress|worsen)|(?:not\s+)?(?:regress|worsen)[^\W\d]*)"
-    r"(?:\s+(?:of|by|at\s+most|up\s+to|more\s+than))*(?:\s*[:=])?\s*(?P<size>[\d.]+\s*%?)",
-    re.IGNORECASE,
-)
-_NAME = re.compile(r"[A-Za-z_][\w./@%-]*")
 _TEST_PATH = re.compile(r"[\w./\[\]*-]*(?:/|\.py)(?:::\S+)?")
 _ASSIGNMENT = re.compile(r"(?:export\s+|set\s+)?([A-Za-z_]\w*)\s*=\s*(.*)", re.DOTALL)
 _HINTS = {
@@ -84,13 +68,18 @@ def read_keyed(key: str, title: str, line: int, blocks: Sequence[Block], *, file
             raise BadValue("is empty")
         if _is_none(said):
             return Text(key, line), None
+        if key == "guard" and (bounds := _bounds(said, what, file)):
+            return Text("limits", line), bounds
         value = _READERS.get(key, _scalar)(said, what, file)
         KEYS[key].read(value)  # so that prose is told from a value here
     except (BadValue, ConfigError) as error:
-        if is_loose(title) and _is_prose(key, said):
+        bound = next((text for text, _, _ in _lines(said) if is_bound(text)), None) if key == "guard" else None
+        if is_loose(title) and bound is None and (is_vague(title) or _is_prose(key, said)):
             return None
         at = error.line or (said[0].line if said else line)
         remedy = EXAMPLES.get(key) or f"write its value alone, as `{key}:` in the front matter has it"
+        if bound is not None:
+            remedy = f"write bounds apart from commands, below `## Limits`: {quoted(bound)}"
         message = error.message.removeprefix(f"{what}: ")
         raise ConfigError(f"{what}: {message}", file=file, line=at, remedy=remedy) from None
     return Text(key, line), value
@@ -105,6 +94,12 @@ def guarding_lines(blocks: Sequence[Block]) -> Iterator[tuple[str, Block, Block]
             yield found[0], block, replace(block, kind="text", text=found[1])
 
 
+def _bounds(said: Sequence[Block], what: str, file: str) -> Any:
+    """A guard's section that holds nothing but bounds on numbers, as limits; None for any other."""
+    lines = [text for text, _, _ in _lines(said) if not _is_label(text)]
+    return _limits(said, what, file) if lines and all(map(is_bound, lines)) else None
+
+
 def _is_none(said: Sequence[Block]) -> bool:
     text = one_line(said[0].text)
     return len(said) == 1 and len(text.split()) <= 2 and says_none(text)
@@ -113,8 +108,21 @@ def _is_none(said: Sequence[Block]) -> bool:
 def _is_prose(key: str, said: Sequence[Block]) -> bool:
     """Whether a section is written for people: sentences, or without anything that its key is written with."""
     text = " ".join(block.text for block in said if block.kind != "code")
+    if key == "guard" and any(_is_command(block) for block in said):
+        return False
     hint = _HINTS.get(key)
     return len(text.split()) > 4 or (hint is not None and not any(hint.search(block.text) for block in said))
+
+
+def _is_command(block: Block) -> bool:
+    """Whether an entry is nothing but a command: a fence, inline code alone, or a line that begins with a program."""
+    if block.kind == "code":
+        return True
+    text = one_line(block.text).strip(" .;")
+    listed = list(spans(text))
+    bare = text.split()[0] if text else ""
+    is_alone = len(listed) == 1 and not text[: listed[0].start].strip(" *_") and not text[listed[0].end :].strip(" *_.")
+    return is_alone or (not listed and names_a_program(bare) and not not_a_command(text))
 
 
 def _lines(blocks: Sequence[Block]) -> Iterator[tuple[str, int, Block]]:
@@ -154,7 +162,8 @@ def _commands(blocks: Sequence[Block], what: str, file: str) -> list[Text]:
                 found.append(Text(entry, line))
     if not found:
         raise BadValue("holds no test and no command")
-    loose = [entry for entry in found if not names_a_program(entry)]
+    in_code = {span.code for block in blocks for span in spans(block.text)}
+    loose = [entry for entry in found if not names_a_program(entry) and entry not in in_code]
     if is_loose(what) and loose:
         raise BadValue(f"{quoted(loose[0])} is not a command", loose[0])
     return found
@@ -233,11 +242,10 @@ def _limits(blocks: Sequence[Block], what: str, file: str) -> Any:
         if _is_label(text):
             continue
         plain = re.sub(r"[`*]", "", unescaped(without_remark(text.replace("`", ""))))
-        if worse := _REGRESSION.fullmatch(plain.strip(" .")):
-            by_name[Text(worse["name"], line)] = {Text("max_regression", line): Text(worse["size"], line)}
+        if worse := regression_of(plain):
+            by_name[Text(worse[0], line)] = {Text("max_regression", line): Text(worse[1], line)}
             continue
-        for pattern, sign in _WORDY_BOUND:
-            plain = pattern.sub(sign, plain)
+        plain = with_signs(plain)
         pair = re.fullmatch(r"([A-Za-z_][\w./@%-]*)\s*[:：]\s*(.+)", plain)
         if pair:
             plain = f"{pair[1]} {pair[2]}" if pair[2][:1] in "<>≤≥" else f"{pair[1]} <= {pair[2]}"
@@ -246,7 +254,7 @@ def _limits(blocks: Sequence[Block], what: str, file: str) -> Any:
     if not by_name:
         return found
     for entry in found:
-        named = _NAME.match(entry)
+        named = NAME.match(entry)
         by_name[Text(named[0] if named else entry, entry.line)] = Text(
             entry[named.end() :] if named else "", entry.line
         )

@@ -1,7 +1,8 @@
 """Which headings are a key of the front matter, in the many ways people write them. Pure names, no values.
 
 Loose are names that also head prose (`## Data`, `## Model`, `## Tests`): there a section that can not be read as the
-key's value and is written in sentences stays a note.
+key's value and is written in sentences stays a note. Vague are those that head prose more often than not: they count
+only where all that stands below is commands.
 """
 
 from __future__ import annotations
@@ -24,12 +25,15 @@ STRICT: dict[str, str] = {
     "agent_network": "agent network, agent network access",
     "agent_hosts": "agent hosts, agent allowed hosts",
     "agent_deadline": "agent deadline, agent timeout, agent time limit",
+    "review": "review, reviewer, advisory review, review agent",
+    "agent_try": "agent try, agent tries, agent trial runs",
     "guard_workers": "guard workers",
     "max_cost": "max cost, maximum cost, cost limit, cost budget, cost cap",
     "max_tokens": "max tokens, maximum tokens, token limit, token budget",
     "patience": "patience",
     "isolation": "isolation, isolation level",
     "executor": "executor",
+    "address": "cluster address, ray address",
     "fail_on": "fail on",
     "suspicious": "suspicious, suspicious gains",
     "prices": "prices, token prices",
@@ -58,26 +62,47 @@ LOOSE: dict[str, str] = {
     "max iterations, iterations, number of iterations",
     "duration": "duration, session duration, total duration, session length, session time, total time",
     "until": "until, stop when, stop at",
-    "workers": "workers",
+    "workers": "workers, slots",
+    "look_ahead": "look ahead",
     "publish": "publish",
     "seed": "seed, random seed",
 }
 
-_BY_NAME = {name.strip(): key for table in (LOOSE, STRICT) for key, names in table.items() for name in names.split(",")}
+VAGUE: dict[str, str] = {
+    "guard": "verification, verification command, verification commands, verify, validation, validation command, "
+    "validation commands, acceptance, acceptance criteria, acceptance tests, acceptance checks, tests must pass, "
+    "all tests must pass, required tests, required checks, unit tests, lint, linting, lint command, type check, "
+    "type checks, type checking, pre commit, pre commit checks, ci, ci checks, regression, regression check, "
+    "regression checks, invariants, non regression, safety, hard gates, hard guardrails, abnahme, 验证, 验证命令",
+}
+
+_BY_NAME = {
+    name.strip(): key for table in (VAGUE, LOOSE, STRICT) for key, names in table.items() for name in names.split(",")
+}
 _STRICT_NAMES = frozenset(name.strip() for names in STRICT.values() for name in names.split(","))
+_VAGUE_NAMES = frozenset(name.strip() for names in VAGUE.values() for name in names.split(","))
 _GUARDING = frozenset({"guard", "limits", "holdout"})
 _IN_A_LINE = frozenset({"data", "build", "env", "network", "memory"})
 _MISSPELT = ("guard", "guards", "guard command", "limits", "holdout", "environment", "caches", "isolation", "patience")
 
 
 def key_of(title: str) -> str | None:
-    """The key that a heading names; None for any other."""
-    return _BY_NAME.get(normalise(title))
+    """The key that a heading names; None for any other. `Regression Guard` heads a guard as well, or prose on one."""
+    name = normalise(title)
+    words = name.split()
+    is_some_guard = len(words) <= 3 and not {"guard", "guards"}.isdisjoint(words) and nearly(title) is None
+    return _BY_NAME.get(name, "guard" if is_some_guard else None)
 
 
 def is_loose(title: str) -> bool:
     """Whether a heading that names a key may as well head prose."""
     return normalise(title) not in _STRICT_NAMES
+
+
+def is_vague(title: str) -> bool:
+    """Whether a heading heads prose more often than the key's value."""
+    name = normalise(title)
+    return name in _VAGUE_NAMES or name not in _BY_NAME
 
 
 def is_guarding(key: str, title: str) -> bool:

@@ -14,8 +14,8 @@ from pytest_autoresearch.errors import ConfigError
 from pytest_autoresearch.protocol.amounts import parse_amount, parse_bounds
 from pytest_autoresearch.protocol.durations import parse_duration, parse_float
 from pytest_autoresearch.protocol.fields import KEYS, BadValue, as_text, command, each, nearest, parsed, read_keys
-from pytest_autoresearch.protocol.metric import checked_name
-from pytest_autoresearch.protocol.model import Amount, Direction, Metric, Options, PathRule, Protocol
+from pytest_autoresearch.protocol.metric import checked_name, read_place
+from pytest_autoresearch.protocol.model import Amount, Direction, Metric, MetricFile, Options, PathRule, Protocol
 from pytest_autoresearch.protocol.tags import parse_tag
 from pytest_autoresearch.protocol.vocabulary import read_direction
 
@@ -30,6 +30,12 @@ _OF_METRIC = ("extract", "target", "min_delta", "bounds")
 
 NONCE = "AUTORESEARCH_NONCE"
 """The variable that has the word by which a measuring pytest signs its numbers; what it starts is not told."""
+
+BEST = "AUTORESEARCH_BEST"
+"""The variable that has the level which a body's metric assertion compares with."""
+
+ASSERTED = "autoresearch_assertion"
+"""Reported as 0 when the metric assertion failed on a candidate that was measured all the same."""
 
 MEASURED = re.compile(r"duration|cpu_time|peak_memory|peak_mb|instructions|benchmark\..+|autoresearch_.+")
 """Names of numbers that the harness measures: a program can print them, and it counts for nothing."""
@@ -59,10 +65,8 @@ def from_marker(
 
     if positional:
         raise fail(f"{positional[0]!r} has no name")
-    known = {**_READERS, **{name: key.read for name, key in KEYS.items() if name not in _READERS}}
-    unknown = next((name for name in arguments if name not in known), None)
-    if unknown is not None:
-        raise fail(f"there is no argument `{unknown}`", nearest(unknown, known))
+    if (unknown := next((name for name in arguments if name not in {*_READERS, *KEYS}), None)) is not None:
+        raise fail(f"there is no argument `{unknown}`", nearest(unknown, (*_READERS, *KEYS)))
     try:
         own = {name: _READERS[name](arguments[name]) for name in _READERS if arguments.get(name) is not None}
         rest = {name: value for name, value in arguments.items() if name not in _READERS}
@@ -70,17 +74,9 @@ def from_marker(
         said = [*_said(own), *fields, *options]
     except BadValue as error:
         raise fail(str(error), error.remedy or f"write, for example, {EXAMPLE}") from None
-    for name in ("metric", "targets"):
-        if not own.get(name):
-            raise fail(f"`{name}=` is missing")
-    metric_name: str = own.pop("metric")
-    if metric_name == INSTRUCTIONS:
-        own.setdefault("min_delta", LAYOUT)
-    metric = Metric(
-        name=metric_name,
-        direction=own.pop("direction", None) or _natural_direction(metric_name) or _undirected(fail),
-        **{name: own.pop(name) for name in _OF_METRIC if name in own},
-    )
+    if (missing := next((name for name in ("metric", "targets") if not own.get(name)), None)) is not None:
+        raise fail(f"`{missing}=` is missing")
+    metric = _metric_out_of(own, fail)
     budget, kill = _times(own.pop("budget", None), own.pop("kill_timeout", None), timeout)
     if budget is not None and kill is not None and kill < budget:
         raise fail(f"the budget of {budget:g} s is longer than the timeout of {kill:g} s", "give the run its budget")
@@ -97,6 +93,21 @@ def from_marker(
         source=test_id,
         directory=directory,
         origins={} if line is None else dict.fromkeys(said, line),
+    )
+
+
+def _metric_out_of(own: dict[str, Any], fail: Callable[..., ConfigError]) -> Metric:
+    """The metric, which takes what says something of it away from the other arguments."""
+    name, file = own.pop("metric")
+    if file is not None and "extract" in own:
+        raise fail("`metric=`: an extract command and a file are two ways to read it", "keep one of the two")
+    if name == INSTRUCTIONS:
+        own.setdefault("min_delta", LAYOUT)
+    return Metric(
+        name=name,
+        direction=own.pop("direction", None) or _natural_direction(name) or _undirected(fail),
+        **{name: own.pop(name) for name in _OF_METRIC if name in own},
+        file=file,
     )
 
 
@@ -126,6 +137,18 @@ def _natural_direction(metric: str) -> Direction | None:
 
 def _undirected(fail: Callable[[str], ConfigError]) -> Direction:
     raise fail('`direction=` is missing: "lower" or "higher"')
+
+
+def _metric(value: Any) -> tuple[str, MetricFile | None]:
+    """A metric's name, or the place in a file where it stands."""
+    if not isinstance(value, Mapping):
+        return parsed(checked_name)(value), None
+    try:
+        return read_place(value, has_extract=False)
+    except ValueError as error:
+        raise BadValue(
+            str(error), remedy='write, for example, metric={"from": "results.json", "key": "loss"}'
+        ) from None
 
 
 def _direction(text: str) -> Direction:
@@ -176,7 +199,7 @@ def _prefixed(name: str, read: Callable[[Any], Any]) -> Callable[[Any], Any]:
 _READERS: dict[str, Callable[[Any], Any]] = {
     name: _prefixed(name, read)
     for name, read in {
-        "metric": parsed(checked_name),
+        "metric": _metric,
         "direction": parsed(_direction),
         "targets": each(_rule),
         "readonly": each(_rule),

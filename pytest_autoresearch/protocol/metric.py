@@ -7,6 +7,7 @@ import posixpath
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
 from typing import Any
 
 from pytest_autoresearch.errors import ConfigError
@@ -94,17 +95,39 @@ def _file(
     """The file that a metric is read from, if the fields name one and make sense together."""
     if not place:
         return None
-    complaint = ""
-    if "path" not in place:
-        complaint = f"`{next(iter(place))}` needs the file that it is read from"
-    elif "extract" in given:
-        complaint = "an extract command and a file are two ways to read it"
-    elif "key" in place and ("column" in place or "row" in place):
-        complaint = "`key` is for JSON, `column` and `row` are for CSV"
+    complaint = complaint_of(place, has_extract="extract" in given)
     if complaint:
         remedy = "write, for example:\n    - **From**: results.json\n    - **Key**: eval.loss"
         raise ConfigError(f"Metric: {complaint}", file=file, line=lines.get(next(iter(place)), line), remedy=remedy)
     return MetricFile(**place)
+
+
+def complaint_of(place: Mapping[str, str], *, has_extract: bool) -> str:
+    """Why a file, a key, a column and a row make no sense together; empty where they do."""
+    if "path" not in place:
+        return f"`{next(iter(place))}` needs the file that it is read from"
+    if has_extract:
+        return "an extract command and a file are two ways to read it"
+    if "key" in place and ("column" in place or "row" in place):
+        return "`key` is for JSON, `column` and `row` are for CSV"
+    return ""
+
+
+def read_place(said: Mapping[Any, Any], *, has_extract: bool) -> tuple[str, MetricFile]:
+    """A metric's name and its file from a mapping: `{"from": "a.json", "key": "eval.loss"}`.
+
+    Without a name of its own the metric is called like its key or column. ValueError says what is odd.
+    """
+    place: dict[str, str] = {}
+    for key, value in said.items():
+        field = METRIC_FIELDS.get(normalise(str(key)), "")
+        if field not in ("name", *_PLACE):
+            raise ValueError(f"`{key}` is not known; known are name, from, key, column, row")
+        place[field] = str(_READERS[field](str(value)))
+    name = place.pop("name", "") or place.get("key", "") or place.get("column", "")
+    if complaint := complaint_of(place, has_extract=has_extract):
+        raise ValueError(complaint)
+    return checked_name(name or PurePosixPath(place["path"]).stem), MetricFile(**place)
 
 
 def _draft(blocks: Sequence[Block], file: str) -> Draft:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import PurePosixPath
+from typing import Any
 
 
 class Direction(str, Enum):
@@ -129,7 +130,8 @@ class Options:
 
     Seconds for ``duration`` and ``agent_deadline`` (one turn of an agent); US dollars for ``max_cost``; ``agents`` has
     one entry unless several take turns; ``agent_env`` names variables that are handed to the agent.
-    ``agent_network`` is ``yes``, ``no`` or ``model``, ``agent_hosts`` what it reaches beside its model's hosts.
+    ``review`` names the agent that looks at keeps. ``agent_try`` is how many runs of its own an agent may have in a
+    turn. ``agent_network`` is ``yes``, ``no`` or ``model``, ``agent_hosts`` what it reaches beside its model's hosts.
     """
 
     agents: tuple[str, ...] | None = None
@@ -140,6 +142,8 @@ class Options:
     agent_network: str | None = None
     agent_hosts: tuple[str, ...] | None = None
     agent_deadline: float | None = None
+    agent_try: int | None = None
+    review: str | None = None
     judge: str | None = None
     isolation: str | None = None
     experiments: int | None = None
@@ -148,11 +152,16 @@ class Options:
     until: float | None = None
     max_cost: float | None = None
     max_tokens: int | None = None
-    workers: int | None = None
+    workers: int | str | None = None
+    look_ahead: str | None = None
     guard_workers: int | None = None
     executor: str | None = None
+    address: str | None = None
+    ray: Mapping[str, Any] | None = None
     publish: Mapping[str, str] | bool | None = None
     live: int | None = None
+    observers: tuple[str, ...] | None = None
+    notify: str | None = None
     fail_on: str | None = None
     suspicious: str | None = None
     seed: int | None = None

@@ -44,6 +44,7 @@ class Option:
 JUDGES = ("grouped", "certified", "fast", "classic")
 ISOLATIONS = ("strict", "auto", "none")
 SUSPICIOUS = ("ask", "keep", "discard", "stop")
+LOOK_AHEAD = ("auto", "yes", "no")
 FAIL_ON = ("never", "no-keep", "crash")
 
 OPTIONS: tuple[Option, ...] = (
@@ -73,8 +74,16 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option("targets", "FILES", "files", (), "target files, with commas, instead of the protocol's"),
     Option("guard", "TESTS", "lines", (), "what must stay green for a keep, one a line, instead of the protocol's"),
-    Option("workers", "N", "positive count", 1, "experiments at the same time (default: 1; this version refuses more)"),
-    Option("executor", "NAME", "name", "local", "where experiments run (default: local)"),
+    Option("workers", "N|gpus|auto", "workers", 1, "experiments at the same time, each on a slot (default: 1)"),
+    Option(
+        "look_ahead",
+        "|".join(LOOK_AHEAD),
+        "choice",
+        "auto",
+        "ask for the next proposal while runs go on (default: auto, where a turn takes over a tenth of the runs)",
+    ),
+    Option("executor", "NAME", "name", "local", "where experiments run: local, ray, or a plugin's (default: local)"),
+    Option("address", "auto|HOST:PORT", "name", None, "the Ray cluster of executor ray (default: auto)"),
     Option(
         "isolation",
         "|".join(ISOLATIONS),
@@ -90,6 +99,8 @@ OPTIONS: tuple[Option, ...] = (
         "push branch and ledger while running, and open the pull request (default: no)",
     ),
     Option("live", "PORT", "port", None, "a page on 127.0.0.1 that follows the session (without PORT: any free one)"),
+    Option("observers", "NAMES", "files", (), "who is told of every record: mlflow, trackio, FILE.jsonl; with commas"),
+    Option("notify", "COMMAND", "name", None, "a command, or a webhook's address, that hears of keeps and of the end"),
     Option("fail_on", "|".join(FAIL_ON), "choice", "never", "what makes an ended loop exit with 1 (default: never)"),
     Option(
         "suspicious",

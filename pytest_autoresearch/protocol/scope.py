@@ -75,8 +75,9 @@ class Rule:
 class Scope:
     """``targets``: tracked files that a candidate may change, sorted; ``readonly``: tracked files that are named so.
 
-    ``scripts``: the tracked files that the extract commands execute; ``hidden`` and ``given``: where the holdout's
-    files and the data lie, paths and patterns; ``shadowing``: what new files may not be.
+    ``scripts``: the tracked files that the extract commands execute; ``checks``: the shell scripts of the guards alone;
+    ``hidden`` and ``given``: where the holdout's files and the data lie, paths and patterns; ``shadowing``: what new
+    files may not be.
     All paths are POSIX and relative to the repository's top.
     """
 
@@ -87,6 +88,7 @@ class Scope:
     target_rules: tuple[Rule, ...]
     readonly_rules: tuple[Rule, ...]
     scripts: frozenset[str] = frozenset()
+    checks: frozenset[str] = frozenset()
     hidden: tuple[str, ...] = ()
     given: tuple[str, ...] = ()
     shadowing: Shadowing | None = None
@@ -125,6 +127,8 @@ class Scope:
             return "a session's protocol"
         if any(folded == script.casefold() for script in self.scripts):
             return "the extract command's script"
+        if any(folded == script.casefold() for script in self.checks):
+            return "the guard's script"
         if any(_lies_at(path, place) for place in self.hidden):
             return "the holdout's"
         if parts[:2] in ([".github", "workflows"], [".github", "actions"]):
@@ -221,6 +225,7 @@ class _Resolver:
             target_rules=tuple(targets),
             readonly_rules=tuple(readonly),
             scripts=self._scripts(),
+            checks=self._checks(),
             hidden=tuple(self._places([*held.files, *held.inputs] if (held := self._protocol.holdout) else [])),
             given=tuple(self._places(self._protocol.data)),
         )
@@ -251,6 +256,13 @@ class _Resolver:
         extracts += [held.extract, held.score] if held is not None else []
         found = (scripts_of(extract, self._files, str(protocol.directory)) for extract in extracts if extract)
         return frozenset().union(*found)
+
+    def _checks(self) -> frozenset[str]:
+        """The shell scripts that only guards execute; a guard that starts a target's own program checks that one."""
+        directory, protocol = str(self._protocol.directory), self._protocol
+        found = (scripts_of(guard, self._files, directory) for guard in protocol.guard)
+        measured = scripts_of(protocol.run, self._files, directory) if protocol.run else ()
+        return frozenset(path for path in set().union(*found).difference(measured) if path.endswith((".sh", ".bash")))
 
     def _places(self, texts: Iterable[str]) -> Iterator[str]:
         """Declared paths relative to the top; what lies outside of the repository can be no target anyway."""
@@ -283,11 +295,8 @@ class _Resolver:
 
     def refuse_missing_guards(self) -> None:
         """A guard that can only be tests and is not there would be a command that is not found, or no guard at all."""
-        for guard in self._protocol.guard:
-            path = guard.partition("::")[0]
-            if not _ONLY_TESTS.fullmatch(guard):
-                continue
-            top = posixpath.normpath(posixpath.join(str(self._protocol.directory), path))
+        for guard in (path for entry in self._protocol.guard for path in _tests_of(entry)):
+            top = posixpath.normpath(posixpath.join(str(self._protocol.directory), guard.partition("::")[0]))
             if top not in self._files and top not in self._directories and top != ".":
                 line = self._protocol.origins.get("guard")
                 self._fail(f"the guard `{guard}` is not in the start commit", line, self._remedy(top, "readonly"))
@@ -329,10 +338,23 @@ class _Resolver:
 _LEAVE_OUT = "take it off the list: a candidate must not say how it is measured"
 
 _ONLY_TESTS = re.compile(r"(?!-)[^\s]{1,200}(?:\.py|/|::[^\s]{1,200})")
+_PYTEST = re.compile(r"(?:uv run )?(?:python3? -m )?pytest ([\w./: =-]{1,1000})")
 _MISSING = {
     "targets": "commit it first; sessions start from the commit that is checked out",
     "readonly": "commit it first; a file that git does not track is named in the front matter, under `data:`",
 }
+
+
+def _tests_of(guard: str) -> list[str]:
+    """The paths that a guard names as tests: the entry itself, or what pytest is plainly called with."""
+    if _ONLY_TESTS.fullmatch(guard):
+        return [guard]
+    called = _PYTEST.fullmatch(guard)
+    words = called[1].split() if called else []
+    last = ["", *words]
+    return [
+        word for word, before in zip(words, last, strict=False) if before[:1] != "-" and _ONLY_TESTS.fullmatch(word)
+    ]
 
 
 def _beside(directory: str, place: str) -> str:

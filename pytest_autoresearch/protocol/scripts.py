@@ -10,10 +10,26 @@ import re
 import shlex
 from collections.abc import Collection, Iterator, Sequence
 
+from pytest_autoresearch.protocol.globs import is_glob, matches
+
 _INTERPRETERS = re.compile(
-    r"(?:python|pypy)[\d.]*|(?:ba|da|z|k|fi)?sh|node(?:js)?|deno|bun|tsx|perl[\d.]*|ruby[\d.]*|php[\d.]*|lua[\d.]*|luajit"
-    r"|julia|Rscript|java|groovy|swift|elixir|escript|tclsh|octave|guile|osascript|pwsh|torchrun|streamlit"
+    r"(?:i?python|pypy)[\d.]*|(?:ba|da|z|k|fi)?sh|node(?:js)?|deno|bun|tsx|ts-node|perl[\d.]*|ruby[\d.]*|php[\d.]*"
+    r"|lua[\d.]*|luajit|julia|Rscript|R|java|groovy|swift|elixir|escript|tclsh|octave|guile|osascript|pwsh|torchrun"
+    r"|streamlit|gnuplot|papermill"
 )
+_READ_SCRIPTS = frozenset("sqlite3 duckdb psql mysql gnuplot gdb bc".split())
+"""Programs that execute what they are given on their standard input, beside the interpreters."""
+_COMPILERS = re.compile(
+    r"(?:[\w-]+-)?(?:gcc|g\+\+|cc|c\+\+|clang|clang\+\+)[\d.-]*|go|rustc|cargo|javac|nvcc|ghc|nim|zig|tcc"
+)
+_READERS = frozenset(
+    """
+    cat head tail grep egrep fgrep rg wc cut tr sort uniq diff cmp ls stat du file echo printf test [ md5sum sha1sum
+    sha256sum cksum gzip xz bzip2 zstd tee cp mv rm mkdir touch find git jq yq awk gawk mawk sed column nl tac xxd od
+    strings base64 cloc tokei scc ruff flake8 pylint mypy pyright black isort radon bandit lizard shellcheck
+    """.split()
+)
+"""Programs whose arguments are data: a script among them is only looked at."""
 _LAUNCHERS = frozenset(
     (
         "env time timeout nice nohup exec command eval builtin sudo stdbuf setsid ionice taskset numactl chrt xargs "
@@ -28,15 +44,37 @@ _BUILT_BY = {
     **dict.fromkeys(("npm", "pnpm", "yarn"), ("package.json",)),
     "tox": ("tox.ini",),
     "nox": ("noxfile.py",),
+    "rake": ("Rakefile", "rakefile"),
+    **dict.fromkeys(("invoke", "inv"), ("tasks.py",)),
+    "doit": ("dodo.py",),
+    "snakemake": ("Snakefile", "workflow/Snakefile"),
+    "gradle": ("build.gradle", "build.gradle.kts"),
+    "mvn": ("pom.xml",),
+    "cmake": ("CMakeLists.txt",),
+    "meson": ("meson.build",),
+    "cargo": ("Cargo.toml",),
+    **dict.fromkeys(("hatch", "pdm", "poe"), ("pyproject.toml",)),
+    "pixi": ("pixi.toml", "pyproject.toml"),
 }
 _FILE_OPTIONS = {"awk": "f", "gawk": "f", "mawk": "f", "sed": "f", "jq": "f", "make": "f", "bc": "", "sqlite3": ""}
 _OPENING = re.compile(r"\$\(|`|[<>]\(")
 _ENDS = frozenset("; & && | || |& ( ) { } ;;".split())
 _IMPORTED = re.compile(r"\b(?:from|import)\s+([\w.]+(?:\s*,\s*[\w.]+)*)")
 _RUNS_FILES = re.compile(
-    r"\b(?:exec|eval|compile|run_path|run_module|system|popen|Popen|source|spec_from_file_location)\b"
+    r"\b(?:__import__|import_module|require|include|dofile|load|run|exec|eval|compile|run_path|run_module|system|popen|Popen|source|spec_from_file_location)\b"
 )
 _IN_QUOTES = re.compile(r"[\"']([\w./-]{1,200})[\"']")
+_SET = re.compile(r"(?:^|[;&|\s])([A-Za-z_]\w{0,40})=([\w./-]{1,200})(?=[;&|\s]|$)")
+_HERE_DOCUMENT = re.compile(r"\b(?:python|node|ruby|perl|julia|Rscript)[\d.]*\s[^\n]{0,200}<<")
+_SCRIPTS = tuple(".py .sh .bash .js .mjs .cjs .ts .rb .pl .r .R .jl .lua .php .ipynb".split())
+_CRATES = {"--bin": "src/bin", "--example": "examples", "--bench": "benches", "--test": "tests"}
+_RUNNERS = frozenset(
+    """
+    pytest coverage cProfile profile pdb trace timeit runpy doctest unittest kernprof line_profiler memory_profiler
+    scalene pyinstrument viztracer torch accelerate papermill nbconvert jupyter IPython ipykernel debugpy
+    """.split()
+)
+"""Modules that run what they are given."""
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*\+?=")
 
 
@@ -49,19 +87,46 @@ def _executed(command: str, files: Collection[str], directory: str, *, depth: in
     if depth > 4:
         return
     here, before = directory, [""]
+    command = with_values(command)
+    if _HERE_DOCUMENT.search(command):
+        yield from (p for word in _named_in_code(command) for p in _candidates(word, directory) if p in files)
     for words in _simple_commands(command):
         if words[0] in ("cd", "pushd") and len(words) > 1:
             here = posixpath.normpath(posixpath.join(here, words[1]))
             continue
         piped = before[1:] if before[0] == "cat" and _reads_its_script(words) else []
         before = words
-        for word in (*_scripts_in(words), *piped):
-            if " " in word.strip() or "\n" in word:  # the text of `bash -c`
+        for word in (*_scripts_in(words), *_compiled(words, files, here), *piped):
+            if is_glob(word):
+                pattern = posixpath.normpath(posixpath.join(here, word))
+                yield from (path for path in files if matches(pattern, path))
+            elif " " in word.strip() or "\n" in word:  # the text of `bash -c`
                 yield from _executed(word, files, here, depth=depth + 1)
                 continue
             yield from (path for path in _candidates(word, here) if path in files)
     for inner in _OPENING.finditer(command):
         yield from _executed(command[inner.end() :], files, directory, depth=depth + 1)
+
+
+def with_values(command: str) -> str:
+    """A command with the variables that it sets itself, so that ``S=grade.py; python $S`` names the script."""
+    for name, value in _SET.findall(command)[:20]:
+        command = re.sub(rf"\$(?:{name}\b|\{{{name}\}})", lambda _, value=value: value, command)  # type: ignore[misc]
+    return command
+
+
+def _compiled(words: Sequence[str], files: Collection[str], directory: str) -> Iterator[str]:
+    """What a compiler is given: files, packages, and the programs of a crate by their names."""
+    if not words or not _COMPILERS.fullmatch(words[0].rpartition("/")[2]):
+        return
+    for n, word in enumerate(words[1:], 1):
+        place = posixpath.normpath(posixpath.join(directory, word))
+        yield word
+        if words[0] == "go" and word.startswith("."):
+            yield from (posixpath.relpath(path, directory) for path in files if path.startswith(f"{place}/"))
+        if words[n - 1] in _CRATES:
+            folder = _CRATES[words[n - 1]]
+            yield from (f"{folder}/{word}.rs", f"{folder}/{word}/main.rs")
 
 
 def _reads_its_script(words: Sequence[str]) -> bool:
@@ -110,12 +175,17 @@ def _scripts_in(words: Sequence[str]) -> Iterator[str]:
     program, rest = words[0], words[1:]
     name = program.rpartition("/")[2]
     yield program
+    if name not in _READERS and not _INTERPRETERS.fullmatch(name):
+        yield from _started_by(rest)
     if name in (".", "source"):
         yield from rest[:1]
     elif _INTERPRETERS.fullmatch(name):
         yield from _interpreted(rest)
     elif letter := _FILE_OPTIONS.get(name):
         yield from _after_option(rest, letter)
+    for n, word in enumerate(rest):
+        if word == "--from-file" or (word == "<" and name in _READ_SCRIPTS):
+            yield from rest[n + 1 : n + 2]
     for n, word in enumerate(rest):
         if name == "find" and word in ("-exec", "-execdir", "-ok"):
             yield from _scripts_in(rest[n + 1 :])
@@ -126,13 +196,27 @@ def _scripts_in(words: Sequence[str]) -> Iterator[str]:
         yield from (word.partition("::")[0] for word in rest if not word.startswith("-"))
 
 
+def _started_by(words: Sequence[str]) -> Iterator[str]:
+    """What a program that is not known may start: an interpreter among its words, or a command in quotes."""
+    for n, word in enumerate(words):
+        if _INTERPRETERS.fullmatch(word.rpartition("/")[2]):
+            yield from _interpreted(words[n + 1 :])
+            return
+        if " " in word.strip():
+            yield word
+        elif word.endswith(_SCRIPTS):
+            yield word
+            return
+
+
 def _named_in_code(code: str) -> Iterator[str]:
     """What ``python -c`` imports, and the files that it names where it runs some; what it only reads is data."""
     for names in _IMPORTED.findall(code):
         for name in re.split(r"[\s,]+", names):
             yield from _module(name)
     if _RUNS_FILES.search(code):
-        yield from _IN_QUOTES.findall(code)
+        for name in _IN_QUOTES.findall(code):
+            yield from (name, *_module(name))
 
 
 def _interpreted(words: Sequence[str]) -> Iterator[str]:
@@ -141,13 +225,20 @@ def _interpreted(words: Sequence[str]) -> Iterator[str]:
         if word in ("<", "0<"):
             yield from words[n + 1 : n + 2]
             return
-        if word in ("-m", "--module") or (word.startswith("-m") and len(word) > 2 and word[2] != "-"):
-            yield from _module(words[n + 1] if word in ("-m", "--module") and n + 1 < len(words) else word[2:])
+        if found := re.fullmatch(r"--module|-[A-Za-z]{0,4}m(.*)", word):
+            module, rest = (found[1], words[n + 1 :]) if found[1] else ("".join(words[n + 1 : n + 2]), words[n + 2 :])
+            yield from _module(module)
+            if module.partition(".")[0] in _RUNNERS:
+                yield from (each.partition("::")[0] for each in rest if not each.startswith("-"))
+                yield from (name for each in rest for name in _named_in_code(each))
+                yield from (name for each in rest if re.fullmatch(r"\w+(?:\.\w+)*", each) for name in _module(each))
             return
-        if re.fullmatch(r"-[a-zA-Z]*[ce]", word):
-            for code in words[n + 1 : n + 2]:
-                yield code
-                yield from _named_in_code(code)
+        if word in ("-f", "--file") and words[n + 1 : n + 2]:  # R
+            yield words[n + 1]
+        if (code := re.fullmatch(r"(?:-[a-zA-Z]*[ce]|--eval|-p|--print)(\s*\S.*|)", word, re.DOTALL)) is not None:
+            for text in [code[1]] if code[1] else words[n + 1 : n + 2]:
+                yield text
+                yield from _named_in_code(text)
             return
         if not word.startswith("-") and ("." in word or "/" in word or n + 1 == len(words)):
             yield word

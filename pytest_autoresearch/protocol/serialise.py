@@ -34,7 +34,7 @@ _SCALARS = (
     *("goal", "run", "budget", "kill_timeout", "budget_soft", "notes", "build", "network", "memory_mb"),
     *("git_throwaway", "one_variable", "attribute", "progress", "aggregate", "source"),
 )
-_TUPLE_OPTIONS = ("agents", "agent_args", "agent_env", "agent_hosts")
+_TUPLE_OPTIONS = ("agents", "agent_args", "agent_env", "agent_hosts", "observers")
 
 
 def to_json(protocol: Protocol) -> Json:

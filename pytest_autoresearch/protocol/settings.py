@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,11 @@ __all__ = ["OPTIONS", "Settings", "resolve"]
 AGENT_DEADLINE = 900.0
 CRASHES_IN_A_ROW = 10
 PROTOCOL = "protocol"
+OTHERS = frozenset(
+    f"AUTORESEARCH_{name}"
+    for name in "TIME_BUDGET BRIEFING TARGET_FILES BEST NONCE APP_KEY APP_ID TOKEN PACKAGE RUN".split()
+)
+"""Variables of ours that are no option: the harness's, and those of workflows."""
 DEFAULT = "default"
 
 
@@ -41,11 +47,15 @@ class Settings:
     until: float | None
     targets: tuple[str, ...]
     guard: tuple[str, ...]
-    workers: int
+    workers: int | str
+    look_ahead: str
     executor: str
+    address: str | None
     isolation: str
     publish: bool
     live: int | None
+    observers: tuple[str, ...]
+    notify: str | None
     fail_on: str
     suspicious: str | None
     seed: int
@@ -54,6 +64,8 @@ class Settings:
     agent_network: str | None = None
     agent_hosts: tuple[str, ...] = ()
     agent_deadline: float = AGENT_DEADLINE
+    agent_try: int = 0
+    review: str | None = None
     prices: Mapping[str, float] = field(default_factory=dict)
     guard_workers: int | None = None
     crashes: int = CRASHES_IN_A_ROW
@@ -65,8 +77,9 @@ def resolve(cli: Mapping[str, Any], env: Mapping[str, str], options: Options, in
 
     ``cli`` and ``ini`` map an option's name to its text, ``env`` is the environment. ConfigError names the place.
     """
-    if "AUTORESEARCH_EXPERIMENT" in env:
+    if {"AUTORESEARCH_EXPERIMENT", "AUTORESEARCH_TAG"} <= env.keys():
         env = {}  # inside of a turn or a run these are the harness's, and about the session outside
+    _refuse_misspelt(env)
     values: dict[str, Any] = {}
     sources: dict[str, str] = {}
     for option in OPTIONS:
@@ -80,10 +93,26 @@ def resolve(cli: Mapping[str, Any], env: Mapping[str, str], options: Options, in
         agent_network=options.agent_network,
         agent_hosts=options.agent_hosts or (),
         agent_deadline=options.agent_deadline or AGENT_DEADLINE,
+        agent_try=options.agent_try or 0,
+        review=options.review,
         prices=options.prices or {},
         guard_workers=options.guard_workers,
         sources=sources,
     )
+
+
+def _refuse_misspelt(env: Mapping[str, str]) -> None:
+    """A variable that is nearly an option's is refused; others of this prefix are the person's own."""
+    prefix = "AUTORESEARCH_"
+    known = {option.env for option in OPTIONS}
+    for name in sorted(env):
+        if not name.startswith(prefix) or name in known or name in OTHERS:
+            continue
+        near = difflib.get_close_matches(
+            name.removeprefix(prefix), [each.removeprefix(prefix) for each in known], 1, 0.8
+        )
+        if near:
+            raise ConfigError(f"{name} is set, but no option is called so", remedy=f"did you mean {prefix}{near[0]}?")
 
 
 def _first_said(

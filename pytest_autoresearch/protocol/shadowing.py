@@ -24,7 +24,24 @@ STEERING = frozenset(
 )
 """Names that change what a command does although nobody names them."""
 
-_STEERING_FOLDED = frozenset(name.casefold() for name in STEERING)
+_ALSO_STEERING = frozenset(
+    """
+    setup.py BSDmakefile Rakefile Gemfile build.rs rust-toolchain rust-toolchain.toml clippy.toml
+    Project.toml JuliaProject.toml Manifest.toml LocalPreferences.toml JuliaLocalPreferences.toml startup.jl
+    mise.toml .mise.toml uv.toml poetry.toml pixi.toml hatch.toml pip.conf pdm.toml pyrightconfig.json .isort.cfg
+    tsconfig.json jsconfig.json .babelrc .swcrc .mocharc.yml .mocharc.json .mocharc.js .yarnrc .yarnrc.yml .pnp.cjs
+    .nycrc .c8rc.json .node-version .nvmrc .ruby-version bunfig.toml deno.json deno.jsonc nodemon.json
+    CMakeLists.txt CMakePresets.json CMakeUserPresets.json CTestTestfile.cmake meson.build meson_options.txt
+    build.gradle build.gradle.kts settings.gradle settings.gradle.kts gradle.properties pom.xml
+    .bashrc .bash_profile .profile .zshenv .bash_env .inputrc .gdbinit .sqliterc .irbrc
+    .clang-format .clang-tidy compile_flags.txt matplotlibrc ipython_config.py jupyter_config.py php.ini .user.ini
+    noxfile.py tasks.py dodo.py fabfile.py Snakefile SConstruct wscript MODULE.bazel WORKSPACE .bazelrc
+    python._pth pybuilddir.txt
+    """.split()
+)
+"""More of them, which runs may well leave behind: a candidate adds none."""
+
+_STEERING_FOLDED = frozenset(name.casefold() for name in STEERING | _ALSO_STEERING)
 
 NEEDED = frozenset(
     """
@@ -37,9 +54,17 @@ NEEDED = frozenset(
 """What pytest, its usual plugins and an interpreter's start import if it is there, installed or not."""
 
 _PYTHON = re.compile(r"\.(?:py|pyw|pyc|pyo|pyd|so|dylib)$", re.IGNORECASE)
+_TEST = re.compile(r"(?:^|/)(?:test_[^/]*|[^/]*_test)\.py$")
 _STUB = re.compile(r"\.pyi$", re.IGNORECASE)  # a type checker reads it in place of the module
 _NODE = re.compile(r"\.(?:[cm]?[jt]s|[jt]sx|json|node)$", re.IGNORECASE)
-_METADATA = (".dist-info", ".egg-info", ".egg")
+_METADATA = (".dist-info", ".egg-info", ".egg", ".egg-link")
+_STEERS = re.compile(
+    r"(?:jest|vitest|vite|babel|webpack|rollup|ava|karma|playwright|cypress|eslint|prettier)\.config\.\w{2,4}"
+    r"|python\d*\._pth|__editable__.*",
+    re.IGNORECASE,
+)
+_OF_TOOLS = frozenset({".cargo", ".mvn", "vendor"})
+"""Directories whose files steer a compiler."""
 _PYTHON_PATH = re.compile(r"^[ \t]*pythonpath[ \t]*[=:](.*(?:\n(?:[ \t]+\S.*|[\"'\]].*))*)", re.MULTILINE)
 
 
@@ -85,10 +110,12 @@ class Shadowing:
         if path in self.tracked:
             return None
         *directories, name = path.split("/")
-        if name.casefold() in _STEERING_FOLDED:
+        if name.casefold() in _STEERING_FOLDED or _STEERS.fullmatch(name) or self._of_a_tool(directories, name):
             return f"{path} would steer tools that nobody told of it: commit one and name it exactly to allow that"
         if any(part.casefold().endswith(_METADATA) or part == "node_modules" for part in directories):
             return f"{path} would pass for an installed package"
+        if _is_init(path) and (held := self._held(posixpath.dirname(path))):
+            return f"{path} would be run before {held}, whenever that is imported"
         language = _language(name)
         if language and (hidden := self.modules.get((language, _module(path)))):
             return f"{path} would be read in place of {hidden}"
@@ -96,6 +123,19 @@ class Shadowing:
             return None
         taken = next(filter(None, (self._taken(*place, path) for place in _places(path))), None)
         return f"{path} takes the name of {taken}: choose another one" if taken else None
+
+    def _of_a_tool(self, directories: list[str], name: str) -> bool:
+        """What lies in a directory of a compiler's that the start commit does not have."""
+        for depth, part in enumerate(directories, 1):
+            inside = "/".join(directories[:depth]) + "/"
+            if part.casefold() in _OF_TOOLS and (part != "vendor" or name == "modules.txt"):
+                return not any(path.startswith(inside) for path in self.tracked)
+        return False
+
+    def _held(self, directory: str) -> str | None:
+        """A module in a directory that is no package, and none of the candidate's own; new tests are run anyway."""
+        inside = [path for path in self.modules.values() if path.startswith(f"{directory}/") and _PYTHON.search(path)]
+        return next(iter(inside), None) if directory and not any(map(_TEST.search, inside)) else None
 
     def _taken(self, place: str, name: str, path: str) -> str | None:
         """What else has the bare name under which a program that imports from ``place`` finds the new file."""

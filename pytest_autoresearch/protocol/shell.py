@@ -16,16 +16,25 @@ _PROGRAMS = frozenset(
         "ninja java mvn gradle julia Rscript perl ruby php lua swift dotnet docker podman grep egrep awk sed cut tail "
         "head cat jq yq bc wc sort uniq tr tee xargs sqlite3 psql curl wget git cd export env nice time timeout "
         "torchrun accelerate deepspeed mpirun srun sbatch nohup hyperfine perf just task tox nox hatch poetry pipenv "
-        "conda mamba make find test echo printf rg ls set source exec nvidia-smi if for while until case"
+        "conda mamba make find test echo printf rg ls set source exec nvidia-smi if for while until case "
+        "ruff mypy pyright basedpyright black isort flake8 pylint pre-commit tsc eslint biome prettier jest vitest "
+        "mocha meson bazel sbt lein mix stack cabal ghc zig rustc clippy-driver rspec rake bundle composer phpunit "
+        "golangci-lint staticcheck shellcheck bats ctest coverage papermill jupyter dvc valgrind pdm pixi hyperfine "
+        "micromamba asv ty lake gradlew mvnw Rscript octave nbmake codespell yamllint hadolint semgrep bandit"
     ).split()
 )
-_ALSO_VERBS = frozenset("make find test time set source sort cut task go head".split())
+_ALSO_VERBS = frozenset(
+    "make find test time set source sort cut task go head black stack mix coverage lake bundle rake pixi".split()
+)
 _PROSE_WORDS = frozenset(
     "the a an and of from with that is are by after should your this these its "
     "der die das den dem und von aus mit nach jede jeder alle".split()
 )
 _QUOTES = re.compile(r"'[^']*'|\"(?:\\.|[^\"\\])*\"|(?:^|\s)#.*$", re.MULTILINE)
-_PLACEHOLDER = re.compile(r"(?:^|[\s=])(<[A-Za-z][A-Za-z0-9_-]{0,40}>)(?=\s|$)")
+_PLACEHOLDER = re.compile(
+    r"(?:^|(?<=[\s=/]))(<[A-Za-z][A-Za-z0-9_-]{0,40}>|\{[A-Za-z_]\w{0,40}\}|\[[A-Z][A-Z_]{2,40}\]"
+    r"|(?<!/)(?:\.{3}|…|/?path/to/[\w./-]{1,200}|(?i:your)[_-][\w./-]{1,200}))(?=[\s/:]|$)"
+)
 _CJK = re.compile(r"[\u3000-\u9fff\uff00-\uffef]")
 _PLAIN_WORD = re.compile(r"[(\[]?[^\W\d_][\w'’-]*[)\]]?[.,:;!?]?|[+/&–—-]|[\[(]?[A-Z]+[\])]?")
 _SENTENCE_END = re.compile(r"[^\W\d_]{2}[.!?]$")
@@ -33,7 +42,7 @@ _REMARK_BEHIND = re.compile(r"(?<!\s)\s+(?:(?:—|–|→|=>)\s.*|\([^()]*\))$|(
 _BEFORE_BRACKET = frozenset("then do else elif if while until in".split())
 _ALTERNATIVE = re.compile(r"(?:or|oder|或|或者):?", re.IGNORECASE)
 _BETWEEN_COMMANDS = re.compile(r"(?:[\s,;.&+]|→|->|and|then|or|finally|und|dann|oder|然后|和|或)+", re.IGNORECASE)
-_IN_QUOTES = re.compile(r"([\"'])([^\"'/\s]+\s[^\"']*)\1|“([^”]*)”|„([^“]*)“")
+_IN_QUOTES = re.compile(r"([\"'])([^\"'/\s]+\s[^\"']*)\1|“([^“”]*)”|„([^“„]*)“")
 _PYTHON = re.compile(r"(?:import\s+[a-z_][\w.]*(?:\s+as\s.*|,.*)?|from\s+[\w.]+\s+import\s.*)")
 
 
@@ -166,7 +175,8 @@ def not_a_command(command: str) -> str:
         return "begins with a prompt: leave `$` and what it printed out"
     if _PYTHON.fullmatch(first):
         return "is Python: save it as a file, and run that"
-    if open_end := _PLACEHOLDER.search(_QUOTES.sub(" ", first)):
+    bare = command.partition("<<")[0] if "<<" in command else command
+    if open_end := _PLACEHOLDER.search(_QUOTES.sub(" ", bare)):
         return f"is unfinished: put a value for {open_end[1]}"
     return "is prose, not a command" if _is_prose(first, is_single=len(lines) == 1) else ""
 
@@ -188,7 +198,7 @@ def _is_prose(line: str, *, is_single: bool) -> bool:
     if (_CJK.search(first) and "/" not in first) or (first.lower() in ("the", "der", "die", "das") and len(words) > 1):
         return True
     telling = sum(word.strip(".,:;").lower() in _PROSE_WORDS for word in words[1:])
-    if is_program and re.search(rf"\s(?:or|oder)\s+(?:{'|'.join(_PROGRAMS)})\s", bare):
+    if is_program and re.search(rf"\s(?:or|oder)\s+(?:{'|'.join(map(re.escape, _PROGRAMS))})\s", bare):
         return True
     if is_program and first not in _ALSO_VERBS:
         if re.search(r"\w,\s+[a-z]+\s+[a-z]+", bare) and not re.search(r"[|&;<>]|\s-", bare):

@@ -12,31 +12,68 @@ from dataclasses import dataclass
 from pytest_autoresearch.protocol.ecosystems import build_command, command_for, launches_python
 from pytest_autoresearch.protocol.model import Direction
 
-_CALLS = r"""(?:[pP]rint(?:f|ln)?!?|echo|console\.log|(?:logger|logging|log)\.info|cout\s{0,3}<<)"""
+_CALLS = (
+    r"""(?:[pP]rint(?:f|ln)?!?|echo|console\.log|(?:logger|logging|log)\.info|cout\s{0,3}<<"""
+    r"""|(?:stdout|tqdm)\.write|\bputs|\bcat(?=\()|Console\.WriteLine)"""
+)
 _PRINTED = re.compile(
-    _CALLS + r"""[^\n]{0,20}?["'`](?:METRIC\s{1,4})?(?P<name>[A-Za-z_][\w./]{0,40})\s{0,9}[:=]\s{0,9}[{$%]"""
+    _CALLS
+    + r"""[^\n]{0,20}?["'`](?:METRIC\s{1,4})?(?P<name>[A-Za-z_][\w./]{0,40})\s{0,9}[:=]\s{0,9}(?:[{$%]|#\{|\\\()"""
 )
 _PRINTED_BESIDE = re.compile(
     _CALLS
-    + r"""\s{0,3}\(?\s{0,3}["'](?:METRIC )?(?P<name>[A-Za-z_][\w./]{0,40})\s{0,9}[:=]\s{0,9}["']\s{0,3}(?:,|<<)"""
+    + r"""\s{0,3}\(?\s{0,3}["'](?:METRIC )?(?P<name>[A-Za-z_][\w./]{0,40})\s{0,9}[:=]\s{0,9}["']"""
+    + r"""\s{0,3}(?:,|<<|\+|\.\.)"""
+)
+_PRINTED_BEHIND = re.compile(  # `print(f"final val_acc: {x}")`
+    _CALLS
+    + r"""\s{0,3}\(?\s{0,3}[frFR]{0,2}["'`](?:[A-Za-z]{1,20} ){1,3}(?P<name>[a-z]+_\w{1,40})\s{0,9}[:=]\s{0,9}[{%]"""
+)
+_PRINTED_WORDS = re.compile(  # `print(f"Test accuracy: {x}")`
+    _CALLS
+    + r"""\s{0,3}\(?\s{0,3}[frFR]{0,2}["'`](?!METRIC )(?P<name>[A-Za-z]{2,20}(?: [a-z][\w-]{1,20}){1,2})"""
+    + r"""\s{0,9}[:=]\s{0,9}[{%]"""
 )
 _DUMPED = re.compile(
     r"""(?:json\.dumps|JSON\.stringify)\(\s{0,9}\{\s{0,9}["']?(?P<name>[A-Za-z_][\w./]{0,40})["']?\s{0,3}:"""
 )
+_PRINTED_APART = re.compile(  # `print("val_acc", x)`, `print(f"val_acc {x}")`
+    _CALLS + r"""\s{0,3}\(?\s{0,3}[frFR]{0,2}["'`](?P<name>[A-Za-z_]\w{1,40})(?:["']\s{0,3}[,%]|\s{1,3}[{%])"""
+)
+_PRINTED_ITSELF = re.compile(  # `print(f"{val_acc=}")`, `print({"val_acc": x})`
+    _CALLS
+    + r"""\s{0,3}\(\s{0,3}(?:[frFR]{1,2}["'][^\n"']{0,60}?\{(?P<name>[A-Za-z_]\w{1,40})="""
+    + r"""|(?:dict\()?\{\s{0,9}["'](?P<key>[A-Za-z_]\w{1,40})["']\s{0,3}:)"""
+)
+_FORMS = (_PRINTED, _PRINTED_BESIDE, _PRINTED_BEHIND, _PRINTED_WORDS, _DUMPED)
+_NAMES_ALONE = (_PRINTED_APART, _PRINTED_ITSELF)
+"""Forms that any word has: they count for a name that says which way is better."""
 _LOGGED = re.compile(
     r"^(?:METRIC\s+)?(?P<name>[A-Za-z_][\w./]{0,40})\s*[:=]\s*[-+]?\d[\d.]*(?:e[-+]?\d+)?\s*$", re.MULTILINE
 )
 _LOWER = re.compile(
-    r"loss|bpb|perplexity|ppl|err|mae|mse|latency|time|(?<!per_)seconds|duration|(?<!per)_m?s\b|bytes|size|memory|cost|p9\d|regret"
+    r"loss|bpb|perplexity|ppl|err|mae|mse|latency|time|(?<!per_)seconds|duration|(?<!per)_m?s\b|bytes|size|memory|cost|(?<![a-z])p[59]\d|regret|"
+    r"(?:^|_)(?:wer|cer|fid|nll|ece|brier|mape|ttft|tpot|allocs?|cycles|instructions|drawdown)(?:$|[_@\d])"
 )
-_HIGHER = re.compile(r"acc|score|f1|auc|recall|precision|throughput|per_m?s|ops|reward|bleu|psnr|speed|rate\b|r2\b")
+_HIGHER = re.compile(
+    r"acc|score|f1|auc|recall|precision|throughput|per_m?s|ops|reward|bleu|psnr|speed|rate\b|r2\b|goodput|sharpe|/s(?:ec)?$|"
+    r"pass@|ndcg|ssim|fitness|coverage|(?:^|_)(?:map|iou|miou|mrr|mcc|fps|qps|rps|tps|kappa|elo)(?:$|[_@\d])"
+)
 _LIKELY = re.compile(r"^(?:val|valid|eval|test|final|best)_|^METRIC")
 _UNLIKELY = re.compile(
     r"^(?:usage|error|warning|info|debug|step|epoch|iter|seed|lr|elapsed|device|file|path|url|name|http)", re.I
 )
+_PROGRESS = re.compile(r"epoch|step|seed|file|path|version|usage", re.I)
 _JUDGING = re.compile(
     r"(?:^|[/_.-])(?:bench\w*|eval\w*|test\w*|score\w*|measure\w*|prepare\w*|grader?)(?:[/_.-]|$)", re.I
 )
+_THIN = re.compile(r"(?:^|/)(?:__main__|main|run|cli|app)\.py$")
+_TUNED = re.compile(
+    r"(?:^|[/_.-])(?:models?|net(?:work)?s?|arch\w*|layers?|optim\w*|params?|hparams|hyperparams?|polic(?:y|ies)|solvers?|"
+    r"algo\w*|kernels?|core|strategy)(?:[/_.-]|$)"
+)
+_LEFT = re.compile(r"[\"']([\w./-]{1,80}\.(?:json|pkl|pickle|pt|pth|npz?|joblib|ckpt|safetensors|bin|model|csv))[\"']")
+_WRITES = re.compile(r"dump|save|[\"']w[b+]?[\"']|to_csv|to_json|write_")
 _HYDRA = re.compile(r"(config_path|config_name)\s{0,3}=\s{0,3}[\"']([^\"'\n]{1,200})[\"']")
 _SETTINGS = re.compile(r"[\"']([\w./-]{1,120}\.(?:ya?ml|toml|json|ini|cfg|gin))[\"']")
 _LEFT_BEHIND = re.compile(
@@ -77,9 +114,9 @@ def suggest(files: Mapping[str, str], *, metric: str | None = None, ignored: Seq
     ``ignored`` are paths that git ignores and the checkout has: those that the code names may be its data.
     """
     files = {path: _code_of(path, text) for path, text in files.items()}
-    sightings = sorted(_sightings(files), key=lambda sighting: sighting.rank)
+    sightings = sorted(_sightings(files), key=_rank)
     if metric is not None:
-        sightings = [sighting for sighting in sightings if sighting.name == metric]
+        sightings = [sighting for sighting in sightings if sighting.name == metric] or _printed_somehow(metric, files)
     found = next((sighting for sighting in sightings if not sighting.path.endswith(_LOGS)), None)
     name = metric or (found.name if found else sightings[0].name if sightings else None)
     direction = direction_of(name) if name else None
@@ -92,6 +129,10 @@ def suggest(files: Mapping[str, str], *, metric: str | None = None, ignored: Seq
     settings = tuple(path for path in _settings_named(found.path, measured, files) if path not in targets)
     readonly = {*measured, found.path} - {*targets, *settings}
     run = _with_import_path(command.run, found.path, files) if command else None
+    maker = _maker_of(found.path, measured, files) if targets == (found.path,) else None
+    if run is not None and maker is not None and (first := command_for(maker, files)) is not None:
+        run = f"{_with_import_path(first.run, maker, files)} && {run}"
+        targets, readonly = (maker,), {found.path, *measured}
     named = {found.path, *measured, *targets}
     return Suggestion(
         metric=name,
@@ -139,8 +180,23 @@ def _parts(path: str, files: Mapping[str, str]) -> tuple[tuple[str, ...], tuple[
     if path.endswith(".rs") and path.startswith(("benches/", "examples/")):
         used = tuple(name for name in files if name.startswith("src/") and name.endswith(".rs"))
     judges = _JUDGING.search(path) is not None and not path.endswith(".ipynb")
-    tuned = tuple(name for name in used if not _JUDGING.search(name)) if judges or path.endswith(".sh") else ()
-    return used, tuned or (path,)
+    others = tuple(name for name in used if not _JUDGING.search(name))
+    if not judges and not path.endswith(".sh"):
+        beside = others if _THIN.search(path) else tuple(name for name in others if _TUNED.search(name))
+        return used, (path, *beside)
+    return used, others or (path,)
+
+
+def _maker_of(path: str, used: Iterable[str], files: Mapping[str, str]) -> str | None:
+    """The script beside one that judges, which writes the file that it reads: `train.py` of `evaluate.py`."""
+    read = {name for each in (path, *used) for name in _LEFT.findall(files.get(each, "")) if name not in files}
+    beside = [
+        other
+        for other, text in files.items()
+        if other.endswith(".py") and other != path and posixpath.dirname(other) == posixpath.dirname(path)
+        if read.intersection(_LEFT.findall(text)) and _WRITES.search(text) and not _JUDGING.search(other)
+    ]
+    return beside[0] if len(beside) == 1 and _JUDGING.search(path) and path.endswith(".py") else None
 
 
 def _is_code(path: str) -> bool:
@@ -180,12 +236,27 @@ def direction_of(metric: str) -> Direction | None:
 
 def _sightings(files: Mapping[str, str]) -> Iterator[_Sighting]:
     for path, text in files.items():
-        patterns = (_LOGGED,) if path.endswith(_LOGS) else (_PRINTED, _PRINTED_BESIDE, _DUMPED)
-        for name in {found["name"] for pattern in patterns for found in pattern.finditer(text)}:
-            if _UNLIKELY.match(name):
+        patterns = (_LOGGED,) if path.endswith(_LOGS) else _FORMS
+        names = {found["name"] for pattern in patterns for found in pattern.finditer(text)}
+        for pattern in () if path.endswith(_LOGS) else _NAMES_ALONE:
+            alone = (found[found.lastgroup or "name"] for found in pattern.finditer(text))
+            names.update(name for name in alone if direction_of(name) is not None)
+        for name in names:
+            if _UNLIKELY.match(name) or (" " in name and _PROGRESS.search(name)):
                 continue
-            doubts = (_LIKELY.match(name) is None) + (direction_of(name) is None) + path.endswith(_LOGS)
+            doubts = (_LIKELY.match(name) is None) + (direction_of(name) is None) + path.endswith(_LOGS) + (" " in name)
             yield _Sighting(name, path, (doubts, path.count("/"), len(path), f"{path}:{name}"))
+
+
+def _printed_somehow(name: str, files: Mapping[str, str]) -> list[_Sighting]:
+    """Where a metric of this name is printed among other words, `print(f"done | val_rmse: {x}")`; the nearest first."""
+    printed = re.compile(rf"{_CALLS}[^\n]{{0,200}}(?<![\w.]){re.escape(name)}\s{{0,9}}[:=]")
+    found = [path for path, text in files.items() if not path.endswith(_LOGS) and printed.search(text)]
+    return sorted((_Sighting(name, path, (0, path.count("/"), len(path), path)) for path in found), key=_rank)
+
+
+def _rank(sighting: _Sighting) -> tuple[int, int, int, str]:
+    return sighting.rank
 
 
 def _with_import_path(command: str, path: str, files: Mapping[str, str]) -> str:

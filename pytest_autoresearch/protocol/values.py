@@ -25,6 +25,17 @@ def parse_positive_count(text: str) -> int:
     return count
 
 
+def parse_tries(text: str) -> int:
+    """How many runs an agent may try in a turn: ``2 runs``, ``2``, or ``no``."""
+    word = text.strip().lower()
+    if word in ("no", "none"):
+        return 0
+    count = word.removesuffix("s").removesuffix("run").strip()
+    if not (count.isdecimal() and count.isascii() and len(count) <= 3):
+        raise ValueError(f"`{text.strip()[:60]}` is no number of runs; write `2 runs`, or `no`")
+    return int(count)
+
+
 def parse_port(text: str) -> int | None:
     """A port of this machine; ``yes`` is 0, any free one, and ``no`` is none."""
     word = text.strip().lower()
@@ -82,6 +93,17 @@ def parse_bool(text: str) -> bool:
     raise ValueError(f"`{text.strip()[:60]}` is neither `yes` nor `no`")
 
 
+def parse_workers(text: str) -> int | str:
+    """How many slots: a number, ``gpus`` for one a card, ``auto`` for what was found to be best."""
+    word = text.strip().lower()
+    if word in ("gpus", "auto"):
+        return word
+    try:
+        return parse_positive_count(text)
+    except ValueError as error:
+        raise ValueError(f"{error}, and neither `gpus` nor `auto`") from None
+
+
 def parse_auto(text: str) -> bool:
     """``auto``: whenever it is worth it; ``no``: never."""
     if text.strip().lower() == "auto":
@@ -129,6 +151,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
     "name": parse_name,
     "count": parse_count,
     "positive count": parse_positive_count,
+    "workers": parse_workers,
     "duration": parse_duration,
     "cost": parse_cost,
     "number": parse_float,

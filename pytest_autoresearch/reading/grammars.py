@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from pytest_autoresearch.reading.aside import IN_PLACE, read_aside
+from pytest_autoresearch.reading.luck import takes_seed
 from pytest_autoresearch.reading.source import Argument, Binding, Call, Index, Kind, Source, Span, Token, Unread
 
 if TYPE_CHECKING:
@@ -68,6 +71,8 @@ _BINDS = {
     "assignment": None,  # Julia's have no fields
     "compound_assignment_expression": None,
     "named_argument": None,
+    "named_field": None,
+    "for_statement": ("variable", "value"),
 }
 _CALLS = {
     "call_expression": ("function", "arguments"),
@@ -75,6 +80,7 @@ _CALLS = {
     "method_invocation": ("name", "arguments"),
     "object_creation_expression": ("type", "arguments"),
     "macro_invocation": ("macro", None),
+    "compound_literal_expression": ("type", "value"),
 }
 _STATEMENTS = frozenset(
     "declaration expression_statement lexical_declaration variable_declaration const_declaration var_declaration"
@@ -115,8 +121,20 @@ def _parser(language: str) -> Parser:
 
 def read_tree(language: str, data: bytes) -> Source:
     """Everything that is bound and called in a file. Raises Unread without the grammar, or where it does not parse."""
-    parser = _parser(language)
-    root = parser.parse(data).root_node
+    _parser(language)
+    if len(data) <= IN_PLACE:
+        return read_here(language, data)
+    told = read_aside(language, _PACKAGES[language][0], data)
+    if told is None:
+        raise Unread(f"its {language} grammar finds no end, or breaks, over it")
+    if "unread" in told:
+        raise Unread(told["unread"])
+    return _source(told)
+
+
+def read_here(language: str, data: bytes) -> Source:
+    """The same in this process, however long the grammar takes."""
+    root = _parser(language).parse(data).root_node
     nodes = list(_nodes(root))
     tokens = [token for node, _ in nodes if (token := _token(node)) is not None]
     reader = _Reader(tokens)
@@ -124,7 +142,45 @@ def read_tree(language: str, data: bytes) -> Source:
         reader.take(node, parent)
     if root.has_error and not reader.bindings and not reader.calls:
         raise Unread(f"no {language} that its grammar parses")
-    return Source(tokens, reader.bindings, reader.calls, reader.parameters, frozenset(reader.defined))
+    calls = [replace(call, name=reader.members.get(call.name, call.name)) for call in reader.calls]
+    return Source(tokens, reader.bindings, calls, reader.parameters, frozenset(reader.defined))
+
+
+def plain(source: Source) -> dict[str, Any]:
+    """A source in lists and texts, for :func:`_source` to make it again."""
+    return {
+        "tokens": [(token.kind.value, token.text, token.start, token.end) for token in source.tokens],
+        "bindings": [(b.name, _ends(b.value), b.at, _ends(b.statement), b.adds) for b in source.bindings],
+        "calls": [
+            (c.name, c.owner, [(_ends(a.value), a.name) for a in c.arguments], _ends(c.span), _ends(c.statement))
+            for c in source.calls
+        ],
+        "parameters": dict(source.parameters),
+        "defined": sorted(source.defined),
+    }
+
+
+def _source(told: dict[str, Any]) -> Source:
+    def span(ends: list[int]) -> Span:
+        return Span(*ends)
+
+    def maybe(ends: list[int] | None) -> Span | None:
+        return None if ends is None else Span(*ends)
+
+    return Source(
+        [Token(Kind(kind), text, start, end) for kind, text, start, end in told["tokens"]],
+        [Binding(name, span(value), at, maybe(whole), adds) for name, value, at, whole, adds in told["bindings"]],
+        [
+            Call(name, owner, [Argument(span(value), named) for value, named in given], span(all_of_it), maybe(whole))
+            for name, owner, given, all_of_it, whole in told["calls"]
+        ],
+        told["parameters"],
+        frozenset(told["defined"]),
+    )
+
+
+def _ends(span: Span | None) -> tuple[int, int] | None:
+    return None if span is None else (span.low, span.high)
 
 
 def _nodes(root: Node) -> Iterator[tuple[Node, Node | None]]:
@@ -176,6 +232,8 @@ class _Reader:
         self.calls: list[Call] = []
         self.parameters: dict[str, list[str]] = {}
         self.defined: set[int] = set()
+        self.members: dict[str, str] = {}
+        self.constructed: set[int] = set()
 
     def take(self, node: Node, parent: Node | None) -> None:
         """One node, and nothing below it but what names it."""
@@ -183,8 +241,12 @@ class _Reader:
             self._bound(node, self._statement(node, parent))
         if node.type in _CALLS:
             self._called(node, self._statement(node, parent))
-        if node.type == "declaration":
+        if node.type in ("declaration", "field_declaration"):
             self._constructed(node)
+        if node.type == "field_initializer":
+            self._initialised(node)
+        if node.type == "binary_expression":
+            self._paired(node)
         parameters = node.child_by_field_name("parameters")
         if parameters is not None:
             self._function(node, parameters)
@@ -235,9 +297,9 @@ class _Reader:
         value = self.index.first(right.start_byte) if right.type == "preproc_arg" else self._span(right)
         if place is None or value is None:
             return
-        names = [at for at in range(place.low, place.high) if self.tokens[at].kind in (Kind.NAME, Kind.TEXT)]
-        if names:
-            at = names[-1]
+        backwards = range(place.high - 1, place.low - 1, -1)  # what is bound may be long, and hold what is bound itself
+        at = next((at for at in backwards if self.tokens[at].kind in (Kind.NAME, Kind.TEXT)), None)
+        if at is not None:
             self.bindings.append(Binding(self.tokens[at].text.strip("\"'`"), value, at, statement, adds))
 
     def _called(self, node: Node, statement: Span | None) -> None:
@@ -267,14 +329,37 @@ class _Reader:
         """``std::mt19937 generator(42)``: what a declaration calls is its type."""
         declarator = node.child_by_field_name("declarator")
         arguments = None if declarator is None else declarator.child_by_field_name("value")
+        arguments = arguments or node.child_by_field_name("default_value")
         kind, span = node.child_by_field_name("type"), self._span(node)
         path = None if kind is None else self._span(kind)
-        if arguments is None or path is None or span is None:
+        if path is None or span is None or declarator is None:
             return
-        if arguments.type in ("argument_list", "initializer_list"):
+        if takes_seed(self.tokens[path.high - 1].text, ""):
+            if (member := self._span(declarator)) is not None and node.type == "field_declaration":
+                self.members[self.tokens[member.high - 1].text] = self.tokens[path.high - 1].text
+            if declarator.type == "function_declarator":  # ``T generator(n)`` may be a function, by its look
+                arguments = declarator.child_by_field_name("parameters")
+                self.constructed.add(declarator.start_byte)
+        if arguments is not None and arguments.type in ("argument_list", "initializer_list", "parameter_list"):
             self._call(path, arguments, span, None)
 
+    def _initialised(self, node: Node) -> None:
+        """``A() : generator_(42)``: a member that goes by the name of its kind."""
+        path = None if not node.named_children else self._span(node.named_children[0])
+        arguments = next((c for c in node.children if c.type in ("argument_list", "initializer_list")), None)
+        span = self._span(node)
+        if path is not None and arguments is not None and span is not None:
+            self._call(path, arguments, span, None)
+
+    def _paired(self, node: Node) -> None:
+        """``"seed" => 1`` in Julia."""
+        left, sign, *right = node.children
+        if sign.text == b"=>" and len(right) == 1:
+            self._bind(left, right[0], None, adds=False)
+
     def _function(self, node: Node, parameters: Node) -> None:
+        if node.start_byte in self.constructed:
+            return
         named = node.child_by_field_name("name") or node.child_by_field_name("declarator")
         names = []
         for child in parameters.named_children:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+_COUNTED = re.compile(  # how many there are, and what grows from another kind of seed
+    r"(?:^|_)(?:n|num|nr|number|count|total|max|min)_(?:of_)?seeds"
+    r"|(?:^|_)seeds?_(?:count|points?|words?|nodes?|size|length|rate|regions?|mask|text|phrases?|urls?|planted|layer)(?:$|_)"
+)
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _WORDS = frozenset({"seed", "seeds", "reseed", "kseed", "prng", "rng"})
 _ENDINGS = ("hashseed", "randomseed", "rngseed", "globalseed", "mainseed", "baseseed", "randseed")
@@ -20,7 +24,8 @@ _MAKING = frozenset(  # they give a generator or a key
     " ranlux48_base knuth_b default_random_engine seed_seq mersenne_twister_engine linear_congruential_engine"
     " philox4x32 pcg32 pcg64 pcg32_fast mulberry32 sfc32 splitmix32 xmur3 cyrb128 alea Alea Chance Random Well19937c"
     " Well44497b XorShift128 xoroshiro128plus xorshift128plus congruential32 mersenne unsafeXoroshiro128plus"
-    " PhiloxRNG Philox4x Threefry2x SimpleRNG LehmerRNG".split()
+    " PhiloxRNG Philox4x Threefry2x SimpleRNG LehmerRNG NumpyRNGContext temp_seed rand_r erand48 nrand48 jrand48"
+    " wrap_key_data".split()
 )
 _GENERATORS = (
     "rng",
@@ -46,14 +51,19 @@ CONVERSIONS = frozenset(
     "int float str abs hash min max round pow ord len bytes bytearray crc32 adler32 md5 sha256 hexdigest encode"
     " encode_utf8 time time_ns perf_counter getpid urandom get getenv environ uint32 uint64 int64 int32 array"
     " asarray as_integer Int Int64 UInt UInt32 UInt64 static_cast uint32_t uint64_t time_since_epoch now count"
-    " random_device c as.integer parseInt Number Date now Math.floor floor BigInt".split()
+    " from_bytes to_bytes range unwrap unwrap_or unwrap_or_default parse expect value_or orElse getOrDefault stoi stol"
+    " stoul stoull atoi atol strtoul strtol random_device c as.integer parseInt Number Date now"
+    " Math.floor floor BigInt".split()
 )
 
 
 @lru_cache(maxsize=8192)
 def says_seed(name: str) -> bool:
     """Whether a name is one of a seed, as a word of its own: ``modelSeed`` and ``random_state``, not ``linseed``."""
-    plain = "_".join(_words(name.strip("-").rstrip("!")))
+    words = _words(name.strip("-").rstrip("!"))
+    plain = "_".join(words)
+    if _COUNTED.search(plain):
+        return False
     return not _WORDS.isdisjoint(plain.split("_")) or "random_state" in plain or plain.endswith(_ENDINGS)
 
 

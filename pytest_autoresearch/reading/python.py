@@ -9,12 +9,14 @@ import tokenize
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from pytest_autoresearch.reading.source import Argument, Binding, Call, Index, Kind, Source, Span, Token, Unread
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _SKIPPED = frozenset({tokenize.COMMENT, tokenize.NL, tokenize.ENCODING, tokenize.ENDMARKER})
 _KINDS = {tokenize.NAME: Kind.NAME, tokenize.NUMBER: Kind.NUMBER, tokenize.STRING: Kind.TEXT}
+_GRAMMAR = frozenset({"ctx", "op"})
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
@@ -32,6 +34,18 @@ def parse(data: bytes) -> ast.Module:
         raise Unread("nested too deeply for Python's own parser") from error
 
 
+def children(node: ast.AST) -> list[ast.AST]:
+    """The nodes right below one, in order, but for operators and contexts, of which nobody asks anything."""
+    found: list[ast.AST] = []
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if value.__class__ is list:
+            found += [each for each in value if isinstance(each, ast.AST)]
+        elif isinstance(value, ast.AST) and name not in _GRAMMAR:
+            found.append(value)
+    return found
+
+
 def read_python(data: bytes) -> Source:
     """Everything that is bound and called in a module."""
     body = data.removeprefix(b"\xef\xbb\xbf")
@@ -46,10 +60,8 @@ def read_python(data: bytes) -> Source:
 
 
 def _tokens(body: bytes) -> Iterator[Token]:
-    text = body.decode()
-    starts = line_starts(body)
-    lines = list(io.StringIO(text, newline=""))
-    for token in tokenize.generate_tokens(iter(lines).__next__):
+    places = _Places(body)
+    for token in tokenize.generate_tokens(iter(places.lines).__next__):
         if token.type in _SKIPPED:
             continue
         kind = _KINDS.get(token.type, Kind.SIGN)
@@ -58,15 +70,30 @@ def _tokens(body: bytes) -> Iterator[Token]:
         words = "\n" if token.type == tokenize.NEWLINE else token.string
         if token.type == tokenize.INDENT:
             words = " "  # its width is layout
-        yield Token(kind, words, _offset(token.start, starts, lines), _offset(token.end, starts, lines))
+        yield Token(kind, words, places.offset(token.start), places.offset(token.end))
 
 
-def _offset(place: tuple[int, int], starts: list[int], lines: list[str]) -> int:
-    row, column = place
-    if row > len(lines):
-        return starts[-1]
-    before = lines[row - 1][:column]
-    return starts[row - 1] + (column if before.isascii() else len(before.encode()))
+class _Places:
+    """From row and column to the byte, in order of the text: a line is measured once, however many tokens it has."""
+
+    def __init__(self, body: bytes) -> None:
+        self.lines = list(io.StringIO(body.decode(), newline=""))
+        self._starts = line_starts(body)
+        self._row = 0
+        self._columns: list[int] | None = None  # the byte of each character of the row; None where it is ASCII
+
+    def offset(self, place: tuple[int, int]) -> int:
+        """The byte in the file."""
+        row, column = place
+        if row > len(self.lines):
+            return self._starts[-1]
+        if row != self._row:
+            line = self.lines[row - 1]
+            self._row = row
+            self._columns = None if line.isascii() else [0, *accumulate(len(each.encode()) for each in line)]
+        return self._starts[row - 1] + (
+            column if self._columns is None else self._columns[min(column, len(self._columns) - 1)]
+        )
 
 
 def line_starts(body: bytes) -> list[int]:
@@ -86,6 +113,7 @@ class _Reader:
     defined: set[int] = field(default_factory=set)
     imports: list[Span] = field(default_factory=list)
     known: dict[str, str] = field(default_factory=dict)
+    also: dict[str, str] = field(default_factory=dict)
     alone: dict[int, ast.Expr] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -108,6 +136,10 @@ class _Reader:
                         self._bind(key.value, value)
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.Lambda():
                 self._function(node)
+            case ast.For() | ast.AsyncFor():
+                self._bind(name_of(node.target), node.iter, at=self._name_token(node.target))
+            case ast.ClassDef():
+                self._made_by(node)
             case ast.Expr(value=ast.Call()):
                 self.alone[id(node.value)] = node
             case ast.Call():
@@ -144,6 +176,9 @@ class _Reader:
         statement = None if isinstance(node, ast.NamedExpr) or len(targets) > 1 else self._statement(node)
         adds = isinstance(node, ast.AugAssign)
         for target in targets:
+            if isinstance(target, ast.Name) and isinstance(node.value, (ast.Name, ast.Attribute)):
+                made = ".".join(filter(None, (_owner(node.value), name_of(node.value))))
+                self.also[target.id] = made if target.id not in self.also else ""  # of two nobody knows which one it is
             if isinstance(target, (ast.Tuple, ast.List)):
                 values = node.value.elts if isinstance(node.value, (ast.Tuple, ast.List)) else []
                 for one, value in zip(target.elts, values, strict=False):
@@ -178,6 +213,13 @@ class _Reader:
             if value is not None:
                 self._bind(argument.arg, value)
 
+    def _made_by(self, node: ast.ClassDef) -> None:
+        """What a class is called with goes to its ``__init__``."""
+        made = [part for part in node.body if isinstance(part, ast.FunctionDef) and part.name == "__init__"]
+        for function in made:
+            positional = (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)
+            self.parameters[node.name] = [argument.arg for argument in positional[1:]]
+
     def _call(self, node: ast.Call) -> None:
         span = self._span(node)
         if span is None:
@@ -200,7 +242,7 @@ class _Reader:
     def _resolved(self, call: Call) -> Call:
         """The call with the full name of what was imported."""
         first, _, rest = (call.owner or call.name).partition(".")
-        full = self.known.get(first)
+        full = self.known.get(first) or self.also.get(first)
         if full is None or full == first:
             return call
         if not call.owner:

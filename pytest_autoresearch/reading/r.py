@@ -49,6 +49,8 @@ def read_r(data: bytes) -> Source:
             value = Span(at + 2, ends[at + 2])
             if value.low < value.high:
                 bindings.append(Binding(token.text.strip("\"'`"), value, at, _alone(tokens, Span(at, value.high))))
+        elif token.text == "->" and at > 0 and tokens[at - 1].kind is not Kind.SIGN and following:
+            bindings.append(Binding(following.strip("\"'`"), Span(at - 1, at), at + 1))
     return Source(tokens, bindings, calls, parameters, frozenset(defined))
 
 

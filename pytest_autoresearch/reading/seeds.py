@@ -16,10 +16,21 @@ from pytest_autoresearch.reading.notebook import read_notebook
 from pytest_autoresearch.reading.settings import masked_flags, masked_settings
 from pytest_autoresearch.reading.source import Binding, Call, Kind, Source, Span, Token, Unread
 
-_SIGNS = frozenset("+ - * / // % ** ^ & | << >> ~ ( ) [ ] { } , . : :: -> ! ; @ < >".split())
+_SIGNS = frozenset("+ - * / // % ** ^ & | << >> ~ ( ) [ ] { } , . : :: -> ! ; @ < > ? ?? || && ${ :- $ ` == !=".split())
 _RESERVED = frozenset("if else for while lambda await yield async function return new match case do switch".split())
 _LONGEST = 512  # tokens of what may say a seed: each is looked at again where one stands within another
 _MOST_ROUNDS = 8  # of a name that is bound to a name that is bound to a name …
+_CELLS = {
+    "julia": ".jl",
+    "r": ".r",
+    "rust": ".rs",
+    "go": ".go",
+    "java": ".java",
+    "c++": ".cpp",
+    "bash": ".sh",
+    "javascript": ".js",
+    "typescript": ".ts",
+}
 _FLAG = re.compile(r"--?[A-Za-z][\w.-]*")
 _MODULES = frozenset(
     "random numpy torch os time jax tensorflow transformers lightning pytorch_lightning mlx cupy paddle keras".split()
@@ -41,16 +52,25 @@ def only_moves_seeds(path: str, before: bytes, after: bytes) -> bool:
         )
     except Unread:
         return _only_seeds_differ_in_text(path, before, after)
+    except Exception:  # what a reader stumbles over is a file without seeds, never the end of a session
+        return False
 
 
 def _only_in_notebook(before: bytes, after: bytes) -> bool:
     old, new = read_notebook(before), read_notebook(after)
-    if old.rest != new.rest or old.language != new.language:
+    if old.language != new.language or _without_seeds(old.rest) != _without_seeds(new.rest):
         return False
-    name = {"python": "cell.py", "julia": "cell.jl", "r": "cell.r", "rust": "cell.rs", "javascript": "cell.js"}
-    path = name.get(old.language, "cell.py" if old.language.startswith("python") else "cell.txt")
+    suffix = _CELLS.get(old.language, ".py" if old.language.startswith("python") else ".txt")
+    path = f"cell{suffix}"
     joined = ["\n".join(cell.source for cell in notebook.cells).encode() for notebook in (old, new)]
-    return joined[0] != joined[1] and _only_seeds_differ(*(read_source(path, source) for source in joined))
+    if joined[0] == joined[1]:
+        return old.rest != new.rest
+    return _only_seeds_differ(*(read_source(path, source) for source in joined))
+
+
+def _without_seeds(rest: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
+    """Prose, and the lines of a cell that are for a shell or the kernel."""
+    return [(kind, masked_flags(text, settings=True) if kind == "code" else text) for kind, text in rest]
 
 
 def _only_seeds_differ(old: Source, new: Source) -> bool:
@@ -73,6 +93,7 @@ class _Masked:
     def __post_init__(self) -> None:
         self.hidden: dict[int, int] = {}  # first token of what is taken out → the token after it
         self.dropped: dict[int, int] = {}
+        self.counts: dict[int, int] = {}
         self.reads = _reads(self.source)
         for call in self.source.calls:
             self._take_call(call)
@@ -93,7 +114,7 @@ class _Masked:
             if at in self.dropped:
                 at = self.dropped[at]
             elif at in self.hidden:
-                rest.append("«seed»")
+                rest += ["«seed»"] * self.counts[at]
                 at = self.hidden[at]
             else:
                 rest.append(self._without_flags(self.source.tokens[at]))
@@ -102,9 +123,10 @@ class _Masked:
 
     def _without_flags(self, token: Token) -> str:
         """The token; a command line in it, or a word of one, without the value of a seed."""
-        if token.kind is not Kind.TEXT and not token.text.startswith("-"):
+        word = token.kind is Kind.NAME and "=" in token.text  # of a shell
+        if token.kind is not Kind.TEXT and not token.text.startswith("-") and not word:
             return token.text
-        masked = masked_flags(token.text)
+        masked = masked_flags(token.text, settings=word)
         if masked != token.text:
             self.seeds["call", token.text] += 1
         return masked
@@ -114,22 +136,76 @@ class _Masked:
         if not takes_seed(call.name, call.owner):
             if call.statement is not None and simple and only_draws(call.name, call.owner):
                 self._drop("draw", call.statement)
-            elif call.arguments and self._says_seed(call.arguments[0].value):  # get("seed", 1), option("--seed", …)
-                for argument in call.arguments[1:]:
-                    if argument.name in ("", "default", "default_value"):
-                        self._hide("call", argument.value)
+            else:
+                self._take_named_in_text(call)
+                self._take_named(call)
             return
         if call.statement is not None and simple and sets_luck(call.name, call.owner):
             self._drop("call", call.statement)
+        inside = self._inside(call) if simple else None
+        if inside is not None:  # all of them: whether one is given at all is luck, too
+            self._drop("call", inside)
         for argument in call.arguments:
             self._hide("call", argument.value)
 
+    def _take_named_in_text(self, call: Call) -> None:
+        """``get("seed", 1)``, ``option("-s", "--seed", default=1)``, ``setattr(config, "seed", 1)``."""
+        said = [at for at, argument in enumerate(call.arguments[:3]) if self._says_seed(argument.value)]
+        for argument in call.arguments[said[-1] + 1 :] if said else ():
+            if argument.name in ("", "default", "default_value", "value"):
+                self._hide("call", argument.value)
+
+    def _inside(self, call: Call) -> Span | None:
+        """What stands between the brackets of a call that ends with them, and is no more than its arguments."""
+        tokens, end = self.source.tokens, call.span.high - 1
+        closes = tokens[end].text
+        if closes not in (")", "}") or not call.arguments or end - call.arguments[0].value.low > _LONGEST:
+            return None
+        low = call.arguments[0].value.low
+        low -= 2 if call.arguments[0].name and low > 2 else 0
+        return Span(low, end) if tokens[low - 1].text == {")": "(", "}": "{"}[closes] else None
+
+    def _take_named(self, call: Call) -> None:
+        """``fit(x, random_state=1)``: whether it is given at all is luck, too."""
+        tokens = self.source.tokens
+        for argument in call.arguments:
+            low, high = argument.value.low - 2, argument.value.high
+            if not says_seed(argument.name) or not self._is_simple(argument.value):
+                continue
+            if low < 1 or tokens[low].text != argument.name or tokens[low + 1].text != "=":
+                continue
+            if tokens[low - 1].text == ",":
+                low -= 1
+            elif tokens[high].text == ",":
+                high += 1
+            self._drop("call", Span(low, high))
+
     def _take_binding(self, binding: Binding) -> None:
         if not self._is_simple(binding.value):
+            self._hide_choices(binding.value)
             return
-        if binding.statement is not None and self._is_variable(binding):
+        count = self._count(binding.value)
+        if binding.statement is not None and self._is_variable(binding) and count == 1:
             self._drop("name", binding.statement)
-        self._hide("name", binding.value)
+        self._hide("name", binding.value, count)
+
+    def _count(self, span: Span) -> int:
+        """How many seeds a list of literals holds: to try more of them is no luck."""
+        tokens = self.source.tokens[span.low : span.high]
+        numbers = [token.text for token in tokens if token.kind is Kind.NUMBER]
+        if tokens[0].text == "range" and 2 * len(numbers) + 2 == len(tokens) and all(map(str.isdecimal, numbers)):
+            return min(len(range(*map(int, numbers[:3]))), _LONGEST)
+        is_list = tokens[0].text in ("[", "(") and tokens[-1].text in ("]", ")")
+        return 1 + sum(token.text == "," for token in tokens[:-2]) if is_list else 1
+
+    def _hide_choices(self, span: Span) -> None:
+        """The literals of ``1 if quick else 2``, not the question."""
+        tokens = self.source.tokens[span.low : min(span.high, span.low + _LONGEST)]
+        if not any(token.text in ("if", "?") for token in tokens) or any(token.text in "([{" for token in tokens):
+            return
+        for at, token in enumerate(tokens, span.low):
+            if token.kind is Kind.NUMBER:
+                self._hide("name", Span(at, at + 1))
 
     def _is_variable(self, binding: Binding) -> bool:
         return binding.at >= 0
@@ -141,6 +217,8 @@ class _Masked:
             word = token.text.strip("\"'`")
             if _FLAG.fullmatch(word) and says_seed(word):
                 after = at + 1 + (tokens[at + 1].text == ",")
+                if tokens[at + 1].text == "$" and after + 1 < len(tokens):
+                    self._hide("call", Span(after, after + 2))
                 if after < len(tokens) and tokens[after].kind in (Kind.NUMBER, Kind.TEXT):
                     self._hide("call", Span(after, after + 1))
 
@@ -179,9 +257,10 @@ class _Masked:
             self.dropped[span.low] = span.high
             self.seeds[kind, self.source.text(span)] += 1
 
-    def _hide(self, kind: str, span: Span) -> None:
+    def _hide(self, kind: str, span: Span, count: int = 1) -> None:
         if self._is_simple(span) and span.low not in self.hidden:
             self.hidden[span.low] = span.high
+            self.counts[span.low] = count
             self.seeds[kind, self.source.text(span)] += 1
 
     def _says_seed(self, span: Span) -> bool:
@@ -197,7 +276,8 @@ class _Masked:
             token = tokens[at]
             called = at + 1 < len(tokens) and tokens[at + 1].text == "("
             if token.kind is Kind.SIGN and token.text not in _SIGNS:
-                return False
+                if token.text != "=" or at - 1 not in self.source.defined:  # a keyword of a call
+                    return False
             if token.kind is Kind.NAME and (
                 token.text in _RESERVED or (called and at + 1 < span.high and not _converts(token.text))
             ):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -12,7 +11,7 @@ from pytest_autoresearch.reading.luck import says_seed
 from pytest_autoresearch.reading.source import LARGEST, Unread
 
 _BINDING = re.compile(
-    r"""(?<![\w.-])(?P<head>["']?(?P<key>[A-Za-z_][\w.-]*)["']?[ \t]*[:=][ \t]*)"""
+    r"""(?<![\w.-])(?P<head>["']?(?P<key>[A-Za-z_][\w.-]*)["']?[ \t]*(?:[:?+]?=|:)[ \t]*)"""
     r"""["']?[-+]?[\w.]+["']?(?P<remark>(?<![ \t])[ \t]+[#;].*)?"""
 )
 _FLAG = re.compile(r"(?P<head>(?<![\w.-])--?(?P<key>[A-Za-z][\w.-]*)[ =]+)[\"']?[-+]?[\w.]+[\"']?(?P<remark>)")
@@ -46,18 +45,19 @@ def masked_settings(path: str, data: bytes, *, masks: bool = True) -> list[str] 
         return _flat(_parsed(json.loads, text), masks=masks)
     if suffix in (".yaml", ".yml"):
         return _flat(_parsed(_yaml, text), masks=masks)
-    if suffix == ".toml" and sys.version_info >= (3, 11):
-        import tomllib
+    if suffix == ".toml":
+        from pytest_autoresearch.toml import loads
 
-        return _flat(_parsed(tomllib.loads, text), masks=masks)
+        return _flat(_parsed(loads, text), masks=masks)
     return (masked_flags(text, settings=True) if masks else text).splitlines()
 
 
 def _yaml(text: str) -> Any:
+    """The documents as they are written: numbers and dates stay texts, and what merges or repeats stays a reference."""
     import yaml
 
     try:
-        return list(yaml.load_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+        return list(yaml.compose_all(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
     except yaml.YAMLError as error:
         raise ValueError(str(error)) from error
 
@@ -78,19 +78,40 @@ def _flat(value: Any, *, masks: bool) -> list[str]:
     stack: list[tuple[str, Any, bool]] = [("", value, False)]
     while stack:
         name, item, lucky = stack.pop()
-        if isinstance(item, (dict, list)):
-            if id(item) in seen:
-                flat.append(f"{name} again")
-                continue
-            seen.add(id(item))
-            flat.append(f"{name} {type(item).__name__} {0 if lucky else len(item)}")
-            pairs = item.items() if isinstance(item, dict) else ((index, each) for index, each in enumerate(item))
-            stack += [
-                (str(key), each, lucky or (masks and isinstance(key, str) and says_seed(key))) for key, each in pairs
-            ]
-        elif lucky:
-            flat.append("«seed»" if not isinstance(item, (dict, list)) else "")
-        else:
-            shown = masked_flags(item) if isinstance(item, str) and masks else item
-            flat.append(f"{name} {type(item).__name__} {shown!r}")
+        pairs = _parts(item)
+        if pairs is None:
+            flat.append("«seed»" if lucky else f"{name} {_scalar(item, masks=masks)}")
+            continue
+        if id(item) in seen:
+            flat.append(f"{name} again")
+            continue
+        seen.add(id(item))
+        told = [(key, each, lucky or (masks and bool(key) and says_seed(key))) for key, each in pairs]
+        told = [(key, each, luck) for key, each, luck in told if lucky or not luck or _parts(each) is not None]
+        flat.append(f"{name} {type(item).__name__} {0 if lucky else len(told)}")
+        stack += told  # a seed that is not given is another one
     return flat
+
+
+def _parts(item: Any) -> list[tuple[str, Any]] | None:
+    """The names and values in a mapping, a sequence or a node of YAML; None for a scalar."""
+    if isinstance(item, dict):
+        return [(str(key), each) for key, each in item.items()]
+    if isinstance(item, list):
+        return [("", each) for each in item]
+    inside = getattr(item, "value", None)  # of a node
+    if not isinstance(inside, list):
+        return None
+    if all(isinstance(each, tuple) for each in inside) and type(item).__name__ == "MappingNode":
+        named = [(key, value) for key, value in inside if isinstance(key.value, str)]
+        odd = [("", part) for pair in inside if not isinstance(pair[0].value, str) for part in pair]
+        return [(key.value, value) for key, value in named] + odd
+    return [("", each) for each in inside]
+
+
+def _scalar(item: Any, *, masks: bool) -> str:
+    """A scalar by kind and value. A whole number may be too long for decimal digits."""
+    kind, value = (item.tag, item.value) if hasattr(item, "tag") else (type(item).__name__, item)
+    if isinstance(value, str):
+        value = masked_flags(value) if masks else value
+    return f"{kind} {hex(value) if isinstance(value, int) else repr(value)}"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from pytest_autoresearch.protocol.experiment import Experiment, Reason
 from pytest_autoresearch.report.story import Story
@@ -18,17 +18,36 @@ _MEASURED = frozenset(
     }
 )
 _FUNCTION = re.compile(r"(?:def|class|fn|func|function|struct|impl)\s+(\w+)")
+_DEFINED = re.compile(r"\s*(?:(?:async|export|pub|public|private|static|inline)\s+)*(?:def|fn|func|function)\s+(\w+)")
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e0fff]"
+)
+LONGEST_PATCH = 20_000  # characters
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One experiment's diff in short. ``functions`` are those that git names above the changed lines."""
+    """One experiment's diff in short, its text cut at LONGEST_PATCH. ``functions`` are ``path:name``."""
 
     patch: str
     paths: tuple[str, ...] = ()
     functions: tuple[str, ...] = ()
     added: int = 0
     removed: int = 0
+
+
+NOTHING = Change("")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What git knows of a session besides its ledger: changes by commit, and the functions of its targets by path."""
+
+    changes: Mapping[str, Change] = field(default_factory=dict)
+    regions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def of(self, commit: str) -> Change:
+        return self.changes.get(commit, NOTHING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,32 +64,52 @@ def read(patch: str) -> Change:
     """The change that a unified diff of git describes."""
     paths: dict[str, None] = {}
     functions: dict[str, None] = {}
-    added = removed = 0
+    path, region, added, removed = "", "", 0, 0
     inside = False
     for line in patch.split("\n"):
         if line.startswith("diff --git "):
-            inside = False
+            inside, region = False, ""
         elif line.startswith("@@ "):
             inside = True
             named = _FUNCTION.search(line[:400].partition(" @@ ")[2])
-            if named is not None:
-                functions[named[1]] = None
+            region = named[1] if named else ""
         elif not inside and line.startswith(("--- a/", "+++ b/")):
-            paths[line[6:].rstrip("\t")] = None
+            path = line[6:].rstrip("\t")
+            paths[path] = None
         elif inside:
+            region = _region(line[1:], path, region)
             added += line.startswith("+")
             removed += line.startswith("-")
-    return Change(patch, tuple(paths), tuple(functions), added, removed)
+            if region and line[:1] in ("+", "-"):
+                functions[f"{path}:{region}"] = None
+    shown = patch if len(patch) <= LONGEST_PATCH else f"{patch[:LONGEST_PATCH]}\n… cut"
+    shown = _UNSEEN.sub(
+        lambda found: f"⟨U+{ord(found[0]):04X}⟩", shown
+    )  # a reviewer has to see what hides or turns code
+    return Change(shown, tuple(paths), tuple(functions), added, removed)
 
 
-def by_file(story: Story, changes: Mapping[str, Change]) -> list[Paid]:
+def _region(line: str, path: str, before: str) -> str:
+    """The function that a line of a file is in, the line before being in ``before``; empty outside of all."""
+    if defined := _DEFINED.match(line[:400]):
+        return defined[1]
+    outside = path.endswith(".py") and line.strip() and line[0] not in " \t)]}#@"
+    return "" if outside else before
+
+
+def regions(text: str) -> tuple[str, ...]:
+    """The functions that a source defines, in order."""
+    return tuple(dict.fromkeys(found[1] for line in text.split("\n") if (found := _DEFINED.match(line[:400]))))
+
+
+def by_file(story: Story, seen: Seen) -> list[Paid]:
     """Which files paid, the largest gain first."""
-    return _paid(story, lambda each: changes[each.commit].paths if each.commit in changes else ())
+    return _paid(story, lambda each: seen.of(each.commit).paths)
 
 
-def by_function(story: Story, changes: Mapping[str, Change]) -> list[Paid]:
+def by_function(story: Story, seen: Seen) -> list[Paid]:
     """Which functions paid, the largest gain first."""
-    return _paid(story, lambda each: changes[each.commit].functions if each.commit in changes else ())
+    return _paid(story, lambda each: seen.of(each.commit).functions)
 
 
 def by_knob(story: Story) -> list[Paid]:
@@ -78,12 +117,15 @@ def by_knob(story: Story) -> list[Paid]:
     return _paid(story, lambda each: tuple(move.name for move in each.moves or ()))
 
 
-def untouched(story: Story, changes: Mapping[str, Change]) -> list[str]:
-    """Targets that no experiment has changed, as the protocol names them; globs are left out."""
-    touched = {path for change in changes.values() for path in change.paths}
+def untouched(story: Story, seen: Seen) -> list[str]:
+    """Targets, and functions of the others, that no experiment has changed; globs are left out."""
+    paths = {path for change in seen.changes.values() for path in change.paths}
+    functions = {name for change in seen.changes.values() for name in change.functions}
     place = story.protocol.directory
     plain = [rule.pattern for rule in story.protocol.targets if not set(rule.pattern) & set("*?[")]
-    return [pattern for pattern in plain if not any(path == str(place / pattern) for path in touched)]
+    whole = [pattern for pattern in plain if str(place / pattern) not in paths]
+    parts = [f"{path}:{name}" for path, names in seen.regions.items() if path in paths for name in names]
+    return [*whole, *(part for part in parts if part not in functions)]
 
 
 def near_misses(story: Story) -> list[Experiment]:
@@ -118,8 +160,3 @@ def _paid(story: Story, names: Callable[[Experiment], Sequence[str]]) -> list[Pa
             row[2] += gain_of(experiment, story) if experiment.kept else 0.0
     paid = (Paid(name, int(tried), int(kept), gain) for name, (tried, kept, gain) in sums.items())
     return sorted(paid, key=lambda each: (-each.gain, -each.tried, each.name))
-
-
-def changes_of(patches: Mapping[str, str], commits: Iterable[str]) -> dict[str, Change]:
-    """The changes of these commits, as far as their diffs are known."""
-    return {commit: read(patches[commit]) for commit in commits if commit in patches}

@@ -8,12 +8,7 @@ from dataclasses import dataclass
 
 from pytest_autoresearch.notebook.record import History
 from pytest_autoresearch.protocol.model import Direction
-from pytest_autoresearch.report.svg import Scale, axes, picture, ranged, tag, text
-from pytest_autoresearch.report.terminal import number
-
-WIDTH, HEIGHT = 960, 400
-LEFT, RIGHT, TOP, BOTTOM = 72, 16, 34, 48
-COLOURS = ("#0969da", "#1a7f37", "#cf222e", "#8250df", "#bf8700", "#0a7e8c", "#bc4c00", "#57606a")
+from pytest_autoresearch.report.chart import lines
 
 Spread = Callable[[Sequence[float]], float | None]
 """Half the width of the interval of a mean; None where there are too few values for one."""
@@ -95,7 +90,7 @@ def _verified(history: History) -> float | None:
     start = history.experiments[0].value
     if newest is None or newest.gain is None:
         return None if history.keeps else 0.0
-    return 100 * newest.gain / (abs(start or 0.0) or 1.0)
+    return 100 * newest.gain / (abs(start or 0.0) or 1.0) if newest.percent is None else newest.percent
 
 
 def _hours(history: History) -> float | None:
@@ -111,7 +106,7 @@ def _cost(history: History) -> float | None:
 def table(rows: Sequence[Row], marks: Sequence[int]) -> list[str]:
     """A Markdown table; intervals are 95 % of the mean over an agent's sessions."""
     head = ["agent", *(f"gain at {mark} runs" for mark in marks), "gain", "verified gain", "runs", "hours", "cost"]
-    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    shown = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     for row in rows:
         cells = [
             row.agent,
@@ -122,20 +117,11 @@ def table(rows: Sequence[Row], marks: Sequence[int]) -> list[str]:
             row.hours.words(),
             row.cost.words(unit=" USD"),
         ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return lines
+        shown.append(f"| {' | '.join(cells)} |")
+    return shown
 
 
 def chart(rows: Sequence[Row], metric: str) -> str:
     """Gain against runs, one line for each agent: an SVG that stands alone."""
-    x = Scale(0, max(len(row.trajectory) for row in rows) - 1, LEFT, WIDTH - RIGHT)
-    y = Scale(*ranged([0.0, *(gain for row in rows for gain in row.trajectory)]), HEIGHT - BOTTOM, TOP)
-    parts = [*axes(x, y, "runs", f"gain in {metric}, percent of the start")]
-    for index, row in enumerate(rows):
-        colour = COLOURS[index % len(COLOURS)]
-        places = " ".join(f"{x(at):.1f},{y(gain):.1f}" for at, gain in enumerate(row.trajectory))
-        parts.append(tag("polyline", points=places, fill="none", stroke=colour, stroke_width=2))
-        parts.append(text(LEFT + 12, TOP + 16 + 18 * index, row.agent, fill=colour))
-    best = max(rows, key=lambda row: row.trajectory[-1])
-    described = f"{best.agent} ends highest, {number(best.trajectory[-1])} percent better than the start."
-    return picture(parts, WIDTH, HEIGHT, f"{metric}: agents compared", described, "light")
+    series = [(row.agent, [(float(at), gain) for at, gain in enumerate(row.trajectory)]) for row in rows]
+    return lines(f"{metric}: agents compared", "runs", f"gain in {metric}, percent of the start", series, "light")

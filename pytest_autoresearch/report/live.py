@@ -11,9 +11,8 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,44 +21,38 @@ from pytest_autoresearch.errors import AutoresearchError
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.ledger import state_directory
 from pytest_autoresearch.notebook.record import History
-from pytest_autoresearch.report.html import page
-from pytest_autoresearch.report.story import Teller
+from pytest_autoresearch.report.changes import Seen
+from pytest_autoresearch.report.html import page, prepare
+from pytest_autoresearch.report.lanes import Lane
+from pytest_autoresearch.report.looking import Look
+from pytest_autoresearch.report.story import Story, Teller
 
 HOST = "127.0.0.1"
-SHARE = 0.01
-"""Of one core, for making pages: a page that took a second is made again after a hundred."""
+SHARE = 0.005
+"""Of one core, for making pages: a page that took half a second is made again after a hundred. The first one is made
+when somebody asks, so a minute holds twice the share at most."""
 HEARTBEAT = 10.0  # s; a connection that is gone is noticed at the next word
 LAST_LOOK = 3.0  # s
 MOST_READERS = 8  # streams at once; each is a thread
 POLICY = "no-referrer"
 
 
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """What goes on right now. Seconds; ``budget`` None where none is known."""
-
-    number: int
-    text: str
-    elapsed: float = 0.0
-    budget: float | None = None
-
-
 class LivePage:
-    """A session's page as a server. ``patches`` gives the diffs of commits; it is asked from one thread at a time."""
+    """A session's page as a server. ``look`` gives what git knows of a story; it is asked by one thread at a time."""
 
-    def __init__(self, port: int, memory: Path, patches: Callable[[Sequence[str]], Mapping[str, str]]) -> None:
+    def __init__(self, port: int, memory: Path, look: Callable[[Story], Seen]) -> None:
         """``port`` 0: last time's if it is free, else any. ``memory`` is the file that holds port and token."""
         remembered_port, self._token = _remembered(memory)
         self._server = _Server(_ports(port, remembered_port), self)
         _remember(memory, self._server.server_port, self._token)
-        self._patches, self._known = patches, {}  # type: Callable[[Sequence[str]], Mapping[str, str]], dict[str, str]
+        self._look = look
         self._news = threading.Condition()
         self._history: History | None = None
-        self._lane: Lane | None = None
-        self._version = 0
+        self._lanes: tuple[Lane, ...] = ()
+        self._version, self._process = 0, secrets.token_hex(4)
         self._ended = False
         self._making = threading.Lock()
-        self._teller: Teller | None = None
+        self._teller = Teller()
         self._made, self._shown, self._html, self._next = -1, -1, "", 0.0
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.2,), daemon=True)
         self._thread.start()
@@ -78,10 +71,10 @@ class LivePage:
             self._version += 1
             self._news.notify_all()
 
-    def say(self, lane: Lane) -> None:
+    def say(self, lanes: Sequence[Lane]) -> None:
         """Tell what goes on right now."""
         with self._news:
-            self._lane = lane
+            self._lanes = tuple(lanes)
             self._news.notify_all()
 
     def close(self) -> None:
@@ -111,20 +104,20 @@ class LivePage:
 
     def words(self) -> Iterator[str]:
         """Server-sent events for one reader, until the session ends: what goes on, and when to look again."""
-        sent_version, sent_lane, said = -1, None, 0.0
+        sent_version, sent_lanes, said = -1, None, 0.0  # type: int, tuple[Lane, ...] | None, float
         while True:
             with self._news:
-                if not self._ended and self._lane == sent_lane:
+                if not self._ended and self._lanes == sent_lanes:
                     self._news.wait(timeout=1.0)
-                version, lane, ended = self._version, self._lane, self._ended
-            if lane is not None and lane != sent_lane:
-                sent_lane = lane
-                budget = None if lane.budget is None else round(lane.budget, 1)
-                yield _event("lane", [lane.number, lane.text, round(lane.elapsed), budget])
+                version, lanes, ended = self._version, self._lanes, self._ended
+            if lanes != sent_lanes:
+                sent_lanes = lanes
+                told = [[lane.number, lane.text, lane.began, lane.budget] for lane in lanes]
+                yield _event("lanes", [time.time(), told])
                 said = time.monotonic()
             if version != sent_version and (ended or time.monotonic() >= self._next):
                 sent_version = version
-                yield _event("told", version)
+                yield _event("told", self._named(version))
                 said = time.monotonic()
             if ended:
                 yield _event("ended", "")
@@ -133,56 +126,36 @@ class LivePage:
                 yield ": still here\n\n"
                 said = time.monotonic()
 
+    def _named(self, version: int) -> str:
+        """Another process counts anew, and a page that was opened before it is older all the same."""
+        return f"{self._process}.{version}"
+
     def _make(self) -> None:
         if self._made == self._version or (self._html and not self._ended and time.monotonic() < self._next):
             return
         history, version = self._history, self._version
         if history is None or not history.experiments:
             return
+        prepare()
         began = time.thread_time()
-        self._teller = self._teller or Teller(history.session)
         story = self._teller.tell(history, running=not self._ended)
         assert story is not None
-        unknown = [each.commit for each in story.experiments[1:] if each.commit not in self._known]
-        self._known.update(self._patches(unknown))
-        self._html, self._made = page(story, self._known, stream="events"), version
+        self._html, self._made = page(story, self._look(story), stream="events", version=self._named(version)), version
         self._next = time.monotonic() + max(1.0, (time.thread_time() - began) / SHARE)
 
-
-@dataclass
-class Watched:
-    """A session's page as the loop knows it: a watcher among others, and a hook that hears of records."""
-
-    live: LivePage
-    _lane: Lane = Lane(0, "")
-
-    def phase(self, number: int, text: str, *, budget: float | None = None) -> None:
-        self._lane = Lane(number, text, 0.0, budget)
-        self.live.say(self._lane)
-
-    def tick(self, elapsed: float) -> None:
-        if int(elapsed) != int(self._lane.elapsed):  # once a second is enough
-            self._lane = replace(self._lane, elapsed=elapsed)
-            self.live.say(self._lane)
-
-    def remark(self, text: str) -> None:
-        """Stands in the terminal."""
-
     def pytest_autoresearch_recorded(self, history: History) -> None:
-        self.live.tell(history)
+        self.tell(history)
 
 
 @contextmanager
-def watched(port: int, git: Git, tag: str, history: History) -> Iterator[Watched]:
+def live_page(port: int, git: Git, tag: str) -> Iterator[LivePage]:
     """The page of a session, from here to the end of the block."""
     with Git.discover(git.top) as own:  # a git of its own: pages are made in other threads
-        live = LivePage(port, state_directory(git, tag) / "live", own.diffs)
-        live.tell(history)
-        follower = Watched(live)
+        page = LivePage(port, state_directory(git, tag) / "live", Look(own).at)
         try:
-            yield follower
+            yield page
         finally:
-            live.close()
+            page.close()
 
 
 class _Server(ThreadingHTTPServer):

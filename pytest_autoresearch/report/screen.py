@@ -1,4 +1,7 @@
-"""Writes the live table through pytest's terminal reporter, past its capturing. Everything it says is terminal.py's."""
+"""Writes the live table through pytest's terminal reporter, past its capturing. Everything it says is terminal.py's.
+
+Words may come from a ledger that another machine has written: nothing in them steers the terminal.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ import pytest
 
 from pytest_autoresearch.protocol.experiment import Experiment
 from pytest_autoresearch.report.terminal import MARKUP, experiment_line, further_line, live_line
+from pytest_autoresearch.text import clean, shown
 
 COMMANDS = ("table", "branch", "diff", "resume", "publish")
 """What the lines of the summary begin with that are for copying."""
@@ -24,6 +28,7 @@ class Screen:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
         self._name, self._text, self._budget = "", "", None  # type: str, str, float | None
+        self._under_way: set[int] = set()
 
     @property
     def _reporter(self) -> Any:
@@ -42,25 +47,25 @@ class Screen:
             self._reporter.showfspath = False  # or the file's name would stand before every row
         self._reporter.ensure_newline()
         for line in lines:
-            self._reporter.write_line(line)
+            self._write(line)
 
     def summary(self, lines: Iterable[tuple[str, Mapping[str, bool]]]) -> None:
-        """Write the end of a session; on a terminal long lines break at words, but for those that are commands."""
+        """Write the end of a session."""
         for line, markup in lines:
-            width = self._width if self._lives and not line.startswith(COMMANDS) else len(line) + 1
-            for part in textwrap.wrap(line, width, subsequent_indent="    ", drop_whitespace=False) or [line]:
-                self._reporter.write_line(part, **markup)
+            self._write(line, **markup)
 
     def remark(self, text: str) -> None:
         """Write a line between the rows."""
         if self._reporter is not None:
             with self._uncaptured():
                 self.clear()
-                self._reporter.write_line(f"note: {text}", yellow=True)
+                for line in f"note: {clean(text)}".split("\n"):
+                    self._write(line, yellow=True)
 
     def row(self, experiment: Experiment) -> None:
         """Write the row of a finished experiment over the live line; with -q those of keeps only."""
-        line = experiment_line(experiment, self._width)
+        self._under_way.discard(experiment.number)
+        line = shown(experiment_line(experiment, self._width))
         self.clear()
         if self._config.get_verbosity() < 0 and not experiment.kept:
             return
@@ -68,20 +73,23 @@ class Screen:
 
     def further(self, experiment: Experiment) -> None:
         """With -v, below pytest's own line: the row, and what it has no room for."""
+        self._under_way.discard(experiment.number)
         if self._reporter is not None and self._config.get_verbosity() > 0:
             self._reporter.ensure_newline()
-            self._reporter.write_line(experiment_line(experiment, self._width), **MARKUP[experiment.status])
-            self._reporter.write_line(further_line(experiment))
+            self._reporter.write_line(shown(experiment_line(experiment, self._width)), **MARKUP[experiment.status])
+            self._reporter.write_line(shown(further_line(experiment)))
 
     def phase(self, number: int, text: str, *, budget: float | None = None) -> None:
-        self._name = "baseline" if number == 0 else f"{number:04d}"
+        self._under_way.add(number)
+        others = f" +{len(self._under_way) - 1}" if len(self._under_way) > 1 else ""
+        self._name = "baseline" if number == 0 else f"{number:04d}{others}"
         self._text, self._budget = text, budget
         self.tick(0.0)
 
     def tick(self, elapsed: float) -> None:
         if self._lives and self.draws_rows:
             with self._uncaptured():
-                line = live_line(self._name, self._text, elapsed, self._budget, self._width - 1)
+                line = shown(live_line(self._name, self._text, elapsed, self._budget, self._width - 1))
                 self._reporter.rewrite(line, erase=True)
 
     def forget(self, category: str) -> None:
@@ -93,11 +101,30 @@ class Screen:
         if reports:
             reports[-1] = reports[0]
 
+    def expect(self, categories: Iterable[str]) -> None:
+        """Name categories that experiments may count in; of one that comes at the end pytest would know nothing."""
+        for category in categories if self._reporter is not None else ():
+            self._reporter.stats.setdefault(category, [])
+
+    def recount(self, category: str, now: str) -> None:
+        """Let one experiment that was shown in a category count in another at the end."""
+        stats = {} if self._reporter is None else self._reporter.stats
+        if reports := stats.get(category):
+            stats[now].append(reports.pop())
+
     def clear(self) -> None:
         """Take the living line away before something else is written."""
         if self._lives and self.draws_rows:
             self._reporter.rewrite("", erase=True)
             self._reporter.write("\r")
+
+    def _write(self, said: str, **markup: bool) -> None:
+        """Write a line; on a terminal a long one breaks at words, but for those that are commands."""
+        line = shown(said)
+        width = self._width if self._lives and not line.startswith(COMMANDS) else len(line) + 1
+        parts = textwrap.wrap(line, width, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+        for part in parts or [line]:
+            self._reporter.write_line(part, **markup)
 
     @property
     def _lives(self) -> bool:
@@ -123,9 +150,12 @@ class PlainScreen:
     def __init__(self) -> None:
         self._lives = sys.stderr.isatty()
         self._name, self._text, self._budget = "", "", None  # type: str, str, float | None
+        self._under_way: set[int] = set()
 
     def phase(self, number: int, text: str, *, budget: float | None = None) -> None:
-        self._name = "baseline" if number == 0 else f"{number:04d}"
+        self._under_way.add(number)
+        others = f" +{len(self._under_way) - 1}" if len(self._under_way) > 1 else ""
+        self._name = "baseline" if number == 0 else f"{number:04d}{others}"
         self._text, self._budget = text, budget
         self.tick(0.0)
 

@@ -10,7 +10,10 @@ from pytest_autoresearch.protocol.model import Direction
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """What one agent has contributed. ``gain`` in metric units, positive is better; ``cost`` in US dollars."""
+    """What one agent has contributed. ``gain`` in metric units, positive is better; ``cost`` in US dollars.
+
+    A keep that its group has yet to prove is neither among the ``keeps`` nor a gain.
+    """
 
     agent: str
     experiments: int = 0
@@ -27,12 +30,13 @@ class Share:
         usage = experiment.usage
         spent = None if usage is None else usage.cost
         gain = 0.0
-        if experiment.kept and experiment.value is not None and experiment.against is not None:
+        is_proven = experiment.kept and not experiment.provisional
+        if is_proven and experiment.value is not None and experiment.against is not None:
             gain = direction.gain(experiment.against, experiment.value)
         return replace(
             self,
             experiments=self.experiments + 1,
-            keeps=self.keeps + experiment.kept,
+            keeps=self.keeps + is_proven,
             crashes=self.crashes + (experiment.status is Status.CRASH),
             gain=self.gain + gain,
             input_tokens=self.input_tokens + (0 if usage is None else usage.input_tokens),

@@ -6,6 +6,7 @@ import re
 
 _PATH = re.compile(r"(?<![\w.@+-])[\w.@+-]*/[\w./@+-]+")
 _ZERO = re.compile(r"(?<![\w.])([+-]?)0(\.\d)")
+SHORTEST = 4  # letters of a name that still tell it
 _ARROW = re.compile(r" ?(?:->|\N{RIGHTWARDS ARROW}) ?")
 
 
@@ -19,11 +20,17 @@ def squeezed(text: str, room: int) -> str:
         return text[: max(0, room - 1)] + "\N{HORIZONTAL ELLIPSIS}"
     # The knob and its values stand at the end: the words before them give way.
     words, kept = text.split(" "), ""
-    for word in reversed(words):
-        if len(kept) + len(word) + 2 > room:
-            break
-        kept = f"{word} {kept}".rstrip()
-    return f"\N{HORIZONTAL ELLIPSIS} {kept}" if kept else text[: room - 1] + "\N{HORIZONTAL ELLIPSIS}"
+    while words and len(longer := f"{words[-1]} {kept}".rstrip()) + 2 <= room:
+        words.pop()
+        kept = longer
+    if not kept:
+        return text[: room - 1] + "\N{HORIZONTAL ELLIPSIS}"
+    left = room - len(kept) - 2
+    if (
+        words and left >= SHORTEST and "\N{RIGHTWARDS ARROW}" in kept.partition(" ")[0]
+    ):  # the end of the name of what was turned
+        return f"\N{HORIZONTAL ELLIPSIS}{words[-1][-left:]} {kept}"
+    return f"\N{HORIZONTAL ELLIPSIS} {kept}"
 
 
 def _whole(text: str) -> str:

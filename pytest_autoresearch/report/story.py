@@ -12,12 +12,15 @@ from datetime import datetime
 from enum import Enum
 from math import sqrt
 
-from pytest_autoresearch.notebook.record import History, Session, Verification
+from pytest_autoresearch.notebook.record import PROGRAM, History, Session, Verification
 from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Reason, Role, Status
 from pytest_autoresearch.protocol.model import Direction, Protocol
 from pytest_autoresearch.protocol.serialise import from_json
 from pytest_autoresearch.protocol.trust import marks, times_asked
+from pytest_autoresearch.report.figures import percent
 from pytest_autoresearch.report.shares import Share
+from pytest_autoresearch.report.times import Times
+from pytest_autoresearch.report.trust import trust
 
 NEWEST = 10
 """So many of the newest experiments stand in a story by themselves."""
@@ -38,12 +41,16 @@ class State(str, Enum):
 class Point:
     """One experiment as pictures see it: numbers and no words.
 
+    ``at`` is its place in the ledger, which is where a picture has it: of experiments side by side the one that ended
+    first stands first, whatever its number.
     ``level`` is the best kept state's after it, ``spread`` the standard deviation of one run at that time (None while
     unknown), both in metric units. ``run_seconds`` inside its runs, ``agent_seconds`` in the agent's turn. ``memory``
-    in bytes, ``cost`` in US dollars. ``holdout`` is the candidate's hidden metric; ``began`` and ``ended`` are UTC.
+    in bytes, ``cost`` in US dollars. ``holdout`` is the candidate's hidden metric, ``limits`` the means of the metrics
+    that the protocol bounds, in its order; ``began`` and ``ended`` are UTC.
     """
 
     number: int
+    at: int
     status: Status
     reason: Reason
     value: float | None
@@ -54,6 +61,7 @@ class Point:
     memory: int | None
     cost: float | None
     holdout: float | None
+    limits: tuple[float | None, ...]
     agent: str
     began: datetime | None
     ended: datetime | None
@@ -76,17 +84,31 @@ class Story:
     counts: Mapping[Status, int]
     reasons: Mapping[Reason, int]
     shares: tuple[Share, ...]
+    trust: Mapping[int, str]
+    """How sure each keep is by itself, by its number."""
     verified: Verification | None
     promised: float
     """What the best single run promised: the gain from the first run of the start to the best first run."""
     run_seconds: float
     agent_seconds: float
+    elapsed: float
+    """Seconds in which experiments were under way: without pauses, and without the time between two invocations."""
+    busy: Mapping[str, float]
+    """Seconds inside runs by slot, the first slot first."""
     cost: float | None
     input_tokens: int
     output_tokens: int
     devices: Mapping[str, int]
     machines: int
     isolations: Mapping[str, int]
+    programs: tuple[str, ...]
+    """Where another version of this program went on than the one that began, in words."""
+    noisy: bool = False
+    """Whether one run does not decide: then only what was verified is claimed."""
+    machine: str = ""
+    """``drift``, ``steps`` or ``uneven noise`` where the judge is certain of it, else empty."""
+    stops: tuple[datetime, ...] = ()
+    """When an invocation ended; what was killed has left no word of it."""
 
     @property
     def tag(self) -> str:
@@ -125,10 +147,9 @@ class Story:
         return sum(self.counts.values())
 
     @property
-    def elapsed(self) -> float:
-        """Seconds from the session's beginning to the end of its newest experiment, pauses included."""
-        ended = self.experiments[-1].ended
-        return 0.0 if ended is None else max(0.0, (ended - self.session.started).total_seconds())
+    def pace(self) -> float | None:
+        """Experiments an hour, while it ran; None where no time is on record."""
+        return 3600 * self.tried / self.elapsed if self.elapsed > 0 else None
 
     @property
     def marks(self) -> tuple[str, ...]:
@@ -137,17 +158,16 @@ class Story:
 
     @property
     def utilisation(self) -> float | None:
-        """The share of the time that was spent inside runs; None where no time is on record."""
-        return min(1.0, self.run_seconds / self.elapsed) if self.elapsed > 0 else None
+        """The share of its slots' time that was spent inside runs; None where no time is on record."""
+        slots = max(1, len(self.busy))
+        return min(1.0, self.run_seconds / (slots * self.elapsed)) if self.elapsed > 0 else None
 
 
 class Teller:
     """Makes the story of a session that goes on; told the history again, it looks at what is new in it only."""
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._protocol = from_json(session.protocol)
-        self._forget()
+    def __init__(self) -> None:
+        self._session: Session | None = None
 
     def _forget(self) -> None:
         self._seen: tuple[Experiment, ...] = ()
@@ -166,13 +186,20 @@ class Teller:
         self._first: float | None = None
         self._promised = 0.0
         self._run_seconds = 0.0
+        self._busy: dict[str, float] = {}
+        self._times = Times()
+        self._stops: list[datetime] = []
 
     def tell(self, history: History, *, running: bool = False) -> Story | None:
         """The story up to now; None before the baseline."""
         if not history.experiments:
             return None
         if not self._goes_on(history):
+            self._session, self._protocol = history.session, from_json(history.session.protocol)
             self._forget()
+        for when in [note.when for note in history.notes if note.kind == "stop"][len(self._stops) :]:
+            self._stops.append(when)
+            self._times.stopped(when)
         for experiment in history.experiments[len(self._seen) :]:
             self._take(experiment)
         self._seen, self._rewrites = history.experiments, _rewrites(history)
@@ -182,7 +209,7 @@ class Teller:
         shares = sorted(self._shares.values(), key=lambda share: (-share.gain, share.agent))
         costs = [share.cost for share in shares if share.cost is not None]
         return Story(
-            session=self._session,
+            session=history.session,
             protocol=self._protocol,
             state=state,
             why="" if ending is None else ending.text,
@@ -194,21 +221,32 @@ class Teller:
             counts={status: self._counts[status] for status in Status},
             reasons=dict(self._reasons.most_common()),
             shares=tuple(shares),
+            trust=trust(history),
             verified=next((v for v in reversed(history.verifications) if v.head == best.commit), None),
             promised=self._promised,
             run_seconds=self._run_seconds,
             agent_seconds=sum(share.seconds for share in shares),
+            elapsed=self._times.total,
+            busy=dict(sorted(self._busy.items())),
             cost=sum(costs) if costs else None,
             input_tokens=sum(share.input_tokens for share in shares),
             output_tokens=sum(share.output_tokens for share in shares),
             devices=dict(self._devices.most_common()),
             machines=len(self._machines) or 1,
             isolations=dict(self._isolations.most_common()),
+            programs=tuple(note.text for note in history.notes if note.kind == PROGRAM),
+            noisy=bool(history.judge.get("standing", {}).get("noisy", False)),
+            machine=str(history.judge.get("machine", "")),
+            stops=tuple(self._stops),
         )
 
     def _goes_on(self, history: History) -> bool:
         """Whether this is the history told so far, and more. A drop or a group rewrites what was told."""
-        return len(history.experiments) >= len(self._seen) and _rewrites(history) == self._rewrites
+        return (
+            history.session == self._session
+            and len(history.experiments) >= len(self._seen)
+            and _rewrites(history) == self._rewrites
+        )
 
     def _take(self, experiment: Experiment) -> None:
         direction = self._protocol.metric.direction
@@ -227,8 +265,15 @@ class Teller:
         if experiment.machine:
             self._machines.add(experiment.machine)
         self._hear(experiment, direction)
-        self._points.append(_point(experiment, self._level, self._spread()))
-        self._run_seconds += self._points[-1].run_seconds
+        limits = [limit.name for limit in self._protocol.limits]
+        point = _point(experiment, len(self._points), self._level, self._spread(), limits)
+        self._points.append(point)
+        self._run_seconds += point.run_seconds
+        if point.run_seconds:
+            slot = _slot(experiment)
+            self._busy[slot] = self._busy.get(slot, 0.0) + point.run_seconds
+        if point.began is not None and point.ended is not None:
+            self._times.add(point.began, point.ended)
 
     def _hear(self, experiment: Experiment, direction: Direction) -> None:
         """Take from its runs what they tell of the noise, and what a single one promised."""
@@ -250,7 +295,7 @@ class Teller:
 
 def story(history: History, *, running: bool = False) -> Story | None:
     """The story of a whole history; None before its baseline."""
-    return Teller(history.session).tell(history, running=running)
+    return Teller().tell(history, running=running)
 
 
 def is_refused(experiment: Experiment) -> bool:
@@ -258,19 +303,21 @@ def is_refused(experiment: Experiment) -> bool:
     return experiment.status is not Status.KEEP and experiment.reason.value not in _BY_NUMBER
 
 
-def percent(part: float, whole: float | None) -> float | None:
-    """``part`` in percent of ``whole``; None where there is nothing to compare with."""
-    return 100 * part / abs(whole) if whole else None
-
-
 def _rewrites(history: History) -> int:
     return len(history.drops) + len(history.groups)
 
 
-def _point(experiment: Experiment, level: float | None, spread: float | None) -> Point:
+def _slot(experiment: Experiment) -> str:
+    """The name of the slot that its runs had: a number, and the machine where there is a word of it."""
+    place = experiment.place
+    return "slot 0" if place is None else f"slot {place.slot}" + (f" on {place.machine[:8]}" if place.machine else "")
+
+
+def _point(experiment: Experiment, at: int, level: float | None, spread: float | None, limits: Sequence[str]) -> Point:
     runs = experiment.measurements
     return Point(
         number=experiment.number,
+        at=at,
         status=experiment.status,
         reason=experiment.reason,
         value=experiment.value,
@@ -281,10 +328,17 @@ def _point(experiment: Experiment, level: float | None, spread: float | None) ->
         memory=max((run.peak_memory for run in runs if run.peak_memory is not None), default=None),
         cost=None if experiment.usage is None else experiment.usage.cost,
         holdout=_holdout(runs, experiment),
+        limits=tuple(_mean(runs, name) for name in limits),
         agent=experiment.agent,
         began=experiment.started,
         ended=experiment.ended,
     )
+
+
+def _mean(runs: Sequence[Measurement], name: str) -> float | None:
+    """The mean of a metric beside the first over the runs that have it."""
+    values = [run.secondary[name] for run in runs if name in run.secondary]
+    return sum(values) / len(values) if values else None
 
 
 def _holdout(runs: Sequence[Measurement], experiment: Experiment) -> float | None:

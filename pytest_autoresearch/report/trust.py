@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pytest_autoresearch.notebook.record import Attribution, History, Share
 from pytest_autoresearch.protocol.experiment import Experiment, Outcome
-from pytest_autoresearch.report.terminal import interval, number
+from pytest_autoresearch.report.figures import interval, number
 
 
 def trust(history: History) -> Mapping[int, str]:

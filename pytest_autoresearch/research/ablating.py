@@ -9,7 +9,7 @@ from pytest_autoresearch.errors import LabError
 from pytest_autoresearch.judge import Judge, JudgeSettings, JudgeState, Policy, Step, Verdict
 from pytest_autoresearch.notebook.drop import DropConflict, head_without
 from pytest_autoresearch.protocol.experiment import Experiment, FileEntry, Role, Status
-from pytest_autoresearch.research.loop import Research
+from pytest_autoresearch.research.session import Research
 
 ABLATE_SEEDS = 2_000_000
 
@@ -69,14 +69,16 @@ def _compare(
         if step is None:
             step = judge.start(complexity_change=-research.drafts.lines_gained(without))
         role = Role.INCUMBENT if step is Step.INCUMBENT else Role.CANDIDATE
-        research.watch.phase(number, f"ablate, {judge.progress()}", budget=research.budget)
-        measured = research.measure(states[step], role, number, index)
+        research.phase(number, f"ablate, {judge.progress()}", budget=research.runs.budget)
+        measured = research.runs.measure(states[step], role, number, index)
         index += 1
         if measured.value is None:
-            if step is Step.INCUMBENT:  # then the keep is needed, unless the head fails as well
-                measured = research.measure(research.drafts.incumbent, Role.CANDIDATE, number, index)
+            # The head has run before, so once may be bad luck. Where it was without a keep, that is needed if it runs.
+            measured = research.runs.measure(research.drafts.incumbent, Role.CANDIDATE, number, index)
+            index += 1
             if measured.value is None:
                 raise LabError(f"the head itself gives no metric: {measured.detail}\n  run its command by hand first")
-            return None, judge.state()
+            if step is Step.INCUMBENT:
+                return None, judge.state()
         step = judge.tell(measured.value)
     return step, judge.state()

@@ -1,14 +1,16 @@
 """Gains that the metric's own arithmetic or reading explains: found before a keep, and never chased by a search.
 
-Two kinds. An exact 0 that no bound or target says is possible: what a script prints that found no number (``${x:-0}``).
+Two kinds. A default that no bound or target says is possible: what a script prints that found no number (``${x:-0}``).
 And a metric that moves with one literal by a plain power, at two of its values: a factor of the metric was turned.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from pytest_autoresearch.agents.search.finders import read_knobs
 from pytest_autoresearch.agents.search.knob import Knob, splice
@@ -17,7 +19,9 @@ from pytest_autoresearch.protocol.model import Metric
 POWERS = (0.5, 1.0, 2.0, -0.5, -1.0, -2.0)
 ERRORS = 3.0  # of the measured ratio, within which it is the power's
 CLEAR = 6.0  # standard deviations of a run that the ratio has to be away from none
-EXACT = 0.004  # relative error where the metric has no noise: what rounding in the log may hide
+EXACT = 0.004  # relative error where the metric has no noise: the most that rounding in the log may hide
+
+_NINES = re.compile("9{3,}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +48,17 @@ class Turned:
         return None
 
 
-def is_unsaid_zero(metric: Metric, value: float | None, before: float | None) -> bool:
-    """Whether a gain is an exact 0 that neither ``Bounds`` nor ``Target`` say is possible."""
-    if value != 0 or not before or metric.target == 0 or metric.direction.gain(before, 0.0) <= 0:
+def is_unsaid_default(metric: Metric, value: float | None, before: float | None) -> bool:
+    """Whether a gain is a value for `no number` that neither ``Bounds`` nor ``Target`` say is possible.
+
+    Those are an exact 0, -1 where numbers were above zero, and nothing but nines, three at least.
+    """
+    if value is None or not before or value == metric.target or metric.direction.gain(before, value) <= 0:
         return False
+    is_default = value == 0 or (value == -1 and before > 0) or _NINES.fullmatch(f"{abs(value):.15g}") is not None
     low, high = metric.bounds
     declared = low is not None or high is not None
-    return not (declared and (low is None or low <= 0) and (high is None or high >= 0))
+    return is_default and not (declared and (low is None or low <= value) and (high is None or high >= value))
 
 
 def turned_number(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> Turned | None:
@@ -76,38 +84,42 @@ def turned_number(before: Mapping[str, bytes], after: Mapping[str, bytes]) -> Tu
     return Turned(path, one, float(numbers[0]), float(numbers[1]))
 
 
-def power(metric_ratio: float, value_ratio: float, deviation: float) -> float | None:
+def power(before: float, after: float, value_ratio: float, deviation: float) -> float | None:
     """The power by which a metric moved with a literal; None where no plain one explains it.
 
-    ``log(metric ratio) = p log(value ratio)`` with p of :data:`POWERS`. ``deviation`` is that of the logarithm of the
-    metric, 0 where it has no noise.
+    ``log(after / before) = p log(value ratio)`` with p of :data:`POWERS`. ``deviation`` is that of the logarithm of the
+    metric, 0 where it has no noise: then a factor is exact up to the digits that the metric is told with. The error of
+    a method that falls as 1/n² does so nearly, and is a gain.
     """
-    if metric_ratio <= 0 or value_ratio <= 0 or value_ratio == 1:
+    if not before or after / before <= 0 or value_ratio <= 0 or value_ratio == 1:
         return None
-    moved, size = math.log(metric_ratio), math.log(value_ratio)
-    error = deviation or EXACT * abs(moved)
+    moved, size = math.log(after / before), math.log(value_ratio)
+    error = deviation or min(EXACT * abs(moved), _rounding(before) + _rounding(after))
     if abs(moved) <= CLEAR * deviation or abs(moved) < 1e-6:
         return None
     return next((p for p in POWERS if abs(moved - p * size) <= ERRORS * error), None)
 
 
-def explained(
-    turned: Turned, before: float, after: float, deviation: float, measure: Callable[[float], float | None]
-) -> str:
+def _rounding(value: float) -> float:
+    """The relative error of a number by the digits it was told with; those at its end that are 0 are not known of."""
+    last = int(Decimal(repr(value)).normalize().as_tuple().exponent)
+    return float(f"5e{last - 1}") / abs(value) + 1e-12
+
+
+def second_value(turned: Turned, before: float, after: float, deviation: float) -> float | None:
+    """The value of the literal at which to look again; None where no power of it explains the gain."""
+    if power(before, after, turned.new / turned.old, deviation) is None:
+        return None
+    return turned.another()
+
+
+def explained(turned: Turned, before: float, after: float, deviation: float, value: float, other: float | None) -> str:
     """In words, how the literal alone explains a gain, at the value that was tried and at another; '' if it does not.
 
-    ``measure`` runs the state with another value of the literal, and is asked only where the first one fits.
+    ``other`` is the metric at ``value``, which :func:`second_value` gave; None where that run failed.
     """
-    if not before or after / before <= 0:
-        return ""
-    first = power(after / before, turned.new / turned.old, deviation)
-    value = turned.another() if first is not None else None
-    if first is None or value is None:
-        return ""
-    other = measure(value)
-    if other is None or other / before <= 0:
-        return ""
-    if power(other / before, value / turned.old, deviation) != first:
+    first = power(before, after, turned.new / turned.old, deviation)
+    if first is None or other is None or power(before, other, value / turned.old, deviation) != first:
         return ""
     return (
         f"the metric moves with {turned.knob.label} to the power {first:g}, at {turned.new:g} and at {value:g}: "

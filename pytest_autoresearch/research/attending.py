@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
+from importlib.metadata import version
 
 from pytest_autoresearch.errors import NotebookError
 from pytest_autoresearch.notebook import orders, steering
@@ -13,12 +14,17 @@ from pytest_autoresearch.notebook.drop import drop_keep
 from pytest_autoresearch.notebook.export import find
 from pytest_autoresearch.notebook.ledger import state_directory
 from pytest_autoresearch.notebook.orders import Answer, Order, Outcome
+from pytest_autoresearch.notebook.record import PROGRAM, Drop
 from pytest_autoresearch.protocol.settings import DEFAULT, PROTOCOL, Settings
+from pytest_autoresearch.report.figures import count, number
 from pytest_autoresearch.report.story import story
-from pytest_autoresearch.report.terminal import count, headline, number, verified_line
-from pytest_autoresearch.research.loop import Research
+from pytest_autoresearch.report.words import headline, verified_line
+from pytest_autoresearch.research.baseline import refresh
+from pytest_autoresearch.research.certifying import certify, group_words
+from pytest_autoresearch.research.session import Research
 from pytest_autoresearch.research.verifying import verify
 
+PACKAGE = "pytest-autoresearch"
 TOLD = "settings"
 """The kind of the note that says what an invocation was told, so that the next one can go on as this one did."""
 
@@ -46,9 +52,24 @@ class Attending:
         git, tag = research.parts.git, research.parts.session.tag
         if not self._is_told:
             self._is_told = True
+            self._sign()
             research.notebook.note(TOLD, json.dumps(told(research.settings)))
         for order in orders.waiting(git, tag):
             self._settle(order, self._answered)
+
+    def _sign(self) -> None:
+        """Say so in the record where another version of this program goes on than the one before."""
+        history, now = self._research.notebook.history, version(PACKAGE)
+        before = [history.session.versions.get(PACKAGE, "an unknown version")]
+        before += [note.text.partition(" ")[0] for note in history.notes if note.kind == PROGRAM]
+        if before[-1] != now:
+            text = f"{now} of {PACKAGE} goes on from experiment {self._research.next_number:04d}, after {before[-1]}"
+            self._research.notebook.note(PROGRAM, text)
+            self._research.watch.remark(text)
+
+    def is_awaited(self) -> bool:
+        """Whether an order waits."""
+        return bool(orders.waiting(self._research.parts.git, self._research.parts.session.tag))
 
     def answer_verified(self) -> None:
         """Answer those who asked for the verification that was made just now."""
@@ -76,15 +97,15 @@ class Attending:
         research = self._research
         history = research.notebook.history
         dropped = find(history, order.argument).number
-        moved: Mapping[int, str] = {}
-        if all(drop.number != dropped for drop in history.drops):
-            moved = drop_keep(research.notebook, dropped, f"asked for by {order.by}" if order.by else "").moved
+        drop = next((drop for drop in history.drops if drop.number == dropped), None)
+        if drop is None:
+            drop = drop_keep(research.notebook, dropped, f"asked for by {order.by}" if order.by else "")
             research.drafts.incumbent = research.parts.git.files(research.incumbent.commit)
-        research.refresh()
-        head = research.incumbent
-        return f"{dropped_line(dropped, moved, len(research.notebook.history.keeps))}; the head measures " + (
-            number(head.value)
-        )
+        refresh(research)
+        group = certify(research) if drop.unproven and research.judge.stack else None
+        head, left = research.incumbent, len(research.notebook.history.keeps)
+        text = f"{dropped_line(drop, left)}; the head measures {number(head.value)}"
+        return text if group is None else f"{text}; {group_words(group)}"
 
     def _verify(self, order: Order) -> str:
         research = self._research
@@ -114,10 +135,10 @@ class Attending:
         return "it stops now, with everything recorded"
 
 
-def dropped_line(dropped: int, moved: Mapping[int, str], left: int) -> str:
+def dropped_line(drop: Drop, left: int) -> str:
     """What a drop has changed."""
-    again = ", ".join(f"{number:04d} is {commit[:7]} now" for number, commit in sorted(moved.items()))
-    return f"{dropped:04d} is out{f', {again}' if again else ''}; {count(left, 'keep')} left"
+    again = ", ".join(f"{number:04d} is {commit[:7]} now" for number, commit in sorted(drop.moved.items()))
+    return f"{drop.number:04d} is out{f', {again}' if again else ''}; {count(left, 'keep')} left"
 
 
 def told(settings: Settings) -> dict[str, str]:

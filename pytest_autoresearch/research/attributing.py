@@ -13,7 +13,7 @@ from pytest_autoresearch.notebook.drop import composed
 from pytest_autoresearch.notebook.record import Attribution, Share
 from pytest_autoresearch.protocol.experiment import Experiment, FileEntry, Measurement, Role
 from pytest_autoresearch.protocol.model import Direction
-from pytest_autoresearch.research.loop import Research
+from pytest_autoresearch.research.session import Research
 
 SHARE = 0.1  # of the time of a session's runs, that its end may spend on telling its keeps apart
 ATTRIBUTE_SEEDS = 4_000_000  # where the seeds of these runs begin, far from those of all others
@@ -96,12 +96,12 @@ class _Bench:
     def run(self, out: frozenset[int], note: str) -> Measurement:
         """One run of the head without these keeps."""
         research, number = self._research, self._research.next_number
-        research.watch.phase(number, f"attribute, {note}", budget=research.budget)
+        research.phase(number, f"attribute, {note}", budget=research.runs.budget)
         tree = self._tree(out)
         assert isinstance(tree, str)
         state: Mapping[str, FileEntry] = self._git.files(tree)
         self._index += 1
-        return research.measure(state, Role.INCUMBENT, number, ATTRIBUTE_SEEDS + self._index)
+        return research.runs.measure(state, Role.INCUMBENT, number, ATTRIBUTE_SEEDS + self._index)
 
     def _tree(self, out: frozenset[int]) -> str | tuple[int, int]:
         if out not in self._trees:
@@ -141,6 +141,8 @@ def _measured(
     runs: list[Measurement] = []
     for index, row in enumerate(rows):
         runs.append(bench.run(_out(factors, row), f"run {index + 1} of {len(rows)}"))
+        if runs[-1].value is None and all(row):  # the head has run before: once may be bad luck
+            runs[-1] = bench.run(_out(factors, row), f"run {index + 1} of {len(rows)}, again")
         if runs[-1].value is None:
             if all(row):
                 raise LabError(f"the head itself gives no metric: {runs[-1].detail}\n  run its command by hand first")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pytest_autoresearch.agents.answer import LONGEST_FAILURE
+from pytest_autoresearch.agents.answer import LONGEST_FAILURE, NOTHING_TO_CHANGE
 from pytest_autoresearch.agents.base import Proposal
 from pytest_autoresearch.judge import Verdict
 from pytest_autoresearch.notebook.trees import is_gits_own
@@ -53,6 +53,7 @@ class Candidate:
     complexity: int = 0
     moves: tuple[Move, ...] = ()
     probe: bool = False
+    review: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,8 @@ class Ruling:
     provisional: bool = False
     worth: float | None = None
     harm: float | None = None
+    against: float | None = None
+    """The incumbent's level as the judge believes it now, of a provisional keep; else what was to be beaten."""
 
     @classmethod
     def of(cls, verdict: Verdict) -> Ruling:
@@ -82,6 +85,7 @@ class Ruling:
             provisional=verdict.provisional,
             worth=verdict.worth,
             harm=verdict.harm,
+            against=verdict.against if verdict.provisional else None,
         )
 
     @classmethod
@@ -93,30 +97,45 @@ class Ruling:
 
 
 class Drafts:
-    """Knows the states of a session: the start, the incumbent's, and every one that was proposed."""
+    """Knows the states of a session: the start, the incumbent's, and every one that was proposed.
 
-    def __init__(self, git: Git, scope: Scope, start: str, history: Sequence[Experiment]) -> None:
+    ``forgiven`` are experiments whose discard has lost its reason: they may be proposed again.
+    """
+
+    def __init__(
+        self, git: Git, scope: Scope, start: str, history: Sequence[Experiment], forgiven: Collection[int] = ()
+    ) -> None:
         self._git, self._scope = git, scope
         self.start = git.files(start)
-        self._tried = {e.fingerprint: e.number for e in reversed(history) if _says_something_of_its_state(e)}
+        self._tried = {
+            e.fingerprint: e.number
+            for e in reversed(history)
+            if e.number not in forgiven and _says_something_of_its_state(e)
+        }
+        self._under_way: dict[str, int] = {}
         head = next((e for e in reversed(history) if e.kept), None)
         self.incumbent: Mapping[str, FileEntry] = git.files(head.commit) if head is not None else self.start
 
     def recorded(self, experiment: Experiment, candidate: Candidate) -> None:
         """Remember a state that was proposed, and the new incumbent if it was kept."""
+        self._under_way = {state: number for state, number in self._under_way.items() if number != candidate.number}
         if _says_something_of_its_state(experiment):
             self._tried.setdefault(experiment.fingerprint, experiment.number)
         if experiment.kept:
             self.incumbent = candidate.state
 
     def went_back(self, commit: str) -> None:
-        """The incumbent is an earlier state again: a group was no proven gain."""
+        """The incumbent is another state: a group was no proven gain, or a keep was dropped."""
         self.incumbent = self._git.files(commit)
 
     def baseline(self, tree: str) -> Candidate:
         return Candidate(0, tree, self.start, {}, "baseline run, no changes")
 
-    def resumed(self, pending: Pending) -> Candidate:
+    def head(self, number: int, tree: str) -> Candidate:
+        """The incumbent as it stands, before experiment ``number``."""
+        return Candidate(number, tree, self.incumbent, {}, "the head, no changes")
+
+    def resumed(self, pending: Pending, base: Mapping[str, FileEntry]) -> Candidate:
         """The proposal that was running when the last session died: the agent is not paid again."""
         state = self._git.files(pending.tree)
         return Candidate(
@@ -129,10 +148,37 @@ class Drafts:
             agent=pending.agent,
             usage=pending.usage,
             agent_seconds=pending.agent_seconds,
-            complexity=self.lines_gained(state),
+            complexity=self.lines_gained(state, base),
             moves=pending.moves,
             probe=pending.probe,
         )
+
+    def carried(self, candidate: Candidate, onto: str, changes: Sequence[Change]) -> Candidate:
+        """The candidate as these changes of the commit ``onto``, which is the incumbent by now."""
+        state = dict(self._git.files(onto))
+        for change in changes:
+            if change.data is None:
+                state.pop(change.path, None)
+            else:
+                state[change.path] = FileEntry(change.mode, self._git.blob_id(change.data))
+        return replace(
+            candidate,
+            tree=self._git.write_tree(self._git.tree(onto), changes),
+            state=state,
+            edits=self._edits_of(state),
+            complexity=self.lines_gained(state, self._git.files(onto)),
+        )
+
+    def known(self, candidate: Candidate) -> int | None:
+        """The number under which the candidate's state was proposed by another experiment, recorded or under way."""
+        state = self.fingerprint(candidate.edits)
+        known = self._tried.get(state, self._under_way.get(state))
+        return None if known == candidate.number else known
+
+    def announced(self, candidate: Candidate) -> None:
+        """Remember a state that is being measured."""
+        self._under_way = {state: number for state, number in self._under_way.items() if number != candidate.number}
+        self._under_way[self.fingerprint(candidate.edits)] = candidate.number
 
     def draft(
         self,
@@ -144,8 +190,12 @@ class Drafts:
         *,
         state: Mapping[str, FileEntry],
         tree: str,
+        base: Mapping[str, FileEntry],
     ) -> tuple[Candidate, Ruling | None]:
-        """The candidate that these changes of ``state`` (whose tree is ``tree``) make, and what refuses it."""
+        """The candidate that these changes of ``state`` (whose tree is ``tree``) make, and what refuses it.
+
+        ``base`` is the state of the incumbent that it is to beat.
+        """
         changes = self._with_cells_only(self._without_leftovers(changes, state), state)
         refusal, stored = self._refuse(proposal, changes)
         state = dict(state)
@@ -165,24 +215,25 @@ class Drafts:
             usage=_with_clean_name(proposal.usage),
             agent_seconds=seconds,
             agent_log="" if refusal is None else clean(proposal.log),
-            complexity=self.lines_gained(state),
+            complexity=self.lines_gained(state, base),
             moves=proposal.moves,
             probe=proposal.probe,
         )
-        return candidate, refusal or self._refuse_state(candidate, stored)
+        return candidate, refusal or self._refuse_state(candidate, stored, base)
 
-    def was_tried(self, edits: Mapping[str, str]) -> bool:
-        """Whether the incumbent with these blobs is a state that was already proposed."""
-        return self.fingerprint({**self._edits_of(self.incumbent), **edits}) in self._tried
+    def was_tried(self, state: Mapping[str, FileEntry], edits: Mapping[str, str]) -> bool:
+        """Whether a state with these blobs is one that was already proposed."""
+        found = self.fingerprint({**self._edits_of(state), **edits})
+        return found in self._tried or found in self._under_way
 
     def fingerprint(self, edits: Mapping[str, str]) -> str:
         """The fingerprint of a state; an edit back to the start's content is no edit."""
         start = self.start
         return fingerprint({p: b for p, b in edits.items() if p not in start or start[p].blob != b})
 
-    def lines_gained(self, state: Mapping[str, FileEntry]) -> int:
-        """Lines added minus removed against the incumbent."""
-        before = self.incumbent
+    def lines_gained(self, state: Mapping[str, FileEntry], base: Mapping[str, FileEntry] | None = None) -> int:
+        """Lines added minus removed against ``base``, the incumbent if it is not said."""
+        before = self.incumbent if base is None else base
         changed = [path for path in state.keys() | before.keys() if state.get(path) != before.get(path)]
         return sum(_lines(self._blob(state.get(p))) - _lines(self._blob(before.get(p))) for p in changed)
 
@@ -191,7 +242,7 @@ class Drafts:
         if proposal.failure is not None:
             return Ruling(Reason.AGENT_ERROR, last_words(proposal.failure, LONGEST_FAILURE)), ()
         if not changes:
-            return Ruling(Reason.NO_CHANGE, "the agent changed nothing"), ()
+            return _nothing(proposal), ()
         if sum(change.size for change in changes) > LARGEST_CHANGE:
             return Ruling(Reason.OUT_OF_SCOPE, f"more than {LARGEST_CHANGE // 1_000_000} MB changed"), ()
         outside = {change.path: why for change in changes if (why := self._refuse_path(change))}
@@ -226,11 +277,13 @@ class Drafts:
             return f"{change.path} is a name of git's own"
         return self._scope.refusal(change.path, change.kind)
 
-    def _refuse_state(self, candidate: Candidate, changes: Sequence[Change]) -> Ruling | None:
-        known = self._tried.get(self.fingerprint(candidate.edits))
+    def _refuse_state(
+        self, candidate: Candidate, changes: Sequence[Change], base: Mapping[str, FileEntry]
+    ) -> Ruling | None:
+        known = self.known(candidate)
         if known is not None:
             return Ruling(Reason.DUPLICATE, f"the same state as experiment {known:04d}")
-        moves = [(c.path, self._blob(self.incumbent.get(c.path)), c.data) for c in changes]
+        moves = [(c.path, self._blob(base.get(c.path)), c.data) for c in changes]
         if all(old is not None and new is not None and only_moves_seeds(path, old, new) for path, old, new in moves):
             return Ruling(Reason.SEED_ONLY, "only a seed was changed")
         return None
@@ -243,13 +296,21 @@ class Drafts:
         return None if entry is None else self._git.read([entry.blob])[entry.blob]
 
 
+def _nothing(proposal: Proposal) -> Ruling:
+    """A turn that left everything as it was: on purpose, in vain, or because the agent's model was not there."""
+    if proposal.failure_if_unchanged and not proposal.nothing:
+        return Ruling(Reason.AGENT_ERROR, last_words(proposal.failure_if_unchanged, LONGEST_FAILURE))
+    why = one_line(proposal.nothing, LONGEST_FAILURE)
+    return Ruling(Reason.NO_CHANGE, f"{NOTHING_TO_CHANGE}{why}" if why else "the agent changed nothing")
+
+
 def _says_something_of_its_state(experiment: Experiment) -> bool:
     """Whether the state had its verdict.
 
     Not where something beside the targets was changed: the state without that is recorded, and was never run. And not
-    where it was only probed: the steps that lead to it may end there.
+    where it was only probed: the steps that lead to it may end there. A duplicate says what the first one said.
     """
-    if experiment.reason is Reason.PROBE:
+    if experiment.reason in (Reason.PROBE, Reason.DUPLICATE, Reason.STALE):
         return False
     return bool(experiment.measurements) or experiment.reason is not Reason.OUT_OF_SCOPE
 
@@ -260,4 +321,7 @@ def _with_clean_name(usage: Usage | None) -> Usage | None:
 
 
 def _lines(data: bytes | None) -> int:
-    return 0 if data is None else len(data.splitlines())
+    """As many as ``splitlines`` makes, without making them."""
+    if not data:
+        return 0
+    return data.count(b"\n") + data.count(b"\r") - data.count(b"\r\n") + (data[-1:] not in (b"\n", b"\r"))

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import statistics
+from collections import deque
+from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
 
-from pytest_autoresearch.judge import Step
+from pytest_autoresearch.judge import GroupVerdict, Step
 from pytest_autoresearch.notebook.record import Group
-from pytest_autoresearch.protocol.experiment import Measurement, Outcome, Role
-
-if TYPE_CHECKING:
-    from pytest_autoresearch.judge import GroupVerdict
-    from pytest_autoresearch.research.loop import Research
+from pytest_autoresearch.protocol.experiment import FileEntry, Measurement, Outcome, Role
+from pytest_autoresearch.research.baseline import refresh
+from pytest_autoresearch.research.moving import elsewhere
+from pytest_autoresearch.research.session import Research
+from pytest_autoresearch.research.work import Script
 
 GROUP_SEEDS = 5_000_000  # where the seeds of these runs begin, far from those of experiments and verifications
 SEEDS_OF_ONE = 1_000  # a group that goes on is measured again, on other seeds
@@ -22,11 +23,13 @@ RESERVED_RUNS = 8  # so many runs before the end of its duration a session stops
 def prove(research: Research) -> None:
     """Certify while the judge wants to, before the next experiment begins."""
     while research.judge.due:
-        certify(research)
+        elsewhere(research, certify)
 
 
 def certify(research: Research) -> Group:
     """Measure tip and base in turn (ABBA) until the judge has a verdict on the group, and record it.
+
+    Where there are several slots each measures pairs of its own; what was measured beyond the verdict is left out.
 
     Where it fails the branch is at the base again. Nothing is recorded, and the next start begins anew, where the
     session dies in between.
@@ -35,15 +38,11 @@ def certify(research: Research) -> Group:
     base = history.certified
     assert base is not None
     states = {Step.BASE: research.parts.git.files(base.commit), Step.INCUMBENT: research.drafts.incumbent}
-    runs: dict[Step, list[Measurement]] = {Step.BASE: [], Step.INCUMBENT: []}
-    first = GROUP_SEEDS + SEEDS_OF_ONE * len(history.groups)
+    fresh = _Fresh(research, states, number, GROUP_SEEDS + SEEDS_OF_ONE * len(history.groups))
     answer: Step | GroupVerdict = research.judge.certify()
     while isinstance(answer, Step):
-        index = first + sum(map(len, runs.values()))
-        research.watch.phase(number, f"{research.judge.progress()}", budget=research.budget)
-        measured = research.measure(states[answer], Role.INCUMBENT, number, index)
-        runs[answer].append(measured)
-        answer = research.judge.tell_group(measured.value)
+        research.phase(number, f"{research.judge.progress()}", budget=research.runs.budget)
+        answer = research.judge.tell_group(fresh.run(answer).value)
     group = Group(
         keeps=answer.keeps,
         base=base.number,
@@ -51,20 +50,76 @@ def certify(research: Research) -> Group:
         gain=answer.gain,
         interval=answer.interval,
         pairs=answer.pairs,
-        base_runs=tuple(runs[Step.BASE]),
-        tip_runs=tuple(runs[Step.INCUMBENT]),
+        base_runs=tuple(fresh.runs[Step.BASE]),
+        tip_runs=tuple(fresh.runs[Step.INCUMBENT]),
         when=datetime.now(timezone.utc),
         evidence=answer.evidence,
         threshold=answer.threshold,
         isolation=research.lab.isolation,
-        place=research.parts.place,
+        place=research.place,
         judge=research.judge.state().to_json(),
     )
     research.notebook.group(group)
     if group.outcome is Outcome.ROLLED_BACK:
         research.drafts.went_back(base.commit)
-    research.watch.remark(_words(group))
+    research.watch.remark(group_words(group))
     return group
+
+
+class _Fresh:
+    """Runs of tip and base as they are asked for: ``runs``.
+
+    Where there are several slots, each of them measures a pair, and what nobody has asked for yet is kept.
+    """
+
+    def __init__(
+        self, research: Research, states: Mapping[Step, Mapping[str, FileEntry]], number: int, seeds: int
+    ) -> None:
+        self._research, self._states, self._number, self._seeds = research, states, number, seeds
+        self.runs: Mapping[Step, list[Measurement]] = {step: [] for step in states}
+        self._ahead: Mapping[Step, deque[Measurement]] = {step: deque() for step in states}
+        self._made = 0
+
+    def run(self, step: Step) -> Measurement:
+        """The next run of a state."""
+        if not self._ahead[step]:
+            if self._research.slots.size > 1 and self._research.judge.is_calibrated:
+                self._measure_pairs()
+            else:
+                state, index = self._states[step], self._seeds + self._made
+                self._ahead[step].append(self._research.runs.measure(state, Role.INCUMBENT, self._number, index))
+                self._made += 1
+        self.runs[step].append(self._ahead[step].popleft())
+        return self.runs[step][-1]
+
+    def _measure_pairs(self) -> None:
+        begun, size = len(self.runs[Step.BASE]), self._research.slots.size
+        first = self._seeds + self._made
+        pairs = [self._pair(first + 4 * slot, tip_first=(begun + slot) % 2 == 1) for slot in range(size)]
+        self._made += 4 * size
+        for found in self._research.slots.run(*pairs, number=self._number):
+            for step, runs in found.items():
+                self._ahead[step].extend(runs)
+
+    def _pair(self, index: int, *, tip_first: bool) -> Script[dict[Step, list[Measurement]]]:
+        """A run of base and tip each on one slot, a second one of a state whose first failed."""
+        found: dict[Step, list[Measurement]] = {}
+        for step in (Step.INCUMBENT, Step.BASE) if tip_first else (Step.BASE, Step.INCUMBENT):
+            found[step] = []
+            while not found[step] or (found[step][-1].value is None and len(found[step]) < 2):
+                made = sum(map(len, found.values()))
+                run = yield from self._research.runs.beside(self._states[step], self._number, index + made)
+                found[step].append(run)
+        return found
+
+
+def certify_again(research: Research) -> Group | None:
+    """Prove what is provisional, since a drop has taken the proof from it; None where nothing is."""
+    if not research.notebook.history.provisional:
+        return None
+    research.drafts.went_back(research.incumbent.commit)
+    refresh(research)
+    return certify(research)
 
 
 def reserve(research: Research) -> float:
@@ -74,7 +129,7 @@ def reserve(research: Research) -> float:
     return RESERVED_RUNS * statistics.median(run.duration for run in research.history[0].measurements)
 
 
-def _words(group: Group) -> str:
+def group_words(group: Group) -> str:
     keeps = f"{group.keeps[0]:04d}" if len(group.keeps) == 1 else f"{group.keeps[0]:04d} to {group.keeps[-1]:04d}"
     what = f"group of {len(group.keeps)} ({keeps}), measured on {group.pairs} fresh pairs"
     gain = "" if group.gain is None else f", gain {group.gain:.4g}"

@@ -11,8 +11,11 @@ import re
 import shlex
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 
+from pytest_autoresearch.errors import LabError
 from pytest_autoresearch.lab.telling import telling_line
+from pytest_autoresearch.protocol.model import Protocol
 from pytest_autoresearch.text import one_line
 
 AFFECTED = "affected"
@@ -88,6 +91,19 @@ class Suite:
         return "."
 
 
+def suite_of(protocol: Protocol, files: Collection[str], workers: int | None) -> Suite:
+    """Where the guards of a protocol run, with the plugins of this interpreter, which is theirs too.
+
+    ``workers`` more than 1: pytest-xdist spreads the tests of a guard; LabError when it is not installed.
+    """
+    options = ["--no-cov"] if find_spec("pytest_cov") else []  # a part of a suite has no coverage to fail under
+    if workers is not None and workers > 1:
+        if not find_spec("xdist"):
+            raise LabError("guard_workers needs pytest-xdist\n  install it, or leave guard_workers out")
+        options += ["-n", str(workers)]
+    return Suite(protocol.directory.as_posix(), files, tuple(options))
+
+
 def failed_tests(output: str) -> dict[str, str]:
     """The tests that a pytest's short summary names, with the first words of why."""
     found = (_FAILED.match(line) for line in _lines(output))
@@ -114,29 +130,40 @@ def blamed(details: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(reversed(found)))
 
 
-def start_fails(guard: str, output: str, remedies: Sequence[str] = (), *, timed_out: bool) -> str:
-    """What to say of a guard that fails before anything was changed. ``remedies``: what its sandbox lacks."""
+START = "the start commit"
+
+
+def start_fails(
+    guard: str,
+    output: str,
+    remedies: Sequence[str] = (),
+    *,
+    timed_out: bool,
+    where: str = START,
+    mend: str = "a guard has to be green to begin with: mend it and commit, or guard with what passes",
+) -> str:
+    """What to say of a guard that fails before anything was changed. ``remedies``: what its sandbox lacks.
+
+    ``where`` is the commit in words, ``mend`` what to do without a remedy.
+    """
     named = [f"{test} - {why}" if why else test for test, why in failed_tests(output).items()] or _lines(output)[-5:]
     lines = ["it timed out"] if timed_out else named[:MOST_NAMED]
     more = [f"and {len(named) - MOST_NAMED} more"] if len(named) > MOST_NAMED else []
     return "\n".join(
         [
-            f"the guard `{guard}` fails on the start commit, before any change:",
+            f"the guard `{guard}` fails on {where}, before any change:",
             *(f"    {line}" for line in (*lines, *more)),
-            *(f"  {line}" for line in remedies or (_MEND,)),
+            *(f"  {line}" for line in remedies or (mend,)),
         ]
     )
 
 
-_MEND = "a guard has to be green to begin with: mend it and commit, or guard with what passes"
-
-
-def build_fails(build: str, output: str, remedies: Sequence[str] = ()) -> str:
+def build_fails(build: str, output: str, remedies: Sequence[str] = (), *, where: str = START) -> str:
     """What to say where a guard has nothing to run in, since the build before it failed."""
     told = telling_line(output.encode()) or "it ended without a word"
     return "\n".join(
         [
-            f"the build fails on the start commit: {told}",
+            f"the build fails on {where}: {told}",
             f"  command: {build}",
             *(f"    {line}" for line in _lines(output)[-5:]),
             *(f"  {line}" for line in remedies),

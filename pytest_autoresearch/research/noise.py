@@ -62,14 +62,20 @@ def no_op_runs(
 
     The last few have the seeds of the first few, which shows how much of the noise is the seed's.
     """
+    for job in no_op_jobs(git, start, target, count=count, deadline=deadline):
+        begun(job.number)
+        yield lab.measure(job, tick)
+
+
+def no_op_jobs(git: Git, start: Mapping[str, FileEntry], target: str, *, count: int, deadline: float) -> Iterator[Job]:
+    """The runs of :func:`no_op_runs`."""
     again = count - min(SHARED_SEEDS, count // 5)
     text = git.read([start[target].blob])[start[target].blob]
     for number in range(1, count + 1):
-        begun(number)
         blob = git.store("blob", text + _nothing(target, number))
         state = {**start, target: FileEntry(start[target].mode, blob)}
         seed = random.Random(f"aa:{number if number <= again else number - again}").getrandbits(31)
-        yield lab.measure(Job(Role.CANDIDATE, number, seed, state, deadline), tick)
+        yield Job(Role.CANDIDATE, number, seed, state, deadline)
 
 
 def describe(values: Sequence[float], failed: int, metric: Metric, seeds: Sequence[int | None] = ()) -> Noise:

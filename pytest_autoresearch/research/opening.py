@@ -2,109 +2,85 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import platform
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from importlib.metadata import version
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from pytest_autoresearch.agents.base import Agent, AgentSettings
 from pytest_autoresearch.agents.registry import create
-from pytest_autoresearch.errors import ConfigError, LabError
-from pytest_autoresearch.executables import workspaces
+from pytest_autoresearch.errors import LabError, PlaceLost
 from pytest_autoresearch.judge import Judge, JudgeSettings, JudgeState
-from pytest_autoresearch.lab.executors.local import LocalExecutor
-from pytest_autoresearch.lab.job import Executor, Site
-from pytest_autoresearch.lab.machine import machine_fingerprint, system_name
-from pytest_autoresearch.lab.removal import remove_tree
-from pytest_autoresearch.lab.sandbox import WEAK, choose
+from pytest_autoresearch.lab.job import Site
+from pytest_autoresearch.lab.sandbox import Choice, choose
+from pytest_autoresearch.lab.station import Station, limits_hosts
 from pytest_autoresearch.notebook import steering
 from pytest_autoresearch.notebook.chain import read_history
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.ledger import Notebook, sessions, state_directory
-from pytest_autoresearch.notebook.record import History, Session
 from pytest_autoresearch.notebook.results import table_path
 from pytest_autoresearch.notebook.tags import locate
-from pytest_autoresearch.protocol.experiment import Experiment, Place
+from pytest_autoresearch.protocol.experiment import Place
 from pytest_autoresearch.protocol.markdown import load
 from pytest_autoresearch.protocol.model import Protocol
 from pytest_autoresearch.protocol.scope import Scope
-from pytest_autoresearch.protocol.serialise import digests, fixed, from_json, to_json
+from pytest_autoresearch.protocol.serialise import from_json
 from pytest_autoresearch.protocol.settings import Settings, resolve
 from pytest_autoresearch.report.terminal import Opening
-from pytest_autoresearch.research.admission import refuse_visible_holdout, scope_of
-from pytest_autoresearch.research.fitting import (
-    refuse_misfit,
-    refuse_missing_programs,
-    refuse_unseen_scripts,
-    surveyed,
-    unread_code,
-)
-from pytest_autoresearch.research.loop import Research
+from pytest_autoresearch.research.admission import admitted
+from pytest_autoresearch.research.beginning import new_session, tag_of
+from pytest_autoresearch.research.candidate import Drafts
+from pytest_autoresearch.research.desk import Desks
+from pytest_autoresearch.research.equipping import NoPlugins, at_site, lanes
+from pytest_autoresearch.research.estimating import estimate_for
+from pytest_autoresearch.research.fleet import mustered
+from pytest_autoresearch.research.listening import Listening, observers
+from pytest_autoresearch.research.memory import reasons_gone
 from pytest_autoresearch.research.parts import Parts
 from pytest_autoresearch.research.proposing import reached_by
-from pytest_autoresearch.research.submodules import Submodules
-from pytest_autoresearch.research.watch import Watch, waiting
+from pytest_autoresearch.research.session import Research
+from pytest_autoresearch.research.slots import Lane, Slots
+from pytest_autoresearch.research.trying import Guard
+from pytest_autoresearch.research.watch import Watch
 
-LONGEST_SHOWN = 300  # characters of a setting that has changed
 FRESH = timedelta(hours=1)  # levels measured longer ago are not compared with; the machine may have changed its mind
-MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
 @contextmanager
 def opened(protocol: Protocol, git: Git, settings: Settings, *, hook: Any, watch: Watch) -> Iterator[Research]:
     """One session, locked by this process. Raises AutoresearchError for everything the user has to mend."""
+    known = sessions(git)
+    tag = tag_of(protocol, settings, known)
+    begun = next((session for session in known if session.tag == tag), None)
     with ExitStack() as stack:
-        if settings.workers > 1:
-            raise ConfigError("workers: this version runs one experiment at a time", remedy="leave it at 1")
-        known = sessions(git)
-        tag = _tag(protocol, settings, known)
-        begun = next((session for session in known if session.tag == tag), None)
-        session = begun or _new_session(git, protocol, settings, tag)
-        _refuse_changes(session, protocol)
-        refuse_visible_holdout(protocol, settings)
-        tracked = git.files(session.start).keys()
-        scope = scope_of(protocol, git, session.start)
-        if begun is None:  # what has begun has shown that it works
-            refuse_misfit(protocol, git, session.start, scope.targets)
-        for file, why in unread_code(surveyed(protocol, git, session.start, scope.targets)):
-            watch.remark(f"{file} is not read, neither for seeds nor for knobs: {why}")
-        refuse_unseen_scripts(settings.agents, protocol, git.top, tracked)
-        refuse_missing_programs(settings.agents, protocol, git.top)
-        notebook = stack.enter_context(
-            Notebook.open(
-                git,
-                tag,
-                table=table_path(git, protocol.source, tag),
-                metric=protocol.metric.name,
-                say=watch.remark,
-            )
+        fleet = stack.enter_context(mustered(protocol, settings, hook, state=state_directory(git, tag).parent))
+        workers = fleet.slots
+        session = begun or new_session(git, protocol, settings, tag, workers)
+        scope = admitted(protocol, git, settings, session, workers, watch, is_new=begun is None)
+        notebook = stack.enter_context(_notebook(git, tag, protocol, watch))
+        site = stack.enter_context(at_site(protocol, git, settings, tag=tag, scope=scope))
+        site = replace(site, devices=_devices_before(notebook), said=state_directory(git, tag))
+        choice = choose(site.isolation, scratch=site.scratch, repository=site.top)
+        lane = stack.enter_context(lanes(site, fleet, watch, partial(_fitted, notebook)))
+        first = lane(0)
+        forgiven = [each.number for each, _ in reasons_gone(protocol, notebook.history.experiments)]
+        drafts = Drafts(git, scope, session.start, notebook.history.experiments, forgiven)
+        desks = stack.enter_context(
+            closing(_desks(site, choice, scope, drafts, git, settings, lambda *asked: slots.first.guard(*asked)))
         )
-        before = notebook.judged.place if notebook.judged is not None else None
-        lab = stack.enter_context(
-            equipped(
-                protocol,
-                git,
-                settings,
-                tag=tag,
-                scope=scope,
-                hook=hook,
-                outputs=_outputs(notebook),
-                granted=_granted(notebook),
-                devices=before.devices if before is not None else (),
-            )
-        )
-        place = lab.occupy(waiting(watch))
+        others, spare = partial(_others, lane, workers, watch), partial(_spare, lane, count(workers), watch)
+        slots = stack.enter_context(closing(Slots(first, others, desks, watch, spare)))
+        if notebook.history.experiments:
+            slots.complete()
         state = state_directory(git, tag)
         steering.begin_anew(state)
-
+        judge, compares = _judge(protocol, settings, notebook, slots.places, max(workers, session.workers))
+        agent = partial(_agent, settings=settings, hook=hook, limits_hosts=limits_hosts(choice))
         yield Research(
             Parts(
                 protocol=protocol,
@@ -113,78 +89,114 @@ def opened(protocol: Protocol, git: Git, settings: Settings, *, hook: Any, watch
                 session=session,
                 git=git,
                 notebook=notebook,
-                lab=lab,
-                workspace=lab.workspace,
-                judge=_judge(protocol, settings, notebook, place),
-                agents=_agents(settings, hook, limits_hosts=lab.limits_hosts),
-                place=place,
+                slots=slots,
+                drafts=drafts,
+                judge=judge,
+                compares=compares,
+                agents=[agent(name) for name in settings.agents],
+                reviewer=None if settings.review is None else agent(settings.review),
+                isolation=choice.level,
                 watch=watch,
-                told=_observers(hook, notebook, watch),
-                told_by_people=_Listening(protocol, git.top, state, watch).told,
+                told=observers(hook, notebook, watch),
+                told_by_people=Listening(protocol, git.top, state, watch).told,
                 stop_requested=lambda: steering.stop_requested(state),
                 paused=lambda: steering.paused(state),
             )
         )
 
 
-def _observers(hook: Any, notebook: Notebook, watch: Watch) -> Callable[[Experiment], None]:
-    """Tells the plugins that look on of a recorded experiment."""
+def _desks(
+    site: Site, choice: Choice, scope: Scope, drafts: Drafts, git: Git, settings: Settings, guard: Guard
+) -> Desks:
+    """Where agents work; what they try is run on the first slot."""
+    return Desks(
+        lambda number: Station(site, choice, f"desk-{number}"),
+        targets=scope.targets,
+        blob_id=git.blob_id,
+        tried=drafts.was_tried,
+        deadline=settings.agent_deadline,
+        guard=guard,
+    )
 
-    def told(experiment: Experiment) -> None:
+
+def _others(lane: Callable[[int], Lane], workers: int, watch: Watch) -> Iterator[Lane]:
+    """The slots beside the first one, but for those whose place is gone as they are opened."""
+    for number in range(1, workers):
         try:
-            hook.pytest_autoresearch_recorded(experiment=experiment, history=notebook.history)
-        except Exception as error:  # an observer is a guest; the loop does not end for it
-            watch.remark(f"a plugin's pytest_autoresearch_recorded failed: {type(error).__name__}: {error}")
-
-    return told
+            yield lane(number)
+        except PlaceLost as lost:
+            watch.remark(f"slot {number} is left out: {lost}")
 
 
-@contextmanager
-def equipped(
-    protocol: Protocol,
-    git: Git,
-    settings: Settings,
-    *,
-    tag: str,
-    scope: Scope,
-    hook: Any,
-    outputs: frozenset[str] = frozenset(),
-    granted: frozenset[str] | None = None,
-    devices: tuple[str, ...] = (),
-) -> Iterator[Executor]:
-    """The lab for one protocol: a scratch directory, the best sandbox there is, and the executor."""
-    with _scratch(git, tag) as scratch, closing(Submodules(git)) as submodules:
-        site = Site(
-            top=git.top,
-            scratch=scratch,
-            tag=tag,
-            protocol=protocol,
-            read_blobs=submodules.read,
-            expand=submodules.expanded,
-            interpreter_bin=Path(sys.executable).parent,
-            targets=frozenset(scope.targets),
-            readonly=frozenset(scope.readonly),
-            outputs=outputs,
-            granted=granted,
-            isolation=settings.isolation,
-            machine=machine_fingerprint(),
-            devices=devices,
-        )
-        with _executor(settings.executor, site, hook) as executor:
-            yield executor
+def _spare(lane: Callable[[int], Lane], numbers: Iterator[int], watch: Watch) -> Lane | None:
+    """A slot in the place of one that was lost."""
+    try:
+        return lane(next(numbers))
+    except LabError as error:
+        watch.remark(f"no slot in its place: {error}")
+        return None
 
 
-class NoPlugins:
-    """The hooks where no pytest is: nobody answers."""
+def _notebook(git: Git, tag: str, protocol: Protocol, watch: Watch) -> AbstractContextManager[Notebook]:
+    table = table_path(git, protocol.source, tag)
+    return Notebook.open(git, tag, table=table, metric=protocol.metric.name, say=watch.remark)
 
-    def pytest_autoresearch_agent(self, settings: AgentSettings) -> None:
-        """No third party's agent."""
 
-    def pytest_autoresearch_executor(self, name: str, site: Site) -> None:
-        """No third party's executor."""
+def _devices_before(notebook: Notebook) -> tuple[str, ...]:
+    """The devices that the first slot had, so that it has them again."""
+    place = notebook.judged.place if notebook.judged is not None else None
+    return place.devices if place is not None and place.slot == 0 else ()
 
-    def pytest_autoresearch_recorded(self, experiment: Experiment, history: History) -> None:
-        """No observer."""
+
+def _fitted(notebook: Notebook, site: Site) -> Site:
+    """A site that knows what the baseline's runs were found to need and to rewrite."""
+    runs = [run for each in notebook.history.experiments[:1] for run in each.measurements]
+    granted = next((frozenset(run.granted) for run in runs if run.granted is not None), None)
+    return replace(site, outputs=frozenset(path for run in runs for path in run.outputs), granted=granted)
+
+
+def _judge(
+    protocol: Protocol, settings: Settings, notebook: Notebook, places: Sequence[Place], workers: int
+) -> tuple[Judge, bool]:
+    """The judge as the ledger left it; at other places, or after an hour, it will measure the incumbent anew.
+
+    Beside it, whether what was measured of a pending proposal still compares.
+    """
+    wanted = JudgeSettings(
+        protocol.metric.direction, settings.judge, min_delta=protocol.metric.min_delta, workers=workers
+    )
+    newest = notebook.judged
+    if newest is None:
+        return Judge(wanted), False
+    begun = [pending for pending in notebook.pending.values() if pending.judge]
+    states = [JudgeState.from_json(each) for each in (newest.judge, *(pending.judge for pending in begun))]
+    state = max(states, key=lambda state: state.standing.clock)  # what is pending may have met one measured anew
+    judge = Judge(wanted, replace(state, begun=None))
+    age = datetime.now(timezone.utc) - (newest.ended or datetime.min.replace(tzinfo=timezone.utc))
+    where = next((run.place for pending in begun for run in pending.measurements[-1:] if run.place), None)
+    is_here = any(newest.was_measured_at(place) for place in places) if where is None else where in places
+    by_slot = {each.place.slot: each.place for each in notebook.history.experiments if each.place is not None}
+    is_here = is_here and all(by_slot.get(place.slot, place) == place for place in places)
+    compares = is_here and timedelta(0) <= age < FRESH
+    if not compares:
+        judge.recalibrate()
+    return judge, compares
+
+
+def _agent(name: str, settings: Settings, hook: Any, *, limits_hosts: bool) -> Agent:
+    asked = AgentSettings(
+        name=name,
+        model=settings.model if name in settings.agents else None,
+        args=settings.agent_args if name in settings.agents else (),
+        pass_env=settings.agent_env,
+        network=settings.agent_network,
+        hosts=settings.agent_hosts,
+        limits_hosts=limits_hosts,
+        deadline=settings.agent_deadline,
+        tries=settings.agent_try,
+        prices=settings.prices,
+    )
+    return create(asked, hook.pytest_autoresearch_agent)
 
 
 @contextmanager
@@ -200,40 +212,6 @@ def reopened(path: Path, tag: str | None, *, watch: Watch) -> Iterator[Research]
             yield research
 
 
-class _Listening:
-    """What people say while a session runs: hints, and edits of what the config tells the agents."""
-
-    def __init__(self, protocol: Protocol, top: Path, state: Path, watch: Watch) -> None:
-        self._protocol, self._top, self._state, self._watch = protocol, top, state, watch
-        self._seen = self._stamp()
-
-    def told(self) -> tuple[Protocol, Sequence[str]]:
-        """The protocol with the goal, constraints, notes and further sections as they stand now, and the hints."""
-        stamp = self._stamp()
-        if stamp != self._seen:
-            self._seen = stamp
-            try:
-                now = load(self._top / self._protocol.source, top=self._top)
-            except ConfigError as error:
-                self._watch.remark(f"the edited config can not be read, what it said before holds: {error}")
-            else:
-                self._protocol = replace(
-                    self._protocol,
-                    goal=now.goal,
-                    constraints=now.constraints,
-                    notes=now.notes,
-                    extra_sections=now.extra_sections,
-                )
-        return self._protocol, [hint.text for hint in steering.hints(self._state)]
-
-    def _stamp(self) -> tuple[int, int] | None:
-        try:
-            found = (self._top / self._protocol.source).stat()
-        except OSError:  # a marked test's source is no path
-            return None
-        return found.st_mtime_ns, found.st_size
-
-
 def opening_of(research: Research, deselected: int) -> Opening:
     """What the header tells of an opened session."""
     parts = research.parts
@@ -246,153 +224,16 @@ def opening_of(research: Research, deselected: int) -> Opening:
         isolation_why=parts.lab.refused,
         incumbent=parts.notebook.history.incumbent,
         experiments=len(research.history) - 1,
-        dirty=parts.git.dirty(),
+        dirty=parts.git.dirty(besides=parts.protocol.source or None),  # the config counts as it is in the checkout
         deselected=deselected,
+        estimate=estimate_for(parts.git, parts.protocol, parts.settings, research.history).line,
         device=" ".join([parts.lab.device, *parts.place.devices]) if parts.place.devices else "",
     )
 
 
 def _with_network(agent: Agent, parts: Parts) -> str:
     """The agent, and how far its network goes where it has a program of its own."""
-    network = reached_by(agent, parts.lab)
+    network = reached_by(agent, parts.isolation)
     if network == "yes" and parts.settings.agent_network in ("model", "no"):
         network = f"yes, since nothing here can hold it to {parts.settings.agent_network}"
     return f"{agent.name} (network: {network})" if network else agent.name
-
-
-def _tag(protocol: Protocol, settings: Settings, known: Sequence[Session]) -> str:
-    """The tag asked for, else the newest of this config, else the date the session begins."""
-    asked = settings.tag or protocol.tag
-    if asked is not None:
-        return asked
-    mine = [session for session in known if session.source == protocol.source]
-    if mine:
-        return max(mine, key=lambda session: session.started).tag
-    today = datetime.now()
-    date = f"{MONTHS[today.month - 1]}{today.day:02d}"
-    taken = {session.tag for session in known}
-    return next(tag for tag in (date, *(f"{date}-{n}" for n in range(2, len(taken) + 3))) if tag not in taken)
-
-
-def _new_session(git: Git, protocol: Protocol, settings: Settings, tag: str) -> Session:
-    return Session(
-        tag=tag,
-        source=protocol.source,
-        start=git.head(),
-        protocol=to_json(protocol),
-        digests=digests(protocol),
-        machine=machine_fingerprint(),
-        versions={
-            "pytest-autoresearch": version("pytest-autoresearch"),
-            "pytest": version("pytest"),
-            "python": platform.python_version(),
-            "system": system_name(),
-        },
-        started=datetime.now(timezone.utc),
-        seed=settings.seed,
-    )
-
-
-def _refuse_changes(session: Session, protocol: Protocol) -> None:
-    """A session's numbers are comparable only while what they measure stays the same."""
-    now = digests(protocol)
-    changed = [name for name in now if now[name] != session.digests.get(name, now[name])]
-    if changed:
-        was, became = (_shown(fixed(each)[changed[0]]) for each in (from_json(session.protocol), protocol))
-        raise ConfigError(
-            f"{', '.join(changed)} changed since the session {session.tag} began, so its numbers do not compare\n"
-            f"    {changed[0]} was:    {was}\n"
-            f"    {changed[0]} is now: {became}",
-            file=protocol.source,
-            line=protocol.origins.get(changed[0]),
-            remedy="undo the change, or begin another session: --autoresearch-tag NAME",
-        )
-
-
-def _shown(value: object) -> str:
-    """A setting in one line."""
-    text = " ".join(value.split()) if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= LONGEST_SHOWN else text[: LONGEST_SHOWN - 1] + "…"
-
-
-@contextmanager
-def _scratch(git: Git, tag: str) -> Iterator[Path]:
-    """A directory of this session alone, in the user's cache and never in the checkout; gone afterwards."""
-    name = hashlib.sha256(str(git.common_dir).encode("utf-8", "surrogateescape")).hexdigest()[:12]
-    scratch = workspaces() / f"{name}-{tag}"
-    try:
-        remove_tree(scratch)  # what a session that died has left; the lock says that it is not in use
-        scratch.mkdir(parents=True, mode=0o700)
-    except OSError as error:
-        raise LabError(
-            f"{scratch}: {error.strerror}\n  set XDG_CACHE_HOME to a directory that can be written"
-        ) from None
-    try:
-        yield scratch
-    finally:
-        remove_tree(scratch)
-
-
-@contextmanager
-def _executor(name: str, site: Site, hook: Any) -> Iterator[Executor]:
-    executor: Executor | None = hook.pytest_autoresearch_executor(name=name, site=site)
-    if executor is None and name == "local":
-        executor = LocalExecutor(site, choose(site.isolation, scratch=site.scratch, repository=site.top))
-    if executor is None:
-        raise LabError(f"executor {name!r} is unknown; `local` is built in, others come from plugins")
-    try:
-        if site.isolation == "strict" and executor.isolation in WEAK:
-            raise LabError(f"isolation is strict, and the executor {name!r} gives {executor.isolation}\n  use another")
-        yield executor
-    finally:
-        executor.close()
-
-
-def _granted(notebook: Notebook) -> frozenset[str] | None:
-    """What the baseline's extract command was found to need."""
-    baseline = notebook.history.experiments[:1]
-    return next(
-        (frozenset(run.granted) for each in baseline for run in each.measurements if run.granted is not None), None
-    )
-
-
-def _outputs(notebook: Notebook) -> frozenset[str]:
-    """What the baseline's runs were found to rewrite."""
-    baseline = notebook.history.experiments[:1]
-    return frozenset(path for each in baseline for run in each.measurements for path in run.outputs)
-
-
-def _judge(protocol: Protocol, settings: Settings, notebook: Notebook, place: Place) -> Judge:
-    """The judge as the ledger left it; at another place, or after an hour, it will measure the incumbent anew."""
-    wanted = JudgeSettings(protocol.metric.direction, settings.judge, min_delta=protocol.metric.min_delta)
-    newest, pending = notebook.judged, notebook.pending
-    if newest is None:
-        return Judge(wanted)
-    measured = pending.judge if pending is not None and pending.judge else newest.judge
-    judge = Judge(wanted, JudgeState.from_json(measured))
-    age = datetime.now(timezone.utc) - (newest.ended or datetime.min.replace(tzinfo=timezone.utc))
-    runs = pending.measurements if pending is not None and pending.judge else ()
-    is_here = runs[-1].place == place if runs and runs[-1].place is not None else newest.was_measured_at(place)
-    if not is_here or not timedelta(0) <= age < FRESH:
-        judge.recalibrate()
-    return judge
-
-
-def _agents(settings: Settings, hook: Any, *, limits_hosts: bool) -> list[Agent]:
-    return [
-        create(
-            AgentSettings(
-                name=name,
-                model=settings.model,
-                args=settings.agent_args,
-                pass_env=settings.agent_env,
-                network=settings.agent_network,
-                hosts=settings.agent_hosts,
-                limits_hosts=limits_hosts,
-                deadline=settings.agent_deadline,
-                prices=settings.prices,
-            ),
-            hook.pytest_autoresearch_agent,
-        )
-        for name in settings.agents
-    ]

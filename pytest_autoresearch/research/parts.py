@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from pytest_autoresearch.agents.base import Agent
 from pytest_autoresearch.judge import Judge
@@ -16,12 +15,18 @@ from pytest_autoresearch.protocol.experiment import Experiment, Place
 from pytest_autoresearch.protocol.model import Protocol
 from pytest_autoresearch.protocol.scope import Scope
 from pytest_autoresearch.protocol.settings import Settings
+from pytest_autoresearch.research.candidate import Drafts
+from pytest_autoresearch.research.slots import Slots
 from pytest_autoresearch.research.watch import Watch
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Opened, locked and ready."""
+    """Opened, locked and ready.
+
+    ``lab`` and ``place`` are the first slot's, ``isolation`` is the level of the agents' desks. ``compares``: what was
+    measured of a pending proposal compares with what is measured now.
+    """
 
     protocol: Protocol
     settings: Settings
@@ -29,13 +34,25 @@ class Parts:
     session: Session
     git: Git
     notebook: Notebook
-    lab: Executor
-    workspace: Path
+    slots: Slots
+    drafts: Drafts
     judge: Judge
+    compares: bool
     agents: Sequence[Agent]
-    place: Place
+    reviewer: Agent | None
+    isolation: str
     watch: Watch
     told: Callable[[Experiment], None]
     told_by_people: Callable[[], tuple[Protocol, Sequence[str]]]
     stop_requested: Callable[[], str]
     paused: Callable[[], bool]
+
+    @property
+    def lab(self) -> Executor:
+        """The first slot's, which may be another one once a slot was lost."""
+        return self.slots.first.executor
+
+    @property
+    def place(self) -> Place:
+        """Where that is."""
+        return self.slots.first.place

@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
+from functools import lru_cache
 
-from pytest_autoresearch.agents.base import Agent, Briefing, Desk, Proposal
-from pytest_autoresearch.agents.briefing import write_briefing, write_retry
+from pytest_autoresearch.agents.answer import NOTHING_TO_CHANGE
+from pytest_autoresearch.agents.base import Agent, Briefing, Proposal
+from pytest_autoresearch.agents.briefing import MOST_QUOTED, write_briefing, write_retry
 from pytest_autoresearch.agents.turns import whose_turn
-from pytest_autoresearch.errors import AutoresearchError
-from pytest_autoresearch.lab.job import Executor
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.record import History
-from pytest_autoresearch.protocol.experiment import Change, Experiment, FileEntry, Measurement, Usage
+from pytest_autoresearch.protocol.experiment import Change, Experiment, FileEntry, Measurement, Reason, Usage
 from pytest_autoresearch.protocol.model import Protocol
 from pytest_autoresearch.protocol.scope import Scope
 from pytest_autoresearch.research.candidate import Candidate, Drafts, Ruling
-from pytest_autoresearch.research.desk import WorkspaceDesk
+from pytest_autoresearch.research.case import Case
+from pytest_autoresearch.research.desk import Taken
+from pytest_autoresearch.research.memory import Memory
+from pytest_autoresearch.research.trying import Grant
 from pytest_autoresearch.research.watch import Watch
+from pytest_autoresearch.research.work import Script, Think
 
-
-@dataclass(frozen=True)
-class Turn:
-    """What came out of one turn. Seconds for ``duration``."""
-
-    proposal: Proposal
-    changes: Sequence[Change]
-    duration: float
+_DIFFS_KEPT = 16  # a briefing shows fewer, and mostly those of the one before
 
 
 class Proposer:
@@ -44,108 +39,146 @@ class Proposer:
         agents: Sequence[Agent],
         scope: Scope,
         git: Git,
-        lab: Executor,
-        workspace: Path,
         drafts: Drafts,
         watch: Watch,
-        deadline: float,
+        isolation: str,
         session_seed: int,
         told: Callable[[], tuple[Protocol, Sequence[str]]],
         left: Callable[[], int | None] = lambda: None,
+        spend: Callable[[Usage | None], None],
+        memory: Memory,
+        grant: Callable[[], Grant | None],
     ) -> None:
-        self._agents, self._scope, self._git, self._lab, self._workspace = agents, scope, git, lab, workspace
-        self._drafts, self._watch, self._deadline = drafts, watch, deadline
-        self._session_seed, self._told, self._left = session_seed, told, left
+        self._agents, self._scope, self._git, self._isolation = agents, scope, git, isolation
+        self._drafts, self._watch = drafts, watch
+        self._session_seed, self._told, self._left, self._memory, self._grant = session_seed, told, left, memory, grant
+        self._spend = spend
         self._introduced: set[str] = set()
+        self._change = lru_cache(_DIFFS_KEPT)(lambda old, new: git.diff(old, new)[:MOST_QUOTED])  # never another one
         self._spent: dict[str, str] = {}  # agents with nothing left to propose, by the commit that was to be changed
 
-    def propose(self, history: History, seed: int) -> tuple[Candidate, Ruling | None]:
-        """The next candidate, and what refuses it without a run."""
-        incumbent, number = history.incumbent, len(history.experiments)
+    def whose_turn(self, history: History, under_way: Sequence[str] = ()) -> Agent:
+        """The agent that proposes next, while those named have experiments under way."""
+        incumbent = history.incumbent
         assert incumbent is not None
         willing = [agent for agent in self._agents if self._spent.get(agent.name) != incumbent.commit] or self._agents
-        agent = willing[whose_turn([agent.name for agent in willing], history.experiments, self._session_seed)]
-        briefing = self._brief(history, seed, reads=getattr(agent, "reads", True))
-        self._watch.phase(number, f"{agent.name} proposes", budget=self._deadline)
-        turn = self._take_turn(agent, briefing, self._drafts.incumbent)
-        if turn.proposal.exhausted:
-            self._spent[agent.name] = incumbent.commit
+        return willing[
+            whose_turn([agent.name for agent in willing], history.experiments, self._session_seed, under_way)
+        ]
+
+    def propose(
+        self, case: Case, agent: Agent, history: History, seed: int, others: Sequence[Case]
+    ) -> Script[tuple[Candidate, Ruling | None]]:
+        """The case's candidate, and what refuses it without a run. ``others`` are under way beside it."""
+        briefing = self._brief(case, history, seed, others, reads=getattr(agent, "reads", True))
+        introduces = agent.name not in self._introduced
+        self._introduced.add(agent.name)
+        tree = self._git.tree(case.base.commit)  # a drop has changed it where it moved the commit
+        taken: Taken = yield self._think(case, agent, briefing, case.state, tree, introduces=introduces)
+        self._spend(taken.proposal.usage)
+        if taken.plan:
+            self._watch.remark(taken.plan)
+        if taken.proposal.exhausted or _is_sure(agent.name, taken, history.experiments):
+            self._spent[agent.name] = case.base.commit
         return self._drafts.draft(
-            number,
+            case.number,
             agent.name,
-            turn.proposal,
-            turn.changes,
-            turn.duration,
-            state=self._drafts.incumbent,
-            tree=self._git.tree(incumbent.commit),  # a drop has changed it where it moved the commit
+            taken.proposal,
+            taken.changes,
+            taken.duration,
+            state=case.state,
+            tree=tree,
+            base=case.state,
         )
 
     def network_of(self, name: str) -> str:
         """How far the network of an agent's program goes; empty for one without."""
-        return next((reached_by(agent, self._lab) for agent in self._agents if agent.name == name), "")
+        return next((reached_by(agent, self._isolation) for agent in self._agents if agent.name == name), "")
 
     def is_exhausted(self, incumbent: str) -> bool:
         """Whether no agent has anything left to propose from this commit."""
         return all(self._spent.get(agent.name) == incumbent for agent in self._agents)
 
-    def mend(self, candidate: Candidate, failed: Measurement, history: History, seed: int) -> Candidate | None:
+    def mend(
+        self,
+        case: Case,
+        candidate: Candidate,
+        failed: Measurement,
+        history: History,
+        seed: int,
+        others: Sequence[Case],
+    ) -> Script[Candidate | None]:
         """A run that died of a slip goes back to its author once; None if nothing usable came of it."""
         agent = next((a for a in self._agents if a.name == candidate.agent and getattr(a, "mends", False)), None)
         if agent is None:
             return None
-        briefing = self._brief(history, seed, reads=True)
+        briefing = self._brief(case, history, seed, others, reads=True)
         briefing = replace(briefing, text=write_retry(briefing.text, candidate.description, failed))
-        self._watch.phase(candidate.number, f"{agent.name} mends a slip", budget=self._deadline)
-        turn = self._take_turn(agent, briefing, candidate.state)
+        taken: Taken = yield self._think(case, agent, briefing, candidate.state, candidate.tree)
+        self._spend(taken.proposal.usage)
         proposal = replace(
-            turn.proposal,
-            description=turn.proposal.description or candidate.description,
-            usage=_sum(candidate.usage, turn.proposal.usage),
+            taken.proposal,
+            description=taken.proposal.description or candidate.description,
+            usage=both(candidate.usage, taken.proposal.usage),
         )
-        seconds = candidate.agent_seconds + turn.duration
+        seconds = candidate.agent_seconds + taken.duration
         mended, refusal = self._drafts.draft(
-            candidate.number, agent.name, proposal, turn.changes, seconds, state=candidate.state, tree=candidate.tree
+            candidate.number,
+            agent.name,
+            proposal,
+            taken.changes,
+            seconds,
+            state=candidate.state,
+            tree=candidate.tree,
+            base=case.state,
         )
         return mended if refusal is None else None
 
-    def _brief(self, history: History, seed: int, *, reads: bool) -> Briefing:
+    def _brief(self, case: Case, history: History, seed: int, others: Sequence[Case], *, reads: bool) -> Briefing:
         protocol, hints = self._told()
-        assert history.incumbent is not None
         text = ""
         if reads:
-            tended = self._tended(protocol)
             text = write_briefing(
-                protocol, self._scope.targets, history.experiments, self._diff, hints=hints, tended=tended
+                protocol,
+                self._scope.targets,
+                history.experiments,
+                self._diff,
+                hints=hints,
+                tended=self._tended(protocol),
+                besides=self._memory.besides(protocol, history.experiments, case.number),
+                number=case.number,
             )
         return Briefing(
-            number=len(history.experiments),
+            number=case.number,
             protocol=protocol,
-            incumbent=history.incumbent,
+            incumbent=case.base,
             history=history.experiments,
             text=text,
             seed=seed,
+            in_flight=[each.moves for each in others if each.moves],
             left=self._left(),
         )
 
-    def _take_turn(self, agent: Agent, briefing: Briefing, state: Mapping[str, FileEntry]) -> Turn:
-        self._lab.fill(state)
-        desk = WorkspaceDesk(
-            self._lab,
-            root=self._workspace,
-            directory=briefing.protocol.directory,
-            targets=[path for path in self._scope.targets if path in state],
-            blob_id=self._git.blob_id,
-            was_tried=self._drafts.was_tried,
-            deadline=self._deadline,
-            tick=self._watch.tick,
-        )
-        began = time.monotonic()
-        try:
-            self._introduce(agent, briefing, desk)
-            proposal = agent.propose(briefing, desk)
-        except AutoresearchError as error:
-            proposal = Proposal("", failure=str(error))
-        return Turn(proposal, self._lab.changes(), time.monotonic() - began)
+    def _think(
+        self,
+        case: Case,
+        agent: Agent,
+        briefing: Briefing,
+        state: Mapping[str, FileEntry],
+        tree: str,
+        *,
+        introduces: bool = False,
+    ) -> Think:
+        """A turn at a desk that holds ``state``, with what it may try there."""
+
+        def edited(changes: Sequence[Change]) -> tuple[Mapping[str, FileEntry] | None, str]:
+            tried = Proposal("a try")
+            draft, refusal = self._drafts.draft(
+                case.number, agent.name, tried, changes, 0.0, state=state, tree=tree, base=case.state
+            )
+            return (draft.state, "") if refusal is None else (None, f"{refusal.reason.value}: {refusal.detail}")
+
+        return Think(agent, briefing, state, introduces, self._grant(), edited)
 
     def _tended(self, protocol: Protocol) -> Sequence[str]:
         """The knobs of the incumbent that a search among the agents turns."""
@@ -157,20 +190,19 @@ class Proposer:
         names: Sequence[str] = searching[0](protocol, {path: found[blob] for path, blob in blobs.items()})
         return names
 
-    def _introduce(self, agent: Agent, briefing: Briefing, desk: Desk) -> None:
-        """Tell people what an agent is about to do, before its first turn."""
-        if agent.name not in self._introduced:
-            self._introduced.add(agent.name)
-            plan = getattr(agent, "plan", None)
-            said = plan(briefing, desk) if plan is not None else ""
-            if said:
-                self._watch.remark(said)
-
     def _diff(self, experiment: Experiment) -> str:
-        return self._git.diff(experiment.parent, experiment.commit)
+        return self._change(experiment.parent, experiment.commit)
 
 
-def _sum(first: Usage | None, second: Usage | None) -> Usage | None:
+def _is_sure(agent: str, turn: Taken, history: Sequence[Experiment]) -> bool:
+    """Whether an agent has said twice in a row, of the same state, that there is nothing to change."""
+    if not turn.proposal.nothing or turn.changes:
+        return False
+    before = next((e for e in reversed(history) if e.kept or e.agent == agent), None)
+    return before is not None and before.reason is Reason.NO_CHANGE and before.detail.startswith(NOTHING_TO_CHANGE)
+
+
+def both(first: Usage | None, second: Usage | None) -> Usage | None:
     """What two turns of one experiment cost together."""
     if first is None or second is None:
         return first or second
@@ -181,10 +213,12 @@ def _sum(first: Usage | None, second: Usage | None) -> Usage | None:
         cost=sum(costs) if costs else None,
         turns=(first.turns or 0) + (second.turns or 0) or None,
         model=second.model or first.model,
+        tries=first.tries + second.tries,
+        try_seconds=first.try_seconds + second.try_seconds,
     )
 
 
-def reached_by(agent: Agent, lab: Executor) -> str:
+def reached_by(agent: Agent, isolation: str) -> str:
     """How far the network of an agent's program really goes: a level may not be able to refuse it."""
     asked = str(getattr(agent, "network", ""))
-    return "yes" if asked == "no" and lab.isolation == "process" else asked
+    return "yes" if asked == "no" and isolation == "process" else asked

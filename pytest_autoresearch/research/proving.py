@@ -18,9 +18,11 @@ from pytest_autoresearch.protocol.scope import resolve_paths
 from pytest_autoresearch.protocol.settings import Settings
 from pytest_autoresearch.research.candidate import Drafts
 from pytest_autoresearch.research.diagnosis import Diagnosis
+from pytest_autoresearch.research.equipping import NoPlugins, equipped
 from pytest_autoresearch.research.fitting import refuse_misfit
-from pytest_autoresearch.research.opening import NoPlugins, equipped
-from pytest_autoresearch.research.referee import Referee, suite_of
+from pytest_autoresearch.research.guards import suite_of
+from pytest_autoresearch.research.referee import Referee
+from pytest_autoresearch.research.work import performed_by
 
 LONGEST = 3600.0  # s of a run whose protocol has no budget
 
@@ -60,14 +62,12 @@ def prove(
             drafts = Drafts(git, scope, "HEAD", ())
             referee = Referee(
                 protocol,
-                lab,
                 lambda number, text: None,
-                tick,
                 suite=suite_of(protocol, state, settings.guard_workers),
                 checkout=git.top,
                 history=lambda: (),
             )
-            red = referee.start_fails(drafts.baseline(git.tree("HEAD")), timeout, diagnosis.of)
+            red = referee.start_fails(drafts.baseline(git.tree("HEAD")), timeout, diagnosis.of, performed_by(lab, tick))
             if red is not None:
                 return Proof(Measurement(Role.INCUMBENT, failure=Reason.GUARD), red=red, told=red)
         measured = lab.measure(job, tick)

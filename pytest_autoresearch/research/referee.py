@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from pytest_autoresearch.errors import LabError
 from pytest_autoresearch.judge.comparing import compared
-from pytest_autoresearch.lab.job import Executor, Finished, Tick
+from pytest_autoresearch.lab.job import Finished
 from pytest_autoresearch.lab.limits import broken_limit, over_budget
 from pytest_autoresearch.lab.remedies import Remedy
 from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Place, Reason, Role
@@ -26,10 +26,16 @@ from pytest_autoresearch.research.guards import (
     has_summary,
     start_fails,
 )
+from pytest_autoresearch.research.work import Check, Script, Work, drive
 from pytest_autoresearch.text import one_line
 
 LOST = 0.05  # how likely a candidate that is as good as the incumbent loses a noisy holdout
 SHORTEST_GUARD = 600.0  # s; a test suite may well take longer than one run
+
+_LATE = (
+    "it was added while the session was under way: leave it out again, drop the keep that breaks it, or mend it, "
+    "commit and begin another session: --autoresearch-tag NAME"
+)
 
 Diagnose = Callable[[str, float, Callable[[], object]], Sequence[Remedy]]
 """What to do about a command, by what it said, the seconds it took, and a way to run it again."""
@@ -43,28 +49,64 @@ class Referee:
     def __init__(
         self,
         protocol: Protocol,
-        lab: Executor,
         phase: Callable[[int, str], None],
-        tick: Tick,
         *,
         suite: Suite,
         checkout: Path,
         history: Callable[[], Sequence[Experiment]],
     ) -> None:
-        self._protocol, self._lab, self._phase, self._tick = protocol, lab, phase, tick
+        self._protocol, self._phase = protocol, phase
         self._suite, self._checkout, self._history = suite, checkout, history
 
-    def start_fails(self, start: Candidate, deadline: float, diagnose: Diagnose) -> str | None:
+    def start_fails(
+        self, start: Candidate, deadline: float, diagnose: Diagnose, perform: Callable[[Work], Any]
+    ) -> str | None:
         """What to tell the user of a guard that fails on the start commit, None when all are green."""
-        for guard in self._protocol.guard:
-            done = self._failing(guard, start, deadline, fail_fast=False)
+        red = self._red(self._protocol.guard, start, deadline, diagnose, perform)
+        if red is None:
+            return None
+        guard, done, told = red
+        if done.building:
+            return build_fails(self._protocol.build or "", _text(done), told)
+        return start_fails(guard, _text(done), told, timed_out=done.timed_out)
+
+    def head_fails(
+        self,
+        guards: Sequence[str],
+        head: Candidate,
+        where: str,
+        deadline: float,
+        diagnose: Diagnose,
+        perform: Callable[[Work], Any],
+    ) -> str | None:
+        """As :meth:`start_fails`, of guards that the head of a session, ``where`` in words, was never tried with."""
+        red = self._red(guards, head, deadline, diagnose, perform)
+        if red is None:
+            return None
+        guard, done, told = red
+        if done.building:
+            return build_fails(self._protocol.build or "", _text(done), told, where=where)
+        return start_fails(guard, _text(done), told, timed_out=done.timed_out, where=where, mend=_LATE)
+
+    def _red(
+        self,
+        guards: Sequence[str],
+        state: Candidate,
+        deadline: float,
+        diagnose: Diagnose,
+        perform: Callable[[Work], Any],
+    ) -> tuple[str, Finished, Sequence[str]] | None:
+        """The first of these guards that fails on a state, how it ended, and remedies; None when all are green."""
+
+        def failing(guard: str) -> Finished | None:
+            return drive(self._failing(guard, state, deadline, fail_fast=False), perform)
+
+        for guard in guards:
+            done = failing(guard)
             if done is not None:
-                again = partial(self._failing, guard, start, deadline, fail_fast=False)
+                again = partial(failing, guard)
                 found = diagnose(_text(done), done.duration, again)
-                told = [remedy.line for remedy in found]
-                if done.building:
-                    return build_fails(self._protocol.build or "", _text(done), told)
-                return start_fails(guard, _text(done), told, timed_out=done.timed_out)
+                return guard, done, [remedy.line for remedy in found]
         return None
 
     def uphold(
@@ -76,15 +118,17 @@ class Referee:
         *,
         budget: float,
         deadline: float,
-        hidden: Callable[[], tuple[Sequence[Measurement], Sequence[Measurement]]],
-    ) -> Ruling:
+        hidden: Callable[[], Script[tuple[Sequence[Measurement], Sequence[Measurement]]]],
+    ) -> Script[Ruling]:
         """The ruling, or the same numbers with the reason that overturns it.
 
         ``hidden`` measures incumbent and candidate by the holdout; it is called when everything else has agreed.
         """
-        objection = self._over_limit(measurements, baseline, budget) or self._guard_fails(candidate, deadline)
+        objection = self._over_limit(measurements, baseline, budget) or (
+            yield from self._guard_fails(candidate, deadline)
+        )
         if objection is None and self._protocol.holdout is not None and self._protocol.holdout.when == "keep":
-            objection = self._loses(*hidden())
+            objection = self._loses(*(yield from hidden()))
         return ruling if objection is None else replace(ruling, reason=objection.reason, detail=objection.detail)
 
     def probed(self, measured: Measurement, baseline: Sequence[Measurement], budget: float) -> Ruling:
@@ -103,20 +147,22 @@ class Referee:
             broken = over_budget(candidates, beside, budget)
         return None if broken is None else Ruling(Reason.LIMIT, broken)
 
-    def _guard_fails(self, candidate: Candidate, deadline: float) -> Ruling | None:
+    def _guard_fails(self, candidate: Candidate, deadline: float) -> Script[Ruling | None]:
         for guard in self._protocol.guard:
-            done = self._failing(guard, candidate, deadline, fail_fast=True)
+            done = yield from self._failing(guard, candidate, deadline, fail_fast=True)
             if done is not None:
                 return Ruling(Reason.GUARD, one_line(failure_words(guard, _text(done), timed_out=done.timed_out)))
         return None
 
-    def _failing(self, guard: str, candidate: Candidate, deadline: float, *, fail_fast: bool) -> Finished | None:
+    def _failing(
+        self, guard: str, candidate: Candidate, deadline: float, *, fail_fast: bool
+    ) -> Script[Finished | None]:
         """How the guard ended, None when it is green."""
         self._phase(candidate.number, f"guard: {guard}")
         first = self._likely_to_fail(candidate) if guard == AFFECTED else []
         *hasty, whole = self._suite.commands(guard, fail_fast=fail_fast, first=first)
         for command in (*hasty, whole):
-            done = self._lab.guard(command, candidate.state, max(deadline, SHORTEST_GUARD), self._tick)
+            done: Finished = yield Check(command, candidate.state, max(deadline, SHORTEST_GUARD))
             if done.exit_code == TESTS_FAILED or (command == whole and done.exit_code != 0):
                 return done
             if command == whole and self._suite.is_for_pytest(guard) and not has_summary(_text(done)):
@@ -149,19 +195,6 @@ def refuse_another_place(measured: Measurement, place: Place) -> None:
             f"the executor measured at {measured.place} what is compared with runs at {place}\n"
             "  an executor keeps one place for a session's life: see `occupy` in docs/extending.md"
         )
-
-
-def suite_of(protocol: Protocol, files: Collection[str], workers: int | None) -> Suite:
-    """Where the guards of a protocol run, with the plugins of this interpreter, which is theirs too.
-
-    ``workers`` more than 1: pytest-xdist spreads the tests of a guard; LabError when it is not installed.
-    """
-    options = ["--no-cov"] if find_spec("pytest_cov") else []  # a part of a suite has no coverage to fail under
-    if workers is not None and workers > 1:
-        if not find_spec("xdist"):
-            raise LabError("guard_workers needs pytest-xdist\n  install it, or leave guard_workers out")
-        options += ["-n", str(workers)]
-    return Suite(protocol.directory.as_posix(), files, tuple(options))
 
 
 def _known(values: Sequence[float | None]) -> list[float]:

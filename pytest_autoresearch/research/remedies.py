@@ -14,12 +14,13 @@ FEWEST_BLOCKS = 6  # of that many runs; fewer tell no spread
 FEWEST_PAIRS = 4  # of runs with one seed
 GAPS = (1, 8, 32)  # runs: neighbours, and what lies as far apart as two looks at an incumbent
 BLOCK = 5  # runs whose median smooths the level
+LIKELY = 0.7  # that the machine moves: a warning before the night costs nothing
 JUMP = 8.0  # usual moves of the smoothed level in one: a step. The largest of 40 normal ones is 4 to 5
 
 
 @dataclass(frozen=True)
 class Remedies:
-    """``machine``: ``drift``, ``steps``, or empty where it stands still.
+    """``machine``: ``drift``, ``steps``, ``uneven noise`` (runs scatter unlike each other), or empty.
 
     ``repeats``: the deviation of what a run would report that took the mean, the median or the min of 5 inner repeats,
     in deviations of one; empty for too few runs. ``seed``: the share of the variance that the seed accounts for, so
@@ -37,16 +38,17 @@ def remedies(values: Sequence[float], seeds: Sequence[int | None]) -> Remedies:
 
 
 def machine(values: Sequence[float]) -> str:
-    """``drift`` or ``steps`` where runs that lie apart differ more than neighbours do, else nothing."""
+    """``drift`` or ``steps`` where runs that lie apart differ more than neighbours do; see :class:`Remedies`."""
     found = Wander()
-    for gap in GAPS:
+    usual = statistics.fmean([(b - a) ** 2 / 2 for a, b in pairwise(values)]) if len(values) > 1 else 0.0
+    for gap in GAPS if usual else ():
         for index in range(0, len(values) - gap, max(1, gap // 4)):
-            found = found.seen((values[index + gap] - values[index]) ** 2, gap)
+            found = found.seen((values[index + gap] - values[index]) ** 2 / usual, gap)
     smooth = [statistics.median(values[i : i + BLOCK]) for i in range(0, len(values) - BLOCK + 1, BLOCK)]
     moves = [abs(b - a) for a, b in pairwise(smooth)]
     if moves and max(moves) > JUMP * statistics.median(moves):
         return "steps"
-    return "drift" if found.rate else ""
+    return "drift" if found.moving >= LIKELY else found.word  # many small steps are a drift
 
 
 def repeats(values: Sequence[float]) -> Mapping[str, float] | None:

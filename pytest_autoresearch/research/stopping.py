@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from pytest_autoresearch.protocol.experiment import Experiment, Reason, Status
+from pytest_autoresearch.protocol.experiment import Experiment, Reason, Status, Usage
 from pytest_autoresearch.protocol.model import Metric
 from pytest_autoresearch.protocol.settings import Settings
 
@@ -22,7 +22,9 @@ class Tally:
     run_seconds: float = 0.0
     paused: float = 0.0
     cost: float = 0.0
+    dearest: float = 0.0
     tokens: int = 0
+    longest: int = 0
     alarm: str = ""
     """What a person asked to be stopped for."""
     exhausted: str = ""
@@ -44,15 +46,33 @@ class Tally:
         self.crashes = self.crashes + 1 if experiment.status is Status.CRASH else 0
         empty = experiment.reason in (Reason.NO_CHANGE, Reason.AGENT_ERROR)
         self.empty_turns = self.empty_turns + 1 if empty else 0
-        self.idle_turns = 0 if experiment.measurements else self.idle_turns + 1
+        self.idle_turns = 0 if experiment.measurements or experiment.earlier else self.idle_turns + 1
         self.last_words = experiment.detail
-        if experiment.usage is not None:
-            self.cost += experiment.usage.cost or 0.0
-            self.tokens += experiment.usage.input_tokens + experiment.usage.output_tokens
+        if experiment.kept:
+            self.exhausted = ""  # there is another state to change
 
-    def left(self, settings: Settings) -> int | None:
-        """How many experiments this invocation may still make, None where no number was asked for."""
-        return None if settings.experiments is None else max(0, settings.experiments - self.experiments)
+    def left(self, settings: Settings, under_way: int = 0) -> int | None:
+        """How many experiments this invocation may still begin, None where no number was asked for."""
+        return None if settings.experiments is None else max(0, settings.experiments - self.experiments - under_way)
+
+    def spend(self, usage: Usage | None) -> None:
+        """Take into account what a turn has cost."""
+        if usage is not None:
+            self.cost += usage.cost or 0.0
+            self.dearest = max(self.dearest, usage.cost or 0.0)
+            self.tokens += usage.input_tokens + usage.output_tokens
+            self.longest = max(self.longest, usage.input_tokens + usage.output_tokens)
+
+    def has_room(self, settings: Settings, under_way: int, thinking: int) -> bool:
+        """Whether one more may begin beside ``under_way`` others, of which agents are ``thinking`` of some.
+
+        A turn may cost what the dearest one did, so that a limit is passed by one turn at most, as with one at a time.
+        """
+        if self.left(settings, under_way) == 0:
+            return False
+        if settings.max_cost is not None and self.cost + thinking * self.dearest >= settings.max_cost:
+            return False
+        return settings.max_tokens is None or self.tokens + thinking * self.longest < settings.max_tokens
 
     def reason_to_stop(self, settings: Settings, metric: Metric, best: float, reserve: float = 0.0) -> str | None:
         """Why the loop should end here, in words for people; None to go on.

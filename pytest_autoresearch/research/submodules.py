@@ -5,6 +5,7 @@ Their contents come from the submodule's own repository by commit, so that its c
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -23,6 +24,7 @@ class Submodules:
         self._opened: dict[Path, Git | None] = {}
         self._owner: dict[str, Git] = {}  # of a blob, where it is not the repository's own
         self._latest: tuple[Mapping[str, FileEntry], Mapping[str, FileEntry]] = ({}, {})
+        self._lock = threading.Lock()  # slots and desks ask from threads of their own
 
     def close(self) -> None:
         """End the git processes."""
@@ -35,11 +37,12 @@ class Submodules:
 
         Raises LabError where the checkout has a submodule without the commit that the state names.
         """
-        if state is not self._latest[0]:
-            links = {path: entry.blob for path, entry in state.items() if entry.mode == GITLINK}
-            full = self._with_files(state, links) if links else state
-            self._latest = (state, full)
-        return self._latest[1]
+        with self._lock:
+            if state is not self._latest[0]:
+                links = {path: entry.blob for path, entry in state.items() if entry.mode == GITLINK}
+                full = self._with_files(state, links) if links else state
+                self._latest = (state, full)
+            return self._latest[1]
 
     def read(self, blobs: Sequence[str]) -> Mapping[str, bytes]:
         """Contents by blob id."""

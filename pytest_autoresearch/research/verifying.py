@@ -5,14 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
 
 from pytest_autoresearch.judge.comparing import Compared, Residuals, compared
 from pytest_autoresearch.notebook.record import Verification
 from pytest_autoresearch.protocol.experiment import Experiment, FileEntry, Measurement, Place, Role
-
-if TYPE_CHECKING:
-    from pytest_autoresearch.research.loop import Research
+from pytest_autoresearch.research.session import Research
 
 VERIFY_SEEDS = 1_000_000  # where the seeds of these runs begin, far from those of the experiments
 PAIRS = 5  # of runs on a noisy metric; with the earlier runs of either commit more narrow the interval little
@@ -41,7 +38,7 @@ def verify(research: Research, pairs: int | None = None) -> Verification:
         if pairs is None and index == 2 and not noise.noisy and _repeats(research, runs):
             break
         name = ("start", "head", "head", "start")[index % 4]
-        research.watch.phase(number, f"verify, {name}", budget=research.budget)
+        research.phase(number, f"verify, {name}", budget=research.runs.budget)
         runs[name].append(_fresh_run(research, states[name], number, index))
         if runs[name][-1].value is None:
             break
@@ -72,7 +69,7 @@ def _found(research: Research, runs: Mapping[str, Sequence[Measurement]]) -> Com
     start, head = ([m.value for m in runs[name] if m.value is not None] for name in ("start", "head"))
     if len(start) + len(head) < sum(map(len, runs.values())) or not head:
         return None
-    place = research.parts.place
+    place = research.place
     first, last = (Residuals.of(own_runs(research.history, end, place)) for end in _ends(research))
     return compared(research.protocol.metric.direction, start, head, first, last)
 
@@ -88,7 +85,7 @@ def _on_holdout(
     head: list[Measurement] = []
     for index in range(2 * pairs):
         name = ("start", "head", "head", "start")[index % 4]
-        measured = research.by_holdout(states[name], number, VERIFY_SEEDS + index)
+        measured = research.runs.measure_hidden(states[name], number, VERIFY_SEEDS + index)
         (start if name == "start" else head).append(measured)
         if measured.value is None:
             break
@@ -129,4 +126,4 @@ def _repeats(research: Research, runs: Mapping[str, Sequence[Measurement]]) -> b
 
 
 def _fresh_run(research: Research, state: Mapping[str, FileEntry], number: int, index: int) -> Measurement:
-    return research.measure(state, Role.INCUMBENT, number, VERIFY_SEEDS + index)
+    return research.runs.measure(state, Role.INCUMBENT, number, VERIFY_SEEDS + index)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from tests.agents.scripts_odd import ODD
 from tests.agents.scripts_python import PYTHON, Script
 
 CPP = Script(
@@ -110,4 +111,4 @@ trainer:
     " schedule batch_size",
     ("seed: 7", "every: 100", "batches: 20", "val_fraction: 0.1"),
 )
-SCRIPTS = (*PYTHON, CPP, RUST, NOTEBOOK, HYDRA)
+SCRIPTS = (*PYTHON, *ODD, CPP, RUST, NOTEBOOK, HYDRA)

@@ -348,4 +348,77 @@ def main(alpha, solver, jobs):
         "n_splits: int = 5",
     ),
 )
-PYTHON = (GLOBALS, CONSTANTS, OPTIONS, DATACLASS, BOOSTING, PLAIN, ANNEALING, PYDANTIC)
+ACTING = Script(
+    "act.py",
+    "reward",
+    """
+import os
+import random
+from dataclasses import dataclass
+
+@dataclass
+class Args:
+    upload_model: bool = False
+    learning_rate: float = 3e-4
+    num_envs: int = 4
+    gamma: float = 0.99
+    tau: float = 0.005
+    target_network_frequency: int = 500
+    target_kl: float = 0.02
+    exploration_fraction: float = 0.5
+    warmup_iters: int = 2000
+
+class AverageMeter:
+    def update(self, value, weight=1.0):
+        self.total += value * weight
+
+class Frames(Dataset):
+    def __getitem__(self, index):
+        return self.frames[index % 2]
+
+def make_env(name):
+    env = MaxAndSkip(make(name), skip=4)
+    return FrameStack(env, 4)
+
+def rate_at(step):
+    return args.learning_rate * (step + 1) / (args.warmup_iters + 1)
+
+args = Args()
+args.manual_seed = random.randint(1, 10000)
+tracker.init(sync_tensorboard=True, monitor_gym=True, force=True)
+os.makedirs("out", exist_ok=True)
+prepare = Normalize((0.1307,), (0.3081,))
+agent = Agent(prepare)
+running_reward = 10
+step = 0
+while True:
+    step += 1
+    rate = rate_at(step)
+    reward, done = agent.play(make_env("pole"), rate)
+    value = reward + args.gamma * agent.value() * (1 - done)
+    agent.learn(value, clip=0.2)
+    running_reward = 0.05 * reward + (1 - 0.05) * running_reward
+    tracker.log({"reward": running_reward * 100, "rate": rate})
+    if step > 1000:
+        break
+""",
+    "Args.learning_rate Args.num_envs Args.gamma Args.tau Args.target_network_frequency Args.target_kl"
+    " Args.exploration_fraction Args.warmup_iters learn.clip",
+    (
+        "upload_model: bool = False",
+        "weight=1.0",
+        "index % 2",
+        "skip=4",
+        "FrameStack(env, 4)",
+        "random.randint(1, 10000)",
+        "sync_tensorboard=True, monitor_gym=True, force=True",
+        "exist_ok=True",
+        "Normalize((0.1307,), (0.3081,))",
+        "running_reward = 10",
+        "while True",
+        "(1 - done)",
+        "0.05 * reward + (1 - 0.05)",
+        "running_reward * 100",
+    ),
+)
+PYTHON = (ACTING, GLOBALS, CONSTANTS, OPTIONS, DATACLASS, BOOSTING, PLAIN, ANNEALING, PYDANTIC)

@@ -68,3 +68,11 @@ def test_any_message_gives_one_bounded_printable_line(message: str) -> None:
 
 def test_a_huge_message_costs_no_time() -> None:
     assert parse_answer("x\n" * 5_000_000 + "DESCRIPTION: short").description == "short"
+
+
+def test_nothing_to_change_is_an_answer_of_its_own() -> None:
+    said = parse_answer("I looked everywhere.\n\n**NOTHING:** the loop is empty already")
+    assert said.nothing == "the loop is empty already"
+    assert said.description == "nothing to change: the loop is empty already"
+    assert parse_answer("NOTHING: a\nDESCRIPTION: halve it").nothing == ""
+    assert parse_answer("nothing to do here").nothing == ""

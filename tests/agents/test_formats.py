@@ -11,9 +11,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pytest_autoresearch import toml
 from pytest_autoresearch.agents.search.finders import find_knobs
 from pytest_autoresearch.agents.search.finders.choosing import choose
-from pytest_autoresearch.agents.search.knob import Rank, shifted, splice
+from pytest_autoresearch.agents.search.knob import Rank, shifted, short, splice
 from pytest_autoresearch.agents.search.strategies.prospects import steps
 
 YAML = """\
@@ -188,7 +189,7 @@ def test_an_anchor_or_tag_before_a_value_stays() -> None:
     [
         (json.dumps({"🙂": "🙂", "lr": 0.5}), {"lr": 0.5}),
         ('{"a": "\x7f\ufeff \\/ \\\\", "lr": 0.5}', {"lr": 0.5}),
-        (json.dumps({"k" * 2000: 3, "lr": 0.5}), {"k" * 2000: 3, "lr": 0.5}),
+        (json.dumps({"k" * 2000: 3, "lr": 0.5}), {short("k" * 2000): 3, "lr": 0.5}),
         (
             '{"a"\n:\n0.5, "b": [[], {}, [7]], "c": {"d": {"e": -9}}, "<<": {"f": 5}}',
             {"a": 0.5, "b[2][0]": 7, "c.d.e": -9, "<<.f": 5},
@@ -281,10 +282,9 @@ def _numbers(tree: Any) -> list[float]:
 
 
 def test_toml_with_every_number_turned_still_parses() -> None:
-    tomllib = pytest.importorskip("tomllib", reason="Python 3.11 and newer")
     found = [knob for knob in find_knobs("a.toml", TOML.encode()) if steps(knob)]
     after = splice(TOML.encode(), [(knob, steps(knob)[0].knob) for knob in found])
-    document = tomllib.loads(after.decode())
+    document = toml.loads(after.decode())
     assert document["optim"] == {
         "betas": [0.9474, 0.9744],
         "quoted": {"key": 1.0},

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from pytest_autoresearch.agents.base import Turn
 from pytest_autoresearch.agents.search.agent import create
 from pytest_autoresearch.agents.search.rewriting import Source
+from pytest_autoresearch.agents.search.rewriting.linted import linted
 from pytest_autoresearch.agents.search.rewriting.simpler import simpler
 from pytest_autoresearch.agents.search.rewriting.speed import faster, is_time
 from pytest_autoresearch.agents.search.rewriting.turns import SIMPLER_TURN
 from pytest_autoresearch.protocol.model import Direction, Metric
 from tests.agents.greedy import Session
+from tests.agents.loose_desk import LooseDesk
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 CODE = b'''"""Words."""
@@ -170,3 +174,36 @@ def test_code_becomes_simpler_where_the_search_has_nothing_left(tmp_path: Path) 
 def test_what_computes_the_metric_is_never_shortened(tmp_path: Path) -> None:
     source = b"def f(x):\n    total = 1\n    total += x\n    return total\n\nprint('loss:', f(2))\n"
     assert not [text for text in told(tmp_path, source, "loss", ("test_m.py",), 60) if text.startswith("remove `")]
+
+
+LINTED = b"""\
+# \xc3\xa4\xc3\xb6\xc3\xbc
+import os
+
+
+def found(table: dict, key):
+    value = table.get(key, None)
+    if value:
+        return value
+    else:
+        return 0
+"""
+
+
+@pytest.mark.skipif(find_spec("ruff") is None, reason="ruff is not installed")
+def test_ruffs_safe_fixes_are_one_rewrite_for_each_rule(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[tool.ruff.lint]\nignore = ["ALL"]\n')
+    rewrites = {
+        rewrite.what.split()[4].rstrip(":"): rewrite.data
+        for rewrite in linted(Source("m.py", LINTED), LooseDesk(tmp_path))
+    }
+    assert rewrites["F401"] == LINTED.replace(b"import os\n", b"")
+    assert "SIM910" not in rewrites, "get(key) is as many lines as get(key, None): such a state is equal, not simpler"
+    assert b"else" not in rewrites["RET505"]
+    assert all(len(data) < len(LINTED) for data in rewrites.values())
+
+
+@pytest.mark.parametrize("said", [b"", b"[", b"{}", b'[{"fix": null}]', b"[1]"])
+def test_what_ruff_says_is_not_believed_blindly(tmp_path: Path, said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(LooseDesk, "run", lambda *_, **__: Turn(0, said, b"", timed_out=False, duration=0.0))
+    assert not list(linted(Source("m.py", LINTED), LooseDesk(tmp_path)))

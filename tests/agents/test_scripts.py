@@ -1,19 +1,23 @@
-"""What a search turns in twelve scripts, in more languages and in large files: knobs, and never the metric."""
+"""What a search turns in sixteen scripts, in more languages and in large files: knobs, and never the metric."""
 
 from __future__ import annotations
 
 import json
 import math
 import time
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
 
+from pytest_autoresearch.agents.search.agent import create
 from pytest_autoresearch.agents.search.finders import find_knobs, read_knobs
 from pytest_autoresearch.agents.search.finders.choosing import choose, judged
 from pytest_autoresearch.agents.search.knob import Knob, Scale, splice
 from pytest_autoresearch.agents.search.strategies.prospects import steps
 from pytest_autoresearch.reading.seeds import only_moves_seeds
+from tests.agents.greedy import Session
 from tests.agents.scripts_others import SCRIPTS
 from tests.agents.scripts_python import Script
 
@@ -32,6 +36,25 @@ def test_no_seed_no_split_and_nothing_of_the_metric_is_turned(script: Script) ->
         assert script.text.count(line) >= 1, line
         start = data.index(line.encode())
         assert not [knob.label for knob in knobs if start <= knob.start < start + len(line.encode())], line
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.file)
+@pytest.mark.parametrize(("name", "most"), [("sweep", 120), ("random", 30), ("auto", 60)])
+def test_no_proposal_changes_the_metric_a_split_or_a_seed(script: Script, name: str, most: int, tmp_path: Path) -> None:
+    agent, file = create(name), Path(script.file).name
+    assert agent is not None
+    proposed = []
+
+    def measure(files: Mapping[str, bytes]) -> float:
+        text = files[file].decode()
+        proposed.append(text)
+        return zlib.crc32(text.encode()) / 2**32  # one state of two is a gain, whatever it is
+
+    Session(tmp_path, {file: script.text.encode()}, measure, metric=script.metric).run(agent, most)
+    assert len(set(proposed)) > 10
+    for line in script.never:
+        assert all(text.count(line) == script.text.count(line) for text in proposed), line
 
 
 def test_the_knobs_that_were_written_down_are_found_early() -> None:
@@ -182,4 +205,4 @@ def test_what_stands_within_itself_costs_no_more_than_its_size(call: str) -> Non
         return time.thread_time() - began
 
     seconds(100)
-    assert seconds(3200) < 4 * 3 * seconds(800)
+    assert min(seconds(3200) for _ in range(3)) < 4 * 3 * min(seconds(800) for _ in range(3))

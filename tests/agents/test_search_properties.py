@@ -125,6 +125,28 @@ def test_any_history_leads_to_a_new_point_in_range_and_a_fresh_object_agrees(
             assert first.moves != flying[0]
 
 
+@pytest.mark.parametrize("name", [*STRATEGIES, "bayes"])
+def test_eight_proposals_at_once_are_eight_points(tmp_path: Path, name: str) -> None:
+    if name == "bayes":
+        pytest.importorskip("optuna")
+    for seed in range(3):
+        path = tmp_path / str(seed)
+        path.mkdir()
+        tale, agent = Tale(path, "mixed", random.Random(seed)), made(name)
+        for _ in range((0, 6, 20)[seed]):
+            tale.tell(agent)
+        flying: list[tuple[Move, ...]] = []
+        for _ in range(8):
+            briefing = replace(tale.briefing(flying, 40), number=len(tale.history) + len(flying))
+            proposal = agent.propose(replace(briefing, seed=briefing.number), tale.desk)
+            tale.desk.restore()
+            if proposal.exhausted:
+                break  # a sweep waits for the knobs that are being turned
+            assert proposal.moves not in flying, proposal.description
+            flying.append(proposal.moves)
+        assert len(flying) >= (5 if name == "sweep" else 8)
+
+
 def test_places_and_values_invert_on_every_scale() -> None:
     source = b"LR = 3e-4\nWIDTH = 64\nDEPTH = 3\nMOMENTUM = 0.9\nBIAS = True\nSHIFT = -2.0\nSIZE = 2**12\nN = -40\n"
     knobs = find_knobs("train.py", source)

@@ -21,21 +21,24 @@ import sysconfig
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from unittest import mock
 
 import pytest_autoresearch
 from pytest_autoresearch.lab import reach
 from pytest_autoresearch.lab.bwrap import BwrapSandbox, find_program
+from pytest_autoresearch.lab.command import Command, Outcome
 from pytest_autoresearch.lab.landlock import LandlockSandbox, version
 from pytest_autoresearch.lab.plain import PlainSandbox
-from pytest_autoresearch.lab.process import Command, Outcome, execute
-from pytest_autoresearch.lab.sandbox import Sandbox, View
+from pytest_autoresearch.lab.process import execute
+from pytest_autoresearch.lab.view import Sandbox, View
 from tests.attacks.programs import ATTACKS, PRELUDE, Attack
 
 GRACE = 0.3
+NEIGHBOURS = 3  # slots that are busy beside the one that attacks
 
 # Another process of the user: it holds the secret in its environment, its memory, an open file and its directory.
 _VICTIM = """
@@ -44,6 +47,18 @@ secret = ctypes.create_string_buffer(os.environ["SECRET"].encode())
 held = open("secret")
 print(ctypes.addressof(secret), held.fileno(), flush=True)
 time.sleep(600)
+"""
+
+# A run on another slot, which holds the same until it is told to end.
+_NEIGHBOUR = """
+import ctypes, os, sys, time
+secret = ctypes.create_string_buffer(os.environ["SECRET"].encode())
+held = open("secret")
+print(ctypes.addressof(secret), held.fileno(), file=open("begun.part", "w"), flush=True)
+os.rename("begun.part", "begun")
+while not os.path.exists("over"):
+    time.sleep(0.02)
+print("undisturbed" if held.read() == secret.value.decode() == open("secret").read() else "disturbed")
 """
 
 
@@ -67,14 +82,20 @@ class State:
 
 @dataclass(slots=True)
 class Arena:
-    """One user's world below ``root``. ``calls`` are the connections that its services saw."""
+    """One user's world below ``root``.
+
+    ``beside``: the level at which other slots are busy. The secrets are theirs then, and the victim is a run on one.
+    """
 
     root: Path
+    beside: Sandbox | None = None
     secret: str = field(default_factory=lambda: secrets.token_hex(16))
     name: str = field(default_factory=lambda: f"autoresearch-attack-{secrets.token_hex(6)}")
-    calls: list[str] = field(default_factory=list)
     facts: dict[str, object] = field(default_factory=dict)
-    victim: subprocess.Popen[str] | None = None
+    victim: int = 0
+    neighbours: list[Future[Outcome]] = field(default_factory=list)
+    spared: frozenset[int] = frozenset()
+    ends: ExitStack = field(default_factory=ExitStack)
     sockets: dict[str, socket.socket] = field(default_factory=dict)
     terminal: tuple[int, int] = field(default_factory=os.openpty)
 
@@ -89,9 +110,17 @@ class Arena:
             hidden=(self.root / "home/repository/holdout.csv",),
         )
 
+    @property
+    def outside(self) -> Path:
+        """Where the victim works."""
+        return self.root / "outside" if self.beside is None else self._slot(0)
+
+    def _slot(self, number: int) -> Path:
+        return self.root / f"scratch/slot-{number + 1}"
+
     def build(self) -> None:
         """Lay the files out, start the services and the victim."""
-        home, repository, outside = self.root / "home", self.root / "home/repository", self.root / "outside"
+        home, repository, outside = self.root / "home", self.root / "home/repository", self.outside
         for path, content in {
             home / ".ssh/id_rsa": self.secret,
             home / ".bashrc": "# mine",
@@ -121,26 +150,62 @@ class Arena:
             server.setblocking(False)
             if name != "udp":
                 server.listen()
-        self._start_victim()
+        if self.beside is None:
+            self._start_victim()
+        else:
+            self._start_neighbours(self.beside)
         self._note_facts()
 
     def _start_victim(self) -> None:
-        self.victim = subprocess.Popen(
+        victim = subprocess.Popen(
             [sys.executable, "-S", "-I", "-c", _VICTIM, self.name],
             env={"SECRET": self.secret},
-            cwd=self.root / "outside",
+            cwd=self.outside,
             stdout=subprocess.PIPE,
             text=True,
             start_new_session=True,
         )
-        assert self.victim.stdout is not None
-        self.facts["address"], self.facts["open_file"] = map(int, self.victim.stdout.readline().split())
+        self.ends.callback(victim.communicate)
+        self.ends.callback(victim.kill)
+        assert victim.stdout is not None
+        self.victim = victim.pid
+        self.facts["address"], self.facts["open_file"] = map(int, victim.stdout.readline().split())
+
+    def _start_neighbours(self, sandbox: Sandbox) -> None:
+        """Runs on the other slots; they are under way when this returns."""
+        pool = self.ends.enter_context(ThreadPoolExecutor(NEIGHBOURS))
+        self.ends.callback(self.let_neighbours_end)
+        program = (os.path.realpath(sys.executable), "-S", "-I", "-c", _NEIGHBOUR, self.name)
+        places = [self._slot(number) for number in range(NEIGHBOURS)]
+        for place in places:
+            place.mkdir(parents=True, exist_ok=True)
+            (place / "secret").write_text(self.secret)
+            self.neighbours.append(pool.submit(self._neighbour, sandbox, program, place))
+        deadline = time.monotonic() + 60
+        while not all((place / "begun").exists() for place in places):
+            assert time.monotonic() < deadline and not any(each.done() for each in self.neighbours)
+            time.sleep(0.02)
+        self.facts["address"], self.facts["open_file"] = map(int, (places[0] / "begun").read_text().split())
+        mine = [int(pid) for pid in filter(str.isdigit, os.listdir("/proc")) if self.name in _words(pid)]
+        self.spared = frozenset(mine)
+        self.victim = max(pid for pid in mine if _words(str(pid)) == list(program))
+
+    def _neighbour(self, sandbox: Sandbox, program: tuple[str, ...], place: Path) -> Outcome:
+        view = replace(self.view, workspace=place, readonly=())
+        environment = {"PATH": os.defpath, "SECRET": self.secret}
+        with sandbox.wrap(Command(program, view.shown_at, environment, 3600.0, disk_floor=0), view) as confined:
+            return execute(confined)
+
+    def let_neighbours_end(self) -> list[str]:
+        """What they say at their end."""
+        for number in range(len(self.neighbours)):
+            (self._slot(number) / "over").touch()
+        return [each.result(60).stdout.decode().strip() for each in self.neighbours]
 
     def _note_facts(self) -> None:
-        assert self.victim is not None
-        home, outside = self.root / "home", self.root / "outside"
+        home, outside = self.root / "home", self.outside
         self.facts |= {
-            "victim": self.victim.pid,
+            "victim": self.victim,
             "supervisor": os.getpid(),
             "network": os.readlink("/proc/self/ns/net"),
             "name": self.name,
@@ -165,7 +230,7 @@ class Arena:
     def attack(self, attack: Attack, sandbox: Sandbox) -> set[str]:
         """Run it, twice if it may leave itself something, and answer what harm it did; empty: it was stopped."""
         before, harms = self._state(), set[str]()
-        with open(self.root / "outside/secret") as inheritable:
+        with open(self.outside / "secret") as inheritable:
             os.set_inheritable(inheritable.fileno(), True)
             for _ in range(2 if attack.kind == "state" else 1):
                 began = time.monotonic()
@@ -229,6 +294,8 @@ class Arena:
         places = (str(self.view.workspace), str(self.view.shown_at))
         for pid in filter(str.isdigit, os.listdir("/proc")):
             with suppress(OSError):
+                if int(pid) in self.spared:
+                    continue
                 if int(pid) != os.getpid() and os.readlink(f"/proc/{pid}/cwd").startswith(places):
                     os.kill(int(pid), signal.SIGKILL)
                     return True
@@ -242,7 +309,8 @@ class Arena:
 
     def _state(self) -> State:
         files = {}
-        for top in ("home", "outside", "scratch/workspace/lib"):
+        slots = (f"scratch/{self._slot(number).name}" for number in range(len(self.neighbours)))
+        for top in ("home", "outside", "scratch/workspace/lib", *slots):
             for directory, _, names in os.walk(self.root / top):
                 for path in [Path(directory), *(Path(directory, name) for name in names)]:
                     status = path.lstat()
@@ -252,9 +320,7 @@ class Arena:
         return State(files, _settings(self.victim))
 
     def close(self) -> None:
-        if self.victim is not None:
-            self.victim.kill()
-            self.victim.communicate()
+        self.ends.close()
         for server in self.sockets.values():
             server.close()
         for descriptor in self.terminal:
@@ -279,9 +345,9 @@ class Arena:
 
 
 @contextmanager
-def arena(root: Path) -> Iterator[Arena]:
+def arena(root: Path, beside: Sandbox | None = None) -> Iterator[Arena]:
     """An arena below ``root``, with its own HOME, for the time of the context."""
-    place = Arena(root)
+    place = Arena(root, beside)
     with ExitStack() as stack:
         stack.enter_context(mock.patch.dict(os.environ, {"HOME": str(root / "home")}))
         reach.reach.cache_clear()
@@ -291,10 +357,15 @@ def arena(root: Path) -> Iterator[Arena]:
         yield place
 
 
-def _settings(victim: subprocess.Popen[str] | None) -> tuple[object, ...]:
-    assert victim is not None
-    pid = victim.pid
-    if victim.poll() is not None:
+def _words(pid: str) -> list[str]:
+    """The command line of a process; nothing where it is gone."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")[:-1]
+    return []
+
+
+def _settings(pid: int) -> tuple[object, ...]:
+    if not _words(str(pid)):
         return ("dead",)
     score = Path(f"/proc/{pid}/oom_score_adj").read_text()
     limits = resource.prlimit(pid, resource.RLIMIT_CORE)

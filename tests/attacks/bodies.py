@@ -70,18 +70,22 @@ print("score: 7.0", flush=True)
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """``program`` is the candidate's train.py, ``outcome`` the same at every level."""
+    """``program`` is the candidate's train.py, ``outcome`` the same at every level.
+
+    ``memory``: bytes that it takes at least.
+    """
 
     name: str
     program: str
     outcome: str = HONEST
+    memory: int = 1_000_000
 
 
 STARTED: list[Started] = []
 
 
-def _started(name: str, program: str, outcome: str = HONEST) -> None:
-    STARTED.append(Started(name, f"{PRELUDE}\n{textwrap.dedent(program).strip()}\n", outcome))
+def _started(name: str, program: str, outcome: str = HONEST, *, memory: int = 1_000_000) -> None:
+    STARTED.append(Started(name, f"{PRELUDE}\n{textwrap.dedent(program).strip()}\n", outcome, memory))
 
 
 _started(
@@ -156,6 +160,33 @@ _started(
     target.write_bytes(importlib.util.MAGIC_NUMBER + (1).to_bytes(4, "little")
         + importlib.util.source_hash(source.read_bytes()) + marshal.dumps(compile(text, "helper.py", "exec")))
     """,
+)
+_started(
+    "takes its memory in a child that nobody waits for",
+    """
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    if os.fork() == 0:
+        big = bytearray(300_000_000)
+        time.sleep(0.4)
+        pathlib.Path("done.txt").touch()
+        os._exit(0)
+    while not os.path.exists("done.txt"): time.sleep(0.01)
+    """,
+    memory=300_000_000,
+)
+_started(
+    "takes its memory in a daemon",
+    """
+    if os.fork() == 0:
+        os.setsid()
+        os.close(1), os.close(2)
+        big = bytearray(300_000_000)
+        time.sleep(0.4)
+        pathlib.Path("done.txt").touch()
+        time.sleep(60)
+    while not os.path.exists("done.txt"): time.sleep(0.01)
+    """,
+    memory=300_000_000,
 )
 _started("kills the pytest", "tries(os.kill, os.getppid(), 9)", "an error, or the honest number")
 _started(

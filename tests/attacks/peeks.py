@@ -11,9 +11,10 @@ FILES = {
     "predict.py": "import train\n",
     "grade.py": "print(1.0)\n",
     "score.py": (
-        "right = open('hidden/labels.txt').read()\n"
-        "told = open('elsewhere/more.txt').read()\n"
-        "print(sum(a != b for a, b in zip(open('out.txt').read(), right + told, strict=True)))\n"
+        "import os\n"
+        "right = open('hidden/labels.txt').read() + open('elsewhere/more.txt').read()\n"
+        "told = ''.join(open(name).read() for name in ('out.txt', 'out/more.txt') if os.path.exists(name))\n"
+        "print(sum(a != b for a, b in zip(told, right, strict=True)))\n"
     ),
     "hidden/labels.txt": LABELS,
     "hidden/inputs.txt": INPUTS,
@@ -42,11 +43,15 @@ honest()
 
 @dataclass(frozen=True, slots=True)
 class Peek:
-    """``program`` is the candidate, which the holdout's run imports. ``process``: whether that level stops it."""
+    """``program`` is the candidate, which the holdout's run imports. ``process``: whether that level stops it.
+
+    ``refused``: nothing is left to score.
+    """
 
     name: str
     program: str
     process: bool = True
+    refused: bool = False
 
 
 PEEKS = [
@@ -91,6 +96,28 @@ PEEKS = [
                 time.sleep(0.005)
             os._exit(0)
         """,
+    ),
+    Peek(
+        "leaves a link to where the labels will lie, as its answer",
+        """
+        os.remove("out.txt")
+        os.symlink("hidden/labels.txt", "out.txt")
+        os.makedirs("out")
+        os.symlink("../elsewhere/more.txt", "out/more.txt")
+        """,
+        refused=True,
+    ),
+    Peek(
+        "leaves links to the directories where they will lie, and links over links",
+        """
+        os.remove("out.txt")
+        os.makedirs("hidden", exist_ok=True)
+        os.makedirs("elsewhere", exist_ok=True)
+        os.symlink("hidden", "a")
+        os.symlink("a/labels.txt", "out.txt")
+        os.symlink("elsewhere", "out")
+        """,
+        refused=True,
     ),
     Peek(
         "plants code that the score would import",

@@ -25,10 +25,11 @@ def test_an_agent_poisons_no_cache_but_one_elsewhere_where_no_file_is_protected(
     )
     try:
         assert measure(lab, bench.state()).value == 2
-        lab.fill(bench.state())
+        desk = bench.desk()
+        desk.fill(bench.state())
         poison = f"cat deep/cache/file; for at in deep/cache {outside}; do mkdir -p $at; echo x >> $at/poison; done"
-        assert turn(lab, poison).stdout == b""
-        assert lab.changes() == ()
+        assert turn(desk, poison).stdout == b""
+        assert desk.changes() == ()
         assert measure(lab, bench.state()).value == 2 + elsewhere
         assert not (lab.workspace / "deep/cache/poison").exists()
     finally:

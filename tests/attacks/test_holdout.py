@@ -71,6 +71,8 @@ def test_no_candidate_sees_what_scores_it(level: str, peek: Peek, tmp_path: Path
     measured = measure(tmp_path, level, peek.program, holdout=SCORED)
     if level == "process" and not peek.process:
         assert measured.value == 0.0, "the page says that this level does not stop it"
+    elif peek.refused:
+        assert measured.failure is Reason.NO_METRIC, measured
     else:
         assert measured.value == SCORE or measured.failure is Reason.OUT_OF_SCOPE, measured
 
@@ -81,6 +83,16 @@ def test_the_inputs_are_there_in_the_holdouts_run_and_only_there(level: str, tmp
     for number, role in enumerate((Role.HOLDOUT, Role.CANDIDATE, Role.INCUMBENT)):
         measured = measure(tmp_path / str(number), level, program, role=role, holdout=SCORED)
         assert measured.failure is None, (role, measured)
+
+
+def test_an_answer_may_be_a_link_to_an_answer(tmp_path: Path) -> None:
+    program = """
+    os.makedirs("steps/3")
+    os.rename("out.txt", "steps/3/out.txt")
+    os.symlink("3", "steps/last")
+    os.symlink("steps/last/out.txt", "out.txt")
+    """
+    assert measure(tmp_path, "bwrap", program, holdout=SCORED).value == SCORE
 
 
 def test_in_the_form_without_a_score_the_run_sees_the_files(tmp_path: Path) -> None:

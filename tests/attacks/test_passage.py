@@ -18,9 +18,10 @@ import pytest
 
 from pytest_autoresearch.lab import passage
 from pytest_autoresearch.lab.bwrap import BwrapSandbox, find_program
+from pytest_autoresearch.lab.command import Command, Outcome
 from pytest_autoresearch.lab.passage import is_reachable, only_to
-from pytest_autoresearch.lab.process import Command, Outcome, execute
-from pytest_autoresearch.lab.sandbox import View
+from pytest_autoresearch.lab.process import execute
+from pytest_autoresearch.lab.view import View
 
 PROGRAM = find_program()
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="bubblewrap is not installed")
@@ -134,6 +135,29 @@ def test_a_client_of_the_standard_library_finds_the_way_by_itself(
     assert "the model's answer" in said(inside(program, at, NO_PROXY="*", no_proxy="127.0.0.1"))
 
 
+def test_a_program_reaches_a_server_of_its_own_beside_a_model_that_is_elsewhere(
+    inside: Callable[..., tuple[Outcome, tuple[str, ...]]], service: Server
+) -> None:
+    """As opencode does; the machine's own services are no nearer for it."""
+    program = f"""
+    import http.server, threading, urllib.request
+    class Own(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200); self.end_headers(); self.wfile.write(b"its own")
+        def log_message(self, *args): pass
+    own = http.server.HTTPServer(("127.0.0.1", 0), Own)
+    threading.Thread(target=own.serve_forever, daemon=True).start()
+    for port in (own.server_port, {service.server_port}):
+        try:
+            print(urllib.request.urlopen(f"http://127.0.0.1:{{port}}/", timeout=5).read())
+        except OSError as error:
+            print(error)
+    """
+    result = inside(program, "127.0.0.2:1")
+    assert "its own" in said(result) and "secret" not in said(result), result
+    assert service.seen == []
+
+
 @pytest.mark.parametrize(
     "spelling",
     [
@@ -242,7 +266,7 @@ def test_the_proxy_ends_with_the_turn_and_with_the_supervisor(tmp_path: Path) ->
 import os, subprocess
 from pathlib import Path
 from pytest_autoresearch.lab import passage
-from pytest_autoresearch.lab.process import Command
+from pytest_autoresearch.lab.command import Command
 started = []
 real = subprocess.Popen
 class Popen(real):

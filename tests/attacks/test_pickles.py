@@ -116,6 +116,8 @@ def test_an_extract_command_is_granted_what_the_baseline_shows_it_to_need(
 ) -> None:
     with lab(tmp_path, "bwrap", GRADERS[needs].replace("CACHE", str(tmp_path / "shared"))) as place:
         baseline = place.measure(HONEST, 0)
+        if sys.version_info < (3, 11) and "caches" not in needs:  # no PYTHONSAFEPATH: nobody needs what all have
+            needs = tuple(need for need in needs if need != "modules")
         assert (baseline.value, baseline.granted) == (7.0, needs), baseline
         later = place.measure(f"{HONEST}# again", 1)
         assert (later.value, later.granted) == (7.0, None)

@@ -12,9 +12,10 @@ from unittest import mock
 import pytest
 
 from pytest_autoresearch.lab import reach
-from pytest_autoresearch.lab.process import Command, execute
-from pytest_autoresearch.lab.sandbox import View
+from pytest_autoresearch.lab.command import Command
+from pytest_autoresearch.lab.process import execute
 from pytest_autoresearch.lab.toolchains import TOOLCHAINS, Installed, Toolchain
+from pytest_autoresearch.lab.view import View
 from tests.attacks.arena import available
 from tests.attacks.documented import check
 

@@ -115,3 +115,20 @@ def test_the_promise_of_each_policy_is_seen_in_the_replay(direction: Direction) 
 def test_a_metric_of_zero_has_no_percent() -> None:
     noise = describe([0.0, 0.0, 0.0], 0, LOSS)
     assert noise.exact and noise.gain_kept is None and noise.gain_runs is None
+
+
+@pytest.mark.slow
+def test_what_would_help_is_told_as_measured(project: Project) -> None:
+    """All of the noise is the seed's here: one seed leaves none of it."""
+    make_noisy(project)
+    done = project.cli("aa", "-n", "35")
+    assert re.search(r"^seed    100 % .* leaves 0\.00 of the noise", done.stdout, re.MULTILINE), done.stdout
+    size = re.search(r"^size    an evaluation five times as large leaves about ([\d.]+)", done.stdout, re.MULTILINE)
+    assert size is not None and 0.1 < float(size[1]) < 0.9, done.stdout
+    assert "instructions" not in done.stdout, "a loss is no time"
+
+    for name in ("train.py", "autoresearch.config.md"):
+        project.write(name, (project.root / name).read_text().replace("loss", "seconds"))
+    project.commit("a time")
+    done = project.cli("aa", "-n", "3")
+    assert re.search(r"^metric  .*`instructions`", done.stdout, re.MULTILINE), done.stdout

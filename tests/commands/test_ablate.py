@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_autoresearch.research.ablating import ABLATE_SEEDS
 from tests.research.noisy import make_noisy, scripted
 
 if TYPE_CHECKING:
@@ -85,6 +87,27 @@ def test_a_session_without_keeps_says_so(project: Project) -> None:
     done = project.cli("ablate")
     assert done.returncode == 0 and "no keep" in done.stdout, done
     assert project.cli("ablate", "--json").stdout == ""
+
+
+def test_a_head_that_fails_once_is_run_again(project: Project) -> None:
+    number, first_of_head = 1, ABLATE_SEEDS + 2  # after two runs of the head without it, which are equal
+    digest = hashlib.sha256(f"5:{number}:{first_of_head}".encode()).digest()
+    unlucky = int.from_bytes(digest[:4], "big") >> 1
+    project.write(
+        "train.py",
+        "import os\nRATE = 8.0\n"
+        f"assert os.environ['AUTORESEARCH_SEED'] != '{unlucky}' or RATE == 8.0\nprint('loss:', RATE)\n",
+    )
+    project.commit("a program that fails now and then")
+    done = project.pytest(
+        "--autoresearch",
+        "--autoresearch-experiments=1",
+        "--autoresearch-seed=5",
+        scripted(project, ("less", "8.0\n", "4.0\n")),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    code, found = contributions(project)
+    assert code == 0 and found["less"]["gain"] == 4.0
 
 
 def test_where_the_head_itself_fails_no_keep_is_said_to_be_needed(project: Project) -> None:

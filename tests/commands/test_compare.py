@@ -62,6 +62,7 @@ def test_agents_are_compared_on_one_protocol_and_nothing_is_run_twice(project: P
     assert done.returncode == 0, done.stdout + done.stderr
     assert "| sweep |" in done.stdout and "| random |" in done.stdout and "| gain | verified gain |" in done.stdout
     assert (project.root / "chart.svg").read_text().startswith("<svg")
+    assert "compare-sweep-1" in (project.root / "compare.html").read_text() and "compare.html" in done.stderr
     again = project.cli(*command, "--json")
     assert again.returncode == 0 and "experiments by" not in again.stderr
     assert {row["agent"]: row["sessions"] for row in json.loads(again.stdout)} == {"sweep": 1, "random": 1}

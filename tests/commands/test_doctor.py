@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_autoresearch.commands.doctor import Finding, Health, cuda_trouble, examine
+from pytest_autoresearch.commands.doctor import cuda_trouble, examine
+from pytest_autoresearch.commands.findings import Finding, Health
 from pytest_autoresearch.lab.gpus import Gpu, Gpus
 from pytest_autoresearch.lab.plain import PlainSandbox
 from pytest_autoresearch.lab.sandbox import Choice

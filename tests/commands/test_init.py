@@ -142,18 +142,23 @@ def test_without_a_terminal_it_does_not_wait_for_answers(bare: Project) -> None:
     assert done.returncode == 4 and "--yes" in done.stderr
 
 
-def test_on_a_terminal_it_asks_until_it_understands(bare: Project) -> None:
-    answers = ["", "loss", "sideways", "lower", "run the training and look", "", ""]
+def typed(bare: Project, *answers: str, end: str = "") -> tuple[int, str]:
+    """`init` on a terminal with these answers; its exit status, and what it says."""
     here, there = pty.openpty()
     with subprocess.Popen(
         [sys.executable, "-m", "pytest_autoresearch.cli", "init"],
         cwd=bare.root, env=bare.env, stdin=there, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     ) as child:  # fmt: skip
         os.close(there)
-        os.write(here, "".join(f"{answer}\n" for answer in answers).encode())
+        os.write(here, ("".join(f"{answer}\n" for answer in answers) + end).encode())
         said = child.communicate(timeout=100)[0]
     os.close(here)
-    assert child.returncode == 0, said
+    return child.returncode, said
+
+
+def test_on_a_terminal_it_asks_until_it_understands(bare: Project) -> None:
+    code, said = typed(bare, "", "loss", "sideways", "lower", "run the training and look", "", "")
+    assert code == 0, said
     assert "`sideways` is neither lower nor higher" in said and "is prose, not a command" in said
     assert sum(said.count(question) for question in QUESTIONS.values()) == 5 + 2, "five, and two of them again"
     protocol = load(Path(bare.root) / "autoresearch.config.md", top=bare.root)
@@ -161,6 +166,38 @@ def test_on_a_terminal_it_asks_until_it_understands(bare: Project) -> None:
         *("loss", "python train.py"),
         "Lower `loss`, as `python train.py` prints it.",
     )
+
+
+def test_answers_survive_an_interruption(bare: Project) -> None:
+    code, said = typed(
+        bare, "Faster. Smaller.", "val_loss", "higher", end="\x04"
+    )  # Ctrl-D where the command is asked for
+    assert code != 0 and not (bare.root / "autoresearch.config.md").exists()
+    code, said = typed(bare, "", "", "", "python train.py", "train.py")
+    assert "[Faster. Smaller.]" in said and "[val_loss]" in said and "[higher]" in said
+    protocol = load(Path(bare.root) / "autoresearch.config.md", top=bare.root)
+    assert (protocol.goal, protocol.metric.name) == ("Faster. Smaller.", "val_loss")
+    assert (
+        protocol.metric.direction.value == "higher" and bare.git("status", "--porcelain") == "?? autoresearch.config.md"
+    )
+    assert not (bare.root / ".git/autoresearch/init.json").exists()
+
+
+def test_all_that_is_not_told_is_said_at_once(bare: Project) -> None:
+    bare.git("rm", "-q", "-r", ".")
+    bare.write("README.md", "nothing\n")
+    bare.commit()
+    done = bare.cli("init", "--yes", "--metric", "x")
+    assert done.returncode == 4 and "does not tell the direction, the run and the target" in done.stderr
+    assert "give --direction … --run … --target …" in done.stderr
+
+
+def test_benchmarks_for_pytest_need_no_config(bare: Project) -> None:
+    bare.write("train.py", "def f(): return 1\n")
+    bare.write("test_fast.py", "from train import f\ndef test_f(benchmark):\n    benchmark(f)\n")
+    bare.commit()
+    done = bare.cli("init", "--yes")
+    assert done.returncode == 4 and "pytest --autoresearch test_fast.py --autoresearch-targets FILES" in done.stderr
 
 
 def test_outside_of_a_repository_it_says_what_is_missing(bare: Project) -> None:

@@ -68,7 +68,7 @@ def wordy(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     def read(git: Git, tag: str) -> History:
         history = read_history(git, tag)
-        last = replace(history.experiments[-1], description=LONG)
+        last = replace(history.experiments[-1], description=LONG, hypothesis=f"{LONG}\n\n{LONG}", suspicious=True)
         return replace(history, experiments=(*history.experiments[:-1], last))
 
     monkeypatch.setattr("pytest_autoresearch.commands.log.read_history", read)
@@ -96,6 +96,8 @@ def test_log_of_one_wraps_what_it_says_below_where_it_begins(cli: Cli, monkeypat
     monkeypatch.setenv("COLUMNS", "60")
     lines = cli("log", "--show", "6")[1].splitlines()
     assert max(map(len, lines)) <= 60 and lines[0] == "experiment  0006 of demo"
+    said = " ".join(" ".join(lines).split())
+    assert said.count(LONG) == 3 and "keep, improved, suspicious detail so much better" in said
 
 
 def test_log_shows_the_diff_of_a_discarded_experiment_by_number_or_commit(cli: Cli, root: Path) -> None:
@@ -169,7 +171,7 @@ def test_no_cell_of_a_report_is_a_formula(root: Path) -> None:
 
 def test_report_as_json_is_the_log_and_goes_to_a_file(cli: Cli, root: Path) -> None:
     code, out, _ = cli("report", "--json", "-o", "out.json")
-    assert (code, out) == (0, "")
+    assert (code, out) == (0, "out.json\n")
     assert json.loads((root / "out.json").read_text()) == json.loads(cli("log", "--json")[1])
     assert cli("report", "-o", "/nowhere/out.json")[0] == 4
 
@@ -180,6 +182,13 @@ def test_report_writes_a_page_with_the_diffs_of_every_experiment(cli: Cli, root:
     assert page.count('<article class="kept">') == 2
     assert "+RATE = 6" in page.replace('<span class="gi">', "")
     assert cli("report", "--format", "svg")[1].startswith("<svg")
+
+
+def test_report_as_markdown_has_the_sizes_and_asks_for_no_comment(cli: Cli) -> None:
+    code, out, _ = cli("report", "--format", "md")
+    assert code == 0 and out.startswith("# autoresearch demo: loss: start 1 → best ")
+    assert "| +1\u00a0−1 |" in out and "## Reproduce" in out and "pytest-autoresearch verify" in out
+    assert "/autoresearch" not in out and "here" not in out.lower().partition("## take a keep out")[2]
 
 
 def test_rebuild_writes_the_table_again(cli: Cli, root: Path) -> None:

@@ -168,6 +168,8 @@ def test_show_lists_every_literal_with_its_range_and_why_it_is_closed(project: P
     assert "  LR = 0.1, log, 0.01 .. 0.5 (declared in the source)  line 1\n" in shown
     assert "    SEED = 3: a seed: luck is no improvement  line 2\n" in shown
     assert "  main.kt is not read, neither for knobs nor for seeds: no reader of Kotlin is known" in shown
+    narrow = project.cli("show", env={"COLUMNS": "50"}).stdout
+    assert "  LR = 0.1, log, 0.01 .. 0.5 (declared in the\n      source)  line 1\n" in narrow
     project.write("autoresearch.config.md", f"---\nknobs: {{LEARN: 1..2, exclude: [SEED]}}\n---\n{config}")
     misnamed = project.cli("show")
     assert misnamed.returncode == 4

@@ -47,6 +47,19 @@ def test_a_marked_test_is_understood_under_strictness(project: Project, monkeypa
     assert (protocol.metric.name, ini["seed"]) == ("duration", "7")
 
 
+def test_a_marked_test_is_understood_where_plugins_are_loaded_by_name_only(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    project.write("pytest.ini", STRICT)
+    project.write("test_by_name.py", MARKED)
+    for named in ("", "-p pytest_autoresearch.plugin"):
+        monkeypatch.setenv("PYTEST_ADDOPTS", named)
+        protocol, ini = marked_protocol(project.root / "test_by_name.py", project.root)
+        assert (protocol.metric.name, ini["seed"]) == ("duration", "7")
+        assert ini_options(project.root / "autoresearch.config.md")["seed"] == "7"
+
+
 @pytest.mark.parametrize(
     ("name", "text", "words"),
     [

@@ -17,7 +17,7 @@ from pytest_autoresearch.agents.base import Agent, AgentSettings, Proposal
 from pytest_autoresearch.agents.coding import create
 from pytest_autoresearch.lab.bwrap import find_program
 from tests.agents.loose_desk import LooseDesk, briefing
-from tests.end_to_end.scripted_model import Edit, Say, Shell, Step, always, by_experiment, refusing, scripted
+from tests.end_to_end.scripted_model import Call, Edit, Say, Shell, Step, always, by_experiment, refusing, scripted
 
 if TYPE_CHECKING:
     from tests.conftest import Project
@@ -170,6 +170,35 @@ def test_it_finishes_a_turn_through_the_proxy(name: str, scheme: str, project: P
     assert (experiment["reason"], experiment["agent_network"]) == ("improved", "model"), experiment
     assert f"{name} (network: model)" in shown
     assert model.requests
+
+
+@pytest.mark.parametrize("name", ["claude", "codex", "gemini", "mini", "opencode"])
+def test_an_agent_that_is_held_to_editing_may_try_its_edit_and_run_nothing_else(name: str, project: Project) -> None:
+    asked = settings(name)
+    configure(project, f"agent: {name}", f"model: {asked.model}", "agent_try: 1 run")
+    shell = "Bash" if name == "claude" else None
+    steps = [
+        Edit("train.py", "RATE = 8.0", "RATE = 4.0"),
+        Call(shell, {"command": "autoresearch-try", "description": "try"}) if shell else Shell("autoresearch-try"),
+        Call(shell, {"command": "touch other", "description": "more"}) if shell else Shell("touch other"),
+    ]
+    with always(*script(name, *steps[:2] if name in ("codex", "mini") else steps)) as model:  # type: ignore[arg-type]
+        run_session(project, model.url, [name], experiments=1)
+    (experiment,) = recorded(project)[1:]
+    assert (experiment["reason"], experiment["usage"]["tries"]) == ("improved", 1), experiment
+    assert any("loss: 5.32" in json.dumps(request.body) for request in model.requests), "it saw the output"
+
+
+def test_a_reviewer_that_is_a_coding_agent_marks_a_keep(project: Project) -> None:
+    configure(project, "agent: 'command:sed -i s/8.0/4.0/ train.py; echo lower'", "review: 'claude:scripted'")
+    with always(Say("I read it.\n\nDESCRIPTION: suspicious: seed: it was lucky, train.py:3")) as model:
+        run_session(project, model.url, ["claude"], experiments=1)
+    (experiment,) = recorded(project)[1:]
+    assert (experiment["status"], experiment["review"]) == ("keep", "suspicious: seed: it was lucky, train.py:3")
+    assert experiment["usage"]["output_tokens"] == 10
+    assert any(
+        "without the session" not in str(r.body) and "Review of one change" in str(r.body) for r in model.requests
+    )
 
 
 def test_a_slip_goes_back_to_its_author_once_within_the_same_experiment(project: Project) -> None:

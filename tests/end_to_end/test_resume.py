@@ -8,7 +8,7 @@ import signal
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,18 +78,22 @@ class Life:
         return len(self.project.table()) - 2 if table.exists() else 0
 
     @property
+    def _states(self) -> Iterator[Path]:
+        return (self.project.root / ".git/autoresearch/demo/pending").glob("*.json")
+
+    @property
     def pending(self) -> tuple[int, int]:
         """The experiment under way and how many of its runs are over."""
         try:
-            state = json.loads((self.project.root / ".git/autoresearch/demo/running.json").read_bytes())
-        except FileNotFoundError:
+            state = json.loads(next(self._states).read_bytes())
+        except (FileNotFoundError, StopIteration):
             return self.age, 0
         return state["number"], len(state.get("measurements", ()))
 
     @property
     def attempts(self) -> int:
         """How many sessions have measured the experiment under way."""
-        state = json.loads((self.project.root / ".git/autoresearch/demo/running.json").read_bytes())
+        state = json.loads(next(self._states).read_bytes())
         return int(state.get("attempts", 1))
 
     def measures(self) -> bool:

@@ -100,3 +100,14 @@ def repository(place: Path) -> Iterator[Git]:
     """The clone with the session."""
     with Git.discover(place / "clone") as opened:
         yield opened
+
+
+@pytest.fixture
+def key() -> str:
+    """A private key as GitHub gives it."""
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    made = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    form = serialization.PrivateFormat.TraditionalOpenSSL
+    return made.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode()

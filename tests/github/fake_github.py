@@ -56,6 +56,7 @@ class FakeGitHub:
     headers: list[Mapping[str, str]] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     token: str = TOKEN
+    token_ends: str = ""
 
     def answer(self, method: str, path: str, query: Mapping[str, list[str]], body: Any) -> tuple[int, Any]:
         for wanted, pattern, action in _ROUTES:
@@ -301,7 +302,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/json; charset=utf-8")
         self.send_header("Content-Length", str(len(data)))
-        for name, value in headers.items():
+        ends = {"github-authentication-token-expiration": self.fake.token_ends} if self.fake.token_ends else {}
+        for name, value in {**ends, **headers}.items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(data)

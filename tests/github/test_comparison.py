@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from pytest_autoresearch.errors import PublishError
-from pytest_autoresearch.github.comparison import Benchmark, Comparison, headline, markdown, read, to_json, verdict
+from pytest_autoresearch.github.comparison import verdict
 from pytest_autoresearch.github.verdict import Conclusion
 from pytest_autoresearch.judge.pairs import Compared, Outcome
+from pytest_autoresearch.report.markdown.benchmarks import Benchmark, Comparison, headline, markdown, read, to_json
 
 WORSE = Compared(Outcome.WORSE, 24, 1.0, 1.05, 0.05, (0.02, 0.08), 0.04)
 SAME = Compared(Outcome.SAME, 6, 1.0, 1.001, 0.001, (-0.03, 0.03), 0.04)

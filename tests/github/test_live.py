@@ -17,9 +17,9 @@ import psutil
 import pytest
 
 from pytest_autoresearch.errors import PublishError
+from pytest_autoresearch.github import errands
 from pytest_autoresearch.github.api import GitHubApi
-from pytest_autoresearch.github.errands import Commenter, Pusher
-from pytest_autoresearch.github.progress import MARKER
+from pytest_autoresearch.github.errands import MARKER, Commenter, Pusher
 from pytest_autoresearch.github.remote import environment, open_remote, tip
 from pytest_autoresearch.lab.sandbox import choose
 from pytest_autoresearch.notebook import hold, orders
@@ -123,6 +123,25 @@ def test_what_is_asked_on_the_remote_comes_to_where_the_loop_looks_and_its_answe
     pusher.close(30)
     left = git(origin, "for-each-ref", "--format=%(refname)", "refs/autoresearch").splitlines()
     assert left == [LEDGER] and orders.waiting(repository, "demo") == [], pusher.remarks()
+
+
+def test_an_answer_does_not_wait_for_the_minute_to_be_over(
+    repository: Git, github: FakeGitHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(errands, "ANSWER_EVERY", 0.05)
+    opened(github)
+    api = GitHubApi("o/r", TOKEN, url=github.url)
+    order = Order("comment-7", "drop", "6", "reviewer", 1)
+    orders.hand_over(repository, "origin", "demo", order)
+    pusher = Pusher(repository.top, "demo", open_remote(repository, "origin", None), api=lambda: api, every=300.0)
+    pusher.soon()
+    wait_until(lambda: orders.waiting(repository, "demo") == [order])
+    with Work(repository.top) as work:
+        note = orders.answer_note(Answer("comment-7", Outcome.DONE, "0006 is out"), NOW)
+        work.notebook.note(note.kind, note.text)
+    wait_until(lambda: bool(github.comments))
+    assert "0006 is out" in github.comments[0]["body"]
+    pusher.close(30)
 
 
 def test_a_hanging_push_holds_nobody_up(repository: Git, origin: Path) -> None:
@@ -353,6 +372,41 @@ def test_a_second_session_of_a_tag_is_refused_while_the_first_one_runs(project: 
     assert done.returncode == 4 and "is being run by process 1 on elsewhere" in done.stderr, done.stderr
     assert "counts as lost" in done.stderr and "Traceback" not in done.stderr
     assert git(bare, "for-each-ref", "refs/heads/autoresearch") == ""
+
+
+def test_of_two_that_begin_at_the_same_time_one_goes_on_and_the_other_is_told_at_once(
+    project: Project, bare: Path
+) -> None:
+    """Neither has a record yet, so only the hold can tell them apart."""
+    project.write("train.py", "import time\ntime.sleep(1)\n" + (project.root / "train.py").read_text())
+    project.commit("slower")
+    project.git("push", "-q", "origin", "main")
+    clones = [project.root.parent / name for name in ("one", "two")]
+    for clone in clones:
+        git(clone.parent, "clone", "-q", str(bare), clone.name)
+    command = [*project.pytest_command, *PUBLISH, FEW]
+    jobs = [
+        subprocess.Popen(
+            command, cwd=clone, env=project.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        for clone in clones
+    ]
+    said = [job.communicate(timeout=100)[0] for job in jobs]
+    assert sorted(job.returncode for job in jobs) == [0, 4], said
+    refused = next(index for index, job in enumerate(jobs) if job.returncode == 4)
+    assert "the session demo is being run by process" in said[refused] and "Traceback" not in said[refused]
+    assert git(clones[refused], "for-each-ref", "refs/autoresearch", "refs/heads/autoresearch") == ""
+    left = git(bare, "for-each-ref", "--format=%(refname)", "refs/autoresearch").splitlines()
+    assert left == [LEDGER] and at(bare, LEDGER) == at(clones[1 - refused], LEDGER)
+
+
+def test_a_tag_in_another_spelling_is_refused_before_anything_is_pushed(project: Project, bare: Path) -> None:
+    assert project.pytest(*PUBLISH, FEW).returncode == 0
+    git(project.root.parent, "clone", "-q", str(bare), "other")
+    before = git(bare, "for-each-ref")
+    done = project.pytest(*PUBLISH, FEW, "--autoresearch-tag=DEMO", cwd=project.root.parent / "other")
+    assert done.returncode == 4 and "go on with demo, or choose another tag" in done.stderr, done.stderr
+    assert git(bare, "for-each-ref") == before
 
 
 def test_what_is_overtaken_ends_and_is_kept_under_a_tag_of_its_own(

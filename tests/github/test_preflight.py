@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
 from pytest_autoresearch.cli import main
 from pytest_autoresearch.github.api import GitHubApi
-from pytest_autoresearch.github.tokens import AppToken, ends_in_a_day, take_token
+from pytest_autoresearch.github.app import AppToken, take_token
+from pytest_autoresearch.github.tokens import ends_in_a_day
 from pytest_autoresearch.notebook import hold
 from pytest_autoresearch.notebook.git import Git
 from tests.github.fake_github import TOKEN, FakeGitHub, Fault
@@ -111,6 +113,13 @@ def test_a_session_that_runs_elsewhere(asked: Asked, repository: Git) -> None:
     assert code == 1 and "is being run by process 1 on a laptop" in said
 
 
+def test_a_tag_that_is_there_in_another_spelling(asked: Asked, repository: Git, origin: Path) -> None:
+    git(repository.top, "push", "-q", "origin", "autoresearch/demo")
+    code, said = asked("--tag", "Demo")
+    assert code == 1 and "a session or branch demo, from which Demo differs only in upper and lower case" in said
+    assert git(origin, "for-each-ref", "refs/autoresearch") == ""
+
+
 def test_everything_is_said_at_once(asked: Asked, github: FakeGitHub) -> None:
     github.rules.append({"type": "creation"})
     github.faults.append(Fault("POST", "/pulls", 403, {"message": NOT_PERMITTED}))
@@ -122,6 +131,19 @@ def test_everything_is_said_at_once(asked: Asked, github: FakeGitHub) -> None:
 def test_a_job_that_lasts_longer_than_its_token_is_warned_of(asked: Asked, duration: str, is_said: bool) -> None:
     code, said = asked("--duration", duration)
     assert code == 0 and ("ends after 24 h" in said) == is_said
+
+
+@pytest.mark.parametrize(("hours", "is_said"), [(8.5, True), (9.5, False)])
+def test_a_persons_token_that_ends_before_the_session_is_warned_of(
+    asked: Asked, github: FakeGitHub, monkeypatch: pytest.MonkeyPatch, hours: float, is_said: bool
+) -> None:
+    github.token = "github_pat_x"
+    monkeypatch.setenv("GITHUB_TOKEN", github.token)
+    ends = datetime.now(timezone.utc) + timedelta(hours=hours)
+    github.token_ends = f"{ends:%Y-%m-%d %H:%M:%S} UTC"
+    code, said = asked()
+    assert code == 0 and (f"the token ends at {ends:%Y-%m-%d %H:%M} UTC" in said) == is_said
+    assert ("AUTORESEARCH_APP_KEY" in said) == is_said
 
 
 # Tokens
@@ -166,14 +188,3 @@ def test_which_token_is_taken(environ: dict[str, str], token: str | None, ends: 
     found = take_token(environ)
     assert (found() if found is not None else None) == token and ends_in_a_day(environ) == ends
     assert not ends_in_a_day({**environ, "AUTORESEARCH_APP_ID": "7", "AUTORESEARCH_APP_KEY": "k"})
-
-
-@pytest.fixture
-def key() -> str:
-    """A private key as GitHub gives it."""
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import rsa
-
-    made = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    form = serialization.PrivateFormat.TraditionalOpenSSL
-    return made.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode()

@@ -15,8 +15,7 @@ import yaml
 
 from pytest_autoresearch.cli import main
 from pytest_autoresearch.github.api import GitHubApi
-from pytest_autoresearch.github.errands import Commenter
-from pytest_autoresearch.github.progress import MARKER
+from pytest_autoresearch.github.errands import MARKER, Commenter
 from pytest_autoresearch.github.setup import Setup, workflows
 from pytest_autoresearch.github.verdict import Conclusion, Verdict
 from pytest_autoresearch.notebook.git import Git

@@ -14,13 +14,15 @@ from pytest_autoresearch.cli import main
 from pytest_autoresearch.errors import PublishError
 from pytest_autoresearch.github import publish as publishing
 from pytest_autoresearch.github.api import GitHubApi
-from pytest_autoresearch.github.progress import MARKER
+from pytest_autoresearch.github.errands import MARKER
+from pytest_autoresearch.github.own_part import END, framed
 from pytest_autoresearch.github.publish import Published, plan, publish, read_checked
 from pytest_autoresearch.github.remote import open_remote, send
 from pytest_autoresearch.notebook.chain import Chain, read_history
 from pytest_autoresearch.notebook.drop import drop_keep
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.sync import Overtaken
+from pytest_autoresearch.protocol.experiment import Outcome
 from tests.github.conftest import Work, verify
 from tests.github.fake_github import TOKEN, FakeGitHub, Fault
 from tests.notebook.diary import git
@@ -79,6 +81,76 @@ def test_a_base_that_moved_on_is_said_with_the_state_of_the_merge(
     assert "moved on by 2 commits" in github.pulls[0]["body"]
 
 
+def rewrite_base(origin: Path, place: Path) -> None:
+    """Put another commit in the place of the base's newest one."""
+    git(place, "clone", "-q", str(origin), "other")
+    git(place / "other", "commit", "-q", "--amend", "-m", "in other words")
+    git(place / "other", "push", "-q", "-f", "origin", "main")
+
+
+def test_a_base_that_was_rewritten_holds_no_open_pull_request_up_and_is_said(
+    repository: Git, github: FakeGitHub, origin: Path, tmp_path: Path
+) -> None:
+    published(repository, github)
+    rewrite_base(origin, tmp_path)
+    with Work(repository.top) as work:
+        work.reach(11)
+    published(repository, github)
+    assert git(origin, "rev-parse", "refs/autoresearch/demo/log") == repository.resolve("refs/autoresearch/demo/log")
+    body = github.pulls[0]["body"]
+    assert "main was rewritten and has" in body.partition("## Kept")[0] and "has moved on" not in body
+
+
+@pytest.mark.parametrize("knows", ["as it was", "both", "only since"])
+def test_a_base_that_was_rewritten_during_the_first_night_is_said_where_this_clone_has_seen_that(
+    repository: Git, github: FakeGitHub, origin: Path, tmp_path: Path, knows: str
+) -> None:
+    rewrite_base(origin, tmp_path)
+    if knows == "both":
+        git(repository.top, "fetch", "-q", "origin")
+    if knows == "only since":
+        git(repository.top, "update-ref", "-d", "refs/remotes/origin/main")
+        git(repository.top, "fetch", "-q", "origin")
+        with pytest.raises(PublishError, match="which main does not have"):
+            published(repository, github)
+        assert not github.pulls and git(origin, "for-each-ref", "refs/autoresearch") == ""
+        return
+    published(repository, github)
+    (pull,) = github.pulls
+    assert pull["draft"] and "main was rewritten and has" in pull["body"].partition("## Kept")[0]
+
+
+def test_a_base_that_has_no_history_in_common_any_more_keeps_what_was_pushed(
+    repository: Git, github: FakeGitHub, origin: Path, tmp_path: Path
+) -> None:
+    rewrite_base(origin, tmp_path)
+    said = "The autoresearch/demo branch has no history in common with main"
+    invalid = {"message": "Validation Failed", "errors": [{"resource": "PullRequest", "message": said}]}
+    github.faults.append(Fault("POST", "/pulls", 422, invalid))
+    with pytest.raises(PublishError, match=r"no history in common[\s\S]*begin a session on it"):
+        published(repository, github)
+    assert git(origin, "rev-parse", "refs/autoresearch/demo/log") == repository.resolve("refs/autoresearch/demo/log")
+
+
+def test_what_a_person_writes_around_our_part_of_the_body_stays(repository: Git, github: FakeGitHub) -> None:
+    published(repository, github)
+    pull = github.pulls[0]
+    pull["body"] = f"Closes #12\r\n\r\n{pull['body']}\r\n\r\n- [x] looked at 😀"
+    with Work(repository.top) as work:
+        work.reach(11)
+    for _ in range(2):
+        published(repository, github)
+        assert pull["body"].startswith("Closes #12\r\n\r\n<!-- pytest-autoresearch")
+        assert pull["body"].endswith("-->\r\n\r\n- [x] looked at 😀") and pull["body"].count("## Reproduce") == 1
+        assert f"of {len(read_history(repository, 'demo').experiments) - 1} experiments" in pull["title"]
+    pull["body"] = "mine alone" + "\n" * 50_000 + "x"
+    published(repository, github)
+    assert pull["body"].startswith("mine alone") and "start 1 → best" in pull["body"]
+    pull["body"] = None
+    published(repository, github)
+    assert pull["body"].startswith("<!-- pytest-autoresearch")
+
+
 def test_sessions_of_the_same_metric_that_were_merged_before_are_listed(repository: Git, github: FakeGitHub) -> None:
     api = GitHubApi("o/r", TOKEN, url=github.url)
     for number, (metric, merged) in enumerate(
@@ -120,6 +192,29 @@ def test_a_drop_rewrites_the_published_branch(repository: Git, github: FakeGitHu
     published(repository, github)
     assert [k.number for k in read_history(repository, "demo").keeps] == [3, 6]
     assert git(origin, "show", f"{BRANCH}:prepare.py") == "offset = 1.0"
+
+
+def test_a_drop_that_takes_the_last_proof_leaves_no_keep_on_the_published_branch(
+    clone: Path, github: FakeGitHub, origin: Path
+) -> None:
+    with Work(clone) as work:
+        work.reach(1)
+        work.experiment("RATE = 5\n", keep=True, provisional=True)
+        work.experiment("RATE = 6\n", keep=True, provisional=True)
+        work.group(Outcome.CERTIFIED)
+    with Git.discover(clone) as repository:
+        published(repository, github)
+        assert git(origin, "show", f"{BRANCH}:train.py") == "RATE = 6"
+        with Work(clone) as work:
+            assert drop_keep(work.notebook, 2).unproven == (1,)
+        published(repository, github)
+        assert git(origin, "show", f"{BRANCH}:train.py") == "RATE = 0"
+        assert git(origin, "rev-list", "--count", f"main..{BRANCH}") == "1", "or GitHub would close the pull request"
+        assert len(github.pulls) == 1 and "**Nothing proven yet**: 1 provisional keep" in github.pulls[0]["body"]
+        with Work(clone) as work:
+            work.group(Outcome.CERTIFIED)
+        published(repository, github)
+        assert git(origin, "show", f"{BRANCH}:train.py") == "RATE = 5"
 
 
 def test_a_remote_branch_with_commits_of_others_is_left_alone_and_the_reviewer_is_told(
@@ -249,7 +344,7 @@ def test_the_head_of_the_branch_has_a_check_with_the_verdict(
     (check,) = github.checks
     assert check["head_sha"] == git(origin, "rev-parse", BRANCH) and check["conclusion"] == conclusion
     assert check["output"]["title"].startswith(said)
-    assert github.pulls[0]["body"].startswith(check["output"]["summary"]), "the top of the body"
+    assert github.pulls[0]["body"].startswith(framed(check["output"]["summary"]).removesuffix(f"\n\n{END}"))
 
 
 def test_a_token_that_may_set_no_check_costs_a_line(repository: Git, github: FakeGitHub) -> None:
@@ -414,6 +509,12 @@ def test_a_session_that_was_not_pushed_yet_is_no_error(repository: Git, capsys: 
     assert "no session of that name was pushed yet" in capsys.readouterr().out
 
 
+def test_a_job_that_was_handed_nothing_says_where_it_may_be(command: Callable[..., tuple[int, str, str]]) -> None:
+    code, _, err = command("--tag", "new", "--from", "origin")
+    assert code == 4 and "origin has no session new: whoever ran it began none, or handed nothing over" in err
+    assert "in that runner's clone" in err and "Traceback" not in err
+
+
 @pytest.fixture
 def overtaken(repository: Git, github: FakeGitHub, origin: Path) -> Path:
     """Another clone has published an experiment more than the session's, which then went on too."""
@@ -449,7 +550,9 @@ def test_what_it_has_recorded_is_published_under_a_tag_of_its_own(
     assert command("--tag", "demo-2")[0] == 0
     assert [pull["head"]["ref"] for pull in github.pulls] == [BRANCH, f"{BRANCH}-2"]
     assert "9 experiments" in github.pulls[0]["title"] and "8 experiments" in github.pulls[1]["title"]
-    assert "went its own way" in github.pulls[1]["body"]
+    assert (
+        "went its own way" in github.pulls[1]["body"] and "went its own way" in github.checks[-1]["output"]["summary"]
+    )
 
 
 def test_a_body_is_not_written_over_what_somebody_has_published_since(

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from pytest_autoresearch.github.progress import ended
-from pytest_autoresearch.github.pull_request import Links
 from pytest_autoresearch.notebook.chain import read_history
 from pytest_autoresearch.notebook.git import Git
+from pytest_autoresearch.report.markdown.parts import Links
+from pytest_autoresearch.report.markdown.standing import standing
+from pytest_autoresearch.report.story import story
 from tests.conftest import Project
 from tests.github.fake_github import TOKEN, FakeGitHub, serving
 from tests.github.shown import blocks, inline, run_block
@@ -81,7 +82,7 @@ def test_the_comment_and_the_summary_of_the_job_show_no_command_that_fails(
     project: Project, github: FakeGitHub, origin: Path
 ) -> None:
     with Git.discover(project.root) as repository:
-        comment = ended(read_history(repository, "demo"), Links())
+        comment = standing(story(read_history(repository, "demo")), Links())
     for text in (comment, github.checks[-1]["output"]["summary"]):
         assert (
             blocks(text) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -14,7 +15,15 @@ import yaml
 
 from pytest_autoresearch import __version__
 from pytest_autoresearch.errors import ConfigError
-from pytest_autoresearch.github.setup import INSTALLS, NAMES, Setup, workflows, write_workflows
+from pytest_autoresearch.github.setup import (
+    INSTALLS,
+    NAMES,
+    Setup,
+    is_cron,
+    suggested_install,
+    workflows,
+    write_workflows,
+)
 from tests.conftest import Project
 
 ROOT = Path(__file__).parents[2]
@@ -94,6 +103,7 @@ SETUPS = [
     Setup(pulls=True),
     Setup(two_jobs=True, pulls=True, version="1.2.3"),
     Setup(labels=("ubuntu-latest",), schedule="0 22 * * 1-5", install="uv"),
+    Setup(labels=("on", "true")),
     Setup(labels=("self-hosted", "a100 x8"), install="poetry", schedule="@bad: 'x'"),
 ]
 
@@ -142,6 +152,20 @@ def test_zizmor_and_the_schema_have_nothing_to_say(tmp_path: Path, setup: Setup)
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("setup", SETUPS)
+def test_no_token_is_in_the_environment_of_what_installs_something(setup: Setup) -> None:
+    """What is installed runs code of its own, from an index that others write to."""
+    actions = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))["runs"]
+    jobs: list[Any] = [({}, {}, actions)]
+    for text in workflows(setup).values():
+        workflow = yaml.safe_load(text)
+        jobs += [(workflow.get("env", {}), job.get("env", {}), job) for job in workflow["jobs"].values()]
+    installing = [(*envs, s.get("env", {})) for *envs, job in jobs for s in job["steps"] if "/pip" in s.get("run", "")]
+    assert len(installing) >= 8
+    for envs in installing:
+        assert not [value for env in envs for value in env.values() if re.search(r"secrets\.|token", str(value), re.I)]
+
+
 @pytest.mark.parametrize(
     ("comment", "heard"),
     [
@@ -154,15 +178,72 @@ def test_zizmor_and_the_schema_have_nothing_to_say(tmp_path: Path, setup: Setup)
         ("/autoresearch continue 1; id", None),
         ("/autoresearch nothing", None),
         ("please /autoresearch stop", None),
+        ("/autoresearch", None),
+        ("/autoresearch\r\n", None),
+        ("/Autoresearch stop", None),
+        ("/autoresearch drop 3\r\n/autoresearch verify", None),
+        ("/autoresearch stop\n\nsaid /autoresearch drop 3 before", "stop"),
+        ("/autoresearch drop\u00a03", None),
     ],
 )
 def test_a_reviewers_command_is_matched_as_a_whole(comment: str, heard: str | None) -> None:
     workflow = yaml.safe_load((ROOT / ".github/workflows/commands.yml").read_text("utf-8"))
     script = workflow["jobs"]["command"]["steps"][0]["run"]
-    line = next(line.removesuffix("||") for line in script.splitlines() if "COMMENT%%" in line)
+    line = "\n".join(line.removesuffix("||") for line in script.splitlines() if "[[ ${COMMENT" in line)
     read = 'echo "${BASH_REMATCH[1]}"'
     done = subprocess.run(["bash", "-ec", f"{line}\n{read}"], env={"COMMENT": comment}, capture_output=True, text=True)
     assert (done.stdout.strip() or None) == heard and (done.returncode == 0) == (heard is not None)
+
+
+PACKAGE = "[build-system]\nrequires = []\n"
+
+
+@pytest.mark.parametrize(
+    ("lock", "project", "is_installed"),
+    [
+        ("uv.lock", "[project]\nname = 'x'\n", False),
+        ("uv.lock", PACKAGE, True),
+        ("poetry.lock", f"[tool.poetry]\npackage-mode = false\n{PACKAGE}", False),
+        ("poetry.lock", PACKAGE, True),
+        (None, "[tool.ruff]\nline-length = 100\n", False),
+        (None, "[project]\nname = 'x'\n", True),
+    ],
+)
+def test_a_project_that_is_no_package_is_not_installed_as_one(
+    tmp_path: Path, lock: str | None, project: str, is_installed: bool
+) -> None:
+    """uv and poetry leave it out too; pip finds several packages in it, or none, and the job ends there."""
+    (tmp_path / "pyproject.toml").write_text(project)
+    if lock is not None:
+        (tmp_path / lock).touch()
+    tools = tmp_path / "autoresearch/bin"
+    tools.mkdir(parents=True)
+    for name in ("pip", "uv", "poetry"):
+        (tools / name).write_text(f'#!/bin/sh\necho {name} "$@" >> asked\n')
+        (tools / name).chmod(0o755)
+    script = "\n".join(INSTALLS[suggested_install(tmp_path)])
+    subprocess.run(["bash", "-ec", script], cwd=tmp_path, env={**os.environ, "RUNNER_TEMP": str(tmp_path)}, check=True)
+    asked = (tmp_path / "asked").read_text() if (tmp_path / "asked").exists() else ""
+    assert ("--editable ." in asked) == is_installed, asked
+
+
+@pytest.mark.parametrize(
+    ("line", "is_one"),
+    [
+        ("0 22 * * 1-5", True),
+        ("*/15 0,12 1-31/2 JAN-MAR mon,FRI", True),
+        ("99 77 * * *", False),
+        ("0 22 * * 7", False),
+        ("0 22 0 * *", False),
+        ("5-1 * * * *", False),
+        ("*/0 * * * *", False),
+        ("1-2-3 * * * *", False),
+        ("0 22 * * 1-", False),
+        ("0 22 * *", False),
+    ],
+)
+def test_a_schedule_that_github_would_not_take_is_known(line: str, is_one: bool) -> None:
+    assert is_cron(line) == is_one
 
 
 @pytest.mark.slow
@@ -177,3 +258,5 @@ def test_init_writes_what_it_was_told_and_pins_the_version(project: Project) -> 
     assert "labels: [a100]" in (project.root / ".github/actionlint.yaml").read_text()
     done = project.cli("init", "--github", "--schedule", "nightly")
     assert done.returncode == 4 and "a cron line has five fields" in done.stderr
+    done = project.cli("init", "--github", "--labels", " , ")
+    assert done.returncode == 4 and "--labels: there is none" in done.stderr

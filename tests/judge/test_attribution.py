@@ -31,7 +31,7 @@ def test_without_noise_the_effects_are_exact() -> None:
     found = effects(rows, gains, 1e-12, 100)
     assert [effect.gain for effect in found] == pytest.approx(true, abs=1e-9)
     assert [effect.is_certain for effect in found] == [True, False, False, True, True]
-    assert [effect.is_harmful for effect in found[:2]] == [False, True]
+    assert [effect.gain < 0 for effect in found[:2]] == [False, True]
 
 
 def test_sixteen_keeps_by_32_runs_are_told_with_a_deviation_of_a_third_of_a_run() -> None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import pytest
 from scipy import stats
 
-from pytest_autoresearch.judge import Judge, JudgeSettings, Standing, Step
+from pytest_autoresearch.judge import Judge, JudgeSettings, Standing, Step, Verdict, belief, tracking
+from pytest_autoresearch.judge.belief import FIRST_PRIOR, posterior
 from pytest_autoresearch.judge.paired import log_evidence
 from pytest_autoresearch.judge.spread import Spread
-from pytest_autoresearch.judge.wander import FEWEST, Wander
+from pytest_autoresearch.judge.standing import standing_from, to_plain
+from pytest_autoresearch.judge.tracking import level_after, tracked, weighed, worth_of_a_run
+from pytest_autoresearch.judge.wander import FEWEST, Law, Wander
 from pytest_autoresearch.protocol.experiment import Status
 from tests.judge.bench import Bench, each, noise
 
@@ -85,6 +90,82 @@ def test_a_machine_that_stands_still_is_left_alone() -> None:
     assert repeating.rate == 0.0
 
 
+def pairs_of(difference: Callable[[random.Random, int], float], seed: int) -> Wander:
+    rng, found = random.Random(seed), Wander()
+    for _ in range(120):
+        gap = rng.choice((1, 1, 2, 4, 9, 20, 45))
+        found = found.seen(difference(rng, gap) ** 2, gap)
+    return found
+
+
+def stepped(rng: random.Random, gap: int) -> float:
+    return rng.gauss(0, math.sqrt(2)) + (rng.gauss(0, 7) if rng.random() > 0.97**gap else 0.0)
+
+
+def drifted(rng: random.Random, gap: int) -> float:
+    return rng.gauss(0, math.sqrt(2 + 0.5 * gap))
+
+
+def uneven(rng: random.Random, _gap: int) -> float:
+    return rng.gauss(0, math.sqrt(2)) * 7 ** rng.uniform(-0.5, 0.5)
+
+
+def even(rng: random.Random, _gap: int) -> float:
+    return rng.gauss(0, math.sqrt(2))
+
+
+@pytest.mark.parametrize(
+    ("difference", "word", "often"),
+    [(stepped, "steps", 15), (drifted, "drift", 15), (uneven, "uneven noise", 12), (even, "", 19)],
+)
+def test_what_the_machine_does_is_said_in_its_word(
+    difference: Callable[[random.Random, int], float], word: str, often: int
+) -> None:
+    words = [pairs_of(difference, seed).word for seed in range(20)]
+    assert words.count(word) >= often, words
+
+
+def test_where_the_level_stands_still_the_filter_says_what_means_say() -> None:
+    """V = 1/n + v, and the level after a keep or a discard: the formulas of the quiet machine are its special case."""
+    tip, runs = 1 / 6, [(True, 1.2), (True, 0.7), (True, 1.6)]
+    tracks = tracked(0.0, tip, runs, Law())
+    joint = weighed(tracks, FIRST_PRIOR)
+    believed, known = tracking.posterior(tracks, joint), posterior(FIRST_PRIOR, 3.5 / 3, 1 / 3 + tip)
+    assert (believed.mean, believed.deviation, believed.harm) == pytest.approx(
+        (known.mean, known.deviation, known.harm)
+    )
+    mean, doubt = level_after(tracks, joint, believed, is_kept=True)
+    weight = 6 / (6 + 3)
+    assert mean == pytest.approx(weight * known.mean + (1 - weight) * 3.5 / 3)
+    assert doubt == pytest.approx((known.deviation * weight) ** 2 + 1 / 9)
+    again = worth_of_a_run(tracks, joint, Law(), 1.0, 0.0)
+    assert again == pytest.approx(
+        belief.worth_of_a_run(known.mean, known.deviation, 1 / 3 + tip, 1 / 4 + tip), rel=0.2, abs=0.01
+    )
+
+
+def test_a_run_of_the_tip_tells_a_step_of_the_machine_from_a_gain() -> None:
+    law = Law(0.0, 0.03, 50.0)
+
+    def gain(*runs: tuple[bool, float]) -> float:
+        tracks = tracked(0.0, 0.3, runs, law)
+        return tracking.posterior(tracks, weighed(tracks, FIRST_PRIOR)).mean
+
+    assert abs(gain((True, 6.0), (True, 6.2), (False, 5.9))) < 0.3, "tip and candidate are where the machine is"
+    assert gain((True, 6.0), (True, 6.2), (False, 0.1)) > 4
+    tracks = tracked(0.0, 0.3, [(True, 3.0)], law)
+    joint = weighed(tracks, FIRST_PRIOR)
+    candidate, tip = (worth_of_a_run(tracks, joint, law, effect, 0.0) for effect in (1.0, 0.0))
+    assert tip > candidate, "the same run again can not tell the two apart"
+
+
+def test_what_moves_is_forgotten_with_the_place_and_read_back_from_the_ledger() -> None:
+    found = replace(known(), wander=pairs_of(stepped, 1))
+    assert found.wander.moves is not None
+    assert standing_from(json.loads(json.dumps(to_plain(found)))) == found
+    assert found.forgotten().wander == Wander()
+
+
 def known(freedom: int = 400, variance: float = 1.0) -> Standing:
     return Standing(calibrated=True, noisy=True, spread=Spread().pooled(variance * freedom, freedom, 100.0))
 
@@ -117,3 +198,31 @@ def test_few_false_groups_where_each_state_has_a_noise_of_its_own() -> None:
     rng = random.Random(5)
     count = sum(partial(certified, rng)() for _ in range(1500))
     assert stats.binomtest(count, 1500, 0.011).pvalue > 1e-3 or count < 16
+
+
+def test_a_keep_never_reads_as_a_loss_though_the_machine_became_slower_meanwhile() -> None:
+    """What is shown as before and after are the two levels at one moment; they differ by what the keep is worth."""
+    kept = 0
+    for seed in range(30):
+        rng, judge, level = random.Random(seed), Judge(JudgeSettings(policy="grouped")), 0.0
+
+        def run(gain: float, rng: random.Random = rng) -> float:
+            nonlocal level
+            level += rng.gauss(0.4, 0.5)
+            return 100.0 + level - gain + rng.gauss(0, 1)
+
+        step: object = judge.calibrate()
+        while step is not None:
+            step = judge.tell(run(0.0))
+        won = 0.0
+        for number in range(40):
+            gain = 3.0 if number % 4 == 0 else -1.0
+            answer: object = judge.start()
+            while isinstance(answer, Step):
+                answer = judge.tell(run(won + (gain if answer is Step.CANDIDATE else 0.0)))
+            assert isinstance(answer, Verdict)
+            if answer.status is Status.KEEP:
+                assert answer.estimate is not None and answer.against is not None and answer.worth is not None
+                assert answer.against - answer.estimate == pytest.approx(answer.worth) and answer.worth > 0
+                won, kept = won + gain, kept + 1
+    assert kept > 40

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pytest_autoresearch.judge.pairs import EXACT, FIRST, MOST, Compared, Outcome, Plan, compared, wants_more
+from pytest_autoresearch.judge.pairs import EXACT, FIRST, MOST, Compared, Outcome, Plan, aimed, compared, wants_more
 from pytest_autoresearch.protocol.model import Direction
 
 PLAN = Plan(20)
@@ -66,12 +66,50 @@ def test_too_little_time_gives_no_verdict() -> None:
     assert compared(few, Direction.LOWER, PLAN).outcome is Outcome.SAME
 
 
+def test_time_that_ends_early_leaves_a_verdict_on_what_there_is_and_an_honest_limit() -> None:
+    rng = random.Random(5)
+    pairs = [(rng.gauss(1.0, 0.03), rng.gauss(1.2, 0.03)) for _ in range(MOST)]
+    scaled = PLAN.fitted(10.0, 590.0)
+    few, more, planned = (compared(pairs[:n], Direction.LOWER, scaled) for n in (8, 16, MOST))
+    assert [each.outcome for each in (few, more, planned)] == [Outcome.WORSE] * 3 and scaled.first > MOST
+    limits = [each.detectable or 0.0 for each in (few, more, planned)]
+    assert limits == sorted(limits, reverse=True) and limits[0] > 1.5 * limits[2] > 0.03
+
+
 def test_metrics_of_either_sign_are_compared_by_their_difference() -> None:
     pairs = [(-1.0 + i / 1e3, -0.5 + i / 2e3) for i in range(MOST)]
     result = compared(pairs, Direction.LOWER, PLAN)
     assert (
         result.outcome is Outcome.WORSE and result.change is not None and result.change == pytest.approx(0.5, abs=0.02)
     )
+
+
+def test_no_more_pairs_are_made_than_the_noise_asks_for() -> None:
+    rng = random.Random(4)
+    much = PLAN.fitted(1.0, 599.0)
+    for deviation, most in ((0.0, 1), (0.01, 1), (0.0266, 3), (0.08, 16)):
+        pairs = [(rng.gauss(1.0, deviation), rng.gauss(1.0, deviation)) for _ in range(FIRST)]
+        plan = aimed(pairs, much)
+        assert plan.first * (MOST // FIRST) == plan.most <= MOST * most, (deviation, plan)
+        assert aimed(pairs, PLAN) == PLAN
+    assert aimed(pairs, much).most > 3 * MOST
+
+
+@pytest.mark.parametrize(("spent", "times"), [(240.0, 1), (900.0, 1), (100.0, 2), (24.0, 11), (0.1, 16), (0.0, 16)])
+def test_time_that_is_there_is_used_for_more_pairs(spent: float, times: int) -> None:
+    plan = PLAN.fitted(spent, 600.0 - spent)
+    assert (plan.first, plan.most, plan.tail) == (FIRST * times, MOST * times, PLAN.tail)
+
+
+def test_more_pairs_find_what_fewer_do_not_on_a_machine_that_others_use() -> None:
+    rng = random.Random(3)
+    pairs = [(rng.lognormvariate(0.0, 0.28), 1.1 * rng.lognormvariate(0.0, 0.28)) for _ in range(16 * MOST)]
+    few = compared(pairs[:MOST], Direction.LOWER, Plan(3))
+    assert few.outcome is Outcome.SAME and few.detectable is not None and few.detectable > 0.3, "and it says so"
+    plan = aimed(pairs[:FIRST], Plan(3).fitted(1.0, 599.0))
+    many = compared(pairs, Direction.LOWER, plan)
+    assert plan.most == 16 * MOST
+    assert many.outcome is Outcome.WORSE and many.detectable is not None and many.detectable < 0.12
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])

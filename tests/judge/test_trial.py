@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_autoresearch.judge import JudgeSettings, Standing, Step, Verdict, rule
+from pytest_autoresearch.judge.standing import Run
 from pytest_autoresearch.judge.trial import Trial
 from pytest_autoresearch.protocol.experiment import Status
 
@@ -71,4 +73,29 @@ def test_e_lond_pays_for_the_tests_of_candidates_judged_side_by_side() -> None:
     second = judged(rule.opened(how, standing, taken=(first.turn,)), rng, 50.0, 44.0)
     assert first.threshold is not None and second.threshold is not None and second.threshold > first.threshold
     after = rule.closed(rule.closed(standing, first), second)
-    assert (after.tests, after.keeps) == (2, (1, 2))
+    assert (after.tests, after.keeps) == (2, (1,)), "the second was measured beside a tip that is none any more"
+
+
+@pytest.mark.parametrize("policy", ["grouped", "certified"])
+def test_of_a_new_tip_nothing_is_known_on_other_slots(policy: str) -> None:
+    """Else the old tip's run there, which lies a gain away, reads as a machine that moves."""
+    how, rng = JudgeSettings(policy=policy, workers=2), random.Random(4)
+    standing, run = calibrated(how, rng), Run(6, 50.2)
+    standing = replace(standing, incumbent=replace(standing.incumbent, elsewhere=((1, (run,), run),)))
+    kept = judged(rule.opened(how, standing), rng, 50.0, 43.0)
+    assert isinstance(kept.answer, Verdict) and kept.answer.status is Status.KEEP
+    after = rule.closed(standing, kept)
+    assert after.at(1).last is None and after.at(1).incumbent.window == ()
+    assert after.at(1).at(0).last == after.last
+
+
+def test_a_machine_that_stands_still_is_looked_at_less_and_less_also_side_by_side() -> None:
+    how, rng = JudgeSettings(policy="grouped", workers=2), random.Random(2)
+    standing, looks = calibrated(how, rng), []
+    for _ in range(60):
+        pair = [rule.opened(how, standing.at(slot), taken=(1,) * slot) for slot in (0, 1)]
+        for trial in reversed(pair):  # so that the one that looks never ends alone
+            trial = judged(trial, rng, 50.0, 58.0)
+            looks.append(any(heard.step is Step.INCUMBENT for heard in trial.heard))
+            standing = rule.closed(standing, trial)
+    assert standing.check > 4 and sum(looks[60:]) <= 6, looks

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from pytest_autoresearch.lab.limits import broken_limit, measured_budget, over_budget, unreported
@@ -66,6 +68,7 @@ def test_several_runs_count_by_their_median() -> None:
 def test_a_run_may_take_its_budget_or_a_tenth_more_than_the_incumbent() -> None:
     assert over_budget(lasting(10.1), lasting(5), 10) is None
     assert over_budget(lasting(10.3), lasting(5), 10) == "a run took 10.3 s of the 10 s it may take"
+    assert over_budget(lasting(9, 13), lasting(5), 10) == "the median of 2 runs took 11 s of the 10 s it may take"
     assert over_budget(lasting(22), lasting(20), 10) is None
     assert over_budget(lasting(22.6), lasting(20), 10) is not None
     assert over_budget(lasting(1, 1, 99), lasting(1), 10) is None
@@ -79,6 +82,8 @@ def test_a_limit_that_the_baseline_does_not_report_names_the_nearest() -> None:
     told = unreported([Limit("peak_mb", at_most=9), Limit("peak_bg", at_most=9)], runs)
     assert told is not None and "does not report `peak_bg`" in told and "did you mean `peak_mb`?" in told
     assert "`peak_mb`, `size_kb`" in told
+    told = unreported([Limit("peak_gb", at_most=9)], [replace(runs[0], secondary={"Peak_GB": 2.0, "peak_mb": 3.0})])
+    assert told is not None and "did you mean `Peak_GB`?" in told
 
 
 @pytest.mark.parametrize(

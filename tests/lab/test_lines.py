@@ -16,6 +16,11 @@ READ = [
     "\ufeffval_loss: 0.41",
     "10%\rval_loss: 0.9\rval_loss: 0.41",
     "\x08\x08\x08val_loss: 0.41",
+    "val_loss: 0.9\x08\x08\x080.41",
+    "val_loss: 0.52 - eta 3s" + 23 * "\x08" + "val_loss: 0.41",
+    "10%\nval_loss: 0.52" + 40 * "\x08" + "val_loss: 0.41",
+    "val_loss: 0.41" + 14 * "\x08" + 14 * " ",
+    "val_loss: 0.41 |\x08\x08\n\x08",
     "2024-01-01 12:00:00,123 - INFO - val_loss: 0.41",
     "INFO:root:val_loss: 0.41",
     "[2024-01-01 12:00:00][main][INFO] - val_loss: 0.41",
@@ -60,6 +65,9 @@ READ = [
     "val_loss: 0.41.",
     "Results: val_loss=0.41",
     "==> val_loss: 0.41",
+    "val_loss........: 0.41",
+    "val_loss\n--------\n0.41",
+    "[100]\tvalid_0's val_loss: 0.41\tvalid_0's auc: 0.9",
 ]
 
 REFUSED = [
@@ -84,6 +92,9 @@ REFUSED = [
     "train: val_loss=0.5\nval: val_loss=0.41",
     "[rank0]: val_loss: 0.41\n[rank1]: val_loss: 0.42",
     "{'a': {'val_loss': 1}, 'b': {'val_loss': 2}}",
+    "[9]\ttraining's val_loss: 0.3\tvalid_1's val_loss: 0.41",
+    "              acc  val_loss   support\n\n   0       0.97      0.98     100\n   1       0.95      0.93      50\n\n"
+    "    accuracy                 0.96     150\n   macro avg       0.96      0.95     150",
     '{\n  "train": {\n    "val_loss": 1\n  },\n  "val": {\n    "val_loss": 2\n  }\n}',
 ]
 

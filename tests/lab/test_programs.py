@@ -44,6 +44,20 @@ def test_a_node_program_is_shown_with_its_packages_and_node(home: Path, tmp_path
     assert needed_by("agent", search=f"{node}/bin:/usr/bin", top=tmp_path / "repo") == (node,)
 
 
+def test_an_interpreter_behind_a_link_that_is_moved_on_is_shown_at_every_place_on_the_way(tmp_path: Path) -> None:
+    """As uv lays out its interpreters: the environment names the minor version, which is a link to the patch."""
+    program(tmp_path / "pythons/3.12.5/bin/python3.12")
+    (tmp_path / "pythons/3.12.5/lib/python3.12").mkdir(parents=True)
+    (tmp_path / "pythons/3.12.5/lib/python3.12/os.py").touch()
+    (tmp_path / "pythons/3.12").symlink_to("3.12.5")
+    environment = tmp_path / "environment"
+    program(environment / "bin/tool", f"#!{environment}/bin/python\n")
+    (environment / "pyvenv.cfg").touch()
+    (environment / "bin/python").symlink_to(tmp_path / "pythons/3.12/bin/python3.12")
+    shown = needed_by(str(environment / "bin/tool"), search=os.defpath, top=tmp_path / "repo")
+    assert shown == (environment, tmp_path / "pythons/3.12", tmp_path / "pythons/3.12.5")
+
+
 def test_a_single_file_in_home_is_shown_alone(home: Path, tmp_path: Path) -> None:
     binary = program(home / ".local/share/claude/versions/2.0", "\x7fELF")
     link = home / ".local/bin/claude"

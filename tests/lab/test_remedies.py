@@ -263,6 +263,11 @@ TABLE = [
         files=["home/tools/bin/mytool"],
     ),
     Row(
+        "a setting that direnv was allowed in HOME",
+        "direnv: error /r/.envrc is blocked. Run `direnv allow` to approve its content",
+        "a run knows no `direnv allow`: write `source .envrc && …` in the command instead of direnv",
+    ),
+    Row(
         "a program that is nowhere",
         "bash: line 1: uvx7: command not found",
         "uvx7 is not installed on this machine: install it, or write the command without it",
@@ -306,6 +311,44 @@ TABLE = [
         ignored=["data/"],
         files=["top/data/x"],
     ),
+    Row(
+        "git whose words were swallowed",
+        "subprocess.CalledProcessError: Command '['git', 'describe', '--tags']' returned non-zero exit status 128.",
+        f"{FRONT}git: throwaway",
+    ),
+    Row(
+        "git that was asked by node",
+        "Error: Command failed: git rev-parse HEAD\n    at checkExecSyncError",
+        f"{FRONT}git: throwaway",
+    ),
+    Row(
+        "a path below what git did not say",
+        "FileNotFoundError: [Errno 2] No such file or directory: '/train.py'",
+        f"{FRONT}git: throwaway",
+        files=["top/train.py"],
+        asked=[("top/.git", F)],
+    ),
+    Row(
+        "a path that begins at the root for another reason",
+        "FileNotFoundError: [Errno 2] No such file or directory: '/train.py'",
+        None,
+        files=["top/train.py"],
+    ),
+    Row(
+        "tags that a throwaway repository has not",
+        "fatal: No names found, cannot describe anything.",
+        "the repository of `git: throwaway` has one commit and no tags: give what git would say under env:, or ask it "
+        "for less (git describe --always)",
+        protocol={"git_throwaway": True},
+    ),
+    Row(
+        "an environment of tox",
+        "bash: line 1: .tox/py312/bin/python: No such file or directory",
+        f"{FRONT}data: [.tox]",
+        files=["top/.tox/py312/pyvenv.cfg", "top/.tox/py312/bin/python"],
+        ignored=[".tox/"],
+        asked=[("top/.tox/py312/bin/python", P)],
+    ),
     Row("no network", DNS, f"{FRONT}network: yes", ignored=["data/"], files=["top/data/x"]),
     Row("no network, curl", "curl: (6) Could not resolve host: example.org", f"{FRONT}network: yes"),
     Row("no network, node", "Error: getaddrinfo EAI_AGAIN example.org", f"{FRONT}network: yes"),
@@ -327,7 +370,7 @@ TABLE = [
     Row(
         "a file right in HOME",
         "",
-        "HOME is empty for every command: let the run write into the working directory instead",
+        "what a run writes there is gone after it: let it write into the working directory instead",
         asked=[("home/score", K)],
     ),
     Row(
@@ -365,6 +408,16 @@ TABLE = [
         build="python setup.py build_ext --inplace",
     ),
     Row(
+        "a bundle of sources in TypeScript",
+        "Error: Cannot find module '/work/top/dist/index.js'\n  code: 'MODULE_NOT_FOUND'",
+        f"dist/index.js is built from sources, so every candidate has to build its own: {FRONT}build: npm run build",
+        files=["top/dist/index.js"],
+        ignored=["dist/"],
+        tracked=["src/index.ts"],
+        asked=[("top/dist/index.js", F)],
+        build="npm run build",
+    ),
+    Row(
         "a program that was built",
         "bash: line 1: ./build/bench: No such file or directory",
         "build/bench is built from sources, so every candidate has to build its own: "
@@ -373,6 +426,37 @@ TABLE = [
         ignored=["build/"],
         asked=[("top/build/bench", P)],
         build="cmake -S . -B build -DCMAKE_BUILD_TYPE=Release && cmake --build build",
+    ),
+    Row(
+        "a script without the right to run",
+        "bash: line 1: ./bench.sh: Permission denied",
+        "bench.sh is not executable: git update-index --chmod=+x bench.sh, and commit",
+        files=["top/bench.sh"],
+        tracked=["train.py", "bench.sh"],
+    ),
+    Row(
+        "a script with the line ends of Windows",
+        "/usr/bin/env: 'bash\\r': No such file or directory\n/usr/bin/env: use -[v]S to pass options in shebang lines",
+        "a script has the line ends of Windows: sed -i 's/\\r$//' it and commit (`*.sh text eol=lf` in .gitattributes)",
+        files=["top/bench.sh"],
+        tracked=["train.py", "bench.sh"],
+    ),
+    Row(
+        "Docker",
+        "docker: Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
+        "a run is not given Docker's socket, which gives away the machine: write the command without docker",
+    ),
+    Row(
+        "a service of this machine",
+        "ConnectionRefusedError: [Errno 111] Connection refused",
+        f"a run has a loopback of its own: if a service of this machine was meant, {FRONT}network: yes",
+    ),
+    Row("a service that is not there", "Connection refused (os error 111)", None, protocol={"network": True}),
+    Row(
+        "a log in a directory of the system",
+        "FileNotFoundError: [Errno 2] No such file or directory: '/var/log/x.log'",
+        "what a run writes there is gone after it: let it write into the working directory instead",
+        asked=[("/var/log/x.log", W)],
     ),
     Row(
         "a binary whose build nobody knows",

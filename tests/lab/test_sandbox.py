@@ -16,9 +16,11 @@ import pytest
 
 from pytest_autoresearch.errors import LabError
 from pytest_autoresearch.lab import bwrap, landlock, reach, seccomp, selftest
+from pytest_autoresearch.lab.command import Command, Ending, Outcome
 from pytest_autoresearch.lab.plain import PlainSandbox
-from pytest_autoresearch.lab.process import Command, Ending, Outcome, execute
-from pytest_autoresearch.lab.sandbox import Sandbox, View, choose
+from pytest_autoresearch.lab.process import execute
+from pytest_autoresearch.lab.sandbox import choose
+from pytest_autoresearch.lab.view import Sandbox, View
 
 PROGRAM = bwrap.find_program()
 needs_bwrap = pytest.mark.skipif(PROGRAM is None, reason="bubblewrap is not installed")
@@ -162,6 +164,33 @@ def test_data_may_be_a_link_that_the_candidate_has_too(level: Sandbox, view: Vie
         (place / "data").symlink_to(real)
     assert says(level, replace(view, data=(view.shown_at / "data",)), "cat data/part") == "far away"
     assert (view.workspace / "data").is_symlink()
+
+
+@pytest.mark.parametrize("level", sandboxes()[:-1], ids=lambda level: level.level)
+def test_a_link_to_a_program_is_a_link_for_a_run_too(level: Sandbox, view: View, tmp_path: Path) -> None:
+    """A program finds its own files by where the links lead, and many a manager's program looks at its own name."""
+    package, links = tmp_path / "package", tmp_path / "links"
+    for place in (package, links):
+        place.mkdir()
+    (package / "program").write_text('. "$(dirname "$(readlink -f "$0")")/part"; echo "as ${0##*/}"')
+    (package / "part").write_text("echo found")
+    (links / "second").symlink_to("../package/program")
+    (links / "first").symlink_to("second")
+    given = replace(view, data=(links / "first", package))
+    assert says(level, given, f"sh {links}/first") == "found\nas first"
+
+
+@pytest.mark.parametrize("level", sandboxes()[:-1], ids=lambda level: level.level)
+def test_a_link_from_elsewhere_into_the_repository_never_leads_to_the_checkout(
+    level: Sandbox, view: View, tmp_path: Path
+) -> None:
+    (view.shown_at / "tool").write_text("the checkout")
+    (view.workspace / "tool").write_text("the candidate")
+    (tmp_path / "file").symlink_to(view.shown_at / "tool")
+    (tmp_path / "directory").symlink_to(view.shown_at)
+    for path in (tmp_path / "file", tmp_path / "directory/tool"):
+        said = says(level, replace(view, data=(path,)), f"cat {path} 2> /dev/null")
+        assert said == ("the candidate" if level.level == "bwrap" else "")
 
 
 @every_level
@@ -494,8 +523,9 @@ def test_a_supervisor_that_is_killed_takes_its_run_along(tmp_path: Path) -> None
     code = f"""
 from pathlib import Path
 from pytest_autoresearch.lab.plain import PlainSandbox
-from pytest_autoresearch.lab.process import Command, execute
-from pytest_autoresearch.lab.sandbox import View
+from pytest_autoresearch.lab.command import Command
+from pytest_autoresearch.lab.process import execute
+from pytest_autoresearch.lab.view import View
 here = Path({str(tmp_path)!r})
 script = "setsid -f sleep 97; echo $$ > pid; sleep 97"
 command = Command(("bash", "-c", script), here, {{"PATH": "/usr/bin:/bin"}}, 60.0)

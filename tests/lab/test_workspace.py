@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pytest_autoresearch.errors import LabError
+from pytest_autoresearch.lab import found
 from pytest_autoresearch.lab.workspace import Workspace
 from pytest_autoresearch.protocol.experiment import FileEntry, blob_id
 
@@ -282,6 +283,53 @@ def test_no_sabotage_outlives_the_next_fill_or_reaches_outside(
     assert contents(outside) == {"precious.txt": "precious", "a.py": "precious too"}
     workspace.close()
     assert not workspace.root.exists()
+
+
+def test_a_survey_is_enough_for_the_next_fill(
+    workspace: Workspace, store: Store, state: dict[str, FileEntry], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, clear = [], found.clear_notes
+
+    def cleared(directory: int) -> None:
+        looked.append(directory)
+        clear(directory)
+
+    monkeypatch.setattr("pytest_autoresearch.lab.workspace.clear_notes", cleared)
+    workspace.fill(state)
+    (workspace.root / "train.py").write_text("lr = 0.5\n")
+    (workspace.root / "notes").mkdir()
+    os.utime(workspace.root / "src/pkg/a.py", (1, 1))  # a note to the next run
+    assert [change.path for change in workspace.changes()] == ["train.py"]
+    looked.clear()
+    workspace.fill({**state, "run.sh": store.entry("#!/bin/bash\n", "100755")})
+    assert looked == []
+    assert contents(workspace.root) == expected({**state, "run.sh": store.entry("#!/bin/bash\n", "100755")}, store)
+    assert (workspace.root / "src/pkg/a.py").stat().st_mtime > 1
+
+
+@pytest.mark.parametrize("why", ["disturbed", "for good", "long ago", "a file comes", "a file goes", "another mode"])
+def test_a_survey_is_not_enough_where_somebody_may_have_written_since(
+    workspace: Workspace, store: Store, state: dict[str, FileEntry], monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    workspace.fill(state)
+    if why == "for good":
+        workspace.disturb(for_good=True)
+    if why == "long ago":
+        monkeypatch.setattr("pytest_autoresearch.lab.workspace.STILL", -1.0)
+    assert workspace.changes() == ()
+    if why == "disturbed":
+        workspace.disturb()
+    (workspace.root / "train.py").write_text("lr = 0.5\n")
+    (workspace.root / "stranger").write_text("x")
+    state = dict(state)
+    if why == "a file comes":
+        state["src/pkg/c.py"] = store.entry("c = 1\n")
+    if why == "a file goes":
+        del state["src/pkg/b.py"]
+    if why == "another mode":
+        state["run.sh"] = store.entry("train.py", "120000")
+    workspace.fill(state)
+    assert contents(workspace.root) == expected(state, store)
 
 
 def test_immutable_leftovers_are_removed(workspace: Workspace, store: Store, state: dict[str, FileEntry]) -> None:

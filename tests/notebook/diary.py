@@ -110,7 +110,7 @@ class Diary:
             return self.record(0, self.git.tree(start), start, keep=True, description="baseline run, no changes")
         parent = self.notebook.history.incumbent
         assert parent is not None
-        pending = self.notebook.pending
+        pending = self.notebook.pending.get(number)
         if pending is None:
             self.asked.append(number)
             data = (text or f"RATE = {number}\n").encode()
@@ -119,7 +119,7 @@ class Diary:
             tree = pending.tree
         description = f"set RATE to {number}"
         self.notebook.begin(number, tree=tree, parent=parent.commit, description=description, hypothesis="it may help")
-        self.notebook.progress([measured(number)], {"runs": number})
+        self.notebook.progress(number, [measured(number)], {"runs": number})
         keep = is_keep(number) if keep is None else keep
         return self.record(number, tree, parent.commit, keep=keep, description=description, provisional=provisional)
 
@@ -198,18 +198,22 @@ def assert_sound(root: Path, tag: str = "demo") -> None:
     assert (root / "train.py").read_text() == "RATE = 0\n"
 
 
-def assert_agreed(root: Path, tag: str = "demo") -> History:
-    """Ledger, branch and table say the same, nothing is damaged, nothing is left over."""
+def assert_agreed(root: Path, tag: str = "demo", *, in_order: bool = True) -> History:
+    """Ledger, branch and table say the same, nothing is damaged, nothing is left over.
+
+    ``in_order``: records stand as they are numbered, which those of several slots need not.
+    """
     with Git.discover(root) as repository:
         history = read_history(repository, tag)
         table = table_path(repository, CONFIG, tag)
         assert table.read_text() == render(history, metric_name(history))
-    assert [e.number for e in history.experiments] == list(range(len(history.experiments)))
+    numbers = [e.number for e in history.experiments]
+    assert (numbers if in_order else sorted(numbers)) == list(range(len(history.experiments)))
     head = git(root, "rev-parse", f"autoresearch/{tag}")
     assert head == (history.incumbent.commit if history.incumbent else history.session.start)
     on_branch = git(root, "rev-list", "--reverse", f"{history.session.start}..{head}").split()
     assert on_branch == [keep.commit for keep in history.keeps]
-    assert git(root, "for-each-ref", f"refs/autoresearch/{tag}/running") == ""
+    assert git(root, "for-each-ref", f"refs/autoresearch/{tag}/running", f"refs/autoresearch/{tag}/pending") == ""
     assert_clean(root)
     return history
 

@@ -133,7 +133,7 @@ def test_what_is_no_record_is_an_error_that_a_user_can_read(text: str) -> None:
 
 
 def test_a_newer_version_or_kind_asks_for_an_upgrade() -> None:
-    for text in ('{"version":2,"kind":"note","data":{}}', '{"version":1,"kind":"dream","data":{}}'):
+    for text in ('{"version":3,"kind":"note","data":{}}', '{"version":1,"kind":"dream","data":{}}'):
         with pytest.raises(NotebookError, match="pip install -U pytest-autoresearch"):
             decode(text)
 

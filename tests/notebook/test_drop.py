@@ -11,7 +11,7 @@ import pytest
 from pytest_autoresearch.errors import NotebookError
 from pytest_autoresearch.notebook.drop import DropConflict, drop_keep
 from pytest_autoresearch.notebook.record import Level
-from pytest_autoresearch.protocol.experiment import Status
+from pytest_autoresearch.protocol.experiment import Reason, Status
 from tests.notebook.diary import NOW, Diary, assert_clean, ended_by, git, in_child, measured
 
 LINES = [f"line {number} = 0\n" for number in range(20)]
@@ -46,7 +46,7 @@ def test_later_keeps_are_applied_again_without_the_dropped_one(root: Path) -> No
     assert git(root, "log", "--format=%s", "main..autoresearch/demo").splitlines() == ["set RATE to 4", "set RATE to 2"]
     assert [e.status for e in after] == [Status.KEEP, Status.DISCARD, Status.KEEP, Status.DISCARD, Status.KEEP]
     assert after[1].commit == before[1].commit
-    assert after[1].detail == "dropped: luck"
+    assert (after[1].reason, after[1].detail) == (Reason.DROPPED, "luck")
     assert [after[n].commit for n in (2, 4)] == [drop.moved[2], drop.moved[4]] != [before[n].commit for n in (2, 4)]
     for keep in (after[2], after[4]):
         assert keep.parent == git(root, "rev-parse", f"{keep.commit}^")
@@ -144,10 +144,10 @@ def test_a_pending_proposal_that_builds_on_it_is_forgotten(root: Path) -> None:
         head = git(root, "rev-parse", "autoresearch/demo")
         diary.notebook.begin(5, tree=diary.git.tree(head), parent=head, description="x")
     with Diary(root) as diary:
-        assert diary.notebook.pending is not None
+        assert [*diary.notebook.pending] == [5]
         drop_keep(diary.notebook, 1)
     with Diary(root) as diary:
-        assert diary.notebook.pending is None
+        assert diary.notebook.pending == {}
     assert_clean(root)
 
 

@@ -288,7 +288,8 @@ def test_dirty_and_ignored_tell_of_the_checkout_and_do_not_touch_it(root: Path) 
         os.utime(root / "train.py", (1, 1))
         assert not repository.dirty()
         (root / "train.py").write_text("RATE = 1\n")
-        assert repository.dirty()
+        assert repository.dirty() and repository.dirty(besides="other.py")
+        assert not repository.dirty(besides="train.py")
     assert (root / ".git/index").read_bytes() == index
 
 
@@ -369,3 +370,15 @@ def test_git_syncs_packs_and_leaves_loose_objects_to_us(root: Path, tmp_path: Pa
     with Git.discover(root) as repository:
         assert not synced("hash-object", "-w", "--stdin")
         assert synced("repack", "-d", "-q")
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_whether_refs_can_wait_is_seen_without_asking_git(tmp_path: Path, packed: bool) -> None:
+    root = new_repository(tmp_path / "r")
+    with Git.discover(root) as repository:
+        assert not repository.may_have_refs("refs/autoresearch/demo/asked")
+        repository.move_ref("refs/autoresearch/demo/asked/1", repository.head(), repository.zero)
+        if packed:
+            git(root, "pack-refs", "--all", "--prune")
+        assert repository.may_have_refs("refs/autoresearch/demo/asked")
+        assert not repository.may_have_refs("refs/autoresearch/dem")

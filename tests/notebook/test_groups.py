@@ -85,7 +85,7 @@ def test_a_keep_that_was_dropped_from_a_group_stays_dropped(root: Path) -> None:
         assert [keep.number for keep in diary.notebook.history.provisional] == [3]
         diary.group(Outcome.ROLLED_BACK)
         assert group.keeps == (3, 4)
-        assert [e.reason for e in diary.experiments[3:]] == [Reason.UNPROVEN, Reason.NOISE]
+        assert [e.reason for e in diary.experiments[3:]] == [Reason.UNPROVEN, Reason.DROPPED]
     assert_agreed(root)
 
 
@@ -107,6 +107,19 @@ def test_only_what_is_proven_is_pushed(root: Path, tmp_path: Path) -> None:
         push(repository, "origin", "demo")
         assert not read_history(repository, "demo").provisional
     assert git(remote, "rev-parse", "autoresearch/demo") == tip
+
+
+def test_a_drop_takes_the_proof_from_the_rest_of_its_group(root: Path) -> None:
+    from pytest_autoresearch.notebook.drop import drop_keep
+
+    with begun(root) as diary:
+        diary.group(Outcome.CERTIFIED)
+        later = diary.experiment(keep=True, file="other.py")
+        drop = drop_keep(diary.notebook, 4)
+        assert drop.unproven == (3, later.number)
+        assert [keep.number for keep in diary.notebook.history.provisional] == [3, later.number]
+        assert [keep.number for keep in diary.notebook.history.proven] == [1]
+    assert_agreed(root)
 
 
 def test_a_session_killed_at_any_effect_of_a_group_is_whole_after_the_next_start(root: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import pytest
 from pytest_autoresearch.errors import NotebookError
 from pytest_autoresearch.notebook import git as git_module
 from pytest_autoresearch.notebook import ledger as ledger_module
-from tests.notebook.diary import Diary, assert_sound, git, new_repository
+from tests.notebook.diary import Diary, assert_sound, ended_by, git, in_child, new_repository
 
 
 def mount(*args: str) -> None:
@@ -107,6 +108,21 @@ def test_garbage_collection_without_mercy_while_a_session_runs_loses_nothing(roo
             collector.join()
         # What a collection that still ran has taken from the newest experiment is put back with the next one.
         diary.reach(len(diary.experiments) + 1)
+    assert_sound(root)
+
+
+def test_a_session_that_dies_as_a_collection_takes_its_newest_record_finds_it_again(root: Path) -> None:
+    def work_and_die() -> None:
+        diary = Diary(root)
+        diary.reach(5)
+        for commit in (git(root, "rev-parse", "refs/autoresearch/demo/log"), diary.experiments[-1].commit):
+            (root / ".git/objects" / commit[:2] / commit[2:]).unlink()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    assert ended_by(in_child(work_and_die)) == -signal.SIGKILL
+    with Diary(root) as diary:
+        assert len(diary.experiments) == 5
+        diary.reach(6)
     assert_sound(root)
 
 

@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 
+from pytest_autoresearch import records
 from pytest_autoresearch.errors import NotebookError
-from pytest_autoresearch.notebook import records
 from pytest_autoresearch.notebook.chain import read_history, sessions
+from pytest_autoresearch.notebook.drop import drop_keep
 from pytest_autoresearch.notebook.lock import Lock
 from pytest_autoresearch.notebook.record import Note, Session, Verification
-from pytest_autoresearch.protocol.experiment import Experiment
+from pytest_autoresearch.protocol.experiment import Change, Experiment
 from tests.notebook.diary import NOW, Diary, assert_sound, git, measured, session
 
 
@@ -112,15 +113,75 @@ def test_sessions_lists_every_tag_in_the_order_they_began(root: Path) -> None:
         assert [each.tag for each in sessions(diary.git)] == ["zeta", "alpha"]
 
 
-def test_experiments_are_recorded_in_order_or_not_at_all(root: Path) -> None:
+def test_a_number_is_recorded_once(root: Path) -> None:
     with Diary(root) as diary:
         diary.reach(2)
         start = diary.git.head()
-        for number in (0, 1, 3):
-            with pytest.raises(NotebookError, match=f"experiment {number} is not the next one"):
+        for number in (0, 1):
+            with pytest.raises(NotebookError, match=f"experiment {number} of demo is recorded already"):
                 diary.record(number, diary.git.tree(start), start, keep=False, description="x")
         diary.reach(4)
     assert_sound(root)
+
+
+def test_records_stand_in_the_order_in_which_experiments_end_and_older_programs_are_told(root: Path) -> None:
+    with Diary(root) as diary:
+        diary.reach(1)
+        start = diary.git.head()
+        tree = diary.git.tree(start)
+        for number in (1, 2, 3):
+            diary.notebook.begin(number, tree=tree, parent=start, description=f"proposal {number}")
+        diary.record(2, tree, start, keep=True, description="the second")
+        diary.record(1, tree, start, keep=False, description="the first")
+        assert sorted(diary.notebook.pending) == [3]
+        assert diary.notebook.next_number == 4
+    with Diary(root) as diary:
+        assert [e.number for e in diary.notebook.history.experiments] == [0, 2, 1]
+        assert diary.notebook.history.at(1).description == "the first"
+        assert diary.notebook.history.incumbent == diary.notebook.history.at(2)
+        assert sorted(diary.notebook.pending) == [3] and diary.notebook.next_number == 4
+        diary.record(3, tree, start, keep=False, description="the third")
+        messages = git(root, "log", "--first-parent", "--reverse", "--format=%B", "refs/autoresearch/demo/log")
+        found = [json.loads(line) for line in messages.splitlines() if line]
+    ours = [each for each in found if each["kind"] == "experiment"]
+    assert [(each["data"]["number"], each["version"]) for each in ours] == [(0, 1), (2, 2), (1, 2), (3, 1)]
+    table = [line.split("\t")[-1] for line in (root / "results.tsv").read_text().splitlines()]
+    assert table == ["description", "baseline run, no changes", "the second", "the first", "the third"]
+
+
+def test_a_keep_is_dropped_by_its_number_whatever_the_order(root: Path) -> None:
+    with Diary(root) as diary:
+        diary.reach(1)
+        start = diary.git.head()
+        second = diary.git.write_tree(start, [Change("a.py", "file", data=b"a = 1\n")])
+        diary.record(2, second, start, keep=True, description="the second")
+        head = diary.notebook.history.at(2).commit
+        first = diary.git.write_tree(head, [Change("b.py", "file", data=b"b = 1\n")])
+        diary.record(1, first, head, keep=True, description="the first")
+        drop = drop_keep(diary.notebook, 2)
+        assert list(drop.moved) == [1]
+        history = diary.notebook.history
+        assert [e.number for e in history.keeps] == [1]
+        assert git(root, "rev-parse", "autoresearch/demo") == history.at(1).commit == drop.moved[1]
+        assert not history.at(2).kept
+    with Diary(root) as diary:
+        assert diary.notebook.history == history
+
+
+def test_what_a_version_with_one_proposal_at_a_time_has_left_goes_on(root: Path) -> None:
+    state = root / ".git/autoresearch/demo"
+    with Diary(root) as diary:
+        diary.reach(1)
+        start = diary.git.head()
+        pending = diary.notebook.begin(1, tree=diary.git.tree(start), parent=start, description="x")
+    (state / "pending/1.json").rename(state / "running.json")
+    git(root, "update-ref", "refs/autoresearch/demo/running", pending.commit)
+    git(root, "update-ref", "-d", "refs/autoresearch/demo/pending/1")
+    with Diary(root) as diary:
+        assert diary.notebook.pending == {1: pending}
+        assert git(root, "rev-parse", "refs/autoresearch/demo/pending/1") == pending.commit
+        assert git(root, "for-each-ref", "refs/autoresearch/demo/running") == ""
+        assert not (state / "running.json").exists()
 
 
 def test_a_refused_proposal_is_recorded_without_having_been_announced(root: Path) -> None:
@@ -136,17 +197,17 @@ def read_commit(root: Path, number: int) -> str:
     return git(root, "log", "-1", "--format=%H", f"--grep=Autoresearch-Experiment: {number}$", "--all")
 
 
-def test_running_names_the_proposal_while_it_is_measured_and_is_gone_afterwards(root: Path) -> None:
+def test_pending_names_the_proposal_while_it_is_measured_and_is_gone_afterwards(root: Path) -> None:
     with Diary(root) as diary:
         diary.reach(1)
         start = diary.git.head()
         tree = diary.git.tree(start)
         pending = diary.notebook.begin(1, tree=tree, parent=start, description="x")
-        assert git(root, "rev-parse", "refs/autoresearch/demo/running") == pending.commit
-        assert json.loads((root / ".git/autoresearch/demo/running.json").read_text())["description"] == "x"
+        assert git(root, "rev-parse", "refs/autoresearch/demo/pending/1") == pending.commit
+        assert json.loads((root / ".git/autoresearch/demo/pending/1.json").read_text())["description"] == "x"
         diary.record(1, tree, start, keep=False, description="x")
-        assert git(root, "for-each-ref", "refs/autoresearch/demo/running") == ""
-        assert not (root / ".git/autoresearch/demo/running.json").exists()
+        assert git(root, "for-each-ref", "refs/autoresearch/demo/pending") == ""
+        assert not (root / ".git/autoresearch/demo/pending/1.json").exists()
 
 
 def test_a_ledger_of_a_newer_version_is_refused(root: Path) -> None:
@@ -158,7 +219,7 @@ def test_a_ledger_of_a_newer_version_is_refused(root: Path) -> None:
             json.dumps({"version": 99, "kind": "experiment", "data": {}}),
         )
     git(root, "update-ref", "refs/autoresearch/demo/log", newer)
-    with pytest.raises(NotebookError, match=r"record of version 99, this program reads up to version 1\n  upgrade"):
+    with pytest.raises(NotebookError, match=r"record of version 99, this program reads up to version 2\n  upgrade"):
         Diary(root)
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from pytest_autoresearch import notebook as public
+import pytest_autoresearch as public
 from pytest_autoresearch.errors import NotebookError
-from pytest_autoresearch.notebook.ledger import rebuild_table
-from pytest_autoresearch.notebook.results import parse, table_path
+from pytest_autoresearch.notebook.rebuilding import rebuild_table
+from pytest_autoresearch.notebook.results import table_path
+from pytest_autoresearch.notebook.tables import parse
 from pytest_autoresearch.protocol.experiment import Status
 from tests.notebook.diary import Diary, assert_agreed, assert_clean, assert_sound, git, new_repository
 
@@ -90,7 +91,7 @@ def test_load_results_takes_a_table_a_repository_or_a_directory_in_it(root: Path
         public.load_results(root, "other")
 
 
-@pytest.mark.parametrize("text", ["", "commit\tloss\n", "a,b,c\n1,2,3\n", "commit\tloss\tstatus\tdescription"])
+@pytest.mark.parametrize("text", ["", "commit\tloss\n", "a,b,c\n1,2,3\n", "# only a remark\n"])
 def test_what_is_no_table_is_refused(text: str) -> None:
     with pytest.raises(NotebookError, match=r"results\.tsv:1: no results table"):
         parse(text)
@@ -324,6 +325,19 @@ def test_rebuild_writes_the_table_in_a_fresh_clone_that_fetched_the_refs(room: P
          [("a1", 4.8, "discard", "x"), ("b2", 0.0, "crash", "y")]),
         ("iteration\tcommit\tmetric\tdelta\tguard\tstatus\tdescription\r\n0\tc3\t85.2\t0.0\tpass\tbaseline\tinitial\r\n",
          [("c3", 85.2, "keep", "initial")]),
+        ("\ufeffcommit,val_bpb,status,description\r\na1,1.5,keep,\"wide, deep\"\r\n",
+         [("a1", 1.5, "keep", "wide, deep")]),
+        ("# metric_direction: lower\niteration\tcommit\tmetric\tdelta\tguard\tstatus\tdescription\n"
+         "1\t-\t86.5\t-0.6\tfail\tno-op\tx\n",
+         [("-", 86.5, "discard", "x")]),
+        ("Git Commit\tMax Drawdown\tSharpe\tResult\tNotes\na1\tn/a\t1.5\t✅ KEEP\tb", [("a1", 1.5, "keep", "b")]),
+        ("exp\ttype_k\ttrain_loss\tval_loss\tstatus\tdescription\n7\tq8_0\t0.5\t0.7\ttimeout\ty\n",
+         [("7", 0.7, "crash", "y")]),
+        ("| commit | f1 | decision | change |\n|---|--:|---|---|\n| `a1` | 0.9 | accepted | x |\n",
+         [("a1", 0.9, "keep", "x")]),
+        ("commit\tseconds\tstatus\tdescription\na1\t0.5\tkeep\tour own metric\n",
+         [("a1", 0.5, "keep", "our own metric")]),
+        ("commit\tval\tstatus\tdescription\na1\tnan\tcrash\tx\n", [("a1", 0.0, "crash", "x")]),
     ],
 )  # fmt: skip
 def test_tables_of_other_tools_have_more_columns(table: str, rows: list[tuple[str, float, str, str]]) -> None:
@@ -335,3 +349,5 @@ def test_what_is_different_about_a_table_is_said() -> None:
         parse("timestamp\tscore\n1\t2\n")
     with pytest.raises(NotebookError, match=r"x\.tsv:2: not a row of results: 2 columns where the head has 4"):
         parse("commit\tloss\tstatus\tdescription\na\t1\n", "x.tsv")
+    with pytest.raises(NotebookError, match=r":2: not a row of results: `1,310` is no number"):
+        parse("commit\tloss\tmemory_gb\tstatus\tdescription\na\t1,310\t12.5\tkeep\tx\n")

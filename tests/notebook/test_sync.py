@@ -9,6 +9,7 @@ import pytest
 
 from pytest_autoresearch.errors import NotebookError
 from pytest_autoresearch.notebook import sync
+from pytest_autoresearch.notebook.branch import OtherSpelling
 from pytest_autoresearch.notebook.chain import read_history, sessions
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.sync import Fetched, Overtaken, Relation, fetch, parted_from, push
@@ -83,6 +84,34 @@ def test_a_remote_without_the_tag_says_so(root: Path, remote: Path) -> None:
         assert fetch(repository, "origin", "demo") == Fetched(Relation.NONE)
 
 
+@pytest.mark.parametrize("tag", ["Demo", "DEMO"])
+def test_a_tag_has_one_spelling_for_file_systems_that_know_no_case(root: Path, remote: Path, tag: str) -> None:
+    reach(root, 4)
+    with Git.discover(root) as repository:
+        push(repository, "origin", "demo")
+    before = git(root, "for-each-ref")
+    with pytest.raises(OtherSpelling, match=r"branch demo, from which .* differs only"), Diary(root, tag):
+        raise AssertionError("begun")
+    other = clone(remote, "other")
+    with Git.discover(other) as repository:
+        with pytest.raises(OtherSpelling, match=r"origin: .*\n  go on with demo, or choose another tag"):
+            fetch(repository, "origin", tag)
+        assert fetch(repository, "origin", "demo-2") == Fetched(Relation.NONE)
+        git(remote, "update-ref", "-d", "refs/autoresearch/demo/log")
+        with pytest.raises(OtherSpelling):  # a branch is enough
+            fetch(repository, "origin", tag)
+    assert git(root, "for-each-ref") == before and git(other, "for-each-ref", "refs/autoresearch") == ""
+
+
+def test_two_spellings_that_are_there_already_both_go_on(root: Path, remote: Path) -> None:
+    reach(root, 4)
+    git(root, "update-ref", "refs/autoresearch/Demo/log", "refs/autoresearch/demo/log")
+    reach(root, 5)
+    git(root, "push", "-q", "origin", "refs/autoresearch/*:refs/autoresearch/*")
+    with Git.discover(clone(remote, "other")) as repository:
+        assert fetch(repository, "origin", "demo").relation is Relation.AHEAD
+
+
 @pytest.fixture
 def diverged(root: Path, remote: Path) -> Path:
     """A clone that went another way than what ``root`` has pushed: both have an experiment 0004 of their own."""
@@ -127,11 +156,11 @@ def test_what_went_another_way_parts_under_a_tag_of_its_own_and_nothing_is_lost(
     for name in ("refs/autoresearch/demo/log", "autoresearch/demo"):
         assert git(diverged, "rev-parse", name) == git(remote, "rev-parse", name)
     with Diary(diverged) as diary:  # the remote's rows, and none of ours
-        assert diary.notebook.pending is None and len(diary.experiments) == 7
+        assert diary.notebook.pending == {} and len(diary.experiments) == 7
     assert (diverged / "results.demo-2.tsv").read_text().count("\n") == 7
     assert not list(diverged.glob("*edited*"))
     with Diary(diverged, tag="demo-2") as diary:  # and ours go on under their own name, the pending one too
-        assert diary.notebook.pending is not None and diary.notebook.pending.number == 6
+        assert [*diary.notebook.pending] == [6]
         diary.reach(8)
     with Git.discover(diverged) as repository:
         assert push(repository, "origin", "demo-2").ledger

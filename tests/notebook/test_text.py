@@ -103,7 +103,17 @@ def test_a_subject_is_one_clean_line_that_is_no_option() -> None:
         ("so:\n  Co-authored-by : A <a@b>\nSigned-off-by:c", "so:\n  Co authored by : A <a@b>\nSigned off by:c"),
         ("why\n---\ndiff --git a b\nFrom ab Mon 0:00", "why\n> ---\n> diff --git a b\n> From ab Mon 0:00"),
         ("From 4 to 8 heads, pre-norm: none", "From 4 to 8 heads, pre-norm: none"),
-        ("use @torch.compile, # of heads 4 -> 8 [x]", "use @torch.compile, # of heads 4 -> 8 [x]"),
+        (
+            "use # of heads 4 -> 8 [x] with an a@b, no skip [skip]",
+            "use # of heads 4 -> 8 [x] with an a@b, no skip [skip]",
+        ),
+        (
+            "[skip  ci] [ci\tskip] [no_ci] [Skip-AZP] [skip netlify]",
+            "(skip  ci) (ci\tskip) (no_ci) (Skip-AZP) (skip netlify)",
+        ),
+        ("[CF-Pages-Skip] [ skip ci ] ***NO_CI***", "(CF-Pages-Skip) ( skip ci ) ** NO_CI***"),
+        ("ask @octo/team, use @torch.compile", "ask @ octo/team, use @ torch.compile"),
+        ("so:\n/tag v9\n @robot merge", "so:\n> /tag v9\n @ robot merge"),
     ],
 )
 def test_a_commit_message_gives_a_code_host_no_orders(said: str, written: str) -> None:

@@ -18,7 +18,7 @@ from pytest_autoresearch.protocol.model import (
     Protocol,
     Section,
 )
-from pytest_autoresearch.protocol.options import FAIL_ON, ISOLATIONS, JUDGES
+from pytest_autoresearch.protocol.options import FAIL_ON, ISOLATIONS, JUDGES, LOOK_AHEAD
 
 CONFIGS = sorted((Path(__file__).parent / "configs").glob("*.md"))
 
@@ -108,11 +108,26 @@ options = st.builds(
     patience=maybe(st.integers(1, 10**6)),
     until=maybe(finite),
     max_cost=maybe(positive),
-    workers=maybe(st.integers(1, 64)),
+    workers=maybe(st.integers(1, 64) | st.sampled_from(["gpus", "auto"])),
+    look_ahead=maybe(st.sampled_from(LOOK_AHEAD)),
     guard_workers=maybe(st.integers(1, 64)),
     executor=maybe(printable),
+    address=maybe(printable),
+    ray=maybe(
+        st.fixed_dictionaries(
+            {},
+            optional={
+                "cpus": st.integers(1, 64),
+                "gpus": st.integers(0, 8),
+                "resources": mappings(words, st.floats(1, 100), 1),
+                "labels": mappings(words, words, 1),
+            },
+        ).filter(bool)
+    ),
     publish=st.none() | st.booleans() | st.just({"results": "artifact"}),
     live=maybe(st.integers(0, 65535)),
+    observers=maybe(tuples(words, 1)),
+    notify=maybe(printable),
     fail_on=maybe(st.sampled_from(FAIL_ON)),
     seed=maybe(st.integers(0, 10**6)),
 )

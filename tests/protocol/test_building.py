@@ -49,6 +49,10 @@ def _backend(name: str) -> str:
         ({"Makefile": ""}, "a.c", "make"),
         ({"go.mod": ""}, "a.go", "go build ./..."),
         ({"README": ""}, "a.c", None),
+        ({"package.json": '{"scripts": {"test": "x", "build": "tsc"}}'}, "src/a.ts", "npm run build"),
+        ({"package.json": '{"scripts": {"build": "vite build"}}', "yarn.lock": ""}, "src/a.tsx", "yarn run build"),
+        ({"web/tsconfig.json": "", "README": ""}, "web/src/a.ts", "cd web && npx tsc"),
+        ({"package.json": '{"scripts": {"test": "build"}}'}, "src/a.ts", None),
     ],
 )
 def test_the_repository_says_how_it_is_built(files: dict[str, str], target: str, command: str | None) -> None:
@@ -75,6 +79,29 @@ def test_the_repository_says_how_it_is_built(files: dict[str, str], target: str,
 )
 def test_a_run_that_builds_needs_no_build(command: str, files: dict[str, str], does: bool) -> None:
     assert builds([command], files.get) is does
+
+
+@pytest.mark.parametrize(
+    ("run", "data", "refused"),
+    [
+        ("node dist/index.js", (), True),
+        ("node ./build/cli.mjs --fast", (), True),
+        ("npm run bench", ("dist",), True),
+        ("npm run build && node dist/index.js", (), False),
+        ("npx tsc && node dist/index.js", (), False),
+        ("npx tsx src/index.ts", (), False),
+        ("npm run bench", ("sets",), False),
+    ],
+)
+def test_a_bundle_that_nobody_builds_is_refused_like_a_binary(run: str, data: tuple[str, ...], refused: bool) -> None:
+    files = {"package.json": '{"scripts": {"build": "tsc"}}', "src/index.ts": ""}
+    protocol = replace(PROTOCOL, run=run, data=data)
+    if refused:
+        with pytest.raises(ConfigError, match="npm run build"):
+            refuse_stale(protocol, ["src/index.ts"], files.get, files)
+    else:
+        refuse_stale(protocol, ["src/index.ts"], files.get, files)
+    refuse_stale(protocol, ["src/index.js"], files.get, files)  # what is run as it stands
 
 
 @pytest.mark.parametrize(

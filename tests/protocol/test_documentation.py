@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 
@@ -15,7 +16,8 @@ from pytest_autoresearch.protocol.scope import PROTECTED
 from pytest_autoresearch.protocol.sections import TITLES
 from pytest_autoresearch.protocol.serialise import to_json
 
-PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "configuration.md").read_text(encoding="utf-8")
 EXAMPLE = re.findall(r"```markdown\n(.*?)```", PAGE, re.DOTALL)[0]
 
 
@@ -44,3 +46,9 @@ def test_every_key_of_the_json_form_is_documented() -> None:
 def test_the_example_is_a_config() -> None:
     protocol = parse(EXAMPLE, file="c.md")
     assert (protocol.metric.name, protocol.tag, protocol.options.agents) == ("val_bpb", "mar17-lr", ("claude",))
+
+
+def test_the_reference_is_what_the_code_says_today(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(DOCS))
+    reference = importlib.import_module("reference")
+    assert reference.PAGE.read_text(encoding="utf-8") == reference.reference(), "run: python docs/reference.py"

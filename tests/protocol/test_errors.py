@@ -101,7 +101,7 @@ def test_a_mistake_names_its_line_and_what_to_write(
     ("front", "line", "message", "remedy"),
     [
         ("patiense: 3", 2, "the key `patiense` is not known", "did you mean `patience`?"),
-        ("zzz: 3", 2, "the key `zzz` is not known", "known are: agent"),
+        ("zzz: 3", 2, "the key `zzz` is not known", "known are: address, agent"),
         ("metric: x", 2, "`metric` does not belong into the front matter", "`## Metric`"),
         ("target_files: x", 2, "`target_files` does not belong into the front matter", "`## Target Files`"),
         ("agent: a\nduration: soon", 3, "`duration`: `soon` is not a duration", ""),
@@ -251,12 +251,12 @@ def test_hostile_markdown_is_refused_within_seconds(text: str) -> None:
 )
 def test_a_section_of_nothing_but_signs_is_read_within_seconds(title: str, piece: str) -> None:
     text = GOOD.replace(f"## {title}\n", f"## {title}\n{piece * (50_000 // len(piece))}\n", 1)
-    began = time.perf_counter()
+    began = time.process_time()
     try:
         parse(text, file="c.md")
     except ConfigError as error:
         assert error.remedy
-    assert time.perf_counter() - began < 10
+    assert time.process_time() - began < 10
 
 
 # Where a config lies

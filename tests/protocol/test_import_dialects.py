@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_autoresearch.protocol.importing import import_session
+from pytest_autoresearch.errors import ConfigError
+from pytest_autoresearch.protocol.importing import PLACEHOLDER, import_session
 from pytest_autoresearch.protocol.markdown import parse
 from pytest_autoresearch.protocol.model import Direction, Limit
 from pytest_autoresearch.protocol.render import render
@@ -211,6 +212,62 @@ CASES = {
         {"program.md": "# n\n\nGet the lowest loss.\n\nLaunch it: `python a.py`\n\nLaunch it: `python b.py`\n\nOnly modify `a.py`.\n", "a.py": ""},
         ("loss", LOWER), "python a.py", ("a.py",), guesses=frozenset({"run"}),
     ),
+    "autoloop measures with a program in quotes": Case(
+        {
+            ".autoloop/programs/pack/program.md": "---\nschedule: every 6h\n---\n# Pack\n\n## Target\n\nOnly modify these files:\n"
+            "- `.autoloop/programs/pack/code/p.py`\n\n## Evaluation\n\n```bash\npip install -q numpy && python3 -c \"\n"
+            "import json\n# isn't it\nr = 1 > 0\nprint(json.dumps({'sum': 1.0}))\n\"\n```\n\n"
+            "The metric is `sum` from the JSON output. **Higher is better.**\n",
+            ".autoloop/programs/pack/code/p.py": "",
+        },
+        ("sum", HIGHER), "python3 -c \"\nimport json\n# isn't it\nr = 1 > 0\nprint(json.dumps({'sum': 1.0}))\n\"",
+        (".autoloop/programs/pack/code/p.py",),
+    ),
+    "a here-document, and where a run's output goes": Case(
+        {
+            "program.md": "# x\n\nThe metric is `acc` (higher is better). Only modify `w.py`.\n\n## Run the experiment\n\n```bash\nset -e\n"
+            "nohup python - <<'PY' \nprint('acc: 1')  # > 0\nPY\npython report.py\n```\n", "w.py": "",
+        },
+        ("acc", HIGHER), "set -e\npython - <<'PY'\nprint('acc: 1')  # > 0\nPY", ("w.py",),
+    ),
+    "a log named by the day, in the background": Case(
+        {"program.md": "# x\n\nThe metric is `acc`, higher is better. Only modify `w.py`.\n\n## Run\n\n```bash\n"
+         "nohup python w.py --q \"a > b\" > logs/$(date +%Y%m%d).log 2>&1 &\n```\n", "w.py": ""},
+        ("acc", HIGHER), 'python w.py --q "a > b"', ("w.py",),
+    ),
+    "a primary metric of several words": Case(
+        {"program.md": "# x\n\n## Metric\n\nPrimary metric: action-conditioned next-frame MSE. Lower is better.\n\nLaunch it: `python w.py`\n\n"
+         "Only modify `w.py`.\n", "w.py": ""},
+        ("action-conditioned", LOWER), "python w.py", ("w.py",), guesses=frozenset({"metric"}),
+    ),
+    "a label says primary": Case(
+        {
+            "autoresearch.md": "# x\n\n## Metrics\n\n**Primary** (higher is better):\n\n- `total` - of all three\n\n**Secondary**:\n\n- `ttft`\n\n"
+            "## How to Run\n\n```\nMETRIC name=number\n```\n\n## Files in Scope\n- `w.py`\n",
+            "autoresearch.sh": "echo METRIC ttft=1 total=2\n", "w.py": "",
+        },
+        ("total", HIGHER), "bash autoresearch.sh", ("w.py",), ("autoresearch.sh",),
+    ),
+    "a step greps for what the prose calls otherwise": Case(
+        {"program.md": "# x\n\nThe goal is simple: get the highest `tok_per_sec`. Extract key metric: `grep \"^tok_per_sec:\" run.log`\n\n"
+         "Launch it: `python w.py`\n\nOnly modify `w.py`.\n", "w.py": ""},
+        ("tok_per_sec", HIGHER), "python w.py", ("w.py",),
+    ),
+    "autoanything": Case(
+        {
+            "problem.yaml": "name: tsp\ndescription: >\n  Find the shortest tour that visits every city exactly once and comes back to where it began.\n"
+            "  Only the order of the cities may change, and it has to name each of the twenty cities of the list one time, no more, no less.\n"
+            "score:\n  name: tour\n  direction: minimize\n",
+            "state/tour.py": "", "context/cities.py": "", "scoring/score.py": "def score(): return {'tour': 1.0}\n",
+        },
+        ("tour", LOWER),
+        'python -c "import json, sys; sys.path.insert(0, \'scoring\'); from score import score; print(json.dumps(score()))"',
+        ("state/",), ("context/",), guesses=frozenset({"run"}),
+    ),
+    "a list of what may change in a problem": Case(
+        {"problem.yml": "mutable:\n  - a.py\nreadonly:\n  - b.py\nscore:\n  direction: maximize\nrun: python b.py\n", "a.py": "", "b.py": ""},
+        ("score", HIGHER), "python b.py", ("a.py",), ("b.py",),
+    ),
 }  # fmt: skip
 
 
@@ -238,6 +295,33 @@ def test_bounds_on_printed_numbers_become_limits_and_the_rest_is_kept(tmp_path: 
     protocol = import_session(tmp_path).protocol
     assert protocol.limits == (Limit("tests", at_least=10.0),)  # the script prints no `failures`
     assert "failures" in protocol.notes and "Off Limits: **Do NOT delete tests**" in protocol.constraints
+
+
+def test_a_number_of_parameters_or_tokens_is_no_time(tmp_path: Path) -> None:
+    (tmp_path / "program.md").write_text(
+        "# x\n\nYou train a small model (50-200M params) on ~57M tokens per run.\n\nA fixed time budget of 10 minutes.\n"
+    )
+    assert import_session(tmp_path).protocol.budget == 600
+
+
+def test_a_climb_is_read_and_what_it_counts_is_left_to_say(tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir()
+    for name in ("rules.md", "evaluate.py", "split.json"):
+        (tmp_path / "work" / name).write_text("")
+    (tmp_path / "hillclimb.toml").write_text(
+        'workspace = "work"\nallow = ["rules.md"]\nheld_out = "split.json"\nobjective = "quality"\nmax_iterations = 5\n'
+        'evaluate = ["{python}", "evaluate.py", "{output}"]\npropose = ["{python}", "p.py"]\ntimeout_seconds = 60\n'
+    )
+    imported = import_session(tmp_path)
+    protocol = imported.protocol
+    assert protocol.run == "cd work && python evaluate.py result.json"
+    assert [rule.pattern for rule in protocol.targets] == ["work/rules.md"]
+    assert [rule.pattern for rule in protocol.readonly] == ["work/evaluate.py", "work/split.json"]
+    assert (protocol.budget, protocol.options.experiments) == (60, 5)
+    assert protocol.metric.name == PLACEHOLDER and "a share of cases that pass" in "\n".join(imported.unmapped)
+    (tmp_path / "hillclimb.toml").write_text("workspace = [\n")
+    with pytest.raises(ConfigError, match="it is not TOML"):
+        import_session(tmp_path)
 
 
 def test_a_goal_oriented_program_has_a_target(tmp_path: Path) -> None:

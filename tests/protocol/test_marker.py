@@ -7,7 +7,7 @@ import pytest
 
 from pytest_autoresearch.errors import ConfigError
 from pytest_autoresearch.protocol.marker import from_marker
-from pytest_autoresearch.protocol.model import Amount, Direction, Limit, PathRule, Protocol
+from pytest_autoresearch.protocol.model import Amount, Direction, Limit, MetricFile, PathRule, Protocol
 
 GOOD: dict[str, Any] = {"metric": "val_bpb", "direction": "lower", "targets": ["train.py"]}
 
@@ -38,6 +38,29 @@ def test_the_timeout_is_the_kill_timeout_and_half_of_it_the_budget() -> None:
     assert (marked().budget, marked().kill_timeout) == (None, None)
     with pytest.raises(ConfigError, match="the budget of 700 s is longer than the timeout of 600 s"):
         marked(timeout=600, budget=700)
+
+
+def test_a_metric_may_stand_in_a_file() -> None:
+    metric = marked(metric={"from": "out/eval.json", "key": "eval.loss"}).metric
+    assert (metric.name, metric.file) == ("eval.loss", MetricFile("out/eval.json", key="eval.loss"))
+    metric = marked(metric={"name": "loss", "from": "m.csv", "column": "val loss", "row": -1}).metric
+    assert (metric.name, metric.file) == ("loss", MetricFile("m.csv", column="val loss", row="-1"))
+
+
+@pytest.mark.parametrize(
+    ("metric", "complaint"),
+    [
+        ({"key": "a"}, "`key` needs the file"),
+        ({"from": "a.json", "kye": "a"}, "`kye` is not known; known are name, from, key, column, row"),
+        ({"from": "a.json", "key": "a", "row": 1}, "`key` is for JSON"),
+        ({"from": "../a.json", "key": "a"}, "no file below"),
+    ],
+)
+def test_a_file_that_makes_no_sense_is_refused(metric: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(ConfigError, match=complaint):
+        marked(metric=metric)
+    with pytest.raises(ConfigError, match="two ways to read it"):
+        marked(metric={"from": "a.json", "key": "a"}, extract="tail -1 x")
 
 
 def test_arguments_may_be_python_values() -> None:

@@ -208,6 +208,7 @@ PROTOCOL_FILES = {
     "ex/tools/held_out.sh": "the extract command's script",
     "ex/tools/score.sh": "the extract command's script",
     "ex/tools/size.py": "the extract command's script",
+    "ex/check.sh": "the guard's script",
     "ex/secret/labels.csv": "the holdout's",
     "ex/hidden_7.csv": "the holdout's",
     ".github/workflows/ci.yml": "a workflow",
@@ -228,6 +229,8 @@ def judged(*targets: str) -> Scope:
         ),
         limits=(Limit("kb", at_most=1.0, extract="python tools/size.py"),),
         data=("corpus", "/elsewhere"),
+        guard=("bash check.sh", "bash measure.sh --dry", "python train.py --check"),
+        run="bash measure.sh",
     )
     return resolve_paths(measured, (*TRACKED, *PROTOCOL_FILES))
 
@@ -248,6 +251,13 @@ def test_no_glob_or_directory_admits_a_file_of_the_protocol(target: str, path: s
     assert path not in found.targets and "ex/train.py" in found.targets
     assert found.refusal(path, "file") == f"{path} is {PROTOCOL_FILES[path]}, which is never a target"
     assert not found.admits(path.upper()), "there are file systems that do not tell the two apart"
+
+
+@pytest.mark.parametrize("path", ["ex/train.py", "ex/measure.sh"])
+def test_what_a_guard_and_the_run_both_start_or_a_program_can_be_a_target(path: str) -> None:
+    files = (*TRACKED, "ex/measure.sh")
+    checked = replace(protocol("*"), run="bash measure.sh", guard=("bash measure.sh --dry", "python train.py --check"))
+    assert resolve_paths(checked, files).admits(path)
 
 
 def test_no_glob_admits_a_new_file_where_data_or_the_holdouts_files_lie() -> None:
@@ -286,3 +296,21 @@ def test_a_guard_of_tests_that_are_not_there_is_refused_before_the_run(guard: st
         resolve_paths(guarded, TRACKED)
     assert f"the guard `{guard}` is not in the start commit" in str(refused.value)
     assert complaint in refused.value.remedy and refused.value.line == 2
+
+
+@pytest.mark.parametrize("command", ["pytest -q", "python -m pytest -x", "uv run pytest"])
+def test_what_pytest_is_called_with_as_a_guard_is_there(command: str) -> None:
+    for words, is_there in {
+        "src/a.py": True,
+        "src/a.py::test_x src/": True,
+        "-c gone.py src/a.py": True,
+        "$TESTS gone.py": True,
+        "src/a.py src/b2.py": False,
+    }.items():
+        guarded = replace(protocol("train.py"), guard=(f"{command} {words}",))
+        if is_there:
+            resolve_paths(guarded, TRACKED)
+            continue
+        with pytest.raises(ConfigError, match=r"the guard `src/b2.py` is not in the start commit") as refused:
+            resolve_paths(guarded, TRACKED)
+        assert "did you mean `src/b.py`?" in refused.value.remedy

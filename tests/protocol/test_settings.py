@@ -45,10 +45,14 @@ SAID = {
     "targets": ("a.py, b.py", ("a.py", "b.py")),
     "guard": ("tests/\nmypy src", ("tests/", "mypy src")),
     "workers": ("4", 4),
+    "look_ahead": ("no", "no"),
     "executor": ("ray", "ray"),
+    "address": ("node1:6379", "node1:6379"),
     "isolation": ("strict", "strict"),
     "publish": ("yes", True),
     "live": ("8123", 8123),
+    "observers": ("mlflow, log.jsonl", ("mlflow", "log.jsonl")),
+    "notify": ("notify-send hello", "notify-send hello"),
     "fail_on": ("no-keep", "no-keep"),
     "suspicious": ("stop", "stop"),
     "seed": ("7", 7),
@@ -157,3 +161,25 @@ def test_the_table_that_pytest_loads_at_start_brings_nothing_heavy_along() -> No
         "pytest_autoresearch.protocol.options",
         "pytest_autoresearch.protocol.tags",
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("AUTORESEARCH_EXPERIMNTS", "AUTORESEARCH_EXPERIMENTS"),
+        ("AUTORESEARCH_EXPERIMENT", "AUTORESEARCH_EXPERIMENTS"),
+        ("AUTORESEARCH_AGENTS", "AUTORESEARCH_AGENT"),
+        ("AUTORESEARCH_MAXCOST", "AUTORESEARCH_MAX_COST"),
+    ],
+)
+def test_a_variable_that_is_nearly_an_option_is_refused_with_its_name(name: str, meant: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        resolve({}, {name: "3"}, Options(), {})
+    assert name in refused.value.message and refused.value.remedy == f"did you mean {meant}?"
+
+
+def test_other_variables_of_the_prefix_are_the_persons_own() -> None:
+    mine = {"AUTORESEARCH_DATABASE": "x", "AUTORESEARCH_TOKEN": "y", "AUTORESEARCH_TAG": "t"}
+    assert resolve({}, mine, Options(), {}).tag == "t"
+    inside = {"AUTORESEARCH_EXPERIMENT": "3", "AUTORESEARCH_TAG": "t", "AUTORESEARCH_SEED": "5"}
+    assert (resolve({}, inside, Options(), {}).tag, resolve({}, inside, Options(), {}).seed) == (None, 0)

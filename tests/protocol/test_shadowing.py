@@ -46,6 +46,15 @@ def refusals(paths: Sequence[str], *, extract: str = "python grader.py", **more:
         *("evil-1.0.dist-info/entry_points.txt", "x.egg-info/entry_points.txt", "src/Evil.DIST-INFO/RECORD"),
         *("lib/node_modules/lodash/index.js", "web/labels.js", "web/labels/index.js", "web/labels.ts"),
         *("GNUmakefile", "sub/gnumakefile", ".coveragerc", "src/.env", "package.json", "pyvenv.cfg", "go.work"),
+        *("build.rs", "crate/.cargo/config.toml", "Project.toml", "rust-toolchain", "jest.config.js", "tsconfig.json"),
+        *(
+            "setup.py",
+            "CMakeLists.txt",
+            ".mvn/jvm.config",
+            "vendor/modules.txt",
+            "x.egg-link/part.py",
+            "src/__init__.py",
+        ),
         *("sitecustomize.py", "src/usercustomize/__init__.py", "x.pth", "pytest/__init__.py", "src/conftest.py"),
     ],
 )

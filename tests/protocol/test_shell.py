@@ -62,6 +62,29 @@ def test_commands_are_not_prose(text: str) -> None:
 
 def test_placeholders_and_comments_run_nothing() -> None:
     assert not_a_command("<the command>") == "is still the template's placeholder"
+    for open_end in (
+        "{config}",
+        "<model_name>",
+        "[MODEL_NAME]",
+        "...",
+        "path/to/run.yaml",
+        "/path/to/data",
+        "YOUR_FILE.py",
+    ):
+        for command in (f"python train.py --with {open_end}", f"cd a\npython train.py --with={open_end} -v"):
+            assert not_a_command(command) == f"is unfinished: put a value for {open_end}"
+    for command in (
+        *(
+            "echo ${HOME}/a",
+            "cp a{1,2} b",
+            "find . -exec touch {} +",
+            "awk '{print}' a",
+            "go test ./...",
+            "git show @{1}",
+        ),
+        *("[ -f A ] && ls [A-Z]*", "cat <<X\n{name} ...\nX", "echo $YOUR_NAME", "python your.py", "ls xpath/to/a"),
+    ):
+        assert not_a_command(command) == "", command
     assert not_a_command("# one experiment = one book\n# wait for feedback") == "has only comments"
 
 

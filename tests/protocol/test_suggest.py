@@ -34,6 +34,30 @@ def test_a_benchmark_in_a_directory_finds_the_package_it_measures() -> None:
     assert src.targets == ("src/pkg/__init__.py", "src/pkg/core.py")
 
 
+def test_what_a_script_is_made_of_may_change_and_what_feeds_it_may_not() -> None:
+    train = 'from model import net\nfrom loading import rows\nprint(f"final val_acc: {acc}")\n'
+    found = suggest({"train.py": train, "model.py": "LR = 0.1\n", "loading.py": ""})
+    assert (found.metric, found.targets, found.readonly) == ("val_acc", ("train.py", "model.py"), ("loading.py",))
+    assert (
+        suggest({"a.py": 'print(f"Test accuracy: {a:.3f}")\nprint(f"Training epoch: {e}")'}).metric == "Test accuracy"
+    )
+    assert suggest({"a.py": 'print(f"mean value: {a}")\nprint(f"val_loss: {e}")'}).metric == "val_loss"
+    thin = {"src/pk/__init__.py": "", "src/pk/__main__.py": 'from .core import run\nprint(f"score: {run()}")\n'}
+    found = suggest({**thin, "src/pk/core.py": "K = 3\n"})
+    assert found.targets == ("src/pk/__main__.py", "src/pk/core.py")
+
+
+def test_a_script_that_judges_what_another_leaves_is_run_behind_it() -> None:
+    files = {
+        "train.py": "import json\njson.dump({}, open('model.json', 'w'))\nprint('done')\n",
+        "evaluate.py": "import json\nw = json.load(open('model.json'))\nprint('val_loss:', w)\n",
+    }
+    found = suggest(files)
+    assert found.run == "python train.py && python evaluate.py"
+    assert (found.targets, found.readonly) == (("train.py",), ("evaluate.py",))
+    assert suggest({**files, "model.json": "{}"}).run == "python evaluate.py"
+
+
 def test_hostile_files_suggest_nothing_and_no_command_is_made_of_their_names() -> None:
     assert suggest({"package.json": "[" * 100_000, "a.py": "print('x: %d'" + "(" * 5_000}).run == "python a.py"
     assert suggest({"package.json": '{"scripts": {"bench; rm -rf x": ""}}'}).run == "npm run 'bench; rm -rf x'"
@@ -43,6 +67,10 @@ def test_hostile_files_suggest_nothing_and_no_command_is_made_of_their_names() -
 def test_metric_lines_of_scripts_and_other_languages_count() -> None:
     assert suggest({"run.sh": 'echo "METRIC p99_ms=$P99"\n'}).metric == "p99_ms"
     assert suggest({"bench.js": "console.log(`ops_per_second: ${n}`)\n"}).run == "node bench.js"
+    added = suggest(
+        {"bench.js": "const { n } = require('./lib.js')\nconsole.log('ops_per_s: ' + n)\n", "lib.js": "exports.n = 3\n"}
+    )
+    assert (added.metric, added.run, added.targets) == ("ops_per_s", "node bench.js", ("lib.js",))
 
 
 def test_a_log_tells_the_metric_when_nothing_else_does() -> None:
@@ -54,6 +82,19 @@ def test_the_metric_that_was_asked_for_is_looked_for() -> None:
     files = {"a.py": 'print(f"val_loss: {x}")', "b.py": 'print(f"accuracy: {y}")'}
     assert suggest(files, metric="accuracy").run == "python b.py"
     assert suggest(files, metric="unheard_of") == Suggestion("unheard_of")
+
+
+def test_a_metric_that_is_told_is_found_where_it_is_printed_among_other_words() -> None:
+    files = {
+        "train.py": "import yaml\nfrom fit.model import fit\nyaml.safe_load(open('settings.yaml'))\n"
+        "print(f'done, {n} weights | val_rmse: {rmse:.5f}')\n",
+        "fit/model.py": "def fit(): pass\n",
+        "settings.yaml": "rate: 0.1\n",
+        "other.py": "# val_rmse: as train.py has it\nprint(f'old_val_rmse2: {1}')\n",
+    }
+    assert suggest(files).metric != "val_rmse"
+    found = suggest(files, metric="val_rmse")
+    assert (found.run, found.targets) == ("python train.py", ("train.py", "fit/model.py", "settings.yaml"))
 
 
 def test_an_empty_repository_suggests_nothing() -> None:
@@ -70,6 +111,12 @@ def test_an_empty_repository_suggests_nothing() -> None:
         ("ops_per_s", "higher"),
         ("items_per_ms", "higher"),
         ("size", "lower"),
+        ("pass@1", "higher"),
+        ("tok/s", "higher"),
+        ("mAP50", "higher"),
+        ("mape", "lower"),
+        ("eval_wer", "lower"),
+        ("power", None),
         ("x", None),
     ],
 )
@@ -132,3 +179,26 @@ def test_ignored_folders_that_the_code_reads_are_data_and_what_it_leaves_is_not(
     code = "open('data/x.csv'); open('weights.bin'); p = 'outputs/'; q = 'unused'; r = '.env'"
     ignored = ["data/", "weights.bin", "outputs/", ".venv/", ".env", "other/", "node_modules/"]
     assert data_named(ignored, [code]) == ("data/", "weights.bin")
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "metric"),
+    [
+        ("t.py", 'print("val_acc", x)', "val_acc"),
+        ("t.py", 'print(f"val_acc {x:.3f}")', "val_acc"),
+        ("t.py", 'print("val_acc %.3f" % x)', "val_acc"),
+        ("t.py", 'print(f"{val_acc=}")', "val_acc"),
+        ("t.py", "print({'val_acc': x})", "val_acc"),
+        ("t.py", 'tqdm.write(f"val_acc: {x}")', "val_acc"),
+        ("t.rb", 'puts "seconds: #{x}"', "seconds"),
+        ("t.R", 'cat("loss:", x)', "loss"),
+        ("t.lua", 'print("loss: " .. x)', "loss"),
+        ("t.swift", 'print("loss: \\(x)")', "loss"),
+        ("t.cs", 'Console.WriteLine($"loss: {x}");', "loss"),
+        ("t.py", 'print("loading", path)', None),
+        ("t.py", 'print(f"{config=}")', None),
+        ("t.py", "file.write(f'{loss} of it')", None),
+    ],
+)
+def test_a_number_is_found_as_it_is_printed_in_many_forms(name: str, line: str, metric: str | None) -> None:
+    assert suggest({name: line}).metric == metric

@@ -7,12 +7,14 @@ from dataclasses import replace
 import pytest
 
 from pytest_autoresearch.errors import ConfigError
-from pytest_autoresearch.github.pull_request import Links, body
 from pytest_autoresearch.protocol.markdown import parse
 from pytest_autoresearch.protocol.model import Direction, Holdout, Limit, Metric, Protocol
 from pytest_autoresearch.protocol.render import render
 from pytest_autoresearch.protocol.serialise import from_json, to_json
 from pytest_autoresearch.protocol.trust import is_self_reported, marks, only_hands_on, reported_limits, times_asked
+from pytest_autoresearch.report.markdown.body import body
+from pytest_autoresearch.report.markdown.parts import Links
+from pytest_autoresearch.report.story import story
 from tests.conftest import CONFIG
 from tests.github.histories import PROTOCOL, history
 
@@ -29,6 +31,35 @@ REPORTED = [
     "/usr/bin/grep loss run.log || true",
     "cd out && tail -1 loss.csv | cut -d, -f3",
     "perl -ne 'print $1 if /loss: (.*)/' run.log",
+    "python -c \"print(open('score.txt').read())\"",
+    'python3 -c \'import json; print(json.load(open("out.json"))["loss"])\'',
+    "python - <<END\nprint(open('score.txt').read())\nEND",
+    "node -p \"require('./out.json').loss\"",
+    "julia -e 'print(read(\"score.txt\", String))'",
+    "cat score.txt | python -c 'print(input())'",
+    "sh -c 'cat score.txt'",
+    "timeout 5 grep loss out.txt",
+    "env LC_ALL=C stdbuf -o0 sed -n 2p out.txt",
+    "< score.txt tail -1",
+    "while read line; do echo $line; done < score.txt",
+    "if true; then { cat score.txt; }; fi",
+    "zcat out.gz | awk '{print $2}'",
+    "sqlite3 runs.db 'select loss from runs'",
+    "grep 'grade.py' run.log  # make",
+    r"\grep loss out.txt",
+    r"gr\ep loss out.txt",
+    "'grep' loss out.txt",
+    "$(which grep) loss out.txt",
+    "`command -v tail` -1 out.txt",
+    "git grep --no-index -h loss out.txt",
+    "git -C . grep loss",
+    "python -m json.tool out.json | grep loss",
+    "python3 -I -m gzip -d out.gz",
+    "x=$(grep loss out.txt); echo ${x#*: }",
+    "x=`tail -1 out.txt` && echo $x",
+    "g=grep; $g loss out.txt",
+    "/usr/bin/env grep loss out.txt",
+    "mapfile -t l < out.txt; echo ${l[0]}",
 ]
 GRADED = [
     "python grade.py",
@@ -41,6 +72,17 @@ GRADED = [
     "node score.mjs",
     "make -s score",
     "du -b model.bin | cut -f1",
+    "python -c 'import grade; print(grade.score())'",
+    "python -c \"a, b = open('answers.txt'), open('labels.txt'); print(sum(x == y for x, y in zip(a, b)))\"",
+    "sh -c 'python grade.py'",
+    "$(which python) grade.py",
+    "x=$(python grade.py); echo $x",
+    "'./evaluate' out.json",
+    "git rev-list --count HEAD",
+    "git diff --stat | wc -l",
+    "python -m json_grader out.json",
+    "python -m json.grader out.json",
+    "g=./evaluate; $g out.json",
 ]
 
 
@@ -82,7 +124,7 @@ def test_the_marks_stand_in_the_tables_of_a_pull_request_with_a_link() -> None:
     )
     found = history(3)
     found = replace(found, session=replace(found.session, protocol=to_json(told)))
-    text = body(found, Links())
+    text = body(story(found), Links())
     rows = {line.split(" | ")[0].strip("| "): line for line in text.splitlines() if line.startswith("| ")}
     link = "security.md#self-reported)"
     assert "[self-reported](https://" in rows["metric"] and link in rows["metric"]

@@ -6,24 +6,27 @@ import http.client
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pytest_autoresearch.errors import AutoresearchError
-from pytest_autoresearch.report.live import Lane, LivePage
+from pytest_autoresearch.report.changes import Seen
+from pytest_autoresearch.report.lanes import Lane
+from pytest_autoresearch.report.live import LivePage
+from pytest_autoresearch.report.story import Story
 from tests.github import histories
 
 
-def no_patches(commits: Sequence[str]) -> Mapping[str, str]:
-    return dict.fromkeys(commits, "")
+def nothing(story: Story) -> Seen:
+    return Seen()
 
 
 @pytest.fixture
 def live(tmp_path: Path) -> Iterator[LivePage]:
-    page = LivePage(0, tmp_path / "live", no_patches)
+    page = LivePage(0, tmp_path / "live", nothing)
     yield page
     page.close()
 
@@ -69,7 +72,7 @@ def test_it_only_reads(live: LivePage) -> None:
 
 
 def test_events_tell_what_goes_on_and_that_it_has_ended(tmp_path: Path) -> None:
-    live = LivePage(0, tmp_path / "live", no_patches)
+    live = LivePage(0, tmp_path / "live", nothing)
     live.tell(histories.history(1))
     stream = ask(live, path_of(live) + "events")
     heard: list[tuple[str, object]] = []
@@ -84,21 +87,22 @@ def test_events_tell_what_goes_on_and_that_it_has_ended(tmp_path: Path) -> None:
 
     listener = threading.Thread(target=listen)
     listener.start()
-    live.say(Lane(7, "candidate run", 3.0, 20.0))
+    live.say([Lane(7, "candidate run", 1000.0, 20.0), Lane(8, "claude proposes", 1001.0)])
     deadline = time.monotonic() + 20
-    while len(heard) < 2 and time.monotonic() < deadline:
+    while ("lanes" not in [name for name, _ in heard] or len(heard) < 3) and time.monotonic() < deadline:
         time.sleep(0.01)
     live.close()
     listener.join(20)
-    assert ("lane", [7, "candidate run", 3, 20.0]) in heard
+    lanes = [data[1] for name, data in heard if name == "lanes" and isinstance(data, list)]
+    assert lanes[-1] == [[7, "candidate run", 1000.0, 20.0], [8, "claude proposes", 1001.0, None]]
     assert [name for name, _ in heard][-2:] == ["told", "ended"]
 
 
 def test_a_session_that_goes_on_has_the_address_of_the_one_before(tmp_path: Path) -> None:
-    first = LivePage(0, tmp_path / "live", no_patches)
+    first = LivePage(0, tmp_path / "live", nothing)
     first.close()
-    second = LivePage(0, tmp_path / "live", no_patches)
-    third = LivePage(0, tmp_path / "live", no_patches)  # the port is taken now
+    second = LivePage(0, tmp_path / "live", nothing)
+    third = LivePage(0, tmp_path / "live", nothing)  # the port is taken now
     assert first.address == second.address != third.address
     assert (tmp_path / "live").stat().st_mode & 0o777 == 0o600
     second.close()
@@ -108,7 +112,7 @@ def test_a_session_that_goes_on_has_the_address_of_the_one_before(tmp_path: Path
 def test_a_port_that_is_taken_is_one_line(live: LivePage, tmp_path: Path) -> None:
     port = int(live.address.split(":")[2].partition("/")[0])
     with pytest.raises(AutoresearchError, match=f"port {port} can not be used"):
-        LivePage(port, tmp_path / "other", no_patches)
+        LivePage(port, tmp_path / "other", nothing)
 
 
 def test_pages_are_made_so_seldom_that_the_loop_does_not_notice(live: LivePage) -> None:

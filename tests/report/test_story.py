@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from pytest_autoresearch.notebook.record import Drop, History
+from pytest_autoresearch.notebook.record import Drop, History, Note
 from pytest_autoresearch.protocol.experiment import Measurement, Reason, Role, Status
 from pytest_autoresearch.report.story import State, Story, Teller, story
 from tests.github import histories
@@ -49,7 +49,7 @@ def test_a_run_that_something_else_than_its_number_refused_promises_nothing(reas
 
 def test_a_story_told_record_by_record_is_the_one_told_at_once() -> None:
     whole = histories.history(40)
-    teller = Teller(whole.session)
+    teller = Teller()
     for end in range(1, 42):
         found = teller.tell(replace(whole, experiments=whole.experiments[:end]))
         assert found is not None and found.points[-1].number == end - 1
@@ -58,7 +58,7 @@ def test_a_story_told_record_by_record_is_the_one_told_at_once() -> None:
 
 def test_a_drop_is_told_anew() -> None:
     whole = histories.history(6)
-    teller = Teller(whole.session)
+    teller = Teller()
     teller.tell(whole)
     gone = replace(whole.experiments[3], status=Status.DISCARD)
     drop = Drop(3, gone.commit, {}, histories.NOW)
@@ -82,6 +82,22 @@ def test_utilisation_is_the_share_of_the_time_inside_runs() -> None:
     later = replace(whole.experiments[1], ended=histories.NOW + timedelta(seconds=6))
     found = told(replace(whole, experiments=(whole.experiments[0], later)))
     assert (found.elapsed, found.utilisation) == (6.0, 0.5)
+
+
+def test_the_time_between_two_invocations_is_no_work_however_short() -> None:
+    whole = histories.history(2)
+    begins = [histories.NOW + timedelta(seconds=at) for at in (0, 2, 42)]
+    experiments = tuple(
+        replace(each, started=began, ended=began + timedelta(seconds=2))
+        for each, began in zip(whole.experiments, begins, strict=True)
+    )
+    stopped = Note("stop", "2 experiments were asked for", histories.NOW + timedelta(seconds=5))
+    assert told(replace(whole, experiments=experiments)).elapsed == 44.0
+    teller = Teller()
+    teller.tell(replace(whole, experiments=experiments[:2]))
+    after = teller.tell(replace(whole, experiments=experiments, notes=(stopped,)))
+    assert after is not None and after.elapsed == 6.0
+    assert after == told(replace(whole, experiments=experiments, notes=(stopped,)))
 
 
 def test_a_session_without_a_word_about_its_end_is_silent() -> None:

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_autoresearch.report.terminal import change, cut, number, seconds
+from pytest_autoresearch.report.figures import cut, number, seconds
+from pytest_autoresearch.report.words import change
 from tests.github.histories import experiment
 
 
@@ -19,6 +20,10 @@ from tests.github.histories import experiment
         (1.0, 1.0 - 1e-7, "-1e-05 %"),
         (0.0, 0.25, "+0.25"),
         (-4.0, -5.0, "-25.00 %"),
+        (1.0, 10.99, "+999.00 %"),
+        (1.0, 12.0, "+1100 %"),
+        (0.38, 129014.1, "> +9999 %"),  # what ran away stays in its column
+        (-0.38, -129014.1, "< -9999 %"),
     ],
 )
 def test_a_change_is_told_in_percent_of_what_was_to_beat(before: float, after: float, shown: str) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timezone
 
-from pytest_autoresearch.github.pull_request import Links, pull_request
 from pytest_autoresearch.notebook.record import Attribution, Group, Share
 from pytest_autoresearch.protocol.experiment import Outcome
+from pytest_autoresearch.report.markdown.body import pull_request
+from pytest_autoresearch.report.markdown.parts import Links
+from pytest_autoresearch.report.story import story
 from pytest_autoresearch.report.trust import trust
 from tests.github.histories import history
 
@@ -40,5 +42,6 @@ def test_the_pull_request_shows_it_beside_each_keep() -> None:
     attribution = Attribution(
         found.keeps[-1].commit, (Share((found.keeps[0].number,), 0.5, (0.2, 0.8), True),), (), NOW
     )
-    body = pull_request(replace(found, attributions=(attribution,)), Links("", "")).body
+    told = story(replace(found, attributions=(attribution,)))
+    body = pull_request(told, "demo", Links("", "")).body
     assert "proven:\u00a00.5\u00a0(95\u00a0%:\u00a00.2\u00a0to\u00a00.8)" in body

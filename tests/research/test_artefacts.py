@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_autoresearch.protocol.model import Direction, Metric
-from pytest_autoresearch.research.artefacts import Turned, explained, is_unsaid_zero, power, turned_number
+from pytest_autoresearch.research.artefacts import (
+    Turned,
+    explained,
+    is_unsaid_default,
+    power,
+    second_value,
+    turned_number,
+)
 
 if TYPE_CHECKING:
     from tests.conftest import Project
@@ -34,12 +42,22 @@ def turned(before: str, after: str, path: str = "a.py") -> Turned | None:
         (Metric("s", Direction.LOWER, target=0.0), 0.0, 10.0, False),
         (Metric("s", Direction.HIGHER), 0.0, 10.0, False),
         (Metric("s", Direction.HIGHER), 0.0, -10.0, True),
+        (LOWER, -1.0, 10.0, True),
+        (LOWER, -1.0, -0.5, False),
+        (LOWER, -2.0, 10.0, False),
+        (Metric("s", Direction.LOWER, bounds=(-1.0, None)), -1.0, 10.0, False),
+        (LOWER, -999.0, 10.0, True),
+        (Metric("s", Direction.HIGHER), 999999.0, 10.0, True),
+        (Metric("s", Direction.HIGHER), 1e9 - 1, 10.0, True),
+        (Metric("s", Direction.HIGHER), 99.0, 98.0, False),
+        (Metric("s", Direction.HIGHER), 999.5, 998.0, False),
+        (Metric("s", Direction.HIGHER, target=9999.0), 9999.0, 10.0, False),
     ],
 )
-def test_an_exact_zero_is_believed_where_somebody_said_that_it_may_be(
+def test_a_value_for_no_number_is_believed_where_somebody_said_that_it_may_be(
     metric: Metric, value: float | None, before: float, is_artefact: bool
 ) -> None:
-    assert is_unsaid_zero(metric, value, before) is is_artefact
+    assert is_unsaid_default(metric, value, before) is is_artefact
 
 
 def test_the_one_number_that_an_edit_turned_is_found() -> None:
@@ -54,6 +72,12 @@ def test_the_one_number_that_an_edit_turned_is_found() -> None:
     assert turned("fn f() { let x = 4.0; }", "fn f() { let x = 8.0; }", "a.rs") is not None
 
 
+def told(turned: Turned, before: float, after: float, deviation: float, metric: Callable[[float], float | None]) -> str:
+    """How the literal explains the gain, where the metric is so of it."""
+    value = second_value(turned, before, after, deviation)
+    return "" if value is None else explained(turned, before, after, deviation, value, metric(value))
+
+
 @pytest.mark.parametrize("exponent", [0.5, 1.0, 2.0, -0.5, -1.0, -2.0])
 def test_a_factor_of_the_metric_is_explained_at_two_values(exponent: float) -> None:
     found = turned("x = 100.0\n", "x = 150.0\n")
@@ -62,8 +86,8 @@ def test_a_factor_of_the_metric_is_explained_at_two_values(exponent: float) -> N
     def metric(value: float) -> float:
         return float(7 * value**exponent)
 
-    assert explained(found, metric(100), metric(150), 0.0, metric)
-    assert explained(found, metric(100), metric(150), 0.01, lambda value: metric(value) * 1.005)
+    assert told(found, metric(100), metric(150), 0.0, metric)
+    assert told(found, metric(100), metric(150), 0.01, lambda value: metric(value) * 1.005)
 
 
 def test_what_follows_a_power_at_one_value_only_is_a_gain() -> None:
@@ -75,11 +99,11 @@ def test_what_follows_a_power_at_one_value_only_is_a_gain() -> None:
         asked.append(value)
         return 0.9
 
-    assert explained(found, 1.5, 1.0, 0.0, other) == ""
+    assert told(found, 1.5, 1.0, 0.0, other) == ""
     assert len(asked) == 1
-    assert explained(found, 1.5, 1.1, 0.0, other) == ""
-    assert explained(found, 1.5, 1.0, 0.2, other) == ""  # within the noise
-    assert explained(found, 1.5, 1.0, 0.0, lambda _: None) == ""
+    assert told(found, 1.5, 1.1, 0.0, other) == ""
+    assert told(found, 1.5, 1.0, 0.2, other) == ""  # within the noise
+    assert told(found, 1.5, 1.0, 0.0, lambda _: None) == ""
     assert len(asked) == 1  # no run where the first does not fit
 
 
@@ -95,14 +119,27 @@ def test_learned_losses_are_not_taken_for_factors() -> None:
 
         found = turned(f"x = {old!r}\n", f"x = {new!r}\n")
         assert found is not None
-        alarms += bool(explained(found, loss(old), loss(new), 0.0, loss))
+        alarms += bool(told(found, loss(old), loss(new), 0.0, loss))
     assert alarms <= 4
 
 
+def trapezoids(steps: float) -> float:
+    """The error of the integral of exp from 0 to 1 by so many steps: it falls as 1/n², nearly."""
+    total = sum(math.exp(n / steps) for n in range(1, int(steps))) + (1 + math.e) / 2
+    return total / steps - (math.e - 1)
+
+
+def test_a_method_that_converges_is_not_taken_for_a_factor() -> None:
+    found = turned("STEPS = 10\n", "STEPS = 20\n")
+    assert found is not None
+    assert told(found, trapezoids(10), trapezoids(20), 0.0, trapezoids) == ""
+    assert told(found, 14.0, 7.0, 0.0, lambda steps: float(f"{140 / steps:.3g}")), "a factor, told with few digits"
+
+
 def test_no_power_is_seen_in_no_change() -> None:
-    assert power(1.0, 1.5, 0.0) is None
-    assert power(1.0000001, 1.5, 0.0) is None
-    assert power(2.0, 1.0, 0.0) is None
+    assert power(1.0, 1.0, 1.5, 0.0) is None
+    assert power(1.0, 1.0000001, 1.5, 0.0) is None
+    assert power(1.0, 2.0, 1.0, 0.0) is None
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from pytest_autoresearch.notebook.record import Attribution, History
 from pytest_autoresearch.protocol.experiment import Measurement, Role
 from pytest_autoresearch.protocol.values import parse_auto
 from pytest_autoresearch.research.attributing import is_worth_it
-from pytest_autoresearch.research.loop import Research
+from pytest_autoresearch.research.session import Research
 from tests.github.histories import history
 
 

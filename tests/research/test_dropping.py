@@ -16,6 +16,17 @@ Path(name).write_text(text)
 print(name, text)
 """
 
+LISTENER = """\
+import json
+import pytest
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_autoresearch_recorded(experiment):
+    if experiment.number:
+        with open(".git/autoresearch/demo/lanes.json") as lanes, open("under_way.txt", "a") as heard:
+            print(*(lane["number"] for lane in json.load(lanes)), file=heard)
+"""
+
 
 def test_what_was_dropped_stays_out_and_the_new_head_is_what_has_to_be_beaten(project: Project) -> None:
     project.write(
@@ -27,6 +38,7 @@ def test_what_was_dropped_stays_out_and_the_new_head_is_what_has_to_be_beaten(pr
     project.write("train.py", "from a import A\nfrom b import B\nprint('loss:', A + B)\n")
     project.commit()
     (project.home / "agent.py").write_text(AGENT)
+    (project.root / "conftest.py").write_text(LISTENER)
     agent = f"--autoresearch-agent=command:{sys.executable} {project.home}/agent.py"
 
     def session(experiments: int) -> str:
@@ -50,5 +62,6 @@ def test_what_was_dropped_stays_out_and_the_new_head_is_what_has_to_be_beaten(pr
     ]
     assert project.git("show", "autoresearch/demo:a.py") == "A = 9"
     assert project.git("show", "autoresearch/demo:b.py") == "B = 7"
+    assert project.root.joinpath("under_way.txt").read_text().split() == ["1", "2", "3"]
     assert "differed" not in said
     assert not list(project.root.glob("*.edited-*"))

@@ -41,7 +41,7 @@ def test_on_a_slower_machine_a_gain_is_one_over_the_level_measured_there(project
     project.commit()
     (project.home / "agent.py").write_text(AGENT)
     (project.home / "elsewhere.py").write_text(
-        "from pytest_autoresearch.research import opening\nopening.machine_fingerprint = lambda: 'another'\n"
+        "from pytest_autoresearch.research import equipping\nequipping.machine_fingerprint = lambda: 'another'\n"
     )
     moved = {
         "PYTHONPATH": os.pathsep.join([str(project.home), os.environ.get("PYTHONPATH", "")]),

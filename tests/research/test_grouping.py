@@ -40,6 +40,7 @@ def test_keeps_of_a_noisy_metric_are_proven_together_at_the_end(project: Project
     done = project.pytest("--autoresearch", "--autoresearch-experiments=2", scripted(project, *steps(2)))
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("KEEP?") == 2
+    assert done.stdout.splitlines()[-1].strip("= ").startswith("1 baseline, 2 kept in "), done.stdout
     (group,) = groups_of(project)
     assert (group["keeps"], group["outcome"]) == ([1, 2], "certified")
     assert "group of 2 (0001 to 0002)" in done.stdout and "verified gain" in done.stdout
@@ -59,6 +60,7 @@ def test_a_gain_that_fresh_runs_do_not_see_is_taken_back(project: Project) -> No
     done = project.pytest("--autoresearch", "--autoresearch-experiments=2", agent)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("KEEP?") == 2
+    assert done.stdout.splitlines()[-1].strip("= ").startswith("1 baseline, 2 discarded in "), done.stdout
     (group,) = groups_of(project)
     assert (group["keeps"], group["outcome"]) == ([1, 2], "rolled back")
     assert [row[2] for row in project.table()[1:]] == ["keep", "discard", "discard"]
@@ -68,3 +70,21 @@ def test_a_gain_that_fresh_runs_do_not_see_is_taken_back(project: Project) -> No
     went_on = project.pytest("--autoresearch", "--autoresearch-experiments=1", agent)
     assert went_on.returncode == 0, went_on.stdout + went_on.stderr
     assert project.git("rev-parse", f"{project.table()[4][0]}^") == start
+
+
+@pytest.mark.slow
+def test_a_machine_that_moves_is_said_while_the_session_runs_and_in_its_record(project: Project) -> None:
+    make_noisy(project)
+    train = project.root / "train.py"
+    moving = train.read_text().replace("+ luck)", "+ luck + 4 * int(os.environ['AUTORESEARCH_EXPERIMENT']))")
+    project.write("train.py", f"import os\n{moving}")
+    project.commit("a machine that gets slower")
+    agent = scripted(project, ("comment", "", "# NUMBER\n"))
+    done = project.pytest("--autoresearch", "--autoresearch-experiments=24", agent)
+    assert done.returncode == 0, done.stdout + done.stderr
+    live, _, summary = done.stdout.partition("=== autoresearch/demo ===")
+    told = [line for line in live.splitlines() if "machine drift: " in line or "machine steps: " in line]
+    assert len(told) == 1, "said once, when it is certain"
+    assert "machine drift: " in summary or "machine steps: " in summary
+    newest = json.loads(project.git("log", "-1", "--format=%B", "refs/autoresearch/demo/log"))
+    assert newest["data"].get("judge", {}).get("machine") in ("drift", "steps") or newest["kind"] != "experiment"

@@ -8,16 +8,15 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
 
 import pytest
 
-from pytest_autoresearch.lab.job import Executor
 from pytest_autoresearch.protocol.experiment import Measurement, Reason, Role
 from pytest_autoresearch.protocol.model import Direction, Holdout, Metric, Protocol
 from pytest_autoresearch.research.candidate import Candidate, Ruling
 from pytest_autoresearch.research.guards import Suite
 from pytest_autoresearch.research.referee import Referee
+from pytest_autoresearch.research.work import Script, drive
 from tests.conftest import CONFIG, Project
 from tests.research.noisy import make_noisy, scripted
 
@@ -140,24 +139,27 @@ def reason(incumbent: Sequence[float | None], candidate: Sequence[float | None],
     protocol = Protocol(source="x.md", goal="", metric=metric, targets=(), run="true", holdout=Holdout("true"))
     referee = Referee(
         protocol,
-        cast(Executor, None),
         lambda number, text: None,
-        lambda elapsed: None,
         suite=Suite(".", ()),
         checkout=Path(),
         history=tuple,
     )
     hidden = [tuple(Measurement(Role.HOLDOUT, value) for value in values) for values in (incumbent, candidate)]
-    upheld = referee.uphold(
+
+    def measured() -> Script[tuple[Sequence[Measurement], Sequence[Measurement]]]:
+        yield from ()
+        return hidden[0], hidden[1]
+
+    script = referee.uphold(
         Ruling(Reason.IMPROVED),
         Candidate(1, "", {}, {}, "x"),
         [],
         [],
         budget=1.0,
         deadline=1.0,
-        hidden=lambda: (hidden[0], hidden[1]),
+        hidden=measured,
     )
-    return upheld.reason
+    return drive(script, lambda work: None).reason
 
 
 @pytest.mark.parametrize("direction", Direction)

@@ -43,6 +43,7 @@ def experiment(
 
 def why(tally: Tally, *experiments: Experiment, best: float = 1.0, metric: Metric = METRIC, **said: Any) -> str | None:
     for each in experiments:
+        tally.spend(each.usage)
         tally.count(each)
     return tally.reason_to_stop(settings(**said), metric, best)
 

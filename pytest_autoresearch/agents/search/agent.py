@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain, islice
 
 from pytest_autoresearch.agents.base import Agent, Briefing, Desk, Proposal
 from pytest_autoresearch.agents.search.space import Bench, Change, Space, tended
 from pytest_autoresearch.agents.search.strategies import Strategy, Suggestion
+from pytest_autoresearch.agents.search.strategies.fences import LOOK_BEYOND, Fences
 from pytest_autoresearch.agents.search.trials import Trials
 from pytest_autoresearch.protocol.model import Protocol
 
 NAMES = ("auto", "sweep", "grid", "random", "bayes", "parzen", "duo")
 """Every strategy by its name as an agent; the first is the default."""
+_LONG_STREAK = 6
+_MOST_LATE = 200  # suggestions of one turn that wait because they lead to where everything was blocked
 
 
 class SearchAgent:
@@ -25,7 +29,7 @@ class SearchAgent:
 
     def __init__(self, strategy: Strategy, *, rewrites: bool = False) -> None:
         self.name, self._strategy, self._rewrites = strategy.name, strategy, rewrites
-        self._bench, self._trials = Bench(), Trials()
+        self._bench, self._trials, self._fences = Bench(), Trials(), Fences()
 
     def propose(self, briefing: Briefing, desk: Desk) -> Proposal:
         """The strategy's best suggestion that does not lead to a state that was tried."""
@@ -33,8 +37,7 @@ class SearchAgent:
         if rewritten is not None:
             return rewritten
         space = self._look(briefing, desk)
-        in_flight = [{move.name: move.new for move in moves} for moves in briefing.in_flight if moves]
-        for suggestion in self._strategy.ask(space, self._trials, in_flight, briefing.seed):
+        for suggestion in self._suggested(space, briefing):
             changes = space.changes_to(suggestion.values)
             if changes and self._bench.turn(desk, changes):
                 return _proposal(suggestion, changes)
@@ -44,6 +47,31 @@ class SearchAgent:
         if space.knobs:
             return Proposal("every move of every value was tried", exhausted=True)
         return Proposal("no value to turn is in the targets; a coding agent can rewrite code", exhausted=True)
+
+    def _suggested(self, space: Space, briefing: Briefing) -> Iterator[Suggestion]:
+        """What the strategy suggests; the values where everything was blocked stay what they are, or come last."""
+        in_flight = [{move.name: move.new for move in moves} for moves in briefing.in_flight if moves]
+        self._fences.follow(space, self._trials, in_flight)
+        asked = self._strategy.ask(space, self._trials, in_flight, briefing.seed)
+        if self._fences.streak >= _LONG_STREAK:  # ten in a row end a session: first what is least likely to be one more
+            tip = space.at(space.tip)
+            safest = sorted(
+                islice(asked, _MOST_LATE), key=lambda each: self._fences.risk(self._trials, each.values, tip)
+            )
+            yield from safest
+        if self._trials.number % LOOK_BEYOND == 0:
+            yield from asked
+            return
+        late: list[Suggestion] = []
+        for suggestion in asked:
+            values = self._fences.kept_in(space, suggestion.values, briefing.seed)
+            if values is suggestion.values or len(late) == _MOST_LATE:
+                yield suggestion
+                continue
+            late.append(suggestion)
+            if self._fences.is_open(space, values):
+                yield replace(suggestion, values=values, joint=False)
+        yield from late
 
     @staticmethod
     def _rewrite(briefing: Briefing, desk: Desk, *, at_last: bool) -> Proposal | None:

@@ -82,6 +82,15 @@ _SMALLEST_POWER = 16
 _PROBABILITY = re.compile(r"prob|beta|momentum|dropout|decay|(?:^|[._])ema(?:$|[._])", re.IGNORECASE)
 
 
+LONGEST_NAME = 300
+"""Characters of a label: it is made anew for each literal below a name, and a name may be as long as a file."""
+
+
+def short(name: str) -> str:
+    """A name or the way to one, as far as a label has room for it."""
+    return name[:LONGEST_NAME]
+
+
 def make_knob(file: str, label: str, start: int, text: str, value: Value, rank: Rank, *, prefix: str = "") -> Knob:
     """A knob with the scale that its name and value ask for."""
     label = "_".join(label.split())

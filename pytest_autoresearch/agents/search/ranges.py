@@ -43,7 +43,7 @@ USUAL = (
            _Move.LOG, 1e-7, 1.0),
     _Usual(re.compile(r"(?:^|_)(?:lr|learning_?rate|step_?size|eta0?)(?:$|_)|^rate$|^lrate"), _Move.LOG, 1e-5, 1.0),
     _Usual(re.compile(r"batch|minibatch|(?:^|_)bs$|bsz"), _Move.WHOLE, 8, 512),
-    _Usual(re.compile(r"width|hidden|units|n_?embd?(?:$|_)|emsize|nhid|d_?model|channels|filters|neurons|(?:^|_)dim(?:$|_)|max_features$"
+    _Usual(re.compile(r"width|hidden|units|n_?embd?(?:$|_)|emsize|nhid|(?:^|_)d_?model|channels|filters|neurons|(?:^|_)dim(?:$|_)|max_features$"
            r"|(?:^|_)n[gd]f$|(?:^|_)nz$"), _Move.WHOLE, 8, 1024),
     _Usual(re.compile(r"depth|n_?layers?|blocks$"), _Move.WHOLE, 1, 12),
     _Usual(re.compile(r"n_?heads?(?:$|_)|num_?heads?"), _Move.WHOLE, 1, 16),
@@ -57,6 +57,7 @@ USUAL = (
     _Usual(re.compile(r"clip|max_(?:grad_)?norm"), _Move.LOG, 0.05, 20.0),
 )  # fmt: skip
 _SHARE = re.compile(r"frac|ratio|rate$|prob|thresh")
+_FACTOR = re.compile(r"growth|decay|cool|anneal|factor|mult(?:$|_|iplier)")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 VOCABULARIES = (
     (re.compile(r"act(?:$|_|ivation)|nonlin"), ("relu", "tanh", "gelu", "silu")),
@@ -66,6 +67,7 @@ VOCABULARIES = (
 """Names and the texts that they may take where one of them is the start; a wrong one costs a crash."""
 
 _REACH = 16.0
+_Range = tuple[Scale, float, float]
 
 
 def tail_of(label: str) -> str:
@@ -100,14 +102,19 @@ def ranged(knob: Knob) -> Knob:
     tail = tail_of(knob.label)
     usual = _usual(tail)
     if usual is not None:
-        found = _guess(knob, usual, start)
-        return knob if found is None else replace(found, bounds=BY_NAME)
+        found = _guess(knob.scale, usual, start)
+        return knob if found is None else _within(knob, *found)
     if start == 0:
-        high = 4.0 if isinstance(start, int) else 1.0
-        return replace(knob, scale=Scale.LINEAR, low=0.0, high=high, bounds=BY_NAME)
+        return _within(knob, Scale.LINEAR, 0.0, 4.0 if isinstance(start, int) else 1.0)
+    if isinstance(start, float) and 0.9 <= start <= 1.1 and _FACTOR.search(tail):  # of each step: it multiplies up
+        return _within(knob, Scale.LOG, 0.8 * start, 1.25 * start)
     if isinstance(start, float) and start < 1 and _SHARE.search(tail):
-        return replace(knob, scale=Scale.LOGIT, low=start / 4, high=1 - (1 - start) / 4, bounds=BY_NAME)
+        return _within(knob, Scale.LOGIT, start / 4, 1 - (1 - start) / 4)
     return knob
+
+
+def _within(knob: Knob, scale: Scale, low: float, high: float) -> Knob:
+    return replace(knob, scale=scale, low=low, high=high, bounds=BY_NAME)
 
 
 def _worded(knob: Knob) -> Knob:
@@ -118,31 +125,31 @@ def _worded(knob: Knob) -> Knob:
     return knob
 
 
-def _guess(knob: Knob, usual: _Usual, start: float) -> Knob | None:
-    """The range of a known name around a start; None where the number is not of that kind."""
+def _guess(scale: Scale, usual: _Usual, start: float) -> _Range | None:
+    """The range of a known name around a start, on its scale; None where the number is not of that kind."""
     whole = isinstance(start, int)
     low, high = usual.low, usual.high
     if usual.move is _Move.WHOLE:
         if not whole:
             return None
         if start == 0:
-            return replace(knob, scale=Scale.LINEAR, low=0.0, high=high)
-        return replace(knob, low=float(max(1, min(low, start // 2))), high=float(max(high, 2 * start)))
+            return Scale.LINEAR, 0.0, high
+        return scale, float(max(1, min(low, start // 2))), float(max(high, 2 * start))
     if whole and start not in (0, 1):
         return None
     if usual.move is _Move.LOG:
-        return _in_sizes(knob, start, low, high)
+        return _in_sizes(start, low, high)
     if not 0 <= start <= 1 or whole:
         return None
     if usual.move is _Move.SHARE:
-        return replace(knob, scale=Scale.LINEAR, low=min(low, start), high=max(high, min(1.0, start * 1.5)))
+        return Scale.LINEAR, min(low, start), max(high, min(1.0, start * 1.5))
     if usual.move is _Move.ODDS:
         if not 0 < start < 1:
-            return replace(knob, scale=Scale.LINEAR, low=0.0, high=1.0)
-        return replace(knob, scale=Scale.LOGIT, low=_below(low, start), high=max(high, 1 - (1 - start) / 2))
+            return Scale.LINEAR, 0.0, 1.0
+        return Scale.LOGIT, _below(low, start), max(high, 1 - (1 - start) / 2)
     if start in (0, 1):
-        return replace(knob, scale=Scale.LINEAR, low=min(low, start), high=1.0)
-    return replace(knob, scale=Scale.DISCOUNT, low=_below(low, start), high=max(high, 1 - (1 - start) / 2))
+        return Scale.LINEAR, min(low, start), 1.0
+    return Scale.DISCOUNT, _below(low, start), max(high, 1 - (1 - start) / 2)
 
 
 def _below(low: float, start: float) -> float:
@@ -150,11 +157,11 @@ def _below(low: float, start: float) -> float:
     return min(low, 2 * start - 1) if start > 0.5 else min(low, start / 2)
 
 
-def _in_sizes(knob: Knob, start: float, low: float, high: float) -> Knob | None:
+def _in_sizes(start: float, low: float, high: float) -> _Range | None:
     if isinstance(start, int):
         return None
     if start == 0:
-        return replace(knob, scale=Scale.LINEAR, low=0.0, high=high or 1.0)
+        return Scale.LINEAR, 0.0, high or 1.0
     if not high:
-        return replace(knob, scale=Scale.LOG, low=start / _REACH, high=start * _REACH)
-    return replace(knob, scale=Scale.LOG, low=min(low, start / 4), high=max(high, start * 4))
+        return Scale.LOG, start / _REACH, start * _REACH
+    return Scale.LOG, min(low, start / 4), max(high, start * 4)

@@ -137,10 +137,6 @@ class Trials:
         """Counts the keeps that changed more than knobs."""
         return len(self._epochs) - 1
 
-    def state_of(self, commit: str) -> Mapping[str, str]:
-        """What knobs were turned to in a keep since its epoch began."""
-        return self._states.get(commit, (0, {}))[1]
-
     def _goes_on_in(self, history: Sequence[Experiment]) -> bool:
         if not 0 < self._seen <= len(history):
             return False

@@ -9,6 +9,9 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from pytest_autoresearch.errors import LabError
+from pytest_autoresearch.lab.aftermath import drop_links
+from pytest_autoresearch.lab.command import Command, Ending, Outcome
+from pytest_autoresearch.lab.cpus import thread_counts
 from pytest_autoresearch.lab.editable import editable_roots, site_directories
 from pytest_autoresearch.lab.environment import base_environment, contract_environment
 from pytest_autoresearch.lab.extracting import CACHES, MODULES, WRITE
@@ -17,10 +20,10 @@ from pytest_autoresearch.lab.job import Site, Tick
 from pytest_autoresearch.lab.layout import MOST_PARTS, Layout, Sight, moved
 from pytest_autoresearch.lab.passage import Passage, only_to
 from pytest_autoresearch.lab.places import set_aside
-from pytest_autoresearch.lab.process import Command, Ending, Outcome, execute
+from pytest_autoresearch.lab.process import execute
 from pytest_autoresearch.lab.programs import named_in, needed_by
-from pytest_autoresearch.lab.sandbox import Sandbox, View
 from pytest_autoresearch.lab.throwaway import find_git, make_repository
+from pytest_autoresearch.lab.view import Sandbox, View
 from pytest_autoresearch.lab.watching import Lookout
 from pytest_autoresearch.lab.workspace import Workspace
 from pytest_autoresearch.protocol.experiment import FileEntry
@@ -47,6 +50,8 @@ class Bench:
         self.lookout: Lookout | None = None
         if site.protocol.git_throwaway:
             self._git = find_git(site.top)
+        megabytes = site.protocol.memory_mb
+        self._memory = site.memory if megabytes is None else int(megabytes * 1024 * 1024)
         self._imported = editable_roots(site.top, site_directories())
 
     def fill(self, state: Mapping[str, FileEntry], *, sight: Sight = Sight.RUN) -> bool:
@@ -64,9 +69,12 @@ class Bench:
 
     def reveal(self, state: Mapping[str, FileEntry]) -> None:
         """Add what was hidden of ``state`` to what a run has left, for the command that scores it."""
+        top, state = self._site.top, self._site.expand(state)
+        more = {path: entry for path, entry in state.items() if path not in self._state}
+        beside = (path.relative_to(top) for path in self._layout.hidden(self._sight) if path.is_relative_to(top))
+        drop_links(self.workspace, {*more, *map(str, beside)})
         self._sight = Sight.SCORE
-        state = self._site.expand(state)
-        self.workspace.extend({path: entry for path, entry in state.items() if path not in self._state})
+        self.workspace.extend(more)
         self._state = state
 
     def prepare(self, state: Mapping[str, FileEntry], tick: Tick, *, sight: Sight = Sight.RUN) -> Outcome | None:
@@ -100,10 +108,11 @@ class Bench:
         )
         ceilings = (site.top.parent, self.workspace.root.parent)
         contract = contract_environment(tag=site.tag, number=number, budget=budget, seed=seed, ceilings=ceilings)
-        environment = {**base, **site.protocol.env, **contract}
+        own = thread_counts(len(site.cores), base)
+        environment = {**base, **own, **site.protocol.env, **contract}
         if self._sandbox.level != "bwrap" and self._imported:
-            own = [str(self.workspace.root / path) for path in self._imported]
-            environment["PYTHONPATH"] = os.pathsep.join([*own, *filter(None, [environment.get("PYTHONPATH")])])
+            imported = [str(self.workspace.root / path) for path in self._imported]
+            environment["PYTHONPATH"] = os.pathsep.join([*imported, *filter(None, [environment.get("PYTHONPATH")])])
         return environment
 
     def run(
@@ -125,26 +134,50 @@ class Bench:
     ) -> Outcome:
         """Run a program, or a text as ``bash -c``, in the protocol's directory until nothing of it is left.
 
-        ``granted``: an extract command's, see :mod:`pytest_autoresearch.lab.extracting`.
-        ``by_agent``: it may write everywhere in the workspace; what it must not change is refused by the diff, so that
-        the record says `out-of-scope` instead of whatever the program makes of an error. It gets no caches: what it put
-        there would be read by runs. ``hosts``: it reaches these and nothing else of the network, which takes a level
-        with namespaces.
+        ``granted``: an extract command's, see :mod:`pytest_autoresearch.lab.extracting`. ``by_agent``: it may write
+        everywhere in the workspace; what it must not change is refused by the diff, so that the record says
+        `out-of-scope` instead of whatever the program makes of an error. It gets no caches: runs would read what it put
+        there. ``hosts``: it reaches these and nothing else of the network, which takes a level with namespaces.
         """
         protocol, top = self._site.protocol, self._site.top
         if granted is not None and MODULES not in granted:
             environment = {**environment, "PYTHONSAFEPATH": "1"}
         argv, named = self._program(words, environment["PATH"])
         command = Command(
-            argv=argv,
-            cwd=top / protocol.directory,
-            env=environment,
-            timeout=timeout,
-            stdin=stdin,
-            memory=None if protocol.memory_mb is None else int(protocol.memory_mb * 1024 * 1024),
-            merge_output=merge_output,
+            argv, top / protocol.directory, environment, timeout, stdin, memory=self._memory, merge_output=merge_output
         )
-        view = View(
+        is_open = hosts is None and (protocol.network if network is None else network)
+        view = self._view(named, by_agent=by_agent, granted=granted, lease=lease or Lease())
+        view = replace(view, network=is_open, home=home or {})
+        passage = Passage()
+        try:
+            with ExitStack() as stack:
+                command = stack.enter_context(self._watched(command))
+                if by_agent:
+                    stack.enter_context(self._without_caches())
+                if hosts is not None:
+                    command, passage = stack.enter_context(only_to(hosts, command))
+                outcome = self._executed(command, view, tick, observe)
+        except OSError as error:
+            raise LabError(f"a command can not be started at level {self._sandbox.level}: {error}") from error
+        return replace(outcome, refused=passage.refused)
+
+    def _executed(self, command: Command, view: View, tick: Tick, observe: Callable[[bytes], None] | None) -> Outcome:
+        """Run what is ready to be confined; what was known of the workspace is known no more."""
+        self.workspace.disturb()
+        with self._sandbox.wrap(command, view) as confined:
+            outcome = execute(confined, tick=tick, observe=observe)
+        self.workspace.disturb(for_good=outcome.is_left)
+        return outcome
+
+    def _without_caches(self) -> AbstractContextManager[None]:
+        """The workspace while an agent is there."""
+        return set_aside(self.workspace.root, map(PurePosixPath, self._layout.kept), self._site.scratch)
+
+    def _view(self, named: Sequence[Path], *, by_agent: bool, granted: frozenset[str] | None, lease: Lease) -> View:
+        """What a command sees of the machine; ``named`` are the paths that it names itself."""
+        top = self._site.top
+        return View(
             workspace=self.workspace.root,
             shown_at=top,
             scratch=self._site.scratch,
@@ -153,24 +186,10 @@ class Bench:
             caches=() if by_agent or (granted is not None and CACHES not in granted) else self._layout.caches,
             frozen=granted is not None and WRITE not in granted,
             hidden=self._layout.hidden(self._sight),
-            network=hosts is None and (protocol.network if network is None else network),
-            devices=lease.devices if lease else (),
-            described=lease.described if lease else (),
-            home=home or {},
+            devices=lease.devices,
+            described=lease.described,
+            pinned=bool(self._site.cores),
         )
-        passage = Passage()
-        try:
-            with ExitStack() as stack:
-                command = stack.enter_context(self._watched(command))
-                if by_agent:
-                    kept = [PurePosixPath(path) for path in self._layout.kept]
-                    stack.enter_context(set_aside(self.workspace.root, kept, self._site.scratch))
-                if hosts is not None:
-                    command, passage = stack.enter_context(only_to(hosts, command))
-                outcome = execute(stack.enter_context(self._sandbox.wrap(command, view)), tick=tick, observe=observe)
-        except OSError as error:
-            raise LabError(f"a command can not be started at level {self._sandbox.level}: {error}") from error
-        return replace(outcome, refused=passage.refused)
 
     def _program(self, words: str | tuple[str, ...], search: str) -> tuple[tuple[str, ...], tuple[Path, ...]]:
         """What is started, and the paths outside of the repository that it names and nothing else shows."""

@@ -1,4 +1,4 @@
-"""The local executor: measures on this machine, one run at a time. Judges nothing but the run itself."""
+"""The local executor: one slot of this machine, one run at a time. Judges nothing but the run itself."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from pathlib import Path
 from pytest_autoresearch.errors import LabError
 from pytest_autoresearch.lab.advice import BUILDING
 from pytest_autoresearch.lab.aftermath import settle
+from pytest_autoresearch.lab.command import Outcome
+from pytest_autoresearch.lab.curves import with_course
 from pytest_autoresearch.lab.documents import read_file
 from pytest_autoresearch.lab.executors.bench import Bench
 from pytest_autoresearch.lab.extracting import Extraction
 from pytest_autoresearch.lab.gpus import Gpu, Lease, find_gpus, named
-from pytest_autoresearch.lab.job import Finished, Job, Site, Tick
+from pytest_autoresearch.lab.job import Finished, Job, Site, Tick, said_by
 from pytest_autoresearch.lab.layout import Layout, Sight
 from pytest_autoresearch.lab.metrics import (
     Reading,
@@ -26,17 +28,16 @@ from pytest_autoresearch.lab.metrics import (
     tail,
 )
 from pytest_autoresearch.lab.offers import offer_for
-from pytest_autoresearch.lab.outcomes import failure_of, reading_of, secondary_of
-from pytest_autoresearch.lab.passage import is_reachable
+from pytest_autoresearch.lab.outcomes import failure_of, finished, not_less_than_seen, reading_of, secondary_of
 from pytest_autoresearch.lab.pickles import MOST_PICKLES, pickles
-from pytest_autoresearch.lab.process import Ending, Outcome
 from pytest_autoresearch.lab.progress import GivenUp, Progress
 from pytest_autoresearch.lab.reach import home
 from pytest_autoresearch.lab.sandbox import Choice
 from pytest_autoresearch.lab.space import require_space
+from pytest_autoresearch.lab.tailing import Tail
 from pytest_autoresearch.lab.watching import Lookout
 from pytest_autoresearch.lab.written import Written
-from pytest_autoresearch.protocol.experiment import Change, FileEntry, Measurement, Place, Reason, Role
+from pytest_autoresearch.protocol.experiment import FileEntry, Measurement, Place, Reason, Role
 from pytest_autoresearch.protocol.marker import NONCE
 from pytest_autoresearch.protocol.model import Direction, Metric
 from pytest_autoresearch.protocol.trust import only_hands_on
@@ -47,11 +48,10 @@ LONGEST_LOG = 512 * 1024  # bytes read of a log that the run wrote itself, head 
 
 
 class LocalExecutor:
-    """See :class:`pytest_autoresearch.lab.job.Executor`. ``workspace`` is where agents edit and candidates run."""
+    """One slot of this machine, see :class:`pytest_autoresearch.lab.job.Executor`. Candidates run in ``workspace``."""
 
     def __init__(self, site: Site, choice: Choice) -> None:
         self.isolation, self.refused = choice.level, choice.refused
-        self.limits_hosts = choice.level == "bwrap" and is_reachable(os.environ)
         self._gpus = find_gpus(os.environ, site.protocol.env)
         self.device = "cpu" if self._gpus is None else self._gpus.device
         self._place: Place | None = None
@@ -62,13 +62,14 @@ class LocalExecutor:
         self._extractions: dict[str, Extraction] = {}
         declared = site.protocol.progress
         self._progress = None if declared is None else Progress(declared, site.protocol.metric.direction)
+        own = f"slot-{site.slot}-" if site.slot else ""
         self._benches = [self._main, self._guards] = [
-            Bench(site, choice.sandbox, self._layout, name) for name in ("workspace", "guard")
+            Bench(site, choice.sandbox, self._layout, own + name) for name in ("workspace", "guard")
         ]
         # With a build, the incumbent has a bench of its own, so that pairs of runs do not build again and again.
         self._incumbents = self._main
         if site.protocol.build is not None:
-            self._incumbents = Bench(site, choice.sandbox, self._layout, "incumbent")
+            self._incumbents = Bench(site, choice.sandbox, self._layout, f"{own}incumbent")
             self._benches.append(self._incumbents)
         self.workspace = self._main.workspace.root
 
@@ -79,17 +80,8 @@ class LocalExecutor:
                 self._held = self._holding.enter_context(self._gpus.hold(tick, preferred=self._site.devices))
                 self.device = named(self._held)
             devices = tuple(gpu.uuid for gpu in self._held)
-            self._place = Place(self._site.machine, isolation=self.isolation, devices=devices)
+            self._place = Place(self._site.machine, self._site.slot, isolation=self.isolation, devices=devices)
         return self._place
-
-    def fill(self, state: Mapping[str, FileEntry]) -> None:
-        """Make the workspace hold exactly this state, without what is hidden from agents."""
-        require_space(self._site.scratch)
-        self._main.fill(state)
-
-    def changes(self) -> tuple[Change, ...]:
-        """What differs in the workspace from the last fill."""
-        return self._main.workspace.changes()
 
     def measure(self, job: Job, tick: Tick) -> Measurement:
         """Fill, build, run, sweep, settle, extract. Raises LabError only for what the machine lacks."""
@@ -131,39 +123,7 @@ class LocalExecutor:
             with self._lease(tick) as (lease, _):
                 environment = {**self._guards.environment(), **lease.environment}
                 outcome = self._guards.run(command, environment, timeout=timeout, tick=tick, lease=lease)
-        return replace(_finished(outcome), building=building)
-
-    def agent_turn(
-        self,
-        command: str | Sequence[str],
-        *,
-        stdin: bytes,
-        env: Mapping[str, str],
-        pass_env: Sequence[str],
-        network: bool,
-        hosts: Sequence[str] | None,
-        timeout: float,
-        home: Mapping[str, bytes],
-        tick: Tick,
-    ) -> Finished:
-        """Run an agent's program in the workspace; it gets the named variables of the supervisor and no others."""
-        handed = {name: os.environ[name] for name in pass_env if name in os.environ}
-        hosts = hosts if self.limits_hosts else None
-        base = self._main.environment(budget=self._site.protocol.budget, network=network and hosts is None)
-        environment = {**base, **handed, **env}
-        outcome = self._main.run(
-            command if isinstance(command, str) else tuple(command),
-            environment,
-            timeout=timeout,
-            tick=tick,
-            stdin=stdin,
-            merge_output=False,
-            network=network,
-            hosts=hosts,
-            home=home,
-            by_agent=True,
-        )
-        return _finished(outcome)
+        return replace(finished(outcome), building=building)
 
     @contextmanager
     def watching(self) -> Iterator[Lookout]:
@@ -217,10 +177,17 @@ class LocalExecutor:
         """Run the job's command; what was given up on the way is a measurement already."""
         progress, lasted = self._progress, 0.0
         course = None if progress is None or job.role is Role.HOLDOUT else progress.follow()
+        said = self._said(bench, job)
+
+        def hear(data: bytes) -> None:
+            said.feed(data)
+            if course is not None:
+                course.feed(data)
 
         def look(elapsed: float) -> None:
             nonlocal lasted
             tick(elapsed)
+            said.tick(elapsed)
             lasted = elapsed
             if job.may_give_up and progress is not None and course is not None and (why := progress.lag(course)):
                 raise GivenUp(why)
@@ -232,13 +199,22 @@ class LocalExecutor:
                 timeout=job.timeout,
                 tick=look,
                 lease=lease,
-                observe=None if course is None else course.feed,
+                observe=hear,
             )
         except GivenUp as why:
             return Measurement(job.role, failure=Reason.WORSE, detail=str(why), duration=lasted, seed=job.seed)
+        finally:
+            said.close()
         if progress is not None and course is not None and job.role is Role.INCUMBENT and outcome.exit_code == 0:
             progress.learn(course)
         return outcome
+
+    def _said(self, bench: Bench, job: Job) -> Tail:
+        """What the run says, for who looks on; nobody sees anything of a hidden one."""
+        site = self._site
+        is_seen = site.said is not None and job.role is not Role.HOLDOUT
+        place = said_by(site.said, job.number, site.slot) if site.said is not None and is_seen else None
+        return Tail(place, bench.workspace.root / site.protocol.directory / RUN_LOG)
 
     def _written(self, bench: Bench, job: Job) -> Written | None:
         """The file that the metric is to be read from; the run's log is no such file, it is at hand."""
@@ -261,37 +237,19 @@ class LocalExecutor:
         log = self._log(bench, outcome)
         word = environment.get(NONCE)
         counted = log if word is None else signed(log, word)
-        measured = Measurement(
-            job.role,
-            duration=outcome.duration,
-            cpu_time=outcome.cpu_time,
-            peak_memory=outcome.peak_memory,
-            seed=job.seed,
-            exit_code=outcome.exit_code,
-            secondary=secondary_of(counted, outcome, self._site.protocol),
-        )
+        measured = replace(_spent(job, outcome), secondary=secondary_of(counted, outcome, self._site.protocol))
         failure = failure_of(outcome, log, self._tops(bench))
         if failure is not None:
             return replace(measured, failure=failure[0], detail=failure[1], log_tail=tail(log))
-        aftermath = settle(
-            bench.workspace,
-            targets=self._site.targets,
-            readonly=self._site.readonly,
-            outputs=self._outputs,
-            is_baseline=job.number == 0,
-        )
-        self._outputs |= aftermath.outputs
-        measured = replace(measured, outputs=tuple(sorted(aftermath.outputs)))
-        if aftermath.refusal is not None:
-            return replace(measured, failure=Reason.OUT_OF_SCOPE, detail=aftermath.refusal, log_tail=tail(log))
+        measured = self._settled(bench, job, measured, log)
+        if measured.failure is not None:
+            return measured
         metric = self._site.protocol.metric
         extract = job.extract or metric.extract
         if self._sight(job) is Sight.HOLDOUT:
             bench.reveal(job.state)
-        if extract is None and metric.file is not None and metric.file.path == RUN_LOG:
-            reading = read_file(log, metric.file, metric)
-        elif extract is None:
-            reading = reading or read_log(counted, metric)
+        if extract is None:
+            reading = self._reported(log, counted, outcome, reading)
         else:
             reading = self._extracted(bench, extract, metric, environment, job, lease, tick)
             granted = self._extractions[extract].granted if job.number == 0 else None
@@ -302,15 +260,47 @@ class LocalExecutor:
             limits = self._limited(bench, environment, job, lease, tick)
             measured = replace(measured, secondary={**measured.secondary, **limits})
         if reading.failure is not None and job.number == 0 and extract is None and metric.file is None:
-            measured = _with_offer(measured, log, metric.name)
-        return replace(
+            measured = self._advised(measured, log)
+        measured = replace(
             measured,
             value=reading.value,
             failure=reading.failure,
             detail=reading.detail,
             self_reported=extract is None or only_hands_on(extract),
-            log_tail="" if reading.failure is None else tail(log),
         )
+        return with_course(measured, log, self._site.protocol)
+
+    def _reported(self, log: bytes, counted: bytes, outcome: Outcome, reading: Reading | None) -> Reading:
+        """The number that the run itself tells: in its log, or in the file that was read already."""
+        metric = self._site.protocol.metric
+        if metric.file is not None and metric.file.path == RUN_LOG:
+            return read_file(log, metric.file, metric)
+        reading = reading or read_log(counted, metric)
+        if reading.value is None:
+            return reading
+        level = not_less_than_seen(metric.name, reading.value, outcome, self._site.protocol)
+        return replace(reading, value=level)
+
+    def _settled(self, bench: Bench, job: Job, measured: Measurement, log: bytes) -> Measurement:
+        """The run's measurement after its workspace was made fit to be read, or refused for what it did there."""
+        aftermath = settle(
+            bench.workspace,
+            targets=self._site.targets,
+            readonly=self._site.readonly,
+            outputs=self._outputs,
+            is_baseline=job.number == 0,
+        )
+        self._outputs |= aftermath.outputs
+        measured = replace(measured, outputs=tuple(sorted(aftermath.outputs)))
+        if aftermath.refusal is None:
+            return measured
+        return replace(measured, failure=Reason.OUT_OF_SCOPE, detail=aftermath.refusal, log_tail=tail(log))
+
+    def _advised(self, measured: Measurement, log: bytes) -> Measurement:
+        """The same with how the metric could be named instead."""
+        if "::" in self._site.protocol.source:
+            return _with_recorded(measured, log)
+        return _with_offer(measured, log, self._site.protocol.metric.name)
 
     def _extracted(
         self,
@@ -369,6 +359,24 @@ class LocalExecutor:
         return {NONCE: secrets.token_hex(16)} if is_body else {}
 
 
+def _spent(job: Job, outcome: Outcome) -> Measurement:
+    """What a run cost, before anything is known of its number."""
+    return Measurement(
+        job.role,
+        duration=outcome.duration,
+        cpu_time=outcome.cpu_time,
+        peak_memory=outcome.peak_memory,
+        seed=job.seed,
+        exit_code=outcome.exit_code,
+    )
+
+
+def _with_recorded(measured: Measurement, log: bytes) -> Measurement:
+    """The same with what the marker of a test can name: its number is one that was recorded, no line of a log."""
+    found = next((name for name in ("benchmark.median", "duration") if f"METRIC {name}=".encode() in log), None)
+    return measured if found is None else replace(measured, hint=f'write in the marker: metric="{found}"')
+
+
 def _with_offer(measured: Measurement, log: bytes, name: str) -> Measurement:
     """The same with what is known about reading this log otherwise."""
     offer = offer_for(log, name)
@@ -376,16 +384,3 @@ def _with_offer(measured: Measurement, log: bytes, name: str) -> Measurement:
     if offer.extract is not None:
         hint = f"the log has `{offer.line}`; read it with Extract command: `{offer.extract}`"
     return replace(measured, hint=hint, offered=offer.extract if offer.is_sure else None)
-
-
-def _finished(outcome: Outcome) -> Finished:
-    if outcome.ending is Ending.NOT_STARTED:
-        return Finished(127, outcome.stdout, outcome.detail.encode(), timed_out=False, duration=outcome.duration)
-    return Finished(
-        outcome.exit_code,
-        outcome.stdout,
-        outcome.stderr,
-        timed_out=outcome.ending is Ending.TIMEOUT,
-        duration=outcome.duration,
-        refused=outcome.refused,
-    )

@@ -1,8 +1,8 @@
 """Reads the set-ups of other autoresearch tools into a protocol, and says what it guessed and what it could not map.
 
 Known are sessions of pi-autoresearch and codex-autoresearch (a prompt, a script that prints ``METRIC name=value``,
-checks), prompts in prose (``program.md`` and its many relatives), autoloop's programs, evo, hillclimb's problems, and
-one-line parameters (``Goal: … Scope: … Metric: … Verify: …``). Reads files only; runs nothing.
+checks), prompts in prose (``program.md`` and its many relatives), autoloop's programs, evo, hillclimb, autoanything,
+and one-line parameters (``Goal: … Scope: … Metric: … Verify: …``). Reads files only; runs nothing.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from pytest_autoresearch.errors import ConfigError
 from pytest_autoresearch.protocol import frontmatter
 from pytest_autoresearch.protocol.durations import parse_duration
 from pytest_autoresearch.protocol.globs import is_glob, matches
-from pytest_autoresearch.protocol.importing import sources
-from pytest_autoresearch.protocol.importing.commands import for_script, is_unfinished, read_run
+from pytest_autoresearch.protocol.importing import problems, sources
+from pytest_autoresearch.protocol.importing.commands import for_script, is_unfinished, read_run, without_installs
 from pytest_autoresearch.protocol.importing.draft import Draft, Guess, Rank
 from pytest_autoresearch.protocol.importing.files import finish_files, read_files
 from pytest_autoresearch.protocol.importing.metrics import infer_metric, read_metric
@@ -32,9 +32,12 @@ PLACEHOLDER = "<metric name>"
 """Stands for a metric that was not found; the config can not be used before somebody fills it in."""
 
 PROGRAMS = ("program.md", "PROGRAM.md", "Program.md", "autoresearch/program.md", "research.md")
-_PROBLEMS = ("problem.yaml", "problem.yml")
+_PROBLEMS = ("problem.yaml", "problem.yml", "hillclimb.toml")
 _MOST_FILES = 50_000
-_TIME = r"(?P<{0}>\d[\d.]{{0,6}})[- ]?(?P<{0}u>s|secs?|seconds?|m|mins?|minutes?|h|hours?)\b"
+_TIME = (  # `200M` is no time
+    r"(?P<{0}>\d[\d.]{{0,6}})[- ]?(?P<{0}u>secs?|seconds?|mins?|minutes?|hours?|(?-i:[smh]))\b"
+    r"(?! ?(?:param|token|step|row|example|sample))"
+)
 _BUDGET = re.compile(
     r"\b(?:fixed|time|wall.clock|training|generation|per experiment|per run)\b[^.\n]{0,40}?" + _TIME.format("a"),
     re.IGNORECASE,
@@ -70,7 +73,9 @@ def import_session(place: Path) -> Imported:
     draft = Draft(Looker(directory))
     measure = None
     if source is not None and source.suffix in (".yaml", ".yml"):
-        sources.read_problem(draft, frontmatter.read(text_of(source), file=str(source)), source)
+        problems.read_problem(draft, frontmatter.read(text_of(source), file=str(source)), source)
+    elif source is not None and source.suffix == ".toml":
+        problems.read_climb(draft, source)
     elif source is not None and source.suffix == ".json":
         sources.read_evo_config(draft, source)
     else:
@@ -80,7 +85,9 @@ def import_session(place: Path) -> Imported:
         if not is_program:
             measure = sources.read_scripts(draft, directory)
     infer_metric(draft)
-    run = draft.run.best() or ""
+    run, installs = without_installs(draft.run.best() or "")
+    if installs:
+        draft.tell(f"Run Command: `{installs}` is left out: do it once, a run installs nothing")
     if measure is not None:
         run = for_script(draft, measure, runs=os.access(directory / measure, os.X_OK))
         draft.run.found.clear()
@@ -92,8 +99,8 @@ def import_session(place: Path) -> Imported:
 def _found(place: Path) -> tuple[Path, Path | None]:
     """The session's directory, and the file that says what it is about."""
     if place.is_file():
-        inner = place.parent
-        return (inner.parent if inner.name == ".auto" else inner), place
+        inside = [above for above in place.parents if above.name in (".auto", ".autoloop", ".evo")]
+        return (inside[-1].parent if inside else place.parent), place
     if (prompt := first_of(place, sources.PI_PROMPTS)) is not None:
         return place, place / prompt
     if first_of(place, sources.PI_MEASURES) is not None:
@@ -107,14 +114,12 @@ def _found(place: Path) -> tuple[Path, Path | None]:
         raise ConfigError(f"there are several programs: {listed}", file=place, remedy="name one with --from")
     if loops or evo:
         return place, (loops or evo[-1:])[0]
-    known = ", ".join((*sources.PI_PROMPTS, *sources.PI_MEASURES[:3], "program.md", ".autoloop/programs/", ".evo/"))
+    known = ", ".join(
+        (*sources.PI_PROMPTS, *sources.PI_MEASURES[:3], "program.md", *_PROBLEMS[::2], ".autoloop/programs/", ".evo/")
+    )
     raise ConfigError(
         "nothing to import", file=place, remedy=f"known are {known}; without them: pytest-autoresearch init"
     )
-
-
-def _looker(directory: Path) -> Looker:
-    return Looker(directory)
 
 
 class Looker:
@@ -287,7 +292,8 @@ def _imported(draft: Draft, run: str, source: Path) -> Imported:
 
 def _that_reads_back(protocol: Protocol, draft: Draft) -> Protocol:
     """The protocol as our own parser will see it; texts that would be read for something else stand in a fence."""
-    if not protocol.targets or not protocol.run or protocol.metric.name == PLACEHOLDER or reads_back(protocol):
+    is_open = not protocol.targets or is_unfinished(protocol.run or "…") or protocol.metric.name == PLACEHOLDER
+    if is_open or reads_back(protocol):
         return protocol
     fenced = fenced_texts(protocol)
     if reads_back(fenced):

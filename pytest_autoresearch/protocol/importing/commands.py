@@ -12,8 +12,8 @@ from pytest_autoresearch.protocol.shell import names_a_program, not_a_command
 from pytest_autoresearch.protocol.text import spans
 
 PRELUDE = re.compile(
-    r"(?:source|\.|export|cd|mkdir|conda activate|mamba activate|module load|set -|ulimit|nvm use|pyenv|eval)\s"
-    r"|[A-Z_]{1,40}=\S{0,200}$"
+    r"(?:source|\.|export|cd|mkdir|conda activate|mamba activate|module load|ulimit|nvm use|pyenv|eval)\s"
+    r"|set -\w|[A-Z_]{1,40}=\S{0,200}$"
 )
 _RUN_TITLE = re.compile(
     r"\b(?:how to run|run command|run(?:ning)?|command|benchmark(?: command)?|benchmarks|launch\w*|evaluat\w+|"
@@ -35,6 +35,7 @@ _LEADS_UP = re.compile(
     r"\b(?:launch\w*|run(?: it| the experiment| with)?|command|(?:each|every|one) (?:experiment|run|iteration))\b",
     re.IGNORECASE,
 )
+MOST_LINES = 400  # of one command in a fence
 _NOT_THE_RUN = frozenset(
     "git grep egrep tail head cat cp mv rm ls echo printf mkdir touch wc awk sed jq sort curl wget pip cd source "
     "export conda kill pkill less diff tee find open gh autoresearch sleep watch nvidia-smi".split()
@@ -44,7 +45,13 @@ _INSTALLS = re.compile(
     r"yarn install|poetry (?:install|add)|conda (?:create|install|env)|apt|brew|cargo (?:install|add|build ?$)|"
     r"docker (?:pull|build))"
 )
-_REDIRECTED = re.compile(r" {0,4}(?:2>&1|&>{1,2} ?\S+|[12]?>{1,2} ?(?!&)\S+|\| ?tee\s.*)")
+_QUOTED = r"'[^']*'|\"(?:\\.|[^\"\\])*\""
+_GOES_TO = r"(?:\$\([^()\n]{0,80}\)|\"[^\"\n]{0,200}\"|[^\s\"';&|])+"
+_REDIRECTED = re.compile(
+    rf"(?P<kept>{_QUOTED})| {{0,4}}(?:2>&1|&>{{1,2}} ?{_GOES_TO}|[12]?>{{1,2}} ?(?!&){_GOES_TO}|\| ?tee\s[^\n]*"
+    r"|(?<!&)&\s*$)"
+)
+_HEREDOC = re.compile(r"<<-?\s?([\"']?)([A-Za-z_]\w{0,40})\1")
 _STEP = re.compile(
     r"^\s{0,8}\d{1,2}[.)]\s{0,3}(?:Run(?: eval\w{0,9}| it| the \w{1,20})?:?\s{1,3})?[`$]{0,2} ?([^`]*)`?"
 )
@@ -59,7 +66,7 @@ _PROGRAMS = re.compile(
     r"(?:uvx?|python[\d.]{0,5}|torchrun|bash|sh|zsh|make|just|task|cargo|go|npm|npx|pnpm|yarn|bun|node|deno|julia|Rscript|"
     r"ruby|bundle|perl|php|java|mvn|gradle|\./gradlew|dotnet|swift|cmake|ninja|ctest|pytest|hatch|poetry|pdm|pixi|tox|nox|"
     r"hyperfine|accelerate|deepspeed|mpirun|srun|docker|podman|powershell|pwsh|nix|"
-    r"[\w./-]{1,80}\.(?:sh|py|bash)|\./[\w./-]{1,80}|target/[\w./-]{1,80}|build/[\w./-]{1,80})(?:\s|$)"
+    r"[\w./-]{1,80}\.(?:sh|bash)|\./[\w./-]{1,80}|target/[\w./-]{1,80}|build/[\w./-]{1,80})(?:\s|$)"
 )
 
 
@@ -111,8 +118,7 @@ def _read_sentence(draft: Draft, sentence: str, piece: Piece, *, is_run_part: bo
 
 def script_in(code: str) -> str:
     """A fence's script without comments, redirections and what only looks at the outcome; empty for none."""
-    lines = [line.strip() for line in re.sub(r"\\\n\s*", " ", code).split("\n")]
-    lines = [re.sub(r"\s{1,8}#\s.*$", "", line.removeprefix("$ ")).strip() for line in lines]
+    lines = [re.sub(r"\s{1,8}#\s[^\n]*$", "", line.removeprefix("$ ")).strip() for line in logical_lines(code)]
     kept: list[str] = []
     has_run = False
     for line in lines:
@@ -128,6 +134,27 @@ def script_in(code: str) -> str:
     return "\n".join(kept) if has_run else ""
 
 
+def logical_lines(code: str) -> Iterator[str]:
+    """The commands of a script, each with all its lines: of an open quote, a here-document, or one that goes on."""
+    held: list[str] = []
+    until = ""
+    for line in re.sub(r"\\\n\s*", " ", code).split("\n"):
+        held.append(line if held else line.strip())
+        if until:
+            until = "" if line.strip() == until else until
+        elif (here := _HEREDOC.search(re.sub(_QUOTED, "", line) if len(held) > 1 else line)) is not None:
+            until = here[2]
+        whole = "\n".join(held)
+        said = "\n".join(each for each in held if not each.lstrip().startswith("#"))
+        is_open = re.search("[\"']", re.sub(_QUOTED, "", re.sub(r"\w'\w", "", said))) is not None
+        goes_on = re.search(r"(?:&&|\|\||\|)\s*$", line) is not None
+        if until or ((is_open or goes_on) and len(held) < MOST_LINES):
+            continue
+        yield whole
+        held = []
+    yield from (line.strip() for line in held)  # a quote that nothing closes: prose
+
+
 def steps_in(code: str) -> Iterator[str]:
     """The commands of a loop that is written as numbered steps."""
     if not _NUMBERED.search(code):
@@ -140,16 +167,21 @@ def steps_in(code: str) -> Iterator[str]:
 
 
 def cleaned(command: str) -> str:
-    """A command without where its output goes."""
-    return _REDIRECTED.sub("", command.strip().removeprefix("$ ")).strip()
+    """A command without where its output goes, in the foreground."""
+    plain = command.strip().removeprefix("$ ").removeprefix("nohup ")
+    if _HEREDOC.search(plain):
+        return plain
+    return _REDIRECTED.sub(lambda found: found["kept"] or "", plain).strip()
 
 
 def is_experiment(command: str) -> bool:
     """Whether a command may be the experiment: a known program, and no tool that only looks or installs."""
-    parts = [part.strip() for part in re.split(r"&&|;", command)]
+    parts = [part.strip() for part in re.split(r"&&|;", _without_bodies(command))]
     words = next((part for part in reversed(parts) if part), "").split()
     while words and re.fullmatch(r"[A-Z_][A-Z0-9_]*=\S*", words[0]):
         words = words[1:]
+    if re.search(r"\s[—–]\s|\s→\s", parts[-1]):
+        return False  # a file and what it is for
     if not words or words[0].rpartition("/")[2] in _NOT_THE_RUN or _INSTALLS.match(" ".join(words)):
         return False
     return (
@@ -159,9 +191,22 @@ def is_experiment(command: str) -> bool:
     )
 
 
+def without_installs(command: str) -> tuple[str, str]:
+    """A command without the packages that it would install first, and that part."""
+    first, joined, rest = command.partition(" && ")
+    return (rest.strip(), first.strip()) if joined and _INSTALLS.match(first.strip()) else (command, "")
+
+
 def is_unfinished(command: str) -> bool:
     """Whether a placeholder is left in a command."""
-    return _OPEN.search(re.sub(r"'[^']*'", "''", command)) is not None
+    return _OPEN.search(re.sub(r"'[^']*'", "''", _without_bodies(command))) is not None
+
+
+def _without_bodies(command: str) -> str:
+    """A command without what it quotes over several lines: a program of its own."""
+    bare = re.sub(_QUOTED, lambda found: '"x"' if "\n" in found[0] else found[0], command)
+    here = _HEREDOC.search(bare)
+    return bare if here is None else bare[: here.start()]
 
 
 def _prefer_whole(draft: Draft) -> None:

@@ -43,7 +43,7 @@ _LEAD = re.compile(
 _ONLY = re.compile(r"\b(?:only (?:modify|edit|change)|(?:modify|edit|change) only)\b", re.IGNORECASE)
 _PATH_WORD = re.compile(r"(?=[^\s]{0,200}[\w*])[\w./*@+-]{0,120}(?:\.[A-Za-z]\w{0,9}|/)(?:[\w.*/-]{0,80})")
 _NO_FILE = re.compile(
-    r"\d+(?:\.\d+)*|[\w.]+\(.*|https?://.*|\S*<\S*|(?:results|run|log)\.(?:tsv|log|txt)|e\.g\.?|i\.e\.?"
+    r"\d+(?:\.\d+)*|[\w.]+\(.*|https?://.*|[^\s<]*<\S*|(?:results|run|log)\.(?:tsv|log|txt)|e\.g\.?|i\.e\.?"
 )
 _OWN = re.compile(
     r"(?:^|/)(?:autoresearch\.(?!config\.md)[\w.]+|program\.md|results\.tsv|run\.log|\.auto/.*|worklog\.md)$",

@@ -48,11 +48,22 @@ _BOUND = re.compile(
     rf"[`*]{{0,3}}(?P<name>{_NAME})[`*]{{0,3}}\s?\((?:must (?:stay|be|remain)|stays?|keep)?\s?"
     r"(?P<sign><=|>=|≤|≥|<|>|at most|at least|below|above)\s?(?P<size>[\d.]{1,12})"
 )
+_JOINING = (
+    "on|of|in|from|over|at|is|as|for|with|and|or|by|to|per|across|reported|printed|measured|computed|unless|where|which|"
+    "that|lower|higher|minimi|maximi"
+)
+_GOES_ON = re.compile(  # `action-conditioned next-frame MSE`: words, of which the first is no name
+    rf"[A-Za-zµ][\wµ./@%]{{0,60}}[*\"']{{0,3}}(?:-| (?!(?:{_JOINING})\b))[A-Za-z]"
+)
 _OPENING = re.compile(r"\b(?:goal|objective|mission|aim|task)\b", re.IGNORECASE)
 _NO_NAME = frozenset(
     "the a an it is are as this that same quality performance speed code result results run runs time complexity "
     "everything anything number value values one single simple your our of for in on and or to be model models cost "
-    "costs metric metrics higher lower better best possible".split()
+    "costs metric metrics higher lower better best possible grep egrep tail head cat sed awk jq python bash name "
+    "mean median average add use run see".split()
+)
+_FILE_NAME = re.compile(
+    r"\.(?:md|py|sh|json|ya?ml|toml|txt|log|csv|tsv|rs|go|js|ts|cpp|c|h|jl|ipynb)$|/$", re.IGNORECASE
 )
 
 
@@ -127,7 +138,7 @@ def _read_section(draft: Draft, section: Sequence[Piece]) -> None:
             elif key in _DIRECTION_KEYS:
                 draft.direction.add(Rank.DECLARED, one_direction(value) or _by_word(value), "its section says so")
             elif key in _PRIMARY_KEYS:
-                draft.name.add(Rank.DECLARED, name_in(value), "its section says so")
+                draft.name.add(_rank_of(value), name_in(value), "its section says so")
                 draft.direction.add(Rank.DECLARED, one_direction(value), "its section says so")
             else:
                 unkeyed.append(line)
@@ -144,9 +155,10 @@ def _read_labelled(draft: Draft, piece: Piece) -> None:
     label = normalise(piece.label)
     if piece.kind != "item" or not label or any(why == f"it stands below `{label}`" for _, _, why in draft.name.found):
         return
-    if _PRIMARY_LABEL.search(label):
+    if _PRIMARY_LABEL.search(label) or (label.split()[:1] == ["primary"] and _is_about_metric(piece.title)):
         draft.name.add(Rank.DECLARED, _only_name(one_line(piece.text)), f"it stands below `{label}`")
-        draft.direction.add(Rank.DECLARED, one_direction(piece.text), f"it stands below `{label}`")
+        way = one_direction(piece.label) or one_direction(piece.text)
+        draft.direction.add(Rank.DECLARED, way, f"it stands below `{label}`")
     elif _RANKED_LABEL.search(label):
         draft.name.add(Rank.INFERRED, _only_name(one_line(piece.text)), f"it stands below `{label}`")
 
@@ -166,7 +178,7 @@ def _read_sentence(draft: Draft, sentence: str, piece: Piece) -> None:
     if _SECONDARY.match(normalise(sentence)):
         return
     if (found := _STATED.search(sentence)) and (stated := name_in(found["name"])):
-        draft.name.add(Rank.DECLARED, stated, "it is called the metric")
+        draft.name.add(_rank_of(sentence[found.start("name") - 1 :]), stated, "it is called the metric")
         draft.direction.add(Rank.DECLARED, one_direction(sentence[found.start() :]), "said beside the name")
     for got in _GET.finditer(sentence):
         if (best := name_in(got["name"])) is not None:
@@ -184,8 +196,8 @@ def _read_sentence(draft: Draft, sentence: str, piece: Piece) -> None:
         is_goal = piece.kind != "item" or not piece.label or _OPENING.search(piece.label) is not None
         rank = Rank.SAID if is_name and known and is_goal else Rank.INFERRED
         if not is_name:
-            behind = next((span.code for span in spans(sentence[verb.end() :]) if re.fullmatch(_NAME, span.code)), None)
-            draft.name.add(Rank.INFERRED, behind, f"the goal is to {verb[0]} …")
+            behind = next((span.code for span in spans(sentence[verb.end() :]) if re.fullmatch(_NAME, span.code)), "")
+            draft.name.add(Rank.INFERRED, name_in(behind), f"the goal is to {verb[0]} …")
         draft.name.add(rank, aim, f"the goal is to {verb[0]}")
         draft.direction.add(rank, _by_word(verb["way"]), f"the goal is to {verb[0]}")
 
@@ -217,7 +229,12 @@ def name_in(text: str) -> str | None:
     plain = re.match(rf"[\s*_\"'(]*({_NAME})", text)
     name = code or (plain[1] if plain else None)
     name = name.rstrip(".,:;-") if name else None
-    return None if not name or name.lower() in _NO_NAME else name
+    return None if not name or name.lower() in _NO_NAME or _FILE_NAME.search(name) else name
+
+
+def _rank_of(value: str) -> Rank:
+    """How surely a value is a name: one word or inline code is, the first of several words is a guess."""
+    return Rank.INFERRED if _GOES_ON.match(value.lstrip(" *_\"'(:=")) else Rank.DECLARED
 
 
 def _only_name(line: str) -> str | None:
@@ -238,5 +255,5 @@ def _printed_in(piece: Piece) -> list[str]:
         metrics = _METRIC_LINE.findall(piece.text)
         is_output = not re.search(r"^[ \t]{0,8}\d{1,2}\. |\bLOOP\b", piece.text, re.MULTILINE)
         plain = [*_JSON_KEY.findall(piece.text), *_PRINTED.findall(piece.text)] if is_output else []
-        return [name for name in (*greps, *metrics, *plain) if len(name) > 1]
+        return [name for name in (*greps, *metrics, *plain) if len(name) > 1 and name not in ("name", "key", "value")]
     return [found["name"] for span in spans(piece.text) for found in _GREP.finditer(span.code)]

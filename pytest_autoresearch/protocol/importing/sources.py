@@ -1,4 +1,4 @@
-"""The forms that are no prompt in prose: pi's scripts, autoloop's front matter, evo, hillclimb, one-line parameters."""
+"""The forms that are no prompt in prose: pi's scripts, autoloop's front matter, evo, one-line parameters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pytest_autoresearch.protocol.durations import parse_float
 from pytest_autoresearch.protocol.importing.commands import cleaned
 from pytest_autoresearch.protocol.importing.draft import Draft, Rank
 from pytest_autoresearch.protocol.importing.metrics import metric_lines, name_in, one_direction
-from pytest_autoresearch.protocol.model import Direction, PathRule, Section
+from pytest_autoresearch.protocol.model import Direction, Section
 
 PI_PROMPTS = (".auto/prompt.md", ".auto/autoresearch.md", "autoresearch.md")
 PI_MEASURES = (".auto/measure.sh", ".auto/autoresearch.sh", "autoresearch.sh", "autoresearch.ps1")
@@ -28,7 +28,7 @@ _INLINE = re.compile(
     r"^\W{0,4}(Goal|Scope|Metric|Direction|Verify|Guard|Iterations|Minimize|Maximize)\**\s?:\**\s?(.+)$", re.I
 )
 _EVO = re.compile(r"\bevo init\b([^\n]{1,2000})")
-_WAYS = {"max": Direction.HIGHER, "maximize": Direction.HIGHER, "higher": Direction.HIGHER, "min": Direction.LOWER,
+WAYS = {"max": Direction.HIGHER, "maximize": Direction.HIGHER, "higher": Direction.HIGHER, "min": Direction.LOWER,
          "minimize": Direction.LOWER, "lower": Direction.LOWER}  # fmt: skip
 ANY_NUMBER = "grep -oE '[-+]?[0-9]+(\\.[0-9]+)?' run.log | tail -n 1"
 
@@ -59,7 +59,7 @@ def lock_scripts(draft: Draft, directory: Path, measure: str | None) -> None:
     """The measurement and the checks are never a candidate's to change."""
     for script, note in ((measure, "the measurement"), (first_of(directory, PI_CHECKS), "the checks")):
         if script is not None:
-            draft.readonly.append(PathRule(script, note))
+            draft.must_not_change(script, note)
 
 
 def _read_config(draft: Draft, path: Path, name: str) -> None:
@@ -72,8 +72,8 @@ def _read_config(draft: Draft, path: Path, name: str) -> None:
             draft.experiments = value
         elif key in ("metric", "metricName", "metric_name") and isinstance(value, str):
             draft.name.add(Rank.DECLARED, name_in(value), f"{name} says so")
-        elif key in ("direction", "bestDirection", "metricDirection") and str(value).lower() in _WAYS:
-            draft.direction.add(Rank.DECLARED, _WAYS[str(value).lower()], f"{name} says so")
+        elif key in ("direction", "bestDirection", "metricDirection") and str(value).lower() in WAYS:
+            draft.direction.add(Rank.DECLARED, WAYS[str(value).lower()], f"{name} says so")
         else:
             draft.tell(f"{name}: {key} has no counterpart")
 
@@ -102,9 +102,9 @@ def read_inline(draft: Draft, text: str) -> None:
                     draft.may_change(path.strip("`\"'()"))
         elif key in ("metric", "minimize", "maximize"):
             draft.name.add(Rank.DECLARED, name_in(value), f"`{key.capitalize()}:` says so")
-            draft.direction.add(Rank.DECLARED, _WAYS.get(key) or one_direction(value), f"`{key.capitalize()}:` says so")
+            draft.direction.add(Rank.DECLARED, WAYS.get(key) or one_direction(value), f"`{key.capitalize()}:` says so")
         elif key == "direction":
-            draft.direction.add(Rank.DECLARED, _WAYS.get(value.lower()) or one_direction(value), "`Direction:` says so")
+            draft.direction.add(Rank.DECLARED, WAYS.get(value.lower()) or one_direction(value), "`Direction:` says so")
         elif key == "verify":
             draft.run.add(Rank.DECLARED, cleaned(value) if "|" not in value else value, "`Verify:` says so")
             draft.extract.add(Rank.INFERRED, ANY_NUMBER, "the last number that the command prints is taken")
@@ -128,8 +128,8 @@ def read_front_matter(draft: Draft, values: Mapping[Any, Any], file: str) -> Non
                 draft.tell(f"{file}: {key}: {value} is no number")
         elif name in ("metric", "metric-name") and isinstance(value, str):
             draft.name.add(Rank.DECLARED, name_in(value), f"{file} says so")
-        elif name in ("direction", "metric-direction") and str(value).lower() in _WAYS:
-            draft.direction.add(Rank.DECLARED, _WAYS[str(value).lower()], f"{file} says so")
+        elif name in ("direction", "metric-direction") and str(value).lower() in WAYS:
+            draft.direction.add(Rank.DECLARED, WAYS[str(value).lower()], f"{file} says so")
         elif name in ("run", "command", "run-command", "evaluate", "evaluation") and isinstance(value, str):
             draft.run.add(Rank.DECLARED, cleaned(value), f"{file} says so")
         elif name in ("max-iterations", "iterations") and str(value).isdecimal():
@@ -138,7 +138,7 @@ def read_front_matter(draft: Draft, values: Mapping[Any, Any], file: str) -> Non
             draft.tell(f"{file}: {key} has no counterpart")
 
 
-# evo, hillclimb
+# evo
 
 
 def read_evo_command(draft: Draft, text: str) -> None:
@@ -173,32 +173,12 @@ def _evo(draft: Draft, config: Mapping[str, Any], where: str) -> None:
     if benchmark:
         draft.run.add(Rank.DECLARED, benchmark.replace("{target}", target or "{target}"), f"{where} says so")
         draft.name.add(Rank.DECLARED, "score", "evo's benchmarks print a JSON `score`")
-    draft.direction.add(Rank.DECLARED, _WAYS.get(str(config.get("metric") or "").lower()), f"{where} says so")
+    draft.direction.add(Rank.DECLARED, WAYS.get(str(config.get("metric") or "").lower()), f"{where} says so")
     gates = config.get("gates") or config.get("gate") or []
     for gate in gates if isinstance(gates, list) else [gates]:
         command = gate.get("command") if isinstance(gate, dict) else gate
         if isinstance(command, str) and command:
             draft.guard.append(command.replace("{target}", target))
-
-
-def read_problem(draft: Draft, values: Mapping[Any, Any], path: Path) -> None:
-    """Hillclimb's problem.yaml: the metric; how a solution is verified is the harness's and has no command."""
-    draft.name.add(Rank.DECLARED, name_in(str(values.get("metric") or "")), f"{path.name} says so")
-    higher = str(values.get("higher_is_better") or "").lower()
-    ways = {"true": Direction.HIGHER, "yes": Direction.HIGHER, "false": Direction.LOWER, "no": Direction.LOWER}
-    draft.direction.add(Rank.DECLARED, ways.get(higher), f"{path.name} says so")
-    for key in ("verifier", "verify", "evaluate", "run"):
-        if isinstance(values.get(key), str):
-            draft.run.add(Rank.DECLARED, str(values[key]), f"{path.name} says so")
-    for key in ("solution", "solution_file", "target", "starting_solution", "seed_solution"):
-        if isinstance(values.get(key), str):
-            draft.may_change(str(values[key]))
-    description = values.get("description")
-    if isinstance(description, str) and (path.parent / description).is_file():
-        draft.goal = text_of(path.parent / description).strip()
-    elif isinstance(description, str):
-        draft.goal = description
-    draft.tell(f"{path.name}: what else it says is the other tool's own")
 
 
 def _json(path: Path) -> dict[str, Any] | None:

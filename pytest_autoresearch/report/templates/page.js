@@ -10,7 +10,7 @@ function narrow() {
   const hidden = STATUSES.filter((status) => document.body.classList.contains(`hide-${status}`));
   let visible = 0;
   for (const row of rowsOf()) {
-    const text = row.textContent.toLowerCase();
+    const text = [...row.cells].map((cell) => cell.textContent).join(" ").toLowerCase();
     const matches = words.every((word) => text.includes(word));
     row.classList.toggle("unmatched", !matches);
     visible += matches && !hidden.some((status) => row.classList.contains(status));
@@ -22,12 +22,13 @@ function sort(head, order) {
   const down = order === "descending";
   for (const other of head.parentElement.cells) other.removeAttribute("aria-sort");
   head.setAttribute("aria-sort", order);
-  const key = (row) => row.cells[head.cellIndex].dataset.key ?? row.cells[head.cellIndex].textContent;
+  const isNumber = head.dataset.kind === "number";
+  const key = ({ cells }) => (isNumber ? parseFloat(cells[head.cellIndex].textContent) : cells[head.cellIndex].textContent);
   const rows = rowsOf().map((row) => [key(row), row]);
   rows.sort(([a], [b]) => {
-    if (head.dataset.kind !== "number") return (down ? -1 : 1) * a.localeCompare(b);
-    if (a === "" || b === "") return (a === "") - (b === ""); // what was not measured stands last, either way
-    return (down ? -1 : 1) * (Number(a) - Number(b));
+    if (!isNumber) return (down ? -1 : 1) * a.localeCompare(b);
+    if (isNaN(a) || isNaN(b)) return isNaN(a) - isNaN(b); // what was not measured stands last, either way
+    return (down ? -1 : 1) * (a - b);
   });
   for (const open of document.querySelectorAll("tr.opened")) close(open.previousElementSibling);
   byId("experiments").tBodies[0].append(...rows.map(([, row]) => row));
@@ -38,7 +39,8 @@ async function unpacked() {
   if (packed === null) {
     const bytes = Uint8Array.from(atob(byId("packed").textContent.trim()), (character) => character.charCodeAt(0));
     const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-    packed = JSON.parse(await new Response(stream).text());
+    const lines = (await new Response(stream).text()).split("\n").filter(Boolean);
+    packed = new Map(lines.map((line) => JSON.parse(line)));
   }
   return packed;
 }
@@ -64,19 +66,40 @@ function close(row) {
 }
 
 async function open(row) {
-  const { detail = "", hypothesis = "", patch = "", log = "" } = (await unpacked())[row.dataset.n] ?? {};
+  const found = (await unpacked()).get(Number(row.id.slice(1)));
+  const { detail = "", hypothesis = "", memory = "", cost = "", patch = "", log = "", said = "" } = found ?? {};
+  const facts = [1, 3, 5, 6, 7].map((at) => row.cells[at].textContent).concat(memory, cost); // a phone hides these columns
   const opened = document.createElement("tr");
   opened.className = "opened";
   const cell = opened.insertCell();
   cell.colSpan = row.cells.length;
   const paragraph = (words) => Object.assign(document.createElement("p"), { textContent: words });
+  cell.append(paragraph(facts.filter((fact) => fact && fact !== "-").join(" · ")));
   for (const words of [detail, hypothesis]) if (words) cell.append(paragraph(words));
   if (patch) cell.append(block(patch, diffLook));
   if (log) cell.append(paragraph("The log ends:"), block(log, () => ""));
-  if (!cell.childNodes.length) cell.append("Nothing more is on record.");
+  if (said) cell.append(paragraph("The agent said at its end:"), block(said, () => ""));
+  if (!found) cell.append(paragraph(`Diff and log of old experiments are not on the page: pytest-autoresearch log --show ${row.id.slice(1)}`));
   row.after(opened);
   row.querySelector(".more").setAttribute("aria-expanded", "true");
 }
+
+// In a large session dots have no names of their own: they are those of the table.
+document.addEventListener("pointerover", ({ target }) => {
+  const dot = target.closest?.("svg [data-n]");
+  if (!dot || dot.querySelector("title")) return;
+  const title = document.createElementNS("http://www.w3.org/2000/svg", "title");
+  title.textContent = [0, 2, 4, 8].map((at) => byId(`n${dot.dataset.n}`).cells[at].textContent).join(" ");
+  dot.append(title);
+});
+
+// On paper every kept change is open.
+addEventListener("beforeprint", () => {
+  for (const each of document.querySelectorAll(".kept details:not([open])")) each.open = each.dataset.closed = true;
+});
+addEventListener("afterprint", () => {
+  for (const each of document.querySelectorAll(".kept details[data-closed]")) each.open = false;
+});
 
 document.addEventListener("change", ({ target }) => {
   if (target.dataset.hides) {
@@ -109,6 +132,7 @@ async function look() {
   const kept = { search: byId("search").value, at: sorted.cellIndex, order: sorted.getAttribute("aria-sort") };
   const focused = document.activeElement.id;
   packed = null;
+  document.body.dataset.version = newer.body.dataset.version;
   document.title = newer.title;
   document.querySelector("main").replaceWith(document.adoptNode(newer.querySelector("main")));
   byId("packed").textContent = newer.getElementById("packed").textContent;
@@ -122,31 +146,47 @@ async function look() {
   narrow();
 }
 
+let lanes = [];
+let behind = 0; // ms by which this clock is ahead of the session's
+
+function showLanes() {
+  const list = byId("lanes");
+  if (!list) return;
+  const lines = lanes.map(([number, text, began, budget]) => {
+    const elapsed = Math.max(0, Math.round((Date.now() - behind) / 1000 - began));
+    return `${String(number).padStart(4, "0")} ${text}: ${elapsed} s${budget === null ? "" : ` of ${budget} s`}`;
+  });
+  while (list.children.length > lines.length) list.lastChild.remove();
+  while (list.children.length < lines.length) list.append(document.createElement("li"));
+  lines.forEach((line, at) => (list.children[at].textContent = line));
+}
+
 function follow(address) {
   const stream = new EventSource(address);
   const say = (words) => (byId("live").textContent = words);
-  let said = "";
   let ended = false;
-  let first = true; // a page that was just opened needs no second look
-  stream.addEventListener("lane", ({ data }) => {
-    const [number, text, elapsed, budget] = JSON.parse(data);
-    const of = budget === null ? "" : ` of ${budget} s`;
-    say((said = `${String(number).padStart(4, "0")} ${text}: ${elapsed} s${of}`));
+  stream.addEventListener("lanes", ({ data }) => {
+    const [now, told] = JSON.parse(data);
+    behind = Date.now() - now * 1000;
+    lanes = told;
+    showLanes();
   });
-  stream.addEventListener("told", async () => {
-    if (!first) await look();
-    first = false;
-    if (byId("live")) say(ended ? "ended" : said || "runs");
+  stream.addEventListener("told", async ({ data }) => {
+    if (JSON.parse(data) !== document.body.dataset.version) await look();
+    showLanes();
+    if (byId("live")) say(ended ? "ended" : "runs");
   });
   stream.addEventListener("ended", async () => {
     ended = true;
+    lanes = [];
+    showLanes();
     stream.close();
     say("ended");
   });
   stream.addEventListener("error", () => {
     if (!ended) say("the connection is lost; trying again");
-    first = false;
   });
+  setInterval(showLanes, 1000);
 }
 
 narrow();

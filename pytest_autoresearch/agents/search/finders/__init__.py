@@ -55,6 +55,8 @@ def read_knobs(file: str, data: bytes, metric: str = "") -> Found:
         return Found(unread=str(error))
     except (ValueError, RecursionError, MemoryError) as error:
         return Found(unread=f"it does not parse: {_first_line(error)}")
+    except Exception as error:  # what a reader stumbles over is a file without knobs, never the end of a session
+        return Found(unread=f"its reader stumbles over it ({type(error).__name__}): please report the file")
 
 
 def find_knobs(file: str, data: bytes, metric: str = "") -> tuple[Knob, ...]:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
-from pytest_autoresearch.agents.search.finders.closing import may_be_opened
+from pytest_autoresearch.agents.search.finders.closing import WITHIN_ARITHMETIC, may_be_opened
 from pytest_autoresearch.agents.search.knob import Knob, Rank, Scale
 from pytest_autoresearch.agents.search.literals import parse_number
 from pytest_autoresearch.agents.search.ranges import is_known, ranged, tail_of
@@ -41,14 +41,17 @@ def judged(knobs: Iterable[Knob], wanted: Iterable[str] = (), moved: Collection[
     if naming:
         chosen = _by_rules(naming, found, left_out)
     else:
-        usual = [replace(ranged(knob), closed=_objection(knob, moved)) for knob in found if _key(knob) not in left_out]
+        usual = [_told(ranged(knob), _objection(knob, moved)) for knob in found if _key(knob) not in left_out]
         chosen = {_key(knob): knob for knob in sorted(usual, key=_likelihood) if not knob.closed}
     rest = [knob for knob in found if _key(knob) not in chosen]
     other = _NOT_NAMED if naming else "a text without known choices"
-    closed = (
-        replace(knob, closed=_LEFT_OUT if _key(knob) in left_out else _objection(knob, moved) or other) for knob in rest
-    )
+    closed = (_told(knob, _LEFT_OUT if _key(knob) in left_out else _objection(knob, moved) or other) for knob in rest)
     return (*chosen.values(), *closed)
+
+
+def _told(knob: Knob, why: str) -> Knob:
+    """The knob, closed for this reason."""
+    return knob if knob.closed == why else replace(knob, closed=why)
 
 
 def _by_rules(
@@ -77,7 +80,7 @@ def _key(knob: Knob) -> tuple[str, str]:
 
 def _objection(knob: Knob, moved: Collection[str]) -> str:
     """Why a literal is not turned when nobody names it."""
-    if knob.closed:
+    if knob.closed and not (knob.closed == WITHIN_ARITHMETIC and knob.label in moved):
         return knob.closed
     if knob.scale is Scale.CHOICE:
         return "" if ranged(knob).choices else "a text without known choices: `knobs` can say them"

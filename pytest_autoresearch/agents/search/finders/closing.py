@@ -16,12 +16,14 @@ from pytest_autoresearch.agents.search.ranges import is_known, tail_of
 from pytest_autoresearch.reading.luck import says_seed
 
 METRIC_ARITHMETIC = "arithmetic of the metric"
+WITHIN_ARITHMETIC = "0, 1 or -1 within arithmetic: structure rather than size"
 LUCK = "a seed: luck is no improvement"
 _EVALUATION = "evaluation or data split"
 _BUDGET = "budget: how long a run trains or searches"
 _MACHINE = "machine or display"
 _SHAPE = "shape of the data"
 _TABLE = "one of a table of numbers"
+_DATA = "what the data are"
 _ASIDE = "beside the run"
 _TABLE_FROM = 8  # literals under one name
 
@@ -30,7 +32,7 @@ _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 EVALUATION = frozenset(
     "eval evaluate evaluation evaluator evaluating test tests testing val valid validation validate holdout split"
     " splits fold folds kfold cv score scores scoring scorer metric metrics rmse mse mae mape acc accuracy auc roc"
-    " f1 bpb bleu rouge perplexity judge benchmark baseline leaderboard groundtruth goal".split()
+    " f1 bpb bleu rouge perplexity judge benchmark baseline leaderboard groundtruth goal meter".split()
 )
 _MACHINES = frozenset(
     "log logs logging logger verbose print debug save saved checkpoint checkpoints ckpt port host workers worker"
@@ -38,12 +40,17 @@ _MACHINES = frozenset(
     " deterministic dtype allow tf32 ddp rank world master pin persistent version timeout dir path file files"
     " filename url figsize dpi plot plots display backend verbosity dry mps accel ngpu jobs peak flops early"
     " repeat repeats retries cache cached profile progress report reporting output out title label labels color"
-    " colors font linewidth name entity project every".split()
+    " colors font linewidth name entity project every upload tensorboard monitor fontsize processes stream".split()
 )
 _ASIDES = frozenset("early defaults generate pretrained mfu export onnx plot save savefig figure logging wandb".split())
 _SHAPES = frozenset(
     "classes vocab shape nc bos eos pad padding_idx image img causal ignore sep header indices input output"
     " inputs outputs in_features out_features in_channels num_labels target targets columns rows nrows".split()
+)
+_NO_SHAPE = frozenset("network net update updates kl entropy tau".split())  # of a target that learns itself
+_GIVES_DATA = frozenset(
+    "Normalize normalize Resize CenterCrop ResizeObservation GrayScaleObservation FrameStack __getitem__ __len__"
+    " make_env".split()
 )
 _TOTAL = re.compile(
     r"^(?:max|num|n|total|train|training|number_of)?_?(?:train|scheduled|extension)?_?(?:epochs?|iters?|iterations?"
@@ -56,11 +63,11 @@ _STRUCTURE = frozenset(
     " header sep num_workers pin_memory non_blocking requires_grad inplace dtype device indent start_index"
     " index_col early_stopping_rounds max_norm_type nargs action type required help metavar encoding errors"
     " newline end flush return_counts squared multioutput average zero_division weights_only map_location"
-    " ascending skiprows".split()
+    " ascending skiprows strict exist_ok set_to_none async_op force batch_first return_inverse pretrained".split()
 )
 
 
-_OPENABLE = frozenset({_BUDGET, _MACHINE, _SHAPE, _TABLE, _ASIDE})
+_OPENABLE = frozenset({_BUDGET, _MACHINE, _SHAPE, _DATA, _TABLE, _ASIDE, WITHIN_ARITHMETIC})
 
 
 def may_be_opened(why: str) -> bool:
@@ -93,12 +100,14 @@ def _why(own: str) -> str:
         return _BUDGET
     if any(words_of(part) & _ASIDES for part in before):
         return _ASIDE
+    if _GIVES_DATA.intersection(before) or last in _GIVES_DATA:
+        return _DATA
     known = is_known(own)
     if words & _MACHINES and not known:
         return _MACHINE
     if tail in ("task", "objective", "mode", "kind"):
         return _MACHINE
-    return _SHAPE if words & _SHAPES and not known else ""
+    return _SHAPE if words & _SHAPES and not known and not words & _NO_SHAPE else ""
 
 
 def closed(knobs: Sequence[Knob]) -> tuple[Knob, ...]:

@@ -75,7 +75,7 @@ class _Finder:
 
     def take(self, span: Span, name: str, rank: Rank) -> None:
         """A literal, with its sign and without the ending that says its type."""
-        tokens = self.source.tokens[span.low : span.high]
+        tokens = self.source.tokens[span.low : min(span.high, span.low + 3)]  # spans lie within each other
         sign = len(tokens) == 2 and tokens[0].text == "-" and tokens[1].kind is Kind.NUMBER
         if not tokens or not (len(tokens) == 1 or sign) or not name:
             return

@@ -10,9 +10,10 @@ import ast
 from collections import defaultdict
 from collections.abc import Iterator
 
-from pytest_autoresearch.agents.search.finders.closing import EVALUATION, METRIC_ARITHMETIC, words_of
+from pytest_autoresearch.agents.search.finders.closing import EVALUATION, LUCK, METRIC_ARITHMETIC, words_of
 from pytest_autoresearch.agents.search.ranges import is_known
 from pytest_autoresearch.reading.luck import only_draws, says_seed, takes_seed
+from pytest_autoresearch.reading.python import children
 
 _SHOWS = frozenset(
     "print info write writelines echo dump dumps log log_metric log_metrics log_dict add_scalar report"
@@ -23,7 +24,7 @@ _PURE = frozenset(
     " average str format percentile quantile fmean fsum stdev pvariance mean_squared_error mean_absolute_error"
     " accuracy_score r2_score norm argmax argmin eq numpy cpu detach tolist sorted prod dot array asarray clip"
     " maximum minimum nanmean power subtract divide join map list tuple reduce hypot isclose where linalg"
-    " perf_counter time monotonic".split()
+    " perf_counter time monotonic quantiles nanpercentile nanquantile nanmedian geometric_mean harmonic_mean".split()
 )
 _FILLS = frozenset({"append", "extend", "add", "insert", "appendleft"})
 MAKES_DATA = "makes the data"
@@ -32,8 +33,9 @@ _DATA = frozenset(
     "data dataset datasets x y xs ys points samples inputs targets labels train noise series corpus examples cities"
     " graph instances".split()
 )
+_LEAVES = (ast.Constant, ast.Name, ast.operator, ast.cmpop, ast.boolop, ast.unaryop, ast.expr_context)
 _Scope = int
-_Function = ast.FunctionDef | ast.AsyncFunctionDef
+_Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
 class Flow:
@@ -45,6 +47,8 @@ class Flow:
         self._scope_of: dict[int, _Scope] = {}
         self._functions: dict[str, _Function] = {}
         self._values: defaultdict[tuple[_Scope, str], list[ast.expr]] = defaultdict(list)
+        self._filled: defaultdict[tuple[_Scope, str], list[ast.expr]] = defaultdict(list)
+        self._lent: defaultdict[tuple[_Scope, str], list[tuple[_Scope, str]]] = defaultdict(list)
         self._feeds: defaultdict[tuple[_Scope, str], set[str]] = defaultdict(set)
         self._returns: defaultdict[_Scope, list[ast.expr]] = defaultdict(list)
         self._calls: list[ast.Call] = []
@@ -52,15 +56,16 @@ class Flow:
         self._whole: set[int] = set()
         self._module = id(tree)
         for node, scope in _scoped(tree):
-            self._scope_of[id(node)] = scope
             self._take(node, scope)
+        for call in self._calls:
+            self._handed_over(call)
         self._states = _states(self._feeds)
         self._follow()
 
     def _take(self, node: ast.AST, scope: _Scope) -> None:
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef():
-                self._functions.setdefault(node.name, node)
+                self._defined(node.name, node)
                 if words_of(node.name) & EVALUATION:
                     self._refuse(node, f"inside {node.name}()")
             case ast.Assign() | ast.AnnAssign() | ast.AugAssign() | ast.NamedExpr() if node.value is not None:
@@ -72,13 +77,15 @@ class Flow:
                 for key, value in zip(node.keys, node.values, strict=True):
                     if isinstance(key, ast.Constant) and isinstance(key.value, str) and self._is_metric(key.value):
                         self._records.append(value)
-                        self._scope_of.setdefault(id(value), scope)
+                        self._scope_of[id(value)] = scope
             case ast.Call():
                 self._calls.append(node)
+                self._scope_of[id(node)] = scope
                 name = last_name(node.func)
                 if name in _FILLS and isinstance(node.func, ast.Attribute):
                     filled = last_name(node.func.value)
                     self._values[scope, filled] += node.args
+                    self._filled[scope, filled] += node.args
                 if words_of(name) & _MAKERS and any(says_seed(keyword.arg or "") for keyword in node.keywords):
                     self._refuse(node, MAKES_DATA)
                 if words_of(name) & EVALUATION and name not in _PURE:
@@ -87,7 +94,10 @@ class Flow:
                     self._refuse(node, f"argument of {name}(), a seed")
 
     def _assigned(self, target: ast.expr, value: ast.expr, scope: _Scope, *, adds: bool) -> None:
-        for one in target.elts if isinstance(target, (ast.Tuple, ast.List)) else [target]:
+        several = target.elts if isinstance(target, (ast.Tuple, ast.List)) else []
+        if several:  # each of them may have its value from each name: by way of one that stands for them all
+            self._feeds[scope, f"={id(value)}"] |= _names(value, without="")
+        for one in several or [target]:
             base = one
             while isinstance(base, (ast.Subscript, ast.Starred)):
                 base = base.value
@@ -95,14 +105,45 @@ class Flow:
             if not name:
                 continue
             self._values[scope, name].append(value)
-            self._feeds[scope, name] |= _names(value, without=name if not adds and _accumulates(value, name) else "")
+            if isinstance(value, ast.Lambda):
+                self._defined(name, value)
+                self._returns[id(value)].append(value.body)
+            if several:
+                self._feeds[scope, name].add(f"={id(value)}")
+            else:
+                own = name if not adds and _accumulates(value, name) else ""
+                self._feeds[scope, name] |= _names(value, without=own)
             key = one.slice if isinstance(one, ast.Subscript) else None
             if isinstance(key, ast.Constant) and isinstance(key.value, str) and self._is_metric(key.value):
                 self._records.append(value)
-            if words_of(name) & EVALUATION:
+                self._scope_of[id(value)] = scope
+            if says_seed(name):
+                self._refuse(value, LUCK)
+            elif words_of(name) & EVALUATION:
                 self._refuse(value, f"feeds {name}")
             elif words_of(name) & _DATA and _draws(value):
                 self._refuse(value, MAKES_DATA)
+
+    def _defined(self, name: str, function: _Function) -> None:
+        """A function of the file, and what its arguments are where nobody says."""
+        self._functions.setdefault(name, function)
+        for argument, default in defaults_of(function.args):
+            self._values[id(function), argument.arg].append(default)
+
+    def _handed_over(self, call: ast.Call) -> None:
+        """The numbers that a function of the file is called with, and the names that it may fill."""
+        function = self._functions.get(last_name(call.func))
+        if function is None:
+            return
+        names = [argument.arg for argument in (*function.args.posonlyargs, *function.args.args)]
+        if isinstance(call.func, ast.Attribute) and names[:1] in (["self"], ["cls"]):
+            del names[0]
+        pairs = [*zip(names, call.args, strict=False), *((k.arg or "", k.value) for k in call.keywords)]
+        for name, value in pairs:
+            if not _names(value, without=""):
+                self._values[id(function), name].append(value)
+            elif isinstance(value, ast.Name):
+                self._lent[self._scope_of[id(call)], value.id].append((id(function), name))
 
     def _is_metric(self, text: str) -> bool:
         return bool(self._metric) and self._metric in text.lower()
@@ -128,7 +169,10 @@ class Flow:
         self._open: list[tuple[ast.AST, _Scope]] = []
         self._seen: set[tuple[_Scope, str]] = set()
         for call in said:
-            self._open += [(argument, self._scope_of[id(call)]) for argument in _arguments(call)]
+            whole = (
+                argument for argument in _arguments(call) if not _is_record(argument)
+            )  # of a record only the metric
+            self._open += [(argument, self._scope_of[id(call)]) for argument in whole]
         self._open += [(value, self._scope_of.get(id(value), self._module)) for value in self._records]
         while self._open:
             self._step(*self._open.pop())
@@ -160,29 +204,29 @@ class Flow:
             case ast.Lambda():
                 self._open.append((node.body, scope))
             case _:
-                self._open += [
-                    (child, scope) for child in ast.iter_child_nodes(node) if not isinstance(child, ast.expr_context)
-                ]
+                self._open += [(child, scope) for child in children(node)]
 
     def _name(self, name: str, scope: _Scope) -> None:
         if (scope, name) not in self._values:
             scope = self._module
-        if (scope, name) in self._seen or (scope, name) in self._states:
+        if (scope, name) in self._seen or ((scope, name) in self._states and not self._is_metric(name)):
             return
         self._seen.add((scope, name))
         for value in self._values[scope, name]:
             if isinstance(value, ast.Constant) and is_known(name) and not words_of(name) & EVALUATION:
                 continue  # the rate is printed beside the metric
             self._open.append((value, scope))
+        for function, argument in self._lent[scope, name]:
+            self._open += [(value, function) for value in self._filled[function, argument]]
 
     def _call(self, node: ast.Call, scope: _Scope) -> None:
         name = last_name(node.func)
-        if name in _PURE or name in _SHOWS:
+        function = self._functions.get(name)
+        if function is None and (name in _PURE or name in _SHOWS):
             self._open += [(argument, scope) for argument in _arguments(node)]
             if isinstance(node.func, ast.Attribute):
                 self._open.append((node.func.value, scope))
             return
-        function = self._functions.get(name)
         if function is None:
             self._open += [
                 (argument, scope) for argument in node.args if not isinstance(argument, (ast.Name, ast.Call))
@@ -196,9 +240,23 @@ class Flow:
             self._open += [(value, id(function)) for value in self._returns[id(function)]]
 
 
+def defaults_of(arguments: ast.arguments) -> Iterator[tuple[ast.arg, ast.expr]]:
+    """The arguments that have a default, with it."""
+    positional = [*arguments.posonlyargs, *arguments.args]
+    yield from zip(positional[len(positional) - len(arguments.defaults) :], arguments.defaults, strict=True)
+    for argument, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+        if default is not None:
+            yield argument, default
+
+
 def last_name(node: ast.expr) -> str:
     """``c`` of ``a.b.c``."""
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+def _is_record(node: ast.expr) -> bool:
+    """``{"loss": loss, "lr": rate}``: each value has its own name."""
+    return isinstance(node, ast.Dict) and all(isinstance(key, ast.Constant) for key in node.keys)
 
 
 def _draws(value: ast.expr) -> bool:
@@ -216,16 +274,20 @@ def _arguments(call: ast.Call) -> list[ast.expr]:
 
 
 def _scoped(tree: ast.Module) -> Iterator[tuple[ast.AST, _Scope]]:
-    """Every node with the function that it stands in, without recursion."""
+    """Every node that has others below it, with the function that it stands in; without recursion."""
     stack: list[tuple[ast.AST, _Scope]] = [(tree, id(tree))]
     while stack:
         node, scope = stack.pop()
+        if isinstance(node, _LEAVES):
+            continue
         yield node, scope
-        inner = id(node) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) else scope
-        stack += [(child, inner) for child in ast.iter_child_nodes(node)]
+        inner = id(node) if isinstance(node, _Function) else scope
+        stack += [(child, inner) for child in children(node)]
 
 
 def _names(value: ast.expr, *, without: str) -> set[str]:
+    if isinstance(value, ast.Constant):
+        return set()
     found = {last_name(part) for part in ast.walk(value) if isinstance(part, (ast.Name, ast.Attribute))}
     return found - {without, ""}
 

@@ -9,11 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from pytest_autoresearch.agents.search.finders.closing import WITHIN_ARITHMETIC
 from pytest_autoresearch.agents.search.finders.declared import Declarations, Declared, remark_of
-from pytest_autoresearch.agents.search.finders.flow import Flow
-from pytest_autoresearch.agents.search.knob import Knob, Rank, make_knob
+from pytest_autoresearch.agents.search.finders.flow import Flow, defaults_of
+from pytest_autoresearch.agents.search.knob import Knob, Rank, make_knob, short
 from pytest_autoresearch.agents.search.literals import Value, parse_number
-from pytest_autoresearch.reading.python import line_starts, parse
+from pytest_autoresearch.reading.python import children, line_starts, parse
 from pytest_autoresearch.reading.source import Unread
 
 LONGEST_TABLE = 64
@@ -43,10 +44,10 @@ class _Place(NamedTuple):
     declared: Declared = Declared()
 
     def named(self, name: str, rank: Rank, declared: Declared | None = None) -> _Place:
-        return self._replace(name=name, rank=rank, declared=declared or Declared())
+        return self._replace(name=short(name), rank=rank, declared=declared or Declared())
 
     def within(self, scope: str, *, function: bool) -> _Place:
-        path = (*self.scope, scope) if scope != "__init__" else self.scope
+        path = (*self.scope, short(scope)) if scope != "__init__" else self.scope
         return _Place(path, function)
 
 
@@ -103,7 +104,8 @@ class _Finder:
         stack: list[_Work] = [(tree, _Place())]
         while stack:
             node, place = stack.pop()
-            stack += reversed(list(self._parts(node, place)))
+            if not isinstance(node, ast.Name):
+                stack += reversed(list(self._parts(node, place)))
 
     def _parts(self, node: ast.AST, place: _Place) -> Iterator[_Work]:
         """What is to be looked at below a node; a literal is taken."""
@@ -142,16 +144,18 @@ class _Finder:
                     yield node.value, place
             case ast.Subscript():
                 yield node.value, place  # indices are structure
+            case ast.While():
+                yield from ((part, place) for part in (node.test, *node.body, *node.orelse) if not _is_endless(part))
             case ast.JoinedStr() | ast.Assert() | ast.Raise():
                 return  # display, checks and crashes; before 3.12 the tree has no true positions in an f-string
             case ast.match_case():
                 yield from ((statement, place) for statement in node.body)
             case _ if type(node).__name__ != "TemplateStr":
-                yield from ((child, place) for child in ast.iter_child_nodes(node))
+                yield from ((child, place) for child in children(node))
 
     # ── literals ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _add(self, node: ast.expr, value: Value, place: _Place, prefix: str = "") -> None:
+    def _add(self, node: ast.expr, value: Value, place: _Place, prefix: str = "", closed: str = "") -> None:
         start, end = self._span(node)
         text = self.body[start:end].decode()
         if _GLUED.search(self.body[max(start - 1, 0) : start] + b" " + self.body[end : end + 1]):
@@ -163,7 +167,8 @@ class _Finder:
             return
         knob = make_knob(self.file, self._label(place), start + self.offset, text, value, place.rank, prefix=prefix)
         declared = place.declared or remark_of(self.body, end, value)
-        self.knobs.append(declared.bind(knob) if declared and not prefix else knob)
+        knob = declared.bind(knob) if declared and not prefix else knob
+        self.knobs.append(replace(knob, closed=closed) if closed else knob)
 
     def _add_text(self, node: ast.expr, options: tuple[str, ...], place: _Place) -> None:
         """A member of an enumeration: another one may stand there."""
@@ -174,7 +179,7 @@ class _Finder:
             self.knobs.append(Declared(choices=options).bind(knob))
 
     def _label(self, place: _Place) -> str:
-        label = ".".join((*place.scope, place.name) if place.name else place.scope) or "module"
+        label = short(".".join((*place.scope, place.name) if place.name else place.scope)) or "module"
         self.labels[label] += 1
         return label if self.labels[label] == 1 else f"{label}#{self.labels[label]}"
 
@@ -190,8 +195,11 @@ class _Finder:
         elif isinstance(node.op, ast.LShift) and base == 1 and isinstance(exponent, int):
             self._add(node.right, exponent, place, "1<<")
         elif not isinstance(node.left, ast.Constant) or not isinstance(node.left.value, str):  # "…" % 5 is display
-            yield node.left, place
-            yield node.right, place
+            for side, number in ((node.left, base), (node.right, exponent)):
+                if number in (0, 1, -1):
+                    self._add(side, number, place, closed=WITHIN_ARITHMETIC)
+                else:
+                    yield side, place
 
     # ── what gives a literal its name ─────────────────────────────────────────────────────────────────────────────
 
@@ -245,10 +253,7 @@ class _Finder:
         yield from ((statement, inner) for statement in node.body)
 
     def _defaults(self, arguments: ast.arguments, place: _Place) -> Iterator[_Work]:
-        positional = [*arguments.posonlyargs, *arguments.args]
-        pairs = list(zip(positional[len(positional) - len(arguments.defaults) :], arguments.defaults, strict=True))
-        pairs += [(a, d) for a, d in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if d is not None]
-        for argument, default in pairs:
+        for argument, default in defaults_of(arguments):
             yield default, place.named(argument.arg, Rank.DEFAULT, self.declarations.of(argument.annotation))
 
     def _call(self, node: ast.Call, place: _Place) -> Iterator[_Work]:
@@ -260,6 +265,10 @@ class _Finder:
         names = [arg.value for arg in node.args if isinstance(arg, ast.Constant) and isinstance(arg.value, str)]
         if callee in OPTION_CALLS and names and names[0].startswith("-"):
             yield from self._option(node, names, place)
+            return
+        if callee == "dict" and place.name:
+            named = min(place.rank, Rank.NAMED)
+            yield from ((k.value, place.named(f"{place.name}.{k.arg}", named)) for k in node.keywords if k.arg)
             return
         wraps = bool(place.name) and (callee in _LOOKUPS or callee in _WRAPS or callee in OPTION_CALLS)
         declared = self.declarations.of_call(node) or place.declared
@@ -280,6 +289,11 @@ class _Finder:
             if keyword.arg == "default" and dashed:
                 name = max(dashed, key=len).partition("/")[0]
                 yield keyword.value, place.named(name, Rank.DEFAULT, self.declarations.of_call(node))
+
+
+def _is_endless(test: ast.AST) -> bool:
+    """``True`` of ``while True``."""
+    return isinstance(test, ast.Constant)
 
 
 def _is_table(elements: Sequence[ast.expr]) -> bool:

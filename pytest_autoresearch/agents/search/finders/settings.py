@@ -8,13 +8,12 @@ from __future__ import annotations
 import codecs
 import json
 import re
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from pytest_autoresearch.agents.search.finders.declared import remark_of
-from pytest_autoresearch.agents.search.knob import Knob, Rank, make_knob
+from pytest_autoresearch.agents.search.knob import Knob, Rank, make_knob, short
 from pytest_autoresearch.agents.search.literals import Value, parse_bool, parse_number
 
 if TYPE_CHECKING:
@@ -54,10 +53,11 @@ def _knobs(
     knobs, labels = [], Counter[str]()
     place, at = 0, len(data) - len(body)
     found = sorted(read(text), key=lambda setting: setting[1])
-    entries = Counter(label.partition("[")[0] for label, _, _ in found if label.endswith("]"))
+    elements = {label.partition("]")[0] for label, _, _ in found if "[" in label}
+    lengths = Counter(element.partition("[")[0] for element in elements)
     for label, start, literal in found:
-        if label.endswith("]") and entries[label.partition("[")[0]] > _LONGEST_TABLE:
-            continue
+        if lengths[label.partition("[")[0]] > _LONGEST_TABLE:
+            continue  # data
         value = _value(literal)
         if value is None:
             continue
@@ -117,17 +117,17 @@ def _json_settings(text: str) -> Iterator[_Setting]:
     for match in _JSON_TOKEN.finditer(text):
         token = match[0]
         if match["key"] is not None:
-            name, key = frames[-1][0], json.loads(token).encode(errors="replace").decode()
-            label = f"{name}.{key}" if name else key
+            name, key = frames[-1][0], short(json.loads(token).encode(errors="replace").decode())
+            label = short(f"{name}.{key}") if name else key
         elif token in "[{":
             frames.append((label, 0))
-            label = f"{label}[0]"
+            label = f"{short(label)}[0]"
         elif token in "]}":
             frames.pop()
         elif token == ",":
             name, count = frames[-1]
             frames[-1] = name, count + 1
-            label = f"{name}[{count + 1}]"  # in an object a key follows
+            label = f"{short(name)}[{count + 1}]"  # in an object a key follows
         else:
             yield label, match.start(), token
 
@@ -158,10 +158,11 @@ def _yaml_node(node: yaml.Node, label: str, text: str, seen: set[int]) -> Iterat
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value != "<<":  # a merge repeats what stands elsewhere
-                yield from _yaml_node(value, f"{label}.{key.value}" if label else key.value, text, seen)
+                name = short(key.value)
+                yield from _yaml_node(value, short(f"{label}.{name}") if label else name, text, seen)
     elif isinstance(node, yaml.SequenceNode):
         for index, element in enumerate(node.value):
-            yield from _yaml_node(element, f"{label}[{index}]", text, seen)
+            yield from _yaml_node(element, f"{short(label)}[{index}]", text, seen)
     elif isinstance(node, yaml.ScalarNode) and node.style in (None, "", "'", '"'):
         literal = f"{node.style or ''}{node.value}{node.style or ''}"
         end = node.end_mark.index
@@ -193,13 +194,12 @@ def _toml_settings(text: str) -> Iterator[_Setting]:
 
 def _toml_error(text: str) -> str:
     """What Python's parser objects to. It knows TOML 1.0 and refuses what 1.1 allows: an inline table over lines."""
-    if sys.version_info >= (3, 11):
-        import tomllib
+    from pytest_autoresearch.toml import loads
 
-        try:
-            tomllib.loads(text)
-        except (ValueError, RecursionError) as error:
-            return str(error) or "nested too deeply"
+    try:
+        loads(text)
+    except (ValueError, RecursionError) as error:
+        return str(error) or "nested too deeply"
     return ""
 
 
@@ -236,7 +236,7 @@ def _toml_walk(text: str, *, strict: bool) -> Iterator[_Setting]:
         else:
             if strict and key and not key.endswith(".") and not token.startswith(".") and not in_header:
                 raise ValueError(f"no TOML at character {start}")
-            key += token.strip("'\"")
+            key = short(key + short(token.strip("'\"")))
     if strict and frames:
         raise ValueError("a bracket in it is never closed")
 
@@ -258,7 +258,7 @@ def _toml_name(header: str, key: str, frames: list[list[str | int]]) -> str:
     if not frames:
         return ".".join(filter(None, (header, key)))
     opening, name, count = frames[-1]
-    return f"{name}[{count}]" if opening == "[" else f"{name}.{key}"
+    return f"{short(str(name))}[{count}]" if opening == "[" else f"{short(str(name))}.{key}"
 
 
 # ── key = value ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -277,7 +277,7 @@ def _plain_settings(text: str) -> Iterator[_Setting]:
         pair = _PAIR.fullmatch(line.rstrip("\r\n")) if len(line) < _LONGEST_LINE else None
         header = _SECTION.match(line)
         if header is not None:
-            section = header["name"].strip()
+            section = short(header["name"].strip())
         elif pair is not None:
             yield ".".join(filter(None, (section, pair["key"]))), start + pair.start("value"), pair["value"]
         start += len(line)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from pytest_autoresearch.agents.base import Briefing, Desk
 from pytest_autoresearch.agents.search.rewriting import Rewrite, sources
+from pytest_autoresearch.agents.search.rewriting.linted import linted
 from pytest_autoresearch.agents.search.rewriting.simpler import simpler
 from pytest_autoresearch.agents.search.rewriting.speed import faster, is_time
 
@@ -31,6 +32,7 @@ def simplifications(briefing: Briefing, desk: Desk) -> Iterator[Rewrite]:
     named = any(briefing.protocol.metric.name.encode() in data for _, data in files)
     for source in sources(files):
         yield from _untried(simpler(source, guarded=bool(briefing.protocol.guard) and not named), briefing)
+        yield from _untried(linted(source, desk), briefing)
 
 
 def _untried(rewrites: Iterator[Rewrite], briefing: Briefing) -> Iterator[Rewrite]:

@@ -1,25 +1,45 @@
 """The default: the best mixture of the strategies by the figures of ``benchmarks/search.py``.
 
-On a noisy metric the models: ``duo`` where numpy imports, else ``parzen``; one step needs several runs there. On an
-exact one a single step is a gain for one run, so the sweep begins, and keeps two turns of three while it has hopes; the
-models find what no single knob shows. Knobs that the models do not turn (mere literals, and what goes beyond the most
-likely ones) are the sweep's in any case.
+The first point is the middle of all ranges. Where that gains, the start was poor, and its knobs are turned there one by
+one. Then, on a noisy metric, the models: ``duo`` where numpy imports, else ``parzen``; every other turn of ``duo`` is a
+single step from the tip: what gains is kept at once, and what does not tells of one knob. Where the middle lost, its
+first turns are such steps too: points of several knobs lose there. On an exact metric a step is a gain for one run, so
+the sweep begins, and keeps two turns of three while it has hopes; the models find what no single knob shows. Knobs that
+the models do not turn (mere literals, and what goes beyond the most likely ones) are the sweep's in any case.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol as Interface
+from typing import runtime_checkable
 
-from pytest_autoresearch.agents.search.space import Space
+from pytest_autoresearch.agents.search.space import Point, Space
 from pytest_autoresearch.agents.search.strategies import Strategy, Suggestion
 from pytest_autoresearch.agents.search.strategies.ladder import Ladder
+from pytest_autoresearch.agents.search.strategies.opening import middle_of, steps_to
 from pytest_autoresearch.agents.search.strategies.sweep import Sweep
+from pytest_autoresearch.agents.search.strategies.table import Table
 from pytest_autoresearch.agents.search.trials import Trials
 from pytest_autoresearch.errors import AgentError
 
 _REST_TURN = 8  # of the sweep over what the models leave, on a noisy metric
 _REST_FROM = 40
+_OPENED = 12  # experiments, and the opening is over
 _LAST = range(1, 10)  # experiments left that the models' best point needs to come to the branch
+
+_MIDDLE = "The middle of all ranges, where people's values are: it shows whether the start is a good one."
+_TO_MIDDLE = "The middle of all ranges was better than the start; this knob is the farthest from there."
+
+
+@runtime_checkable
+class Steps(Interface):
+    """A model that also says which single knob to turn from the tip."""
+
+    def steps(
+        self, space: Space, trials: Trials, in_flight: Sequence[Mapping[str, str]], seed: int
+    ) -> Iterator[Suggestion]:
+        """Single knobs, the most promising first."""
 
 
 class Auto:
@@ -28,7 +48,8 @@ class Auto:
     name = "auto"
 
     def __init__(self) -> None:
-        self._models, self._sweep = Ladder(_best_model()), Sweep()
+        self._model, self._sweep = _best_model(), Sweep()
+        self._models, self._table = Ladder(self._model), Table()
 
     def plan(self, space: Space) -> str:
         return ""
@@ -38,6 +59,9 @@ class Auto:
     ) -> Iterator[Suggestion]:
         """The suggestions of those whose turn it is, then those of the others."""
         number = trials.number + len(in_flight)
+        self._table.follow(space, trials, in_flight)
+        if number < _OPENED:
+            yield from self._opening(space, trials)
         if trials.noise == 0:
             if number < 2 * len(space.axes) or number % 3:
                 for each in self._sweep.ask(space, trials, in_flight, seed):
@@ -47,8 +71,32 @@ class Auto:
         elif self._rest_is_due(space, number):
             swept = self._sweep.ask(space, trials, in_flight, seed)
             yield from (each for each in swept if each.values.keys().isdisjoint(space.modelled))
+        elif isinstance(self._model, Steps) and self._step_is_due(space, number):
+            yield from self._model.steps(space, trials, in_flight, seed)
         yield from self._models.ask(space, trials, in_flight, seed)
         yield from self._sweep.ask(space, trials, in_flight, seed)
+
+    def _opening(self, space: Space, trials: Trials) -> Iterator[Suggestion]:
+        """The middle of all ranges; where that was better than the start, its knobs one by one."""
+        middle = middle_of(space)
+        if self._table.is_open(middle):
+            if not space.one_variable and space.left != 1:
+                yield Suggestion(space.at(middle), _MIDDLE)
+        elif self._gained(middle):
+            for name, there in steps_to(middle, space, trials):
+                if self._table.may_be_judged(tuple({**space.at(space.tip), name: there}.values())):
+                    yield Suggestion({name: there}, _TO_MIDDLE)
+
+    def _step_is_due(self, space: Space, number: int) -> bool:
+        """Every other turn; in the opening each, where the middle was measured and the start is the better one."""
+        if number >= _OPENED:
+            return number % 2 == 0
+        middle = middle_of(space)
+        return middle in self._table.known and not self._gained(middle)
+
+    def _gained(self, point: Point) -> bool:
+        table = self._table
+        return point in table.known and table.losses[table.points.index(point)] < table.losses[0]
 
     @staticmethod
     def _rest_is_due(space: Space, number: int) -> bool:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _ATTEMPTS = 40
 _FIRST = "One of the first points, which show where the knobs matter."
+_STEP = "A model of all experiments so far expects most of this knob alone (a Gaussian process)."
 _WHY = "A model of all experiments so far expects a gain here (a Gaussian process)."
 
 
@@ -61,13 +62,29 @@ class Duo:
             return
         places: Iterator[Places]
         if asked < self._opening(space) or len(table.losses) < 4:
-            places, why = (opening_point(space, table, asked, lots) for _ in range(_ATTEMPTS)), _FIRST
+            places, why = (opening_point(space, table, lots) for _ in range(_ATTEMPTS)), _FIRST
         elif asked % 3 == 2:
             places, why = Parzen.draw(space, table, lots), PARZEN_WHY
         else:
             places, why = iter(self._model(space, trials, table).promising(lots)), _WHY
         for point in open_points(self._and_anywhere(places, lots), table):
             yield Suggestion(space.at(point), why)
+
+    def steps(
+        self, space: Space, trials: Trials, in_flight: Sequence[Mapping[str, str]], seed: int
+    ) -> Iterator[Suggestion]:
+        """Single knobs turned from the tip, the most promising first."""
+        table = self._table
+        table.follow(space, trials, in_flight)
+        if not table.axes or not table.losses:
+            return
+        busy = {name for values in in_flight if len(values) == 1 for name in values}  # of two gains one would be lost
+        tip = table.places_of(space.tip)
+        for places in self._model(space, trials, table).steps(tip, random.Random(seed)):
+            point = table.point_at(places)
+            turned = {n: b for n, a, b in zip(space.modelled, space.tip, point, strict=True) if a != b}
+            if len(turned) == 1 and busy.isdisjoint(turned) and table.is_open(point):
+                yield Suggestion(turned, _STEP)
 
     def beliefs(self, space: Space, trials: Trials, table: Table) -> Beliefs | None:
         """What the Gaussian process believes, once the opening is over."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pytest_autoresearch.agents.search.axis import Axis
 from pytest_autoresearch.agents.search.strategies.opening import moved
 from pytest_autoresearch.agents.search.strategies.table import Places, Table
 
@@ -28,6 +29,8 @@ _CHANGES = 60  # of the hyperparameters, tried in one fit
 _LENGTH_SD, _NOISE, _NOISE_SD = 1.2, math.log(0.03), 1.5  # priors of log length (mean ln(d)/2) and log noise
 _JITTER = 1e-6
 _POOL = 200
+_LATER = 0.3  # how much less the last knob counts than the first where both promise the same
+_REACHES = (0.04, 0.1, 0.2, 0.35)  # of single steps, as shares of the range
 _POLISH = (0.08, 0.03)  # spreads of the last rounds of candidates, around the best one so far
 
 
@@ -70,6 +73,18 @@ class Gaussian:
             near = [moved(winner, self.table, lots, count=lots.choice((1, 1, 2, 3)), spread=spread) for _ in range(24)]
             pool += near
             score = np.concatenate([score, self._improvement(near, best)])
+        return [pool[index] for index in np.argsort(-score, kind="stable")]
+
+    def steps(self, tip: Places, lots: random.Random) -> list[Places]:
+        """One knob moved from the tip, the largest expected improvement on it first; likelier knobs win a tie."""
+        axes = self.table.axes
+        moves = [(index, there) for index, axis in enumerate(axes) for there in _stepped(axis, tip[index], lots)]
+        if not moves:
+            return []
+        pool = [(*tip[:index], there, *tip[index + 1 :]) for index, there in moves]
+        level = float(self.predict([tip])[0][0])
+        later = np.array([index / len(axes) for index, _ in moves])
+        score = self._improvement(pool, level) * (1 - _LATER * later)
         return [pool[index] for index in np.argsort(-score, kind="stable")]
 
     def _candidate(self, tops: Sequence[Places], lots: random.Random, index: int) -> Places:
@@ -174,6 +189,14 @@ class Gaussian:
         fit = 0.5 * count * math.log(float(white @ white + 2.0) / (count + 2.0)) + float(np.log(np.diag(lower)).sum())
         lengths = 0.5 * float((((theta[:-1] - mode) / _LENGTH_SD) ** 2).sum())
         return fit + lengths + 0.5 * ((float(theta[-1]) - _NOISE) / _NOISE_SD) ** 2
+
+
+def _stepped(axis: Axis, place: float, lots: random.Random) -> list[float]:
+    """Places to move to: every other option, or some near and some further on both sides."""
+    if axis.is_choice:
+        return [float(index) for index in range(len(axis.options)) if index != int(place)]
+    found = [axis.snapped(place + reach * lots.uniform(0.7, 1.3)) for reach in (*_REACHES, *(-r for r in _REACHES))]
+    return [there for there in dict.fromkeys(found) if abs(there - place) > 1e-9]
 
 
 def warped(losses: Sequence[float]) -> tuple[Array, float]:

@@ -131,7 +131,7 @@ class Ladder:
             return (space.modelled[index], climb.goal[index]) in failed, losses[index]
 
         hopeful = [index for index in sorted(singles, key=promise) if losses[index] < at_tip or len(singles) == 1]
-        opened = [index for index in hopeful if self._may_try(singles[index])]
+        opened = [index for index in hopeful if self._table.may_be_judged(singles[index])]
         for index in opened:
             yield self._single(space, climb, index)
         if not opened and not space.one_variable:
@@ -152,8 +152,8 @@ class Ladder:
             return
         losses = dict(zip(pairs, climb.beliefs.means(list(pairs.values()), self._table), strict=True))
         for pair in sorted(pairs, key=losses.__getitem__):
-            if self._may_try(pairs[pair]) and losses[pair] < at_tip:
-                untried = [index for index in pair if self._may_try(singles[index])]
+            if self._table.may_be_judged(pairs[pair]) and losses[pair] < at_tip:
+                untried = [index for index in pair if self._table.may_be_judged(singles[index])]
                 yield from (self._single(space, climb, index) for index in untried)
                 if not untried:
                     one, other = (space.modelled[index] for index in pair)
@@ -163,16 +163,13 @@ class Ladder:
                         joint=True,
                     )
 
-    def _may_try(self, point: Point) -> bool:
-        return point not in self._table.judged and not self._table.is_flying(point)
-
     def _singles(self, space: Space, suggestion: Suggestion) -> Iterator[Suggestion]:
         """The knobs of a suggestion one by one, those first that are expected to do most alone."""
         tip = space.at(space.tip)
         for name, shown in suggestion.values.items():
             if shown != tip.get(name, shown):
                 point = _with(space.tip, space.modelled.index(name), shown) if name in tip else None
-                if point is None or self._may_try(point):
+                if point is None or self._table.may_be_judged(point):
                     yield replace(suggestion, values={name: shown})
 
 

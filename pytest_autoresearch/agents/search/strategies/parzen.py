@@ -54,7 +54,7 @@ class Parzen:
         asked = len(table.losses) + len(table.flying) - 1
         if asked < OPENING:
             for _ in range(_ATTEMPTS):
-                yield opening_point(space, table, asked, lots)
+                yield opening_point(space, table, lots)
         else:
             yield from _Estimate(space, table).draws(lots)
         for _ in range(_ATTEMPTS):

@@ -44,9 +44,9 @@ class Table:
         self.flying = [self.places_of(point) for point in flying]
         self._taken = set(flying)
 
-    def is_flying(self, point: Point) -> bool:
-        """Whether a point is being measured."""
-        return point in self._taken
+    def may_be_judged(self, point: Point) -> bool:
+        """Whether a point had no verdict yet, at most its probe, and is not being measured."""
+        return point not in self.judged and point not in self._taken
 
     def is_open(self, point: Point) -> bool:
         """Whether nobody has measured a point, or is about to."""

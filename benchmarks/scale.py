@@ -1,0 +1,190 @@
+"""What slots bring: how full they are, and how much sooner the same gain is there.
+
+    python benchmarks/scale.py [EXPERIMENTS] [SLOTS ...]
+
+First utilisation, of real sessions whose runs sleep for 2 s and whose agent thinks for 1 s: one slot with and without
+looking ahead, and four. Allowed: 97 % with one slot that looks ahead, 95 % with four.
+
+Then simulated time: the real session, driver, judge and notebook, on slots that only compute and a clock that jumps.
+Runs take 5 minutes, a tenth of the proposals is a gain of 0.5 to 3 standard deviations of a run. Told are the hours
+until the true gain is 0.9 of what one slot has reached at its end, and where the time of the slots went. Asked for: 4
+slots 3.3 times, 16 slots 10 times as soon.
+"""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.jumping import Clock, jumping
+from benchmarks.worlds import mix
+from pytest_autoresearch.agents.base import Briefing, Desk, Proposal
+from pytest_autoresearch.lab.job import Job
+from pytest_autoresearch.notebook.chain import read_history
+from pytest_autoresearch.notebook.git import Git
+from pytest_autoresearch.notebook.record import History
+from pytest_autoresearch.protocol.experiment import Place, Reason
+from tests.research.side_by_side import World, every
+
+CONFIG = """\
+## Goal
+Be small.
+## Metric
+- Name: loss
+- Direction: lower
+## Target Files
+- train.py
+## Run Command
+    {run}
+## Time Budget
+20s
+## Branch
+autoresearch/scale
+"""
+RUN = 300.0  # s, simulated
+START, SIGMA = 100.0, 1.0
+
+
+def new_repository(root: Path, run: str, text: str) -> Path:
+    root.mkdir(parents=True)
+    (root / "autoresearch.config.md").write_text(CONFIG.format(run=run))
+    (root / "train.py").write_text(text)
+    git = ["git", "-c", "user.name=bench", "-c", "user.email=bench@example.invalid"]
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "start"]):
+        subprocess.run([*git, *command], cwd=root, check=True)
+    return root
+
+
+# Utilisation
+
+
+def utilisation(root: Path, slots: int, look_ahead: str, experiments: int) -> float:
+    """The share of the slots' time inside runs, from the first experiment's asking to the last one's end."""
+    new_repository(root, "sleep 2; echo loss: 1", "X = 0\n")
+    agent = root.parent / "agent.py"
+    agent.write_text(
+        "import os, time\ntime.sleep(1)\n"
+        "open('train.py', 'a').write('X = %s\\n' % os.environ['AUTORESEARCH_EXPERIMENT'])\n"
+    )
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-q", "--autoresearch", f"--autoresearch-experiments={experiments}"),
+            *(f"--autoresearch-workers={slots}", f"--autoresearch-look-ahead={look_ahead}"),
+            *("--autoresearch-isolation=none", f"--autoresearch-agent=command:{sys.executable} {agent}"),
+        ],
+        cwd=root,
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+    with Git.discover(root) as git:
+        found = read_history(git, "scale").experiments[slots:-slots]  # neither the first turns nor the last runs
+    seconds = sum(run.duration for each in found for run in each.measurements)
+    ends = [each.ended for each in found if each.ended is not None]
+    return seconds / ((max(ends) - min(ends)).total_seconds() * slots) * (len(found) - 1) / len(found)
+
+
+# Simulated time
+
+
+class Task(World):
+    """Each proposal sets a line of its own to what it is worth, so that changes add up and merge."""
+
+    concurrent = False
+
+    def __init__(self, seed: int) -> None:
+        self._lots = random.Random(seed)
+        super().__init__({}, self._measured, seconds=RUN)
+
+    def propose(self, briefing: Briefing, desk: Desk) -> Proposal:
+        lines = desk.read("train.py").decode().splitlines()
+        lines[briefing.number] = f"# {mix(self._lots):.4f} of {briefing.number}"
+        desk.write("train.py", ("\n".join(lines) + "\n").encode())
+        return Proposal(f"proposal {briefing.number}")
+
+    @staticmethod
+    def _measured(text: str, job: Job, place: Place) -> float:
+        return START - true_gain(text) + random.Random(job.seed).gauss(0, SIGMA)
+
+
+def true_gain(text: str) -> float:
+    return sum(float(line.split()[1]) for line in text.splitlines() if line.startswith("# "))
+
+
+@dataclass
+class Course:
+    """A session's true gain over simulated hours, and how its slots' time was spent."""
+
+    slots: int
+    gains: list[tuple[float, float]]
+    history: History
+    hours: float
+    busy: float
+    cpu: float
+
+    def until(self, gain: float) -> float | None:
+        return next((hours for hours, reached in self.gains if reached >= gain), None)
+
+
+def simulated(root: Path, slots: int, experiments: int, seed: int) -> Course:
+    clock = Clock()
+    text = "".join(f"line {n}\n" for n in range(experiments + 100))
+    new_repository(root, "true", text)
+    task, gains, began = Task(seed), [], time.process_time()
+    options = {"workers": str(slots), "experiments": str(experiments), "look_ahead": "no", "judge": "grouped"}
+    with jumping(clock), task.session(root, **options) as research:
+        for _ in every(research):
+            files = research.drafts.incumbent
+            blob = files["train.py"].blob
+            gains.append((clock.now / 3600, true_gain(research.parts.git.read([blob])[blob].decode())))
+        gains.append((clock.now / 3600, gains[-1][1]))
+        history = research.notebook.history
+    cpu = time.process_time() - began
+    return Course(slots, gains, history, clock.now / 3600, clock.busy / 3600, cpu)
+
+
+def told(course: Course, alone: Course, target: float) -> str:
+    """One line: how much sooner, and where the slots' time went."""
+    own, reached = course.until(target), alone.until(target)
+    sooner = "never" if own is None or reached is None else f"{reached / own:5.2f}x"
+    runs = sum(len(each.measurements) + len(each.earlier) for each in course.history.experiments)
+    earlier = sum(len(each.earlier) for each in course.history.experiments)
+    groups = sum(len(group.base_runs) + len(group.tip_runs) for group in course.history.groups)
+    beside = sum(run.role.value == "incumbent" for each in course.history.experiments for run in each.measurements)
+    stale = sum(each.reason is Reason.STALE for each in course.history.experiments)
+    total = course.slots * course.hours
+    idle = 1 - course.busy / total
+    return (
+        f"{course.slots:3d} slots {course.hours:7.1f} h, same gain {sooner}; runs {runs}, of the incumbent"
+        f" {beside / runs:4.0%}, left behind {earlier / runs:4.0%} ({stale} conflicts); groups {groups} runs;"
+        f" slots idle {idle:4.0%}; supervisor {course.cpu / (course.hours * 3600):.3%} of a core"
+    )
+
+
+def main() -> None:
+    experiments = int(sys.argv[1]) if len(sys.argv) > 1 else 3000
+    sizes = [int(word) for word in sys.argv[2:]] or [4, 16, 64]
+    with tempfile.TemporaryDirectory() as directory:
+        room = Path(directory)
+        for slots, ahead, name in (
+            (1, "no", "one slot"),
+            (1, "yes", "one slot, ahead"),
+            (4, "yes", "four slots, ahead"),
+        ):
+            share = utilisation(room / name / "repository", slots, ahead, 6 + 6 * slots)
+            print(f"{name:<18} {share:4.0%} of the time inside runs", flush=True)
+        alone = simulated(room / "alone", 1, experiments, 1)
+        target = 0.9 * alone.gains[-1][1]
+        print(told(alone, alone, target), flush=True)
+        for slots in sizes:
+            print(told(simulated(room / str(slots), slots, experiments, 1), alone, target), flush=True)
+
+
+if __name__ == "__main__":
+    main()

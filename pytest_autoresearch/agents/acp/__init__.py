@@ -1,0 +1,1 @@
+"""Agents that speak the Agent Client Protocol: one adapter for all of them."""

@@ -1,0 +1,111 @@
+"""What a trial adds to a standing in which others have ended since it was opened. Pure.
+
+The trial has decided from the standing that it met; here only what it has learned is brought in: runs, noise, effects,
+the tip's level, and its keep, which can be one only while the tip is the one that it was measured beside.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pytest_autoresearch.judge.spread import Spread
+from pytest_autoresearch.judge.standing import Belief, Incumbent, Run, Standing, Step
+from pytest_autoresearch.judge.trial import REMEMBERED, Trial
+from pytest_autoresearch.judge.verdict import Verdict
+from pytest_autoresearch.protocol.experiment import Status
+
+
+def folded(standing: Standing, trial: Trial) -> Standing:
+    """The standing with what the trial adds to it."""
+    before, mine = trial.opening, trial.standing
+    spread = standing.spread
+    for pooled in trial.pools:
+        spread = spread.pooled(*pooled)
+    ran_incumbent = any(heard.step is Step.INCUMBENT for heard in trial.heard)
+    changed = replace(
+        standing,
+        clock=standing.clock + len(trial.heard),
+        experiments=standing.experiments + 1,
+        tests=max(standing.tests, trial.test or 0),
+        unchecked=0 if ran_incumbent else standing.unchecked + 1,
+        check=max(standing.check, mine.check),
+        spread=spread,
+        differences=_with_new(standing.differences, before.differences, mine.differences),
+    )
+    if mine.noisy and not standing.noisy:
+        return _noisy(changed)
+    if not standing.noisy:
+        changed = replace(changed, agreements=standing.agreements + max(0, mine.agreements - before.agreements))
+    if standing.tip != before.tip:
+        return changed
+    if not standing.calibrated:
+        return _calibrated(changed, mine) if mine.calibrated else changed
+    belief = _belief(standing.belief, before.belief, mine.belief, changed.clock)
+    kept = isinstance(trial.answer, Verdict) and trial.answer.status is Status.KEEP
+    if kept:
+        keeps = changed.keeps if trial.test is None else (*changed.keeps, trial.test)
+        wander = standing.wander.of_tip(mine.wander.states.tip)
+        changed = replace(changed, keeps=keeps, wander=wander, last=mine.last)
+        return replace(changed, incumbent=mine.incumbent, belief=belief, unchecked=0)
+    window = _with_runs(standing, before, mine)
+    last = mine.last if mine.last != before.last else standing.last
+    wander = mine.wander if standing.wander == before.wander else standing.wander
+    return replace(
+        changed, incumbent=replace(standing.incumbent, window=window), belief=belief, last=last, wander=wander
+    )
+
+
+def _noisy(standing: Standing) -> Standing:
+    """The metric does not repeat itself, as this trial has seen: the incumbent is measured anew, as at a beginning."""
+    incumbent = Incumbent(level=standing.incumbent.level, debt=standing.incumbent.debt)
+    return replace(standing, noisy=True, calibrated=False, spread=Spread(), agreements=0, incumbent=incumbent)
+
+
+def _calibrated(standing: Standing, mine: Standing) -> Standing:
+    """With the calibration that the trial has made."""
+    belief = replace(mine.belief, clock=standing.clock)
+    return replace(
+        standing,
+        calibrated=True,
+        noisy=mine.noisy,
+        spread=mine.spread,
+        incumbent=mine.incumbent,
+        wander=mine.wander,
+        last=mine.last,
+        check=mine.check,
+        belief=belief,
+    )
+
+
+def _with_new(now: tuple[float, ...], before: tuple[float, ...], mine: tuple[float, ...]) -> tuple[float, ...]:
+    return now if mine == before or not mine else (*now, mine[-1])[-REMEMBERED:]
+
+
+def _with_runs(standing: Standing, before: Standing, mine: Standing) -> tuple[Run, ...]:
+    """The slot's window with the incumbent's runs of this trial."""
+    known = set(before.incumbent.window)
+    return (*standing.incumbent.window, *(run for run in mine.incumbent.window if run not in known))
+
+
+def _belief(now: Belief, before: Belief, mine: Belief, clock: int) -> Belief:
+    """What is believed with what the trial has learned: its keep, the tip's level, the effects at large."""
+    prior = tuple(a * b / c if c > 0 else a for a, b, c in zip(now.prior, mine.prior, before.prior, strict=True))
+    total = sum(prior)
+    learned = replace(
+        now,
+        prior=tuple(each / total for each in prior) if total > 0 else now.prior,
+        experiments=now.experiments + mine.experiments - before.experiments,
+        won=now.won + mine.won - before.won,
+    )
+    if mine.stack != before.stack or mine.base != before.base:  # it was kept: the tip is its own
+        return replace(
+            mine, prior=learned.prior, experiments=learned.experiments, won=learned.won, due=now.due, clock=clock
+        )
+    if mine.variance is None or before.variance is None or now.variance is None or not mine.variance:
+        return learned
+    gained = 1 / mine.variance - 1 / before.variance  # as much as its runs told, in the form that adds up
+    if gained <= 0:
+        return learned
+    told = (mine.mean / mine.variance - before.mean / before.variance) / gained
+    variance = 1 / (1 / now.variance + gained)
+    return replace(learned, mean=variance * (now.mean / now.variance + told * gained), variance=variance)

@@ -1,0 +1,42 @@
+"""One experiment under way: what it was proposed on, what was measured, its trial. Its script alone changes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+
+from pytest_autoresearch.judge.trial import Trial
+from pytest_autoresearch.notebook.pending import Pending
+from pytest_autoresearch.protocol.experiment import Experiment, FileEntry, Measurement, Move, Place
+
+
+@dataclass
+class Case:
+    """``earlier`` are runs beside a base that was left behind,
+    ``spent`` their trials. ``opened`` counts the records that ``trial`` was opened after.
+
+    ``base`` is the incumbent that is to be beaten and ``state`` its files; ``to_beat`` is the level of it.
+
+    ``displaced`` counts the places that it has lost; its runs there are among the ``earlier`` ones.
+
+    ``seen`` is how many records its agent knew, None: all before it. ``place`` is its slot's, once it has one.
+    """
+
+    number: int
+    base: Experiment
+    state: Mapping[str, FileEntry]
+    to_beat: float | None
+    seen: int | None = None
+    agent: str = ""
+    thinks: bool = False
+    moves: tuple[Move, ...] = ()
+    pending: Pending | None = None
+    place: Place | None = None
+    trial: Trial | None = None
+    opened: int | None = None
+    displaced: int = 0
+    spent: list[Trial] = field(default_factory=list)
+    measurements: list[Measurement] = field(default_factory=list)
+    earlier: list[Measurement] = field(default_factory=list)
+    began: datetime = field(default_factory=lambda: datetime.now(timezone.utc))

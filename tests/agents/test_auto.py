@@ -1,0 +1,99 @@
+"""The default's turns on a noisy metric: the middle of all ranges, steps there, or single steps of a model."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pytest_autoresearch.agents.search.agent import create
+from pytest_autoresearch.protocol.experiment import Measurement, Reason, Role
+from tests.agents.greedy import Measure, Session, constants
+
+SOURCE = b"LEARNING_RATE = %s\nWIDTH = %s\nDROPOUT = %s\nMOMENTUM = 0.9\nCLIP = 1.0\n"
+
+
+def loss(lots: random.Random) -> Measure:
+    def measure(files: Mapping[str, bytes]) -> float:
+        found = constants(files["train.py"])
+        off = math.log(found["LEARNING_RATE"] / 0.1) ** 2 + math.log(found["WIDTH"] / 128) ** 2
+        return 10 + off + 9 * abs(found["DROPOUT"] - 0.2) + lots.gauss(0, 0.05)
+
+    return measure
+
+
+def noisy(path: Path, *start: bytes) -> Session:
+    done = Session(path, {"train.py": SOURCE % start}, loss(random.Random(1)))
+    level = done.history[0].value
+    assert level is not None
+    runs = tuple(Measurement(Role.INCUMBENT, value=level + each) for each in (-0.05, 0.05))
+    done.history[0] = done.incumbent = replace(done.history[0], measurements=runs, moves=())
+    return done
+
+
+def singles(done: Session, first: int, last: int) -> list[int]:
+    return [each.number for each in done.history[first : last + 1] if len(each.moves or ()) == 1]
+
+
+@pytest.fixture(autouse=True)
+def _numpy() -> None:
+    pytest.importorskip("numpy")
+
+
+def test_the_first_point_is_the_middle_of_all_ranges_where_the_start_is_far_from_there(tmp_path: Path) -> None:
+    agent = create("auto")
+    assert agent is not None
+    first = noisy(tmp_path, b"0.00002", b"8", b"0.9").run(agent, 1).history[1]
+    turned = {move.name: float(move.new) for move in first.moves or ()}
+    assert first.reason is Reason.PROBE
+    assert turned["LEARNING_RATE"] == pytest.approx(2e-3, rel=0.5)  # of 5e-6 to 1
+    assert 50 < turned["WIDTH"] < 150  # of 4 to 1024
+    assert "CLIP" not in turned  # is there already
+
+
+def test_from_a_poor_start_its_knobs_are_turned_to_the_middle_the_farthest_first(tmp_path: Path) -> None:
+    agent = create("auto")
+    assert agent is not None
+    done = noisy(tmp_path, b"0.00002", b"8", b"0.9").run(agent, 40)
+    middle = {move.name: move.new for move in done.history[1].moves or ()}
+    steps = [move for each in done.history[2 : 2 + len(middle)] for move in each.moves or ()]
+    assert len(steps) == len(middle)
+    assert {move.name: move.new for move in steps} == middle
+    assert steps[0].name == "DROPOUT"
+    assert any(each.reason is Reason.PROBE for each in done.history[2 + len(middle) : 12])
+    assert len([number for number in singles(done, 12, 40) if number % 2 == 0]) >= 12
+    assert done.incumbent.value is not None and done.history[0].value is not None
+    assert done.incumbent.value - 10 < 0.2 * (done.history[0].value - 10)
+
+
+def test_from_a_good_start_the_opening_is_single_steps(tmp_path: Path) -> None:
+    agent = create("auto")
+    assert agent is not None
+    done = noisy(tmp_path, b"0.1", b"128", b"0.2").run(agent, 11)
+    assert len(singles(done, 2, 11)) >= 9
+
+
+def test_without_probes_the_opening_is_single_steps_from_the_first_on(tmp_path: Path) -> None:
+    agent = create("auto")
+    assert agent is not None
+    done = noisy(tmp_path, b"0.00002", b"8", b"0.9")
+    done.protocol = replace(done.protocol, one_variable=True)
+    assert len(singles(done.run(agent, 8), 1, 8)) == 8
+
+
+def test_no_two_steps_of_one_knob_are_under_way_at_once(tmp_path: Path) -> None:
+    agent = create("auto")
+    assert agent is not None
+    done = noisy(tmp_path, b"0.1", b"128", b"0.2").run(agent, 12)
+    names = set()
+    for _ in range(5):
+        proposal, _ = done.propose(agent)
+        if len(proposal.moves) == 1:
+            assert proposal.moves[0].name not in names
+            names.add(proposal.moves[0].name)
+        done.flying.append(proposal.moves)
+    assert names

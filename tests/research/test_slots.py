@@ -1,0 +1,288 @@
+"""Experiments side by side: the order of records, candidates whose base was left behind, places, resuming, replay."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_autoresearch.errors import ConfigError
+from pytest_autoresearch.judge import JudgeSettings, JudgeState, Standing, Step, Verdict, rule
+from pytest_autoresearch.lab.job import Job
+from pytest_autoresearch.notebook.chain import ledger_ref, read_records
+from pytest_autoresearch.notebook.git import Git
+from pytest_autoresearch.notebook.record import Group, History
+from pytest_autoresearch.protocol.experiment import Experiment, Place, Reason, Role
+from tests.conftest import Project
+from tests.research.noisy import make_noisy
+from tests.research.side_by_side import World, every
+
+TEXT = "A = 8\n#\nB = 8\n#\n#\nC = 8\n"
+
+
+def setting(name: str, value: float) -> Callable[[str], str]:
+    """An edit: this value instead."""
+
+    def edit(text: str) -> str:
+        return "".join(
+            f"{name} = {value}\n" if line.startswith(f"{name} = ") else line for line in text.splitlines(keepends=True)
+        )
+
+    return edit
+
+
+def total(text: str, job: Job, place: Place) -> float:
+    """The sum of all values, exactly."""
+    return sum(float(line.split(" = ")[1]) for line in text.splitlines() if " = " in line)
+
+
+@pytest.fixture
+def root(project: Project) -> Path:
+    project.write("train.py", TEXT)
+    project.commit("three values")
+    return project.root
+
+
+def faster_first(gate: threading.Event, world: World, root: Path, **options: str) -> History:
+    """A session of two slots in which experiment 1 ends after all others."""
+    with world.session(root, workers="2", **options) as research:
+        for ended in every(research):
+            if ended.number == 2:
+                gate.set()
+        return research.notebook.history
+
+
+def test_records_stand_as_experiments_end_and_say_what_was_known_and_where(root: Path) -> None:
+    gate = threading.Event()
+    edits = {1: setting("A", 9), 2: setting("B", 9), 3: setting("C", 9)}
+    history = faster_first(gate, World(edits, total, {1: gate}), root, experiments="3")
+    order = [e.number for e in history.experiments]
+    assert order[:2] == [0, 2] and sorted(order) == [0, 1, 2, 3]
+    slots = {e.number: e.place.slot for e in history.experiments if e.place is not None}
+    assert slots[1] != slots[2]
+    assert history.at(2).seen == 1 and history.at(1).seen is None
+    with Git.discover(root) as git:
+        assert [r for r in read_records(git, ledger_ref("demo")) if isinstance(r, Experiment)][1].number == 2
+
+
+def test_a_keep_on_a_base_that_was_left_behind_is_merged_and_judged_anew_beside_the_new_one(root: Path) -> None:
+    gate = threading.Event()
+    world = World({1: setting("A", 4), 2: setting("B", 4)}, total, {1: gate})
+    history = faster_first(gate, world, root, experiments="2")
+    first, second = history.at(1), history.at(2)
+    assert (second.kept, first.kept) == (True, True)
+    assert first.parent == second.commit and first.against == second.value == 20
+    assert first.value == 16 and len(first.earlier) >= 1
+    beside = [run.value for run in first.measurements if run.role is Role.INCUMBENT]
+    assert beside and set(beside) == {20.0}, "its pair is of the new incumbent, on its own slot"
+    assert {run.place for run in first.measurements} == {first.place}
+    with Git.discover(root) as git:
+        files = git.files("autoresearch/demo")
+        assert git.read([files["train.py"].blob])[files["train.py"].blob].decode() == TEXT.replace(
+            "A = 8", "A = 4"
+        ).replace("B = 8", "B = 4")
+
+
+def test_a_discard_stands_against_its_own_base(root: Path) -> None:
+    gate = threading.Event()
+    world = World({1: setting("A", 9), 2: setting("B", 4)}, total, {1: gate})
+    history = faster_first(gate, world, root, experiments="2")
+    first = history.at(1)
+    assert (first.reason, first.parent, first.against) == (Reason.WORSE, history.at(0).commit, 24)
+    assert first.earlier == ()
+
+
+def test_two_gains_in_one_line_are_no_two_gains_and_the_agent_hears_of_it(root: Path) -> None:
+    gate = threading.Event()
+    world = World({1: setting("A", 5), 2: setting("A", 4), 3: setting("B", 9)}, total, {1: gate})
+    history = faster_first(gate, world, root, experiments="3")
+    first = history.at(1)
+    assert (first.status.value, first.reason, first.measurements) == ("discard", Reason.STALE, ())
+    assert first.detail == "0002 was kept meanwhile and changes the same lines of train.py"
+    assert first.earlier
+    with world.session(root, experiments="1") as research:
+        world.edits = {4: setting("A", 3)}
+        assert [ended.number for ended in every(research)] == [4]
+    assert "edit 1" in world.asked[-1].text and "the same lines of train.py" in world.asked[-1].text
+
+
+def test_the_same_state_is_proposed_once_while_it_is_under_way(root: Path) -> None:
+    gate = threading.Event()
+    world = World({1: setting("A", 9), 2: setting("A", 9), 3: setting("B", 9)}, total, {1: gate})
+    history = faster_first(gate, world, root, experiments="3")
+    first, second = sorted((history.at(1), history.at(2)), key=lambda each: each.reason is Reason.DUPLICATE)
+    assert (first.reason, second.reason) == (Reason.WORSE, Reason.DUPLICATE)
+    assert second.detail == f"the same state as experiment {first.number:04d}" and not second.measurements
+
+
+def test_who_thinks_ahead_is_told_what_is_under_way(root: Path) -> None:
+    gate = threading.Event()
+    world = World({1: setting("A", 9), 2: setting("B", 9)}, total, {1: gate})
+    with world.session(root, workers="1", look_ahead="yes", experiments="2") as research:
+        assert next(every(research)).number == 0
+
+        def open_gate() -> None:
+            wait_until(lambda: len(world.asked) == 2)
+            gate.set()
+
+        waiting = threading.Thread(target=open_gate)
+        waiting.start()
+        assert [ended.number for ended in every(research)] == [1, 2]
+        waiting.join()
+        assert [each.number for each in world.asked] == [1, 2]
+    assert "Propose something else.\n- edit 1\n" in world.asked[1].text
+    assert [briefing.left for briefing in world.asked] == [2, 1]
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    until = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def test_no_more_is_begun_than_was_asked_for_whatever_the_number_of_slots(root: Path) -> None:
+    world = World({n: setting("A", 8 + n) for n in range(1, 9)}, total)
+    history = world.run(root, workers="4", experiments="3")
+    assert sorted(e.number for e in history.experiments) == [0, 1, 2, 3] and len(world.asked) == 3
+
+
+def test_what_is_under_way_when_ctrl_c_comes_goes_on_under_its_number(root: Path) -> None:
+    gates = {1: threading.Event(), 2: threading.Event()}
+    world = World({1: setting("A", 9), 2: setting("B", 9), 3: setting("C", 9)}, total, gates)
+    with world.session(root, workers="2", experiments="3") as research:
+        next(every(research))
+
+        def press() -> None:
+            wait_until(lambda: len(world.jobs) >= 4)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        pressed = threading.Thread(target=press)
+        pressed.start()
+        with pytest.raises(KeyboardInterrupt):
+            next(every(research))
+        pressed.join()
+        assert sorted(research.notebook.pending) == [1, 2]
+        assert {each.attempts for each in research.notebook.pending.values()} == {0}
+    for gate in gates.values():
+        gate.set()
+    history = world.run(root, workers="2", experiments="3")
+    assert sorted(e.number for e in history.experiments) == [0, 1, 2, 3]
+    assert sorted(briefing.number for briefing in world.asked) == [1, 2, 3], "nobody was asked twice"
+
+
+def test_a_session_of_one_slot_does_not_spend_its_error_by_another_rule_later(root: Path) -> None:
+    world = World({1: setting("A", 9), 2: setting("B", 9)}, total)
+    world.run(root, judge="certified", experiments="1")
+    with pytest.raises(ConfigError, match="began with one slot"):
+        world.run(root, judge="certified", workers="2", experiments="1")
+    assert len(world.run(root, judge="grouped", workers="2", experiments="1").experiments) == 3
+
+
+@pytest.mark.parametrize("policy", ["grouped", "certified", "fast", "classic"])
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_replay_of_the_ledger_gives_its_verdicts_for_any_number_of_slots(
+    root: Path, policy: str, workers: int
+) -> None:
+    def noisy(text: str, job: Job, place: Place) -> float:
+        time.sleep(random.Random(job.seed).random() / 200)
+        return total(text, job, place) + random.Random(job.seed).gauss(0, 0.5)
+
+    lots = random.Random(workers)
+    edits = {n: setting(lots.choice("ABC"), round(lots.uniform(4, 9), 3)) for n in range(1, 40)}
+    history = World(edits, noisy).run(root, judge=policy, workers=str(workers), experiments="39")
+    with Git.discover(root) as git:
+        records = [r for r in read_records(git, ledger_ref("demo")) if isinstance(r, (Experiment, Group))]
+    settings = JudgeSettings(policy=policy, workers=workers)
+    judged = 0
+    for at, record in enumerate(records):
+        if isinstance(record, Group) or record.number == 0 or not record.measurements:
+            continue
+        opening = records[(at if record.opened is None else record.opened) - 1]
+        verdict = replayed(JudgeState.from_json(opening.judge).standing, record, settings)
+        assert (verdict.reason, verdict.estimate, verdict.threshold, verdict.evidence) == (
+            record.reason,
+            record.value,
+            record.threshold,
+            record.evidence,
+        )
+        judged += 1
+    assert judged > 25 and any(e.kept for e in history.experiments[1:])
+    assert all({run.place for run in e.measurements} <= {e.place} for e in history.experiments)
+
+
+def replayed(standing: Standing, record: Experiment, settings: JudgeSettings) -> Verdict:
+    """The verdict on a record's runs; which test of the session it was is told by its threshold."""
+    slot = record.place.slot if record.place is not None else 0
+    for taken in range(8):
+        turns = range(standing.tests + 1, standing.tests + 1 + taken)
+        trial = rule.opened(settings, standing.at(slot), record.complexity, record.number, turns)
+        for run in record.measurements:
+            if trial.answer is not (Step.CANDIDATE if run.role is Role.CANDIDATE else Step.INCUMBENT):
+                break
+            trial = rule.told(trial, run.value)
+        if isinstance(trial.answer, Verdict) and trial.answer.threshold == record.threshold:
+            return trial.answer
+    raise AssertionError(f"no verdict on {record.number}")
+
+
+@pytest.mark.slow
+def test_a_kill_with_every_slot_busy_loses_no_run_and_no_proposal(project: Project) -> None:
+    """Eight slots are busy, and the next proposals are made already, when everything is killed."""
+    asked = project.home / "asked"
+    agent = project.home / "agent.py"
+    agent.write_text(
+        "import os\n"
+        f"open({str(asked)!r}, 'a').write(os.environ['AUTORESEARCH_EXPERIMENT'] + '\\n')\n"
+        "number = os.environ['AUTORESEARCH_EXPERIMENT']\n"
+        "open('train.py', 'a').write('import time; time.sleep(1)\\nX = ' + number + '\\n')\n"
+    )
+    make_noisy(project)
+    command = [
+        *project.pytest_command,
+        "--autoresearch",
+        "--autoresearch-workers=8",
+        "--autoresearch-look-ahead=yes",
+        "--autoresearch-experiments=20",
+        "--autoresearch-isolation=none",
+        f"--autoresearch-agent=command:{sys.executable} {agent}",
+    ]
+    place = project.root / ".git/autoresearch/demo/pending"
+    with subprocess.Popen(
+        command, cwd=project.root, env=project.env, stdout=subprocess.DEVNULL, start_new_session=True
+    ) as running:
+        wait_until(lambda: len(left := pending(place)) > 8 and sum(bool(each["measurements"]) for each in left) > 1)
+        os.killpg(running.pid, signal.SIGKILL)
+    left = {each["number"]: each for each in pending(place)}
+    assert len(left) > 8 and any(each["measurements"] for each in left.values())
+    done = project.run(*command)
+    assert done.returncode == 0, done.stdout + done.stderr
+    with Git.discover(project.root) as git:
+        records = {r.number: r for r in read_records(git, ledger_ref("demo")) if isinstance(r, Experiment)}
+    assert sorted(records) == list(range(len(records))) and set(left) <= set(records)
+    turns = asked.read_text().split()  # who was still thinking at the kill has to begin again
+    for number, each in left.items():
+        assert turns.count(str(number)) == 1, "a proposal that was paid for is not asked for again"
+        runs = [*records[number].earlier, *records[number].measurements][: len(each["measurements"])]
+        assert [(run["seed"], run["value"]) for run in each["measurements"]] == [(run.seed, run.value) for run in runs]
+    assert pending(place) == []
+
+
+def pending(place: Path) -> list[dict[str, Any]]:
+    """What waits on the disk, without what is being written right now."""
+    found = []
+    for path in place.glob("*.json"):
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            found.append({"measurements": [], **json.loads(path.read_text())})
+    return found
