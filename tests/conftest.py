@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 CONFIG = """\
 # Config
@@ -47,6 +48,10 @@ WIDTH = 64
 print("loss:", (RATE - 2.0) ** 2 + abs(WIDTH - 32) / 100 + offset)
 """
 
+
+# How long an example takes is what the machine has left for it; what is too slow has a test of its own.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
 
 # Children may keep their bytecode: where the environment forbids it each of them compiles pytest and the product anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

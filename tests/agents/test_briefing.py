@@ -268,7 +268,7 @@ def histories(draw: st.DrawFn) -> list[Experiment]:
     return history
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(histories(), TEXT, TEXT)
 def test_any_history_and_protocol_stay_in_bounds(history: list[Experiment], long: str, diff: str) -> None:
     protocol = replace(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import math
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -369,8 +368,8 @@ def test_turning_knobs_changes_their_bytes_and_no_others(
 
     ast.parse(result)
     again = find_knobs("train.py", result)
-    assert [replace(knob, closed="") for knob in again] == [
-        replace(knob, closed="") for knob in relocated(found, changes)
+    assert [knob._replace(closed="") for knob in again] == [
+        knob._replace(closed="") for knob in relocated(found, changes)
     ]
     wanted = {old.label: new.value for old, new in changes}
     assert {k.label: k.value for k in again} == {k.label: k.value for k in found} | wanted

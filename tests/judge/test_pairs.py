@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_autoresearch.judge.pairs import EXACT, FIRST, MOST, Compared, Outcome, Plan, aimed, compared, wants_more
@@ -112,7 +112,7 @@ def test_more_pairs_find_what_fewer_do_not_on_a_machine_that_others_use() -> Non
     assert many.outcome is Outcome.WORSE and many.detectable is not None and many.detectable < 0.12
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6)), max_size=MOST))
 def test_whatever_is_measured_there_is_an_answer(pairs: list[tuple[float, float]]) -> None:
     result = compared(pairs, Direction.LOWER, PLAN)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pytest_autoresearch.errors import ConfigError
@@ -14,7 +14,7 @@ from tests.protocol.generated import CONFIGS, broken_configs, protocols
 
 START = "## Metric\nlower x_y is better\n## Targets\n- a\n## Run\n`b`\n"
 
-slowly = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+slowly = settings(max_examples=120)
 
 
 @settings(slowly, max_examples=50)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pytest_autoresearch.protocol.markdown import parse
@@ -130,7 +130,7 @@ def test_any_files_give_a_suggestion(files: dict[str, str]) -> None:
     assert isinstance(suggest(files), Suggestion)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20)
 @given(protocols)
 def test_a_template_reads_back_as_its_protocol(protocol: Protocol) -> None:
     assert parse(template(protocol), file=protocol.source) == protocol

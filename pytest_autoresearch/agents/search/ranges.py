@@ -7,7 +7,7 @@ source itself declares (choices, ``ge=``, a remark) come before a guess.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 
@@ -70,13 +70,10 @@ _REACH = 16.0
 _Range = tuple[Scale, float, float]
 
 
+@lru_cache(maxsize=16384)
 def tail_of(label: str) -> str:
     """The own name of a label, in lower case with underscores: ``main.--batchSize`` is ``batch_size``."""
-    return _tail(label.rpartition(".")[2].partition("#")[0].lstrip("-"))
-
-
-@lru_cache(maxsize=8192)
-def _tail(own: str) -> str:
+    own = label.rpartition(".")[2].partition("#")[0].lstrip("-")
     return _CAMEL.sub("_", own).replace("-", "_").lower()
 
 
@@ -96,7 +93,8 @@ def ranged(knob: Knob) -> Knob:
         return knob if knob.choices else _worded(knob)
     if knob.scale in (Scale.FLIP, Scale.EXPONENT) or knob.low is not None or knob.high is not None:
         return knob
-    start = parse_number(knob.style.replace(" ", ""))
+    start = knob.value if knob.style == knob.text else parse_number(knob.style.replace(" ", ""))
+    assert not isinstance(start, (bool, str))
     if start is None or start < 0:
         return knob
     tail = tail_of(knob.label)
@@ -114,14 +112,14 @@ def ranged(knob: Knob) -> Knob:
 
 
 def _within(knob: Knob, scale: Scale, low: float, high: float) -> Knob:
-    return replace(knob, scale=scale, low=low, high=high, bounds=BY_NAME)
+    return knob._replace(scale=scale, low=low, high=high, bounds=BY_NAME)
 
 
 def _worded(knob: Knob) -> Knob:
     tail, value = tail_of(knob.label), str(knob.value)
     for names, words in VOCABULARIES:
         if value in words and names.search(tail):
-            return replace(knob, choices=words, bounds=BY_NAME)
+            return knob._replace(choices=words, bounds=BY_NAME)
     return knob
 
 

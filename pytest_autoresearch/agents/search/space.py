@@ -142,7 +142,7 @@ class Bench:
     def _axis(self, name: str, knob: Knob, origins: Mapping[str, str]) -> Axis | None:
         """The axis of a knob from where it began, made once for each."""
         first = value_of(knob, origins[name]) if name in origins else None
-        began = replace(knob if first is None else knob.holding(first), start=0, end=0)
+        began = (knob if first is None else knob.holding(first))._replace(start=0, end=0)
         if began not in self._axes:
             self._axes[began] = axis_of(began)
         return self._axes[began]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from pytest_autoresearch.agents.search.finders.cells import notebook_knobs
@@ -50,13 +52,26 @@ def read_knobs(file: str, data: bytes, metric: str = "") -> Found:
     if b"\0" in data:
         return Found(unread="it holds zero bytes, as no text does")
     try:
-        return Found(closed(_tables_last(finder(file, data, metric))))
+        with _no_collection():
+            return Found(closed(_tables_last(finder(file, data, metric))))
     except Unread as error:
         return Found(unread=str(error))
     except (ValueError, RecursionError, MemoryError) as error:
         return Found(unread=f"it does not parse: {_first_line(error)}")
     except Exception as error:  # what a reader stumbles over is a file without knobs, never the end of a session
         return Found(unread=f"its reader stumbles over it ({type(error).__name__}): please report the file")
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Trees and knobs hold no cycles: on a large file the collector takes a sixth of the time and finds nothing."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def find_knobs(file: str, data: bytes, metric: str = "") -> tuple[Knob, ...]:
@@ -76,4 +91,4 @@ def _tables_last(knobs: tuple[Knob, ...]) -> tuple[Knob, ...]:
     def is_entry(knob: Knob) -> bool:
         return knob.label.endswith("]") and knob.label.partition("[")[0] in long
 
-    return tuple(replace(knob, rank=Rank.LITERAL) if is_entry(knob) else knob for knob in knobs)
+    return tuple(knob._replace(rank=Rank.LITERAL) if is_entry(knob) else knob for knob in knobs)

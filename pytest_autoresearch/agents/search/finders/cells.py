@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 
 from pytest_autoresearch.agents.search.finders.code import code_knobs
 from pytest_autoresearch.agents.search.finders.python import python_knobs
@@ -40,7 +39,7 @@ def notebook_knobs(file: str, data: bytes, metric: str = "") -> tuple[Knob, ...]
         suffix = next((_SUFFIXES[name] for name in _SUFFIXES if language.startswith(name)), None)
         if suffix is None:
             raise Unread(f"a notebook in {language}, which is not read")
-        found = tuple(replace(knob, file=file) for knob in code_knobs(f"cells{suffix}", code.encode(), metric))
+        found = tuple(knob._replace(file=file) for knob in code_knobs(f"cells{suffix}", code.encode(), metric))
     characters = _offsets(code)
     bytes_of = _offsets_by_character(text, data)
     placed = []
@@ -48,7 +47,7 @@ def notebook_knobs(file: str, data: bytes, metric: str = "") -> tuple[Knob, ...]
         first, last = source.places[characters[knob.start]], source.places[characters[knob.end - 1]]
         start, end = bytes_of[first], bytes_of[last + 1]
         if data[start:end].decode() == knob.text:  # no escape in it
-            placed.append(replace(knob, start=start, end=end))
+            placed.append(knob._replace(start=start, end=end))
     return tuple(placed)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
@@ -51,7 +50,7 @@ def judged(knobs: Iterable[Knob], wanted: Iterable[str] = (), moved: Collection[
 
 def _told(knob: Knob, why: str) -> Knob:
     """The knob, closed for this reason."""
-    return knob if knob.closed == why else replace(knob, closed=why)
+    return knob if knob.closed == why else knob._replace(closed=why)
 
 
 def _by_rules(
@@ -70,7 +69,7 @@ def _by_rules(
             said = f"{rule.name} is the text {opened[0].text}"
             raise AgentError(f"knobs: {said}; say what it may be: `{rule.name}: a|b|c`")
         for knob in movable:
-            bound.setdefault(_key(knob), replace(_bind(rule, knob), rank=Rank.CONSTANT, closed=""))
+            bound.setdefault(_key(knob), _bind(rule, knob)._replace(rank=Rank.CONSTANT, closed=""))
     return bound
 
 
@@ -146,24 +145,24 @@ def _bind(rule: KnobRule, knob: Knob) -> Knob:
     if rule.choices:
         if number and any(parse_number(choice) is None for choice in rule.choices):
             raise AgentError(f"knobs: {knob.label} is a number, {'|'.join(rule.choices)} are not; give numbers")
-        return replace(knob, scale=Scale.CHOICE, choices=rule.choices, bounds=BY_PROTOCOL)
+        return knob._replace(scale=Scale.CHOICE, choices=rule.choices, bounds=BY_PROTOCOL)
     if rule.low is None or rule.high is None:
         return ranged(knob)
     if not number:
         raise AgentError(f"knobs: {knob.label} is {knob.text}, which has no range; write `{rule.name}: a|b|c`")
     low, high = rule.low, rule.high
-    knob = replace(knob, bounds=BY_PROTOCOL)
+    knob = knob._replace(bounds=BY_PROTOCOL)
     if rule.scale == "linear" or (low <= 0 and knob.scale is not Scale.EXPONENT):
-        return replace(knob, low=low, high=high, scale=Scale.LINEAR)
+        return knob._replace(low=low, high=high, scale=Scale.LINEAR)
     if rule.scale == "log" and knob.scale is not Scale.EXPONENT:
-        knob = replace(knob, scale=Scale.LOG)
+        knob = knob._replace(scale=Scale.LOG)
     low, high = _bounds(knob, rule.low, rule.high)
     if low > high and knob.scale is Scale.POWER_OF_TWO:  # a range without one is about whole numbers
-        knob = replace(knob, scale=Scale.LOG)
+        knob = knob._replace(scale=Scale.LOG)
         low, high = _bounds(knob, rule.low, rule.high)
     if low > high:
         raise AgentError(f"knobs: {knob.label} is a whole number, and none is in {rule.low:g}..{rule.high:g}")
-    return replace(knob, low=low, high=high)
+    return knob._replace(low=low, high=high)
 
 
 def _bounds(knob: Knob, low: float, high: float) -> tuple[float, float]:

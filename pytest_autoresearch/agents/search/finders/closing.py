@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
 
 from pytest_autoresearch.agents.search.knob import Knob, Rank
@@ -34,6 +33,7 @@ EVALUATION = frozenset(
     " splits fold folds kfold cv score scores scoring scorer metric metrics rmse mse mae mape acc accuracy auc roc"
     " f1 bpb bleu rouge perplexity judge benchmark baseline leaderboard groundtruth goal meter".split()
 )
+_EVALUATING = EVALUATION - {"baseline"}
 _MACHINES = frozenset(
     "log logs logging logger verbose print debug save saved checkpoint checkpoints ckpt port host workers worker"
     " threads interval cuda gpu gpus device devices compile download track tracking wandb upload video"
@@ -89,18 +89,18 @@ def why_by_name(label: str) -> str:
 @lru_cache(maxsize=8192)
 def _why(own: str) -> str:
     *before, last = own.split(".")
-    tail, words = tail_of(own), words_of(last)
+    tail, words, around = tail_of(own), words_of(last), frozenset[str]().union(*map(words_of, before))
     if says_seed(last) or any(says_seed(part) for part in before[-1:]):
         return LUCK
-    if words & EVALUATION or any(words_of(part) & (EVALUATION - {"baseline"}) for part in before):
+    if words & EVALUATION or around & _EVALUATING:
         return _EVALUATION
     if tail in _STRUCTURE:
         return f"`{tail}` is structure"
     if _TOTAL.search(tail) and not _NO_TOTAL.search(tail):
         return _BUDGET
-    if any(words_of(part) & _ASIDES for part in before):
+    if around & _ASIDES:
         return _ASIDE
-    if _GIVES_DATA.intersection(before) or last in _GIVES_DATA:
+    if not _GIVES_DATA.isdisjoint((*before, last)):
         return _DATA
     known = is_known(own)
     if words & _MACHINES and not known:
@@ -112,8 +112,9 @@ def _why(own: str) -> str:
 
 def closed(knobs: Sequence[Knob]) -> tuple[Knob, ...]:
     """The knobs, with a reason on each that its names or its number of neighbours close."""
-    series = Counter(_base(knob.label) for knob in knobs)
-    return tuple(_closed(knob, series[_base(knob.label)]) for knob in knobs)
+    bases = [_base(knob.label) for knob in knobs]
+    series = Counter(bases)
+    return tuple(_closed(knob, series[base]) for knob, base in zip(knobs, bases, strict=True))
 
 
 def _closed(knob: Knob, neighbours: int) -> Knob:
@@ -122,7 +123,7 @@ def _closed(knob: Knob, neighbours: int) -> Knob:
     why = why_by_name(knob.label)
     if not why and neighbours >= _TABLE_FROM and not (neighbours < 2 * _TABLE_FROM and knob.rank < Rank.NAMED):
         why = _TABLE
-    return replace(knob, closed=why) if why else knob
+    return knob._replace(closed=why) if why else knob
 
 
 def _base(label: str) -> str:

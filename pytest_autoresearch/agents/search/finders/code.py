@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import replace
 
 from pytest_autoresearch.agents.search.finders.closing import EVALUATION, METRIC_ARITHMETIC, words_of
 from pytest_autoresearch.agents.search.finders.declared import remark_of
@@ -113,7 +112,7 @@ class _Finder:
             knob = make_knob(self.file, label, start, shown, value, rank)
             declared = remark_of(self.data, knob.end, value, (b"//", b"#", b"/*"))
             knob = declared.bind(knob) if declared else knob
-            knobs.append(replace(knob, closed=why) if why else knob)
+            knobs.append(knob._replace(closed=why) if why else knob)
         return tuple(knobs)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pytest_autoresearch.agents.search.knob import Knob, Scale
 from pytest_autoresearch.agents.search.literals import Value, parse_number
@@ -39,14 +39,14 @@ class Declared:
         if isinstance(knob.value, bool):
             return knob
         if self.choices:
-            return replace(knob, scale=Scale.CHOICE, choices=self.choices, bounds=BY_SOURCE)
+            return knob._replace(scale=Scale.CHOICE, choices=self.choices, bounds=BY_SOURCE)
         if isinstance(knob.value, str) or self.low is None or self.high is None or not self.low < self.high:
             return knob
         if not self.low <= knob.value <= self.high:
             return knob
         linear = self.low <= 0
-        return replace(
-            knob, scale=Scale.LINEAR if linear else knob.scale, low=self.low, high=self.high, bounds=BY_SOURCE
+        return knob._replace(
+            scale=Scale.LINEAR if linear else knob.scale, low=self.low, high=self.high, bounds=BY_SOURCE
         )
 
 
@@ -146,11 +146,10 @@ def remark_of(body: bytes, end: int, value: Value, marks: tuple[bytes, ...] = (b
     """What the remark behind a literal, on its line, says that it may be: ``# adam | sgd``, ``# 1e-4 .. 1e-2``."""
     if isinstance(value, bool):
         return Declared()
-    line = body[end : end + _LONGEST_REMARK].partition(b"\n")[0]
-    place = min((at for mark in marks if (at := line.find(mark)) != -1), default=-1)
-    if place == -1 or line[:place].strip(b"\"' ,;)]}"):
-        return Declared()  # another value stands between them
-    remark = line[place:].decode("utf-8", "replace")
+    places = [at for mark in marks if (at := body.find(mark, end, end + _LONGEST_REMARK)) != -1]
+    if not places or body[end : min(places)].strip(b"\"' ,;)]}"):
+        return Declared()  # another value stands between them, or the end of the line
+    remark = body[min(places) : end + _LONGEST_REMARK].partition(b"\n")[0].decode("utf-8", "replace")
     text = remark[_LEADING.match(remark).end() :].strip() if _LEADING.match(remark) else remark  # type: ignore[union-attr]
     if isinstance(value, str):
         return _choices(text, value)

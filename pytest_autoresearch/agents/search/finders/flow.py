@@ -33,7 +33,7 @@ _DATA = frozenset(
     "data dataset datasets x y xs ys points samples inputs targets labels train noise series corpus examples cities"
     " graph instances".split()
 )
-_LEAVES = (ast.Constant, ast.Name, ast.operator, ast.cmpop, ast.boolop, ast.unaryop, ast.expr_context)
+_LEAVES = frozenset({ast.Constant, ast.Name, *ast.cmpop.__subclasses__()})
 _Scope = int
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
@@ -278,17 +278,24 @@ def _scoped(tree: ast.Module) -> Iterator[tuple[ast.AST, _Scope]]:
     stack: list[tuple[ast.AST, _Scope]] = [(tree, id(tree))]
     while stack:
         node, scope = stack.pop()
-        if isinstance(node, _LEAVES):
-            continue
         yield node, scope
         inner = id(node) if isinstance(node, _Function) else scope
-        stack += [(child, inner) for child in children(node)]
+        stack += [(child, inner) for child in children(node) if child.__class__ not in _LEAVES]
 
 
 def _names(value: ast.expr, *, without: str) -> set[str]:
     if isinstance(value, ast.Constant):
         return set()
-    found = {last_name(part) for part in ast.walk(value) if isinstance(part, (ast.Name, ast.Attribute))}
+    found: set[str] = set()
+    stack: list[ast.AST] = [value]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, ast.Name):
+            found.add(node.id)
+            continue
+        if isinstance(node, ast.Attribute):
+            found.add(node.attr)
+        stack += children(node)
     return found - {without, ""}
 
 

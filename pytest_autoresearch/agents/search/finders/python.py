@@ -6,7 +6,7 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from pytest_autoresearch.agents.search.finders.closing import WITHIN_ARITHMETIC
@@ -22,7 +22,7 @@ LONGEST_TABLE = 64
 
 _BOM = b"\xef\xbb\xbf"
 _COOKIE = re.compile(rb"^[ \t\f]*#[^:=]*coding[:=][ \t]*([-\w.]+)")
-_GLUED = re.compile(rb"[\w.] | [\w.]")  # `return.5`, `1if x`: another literal there could change the syntax
+_GLUES = frozenset(b"._0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 # What these are given is structure or display, not a size worth searching.
 _CLOSED_CALLS = frozenset(
     "range enumerate round exit slice isinstance view reshape permute transpose unsqueeze squeeze flatten print0"
@@ -34,6 +34,9 @@ _LOOKUPS = frozenset({"get", "getenv", "pop", "setdefault"})  # what they look u
 _WRAPS = frozenset({"float", "int", "bool", "str", "field", "Field", "min", "max", "Parameter"})
 
 
+_NOTHING = Declared()
+
+
 class _Place(NamedTuple):
     """What is known of a literal from where it stands."""
 
@@ -41,10 +44,10 @@ class _Place(NamedTuple):
     in_function: bool = False
     name: str = ""
     rank: Rank = Rank.LITERAL
-    declared: Declared = Declared()
+    declared: Declared = _NOTHING
 
     def named(self, name: str, rank: Rank, declared: Declared | None = None) -> _Place:
-        return self._replace(name=short(name), rank=rank, declared=declared or Declared())
+        return _Place(self.scope, self.in_function, short(name), rank, declared or _NOTHING)
 
     def within(self, scope: str, *, function: bool) -> _Place:
         path = (*self.scope, short(scope)) if scope != "__init__" else self.scope
@@ -65,14 +68,14 @@ def python_knobs(file: str, data: bytes, metric: str = "") -> tuple[Knob, ...]:
     refused = Flow(tree, metric).refused
     starts = {finder.lines[line - 1] + column + finder.offset: why for (line, column), why in refused.items()}
     found = sorted(finder.knobs, key=lambda knob: knob.start)
-    return tuple(_refused(knob, starts) for knob in found)
+    return tuple(_refused(knob, starts) for knob in found) if starts else tuple(found)
 
 
 def _refused(knob: Knob, starts: dict[int, str]) -> Knob:
     """The knob with the reason of its place: of its first digit where a sign stands before it."""
     digits = len(knob.text) - len(knob.text.lstrip("+- "))
     why = starts.get(knob.start) or starts.get(knob.start + digits)
-    return replace(knob, closed=why) if why else knob
+    return knob._replace(closed=why) if why else knob
 
 
 def _is_utf8(body: bytes) -> bool:
@@ -104,15 +107,15 @@ class _Finder:
         stack: list[_Work] = [(tree, _Place())]
         while stack:
             node, place = stack.pop()
-            if not isinstance(node, ast.Name):
+            if isinstance(node, ast.Constant):
+                if isinstance(node.value, (bool, int, float, str)):
+                    self._add(node, node.value, place)
+            elif not isinstance(node, ast.Name):
                 stack += reversed(list(self._parts(node, place)))
 
     def _parts(self, node: ast.AST, place: _Place) -> Iterator[_Work]:
-        """What is to be looked at below a node; a literal is taken."""
+        """What is to be looked at below a node; a literal with a sign is taken."""
         match node:
-            case ast.Constant():
-                if isinstance(node.value, (bool, int, float, str)):
-                    self._add(node, node.value, place)
             case ast.UnaryOp():
                 number = number_of(node)
                 if number is None:
@@ -158,17 +161,17 @@ class _Finder:
     def _add(self, node: ast.expr, value: Value, place: _Place, prefix: str = "", closed: str = "") -> None:
         start, end = self._span(node)
         text = self.body[start:end].decode()
-        if _GLUED.search(self.body[max(start - 1, 0) : start] + b" " + self.body[end : end + 1]):
-            return
+        if not _GLUES.isdisjoint(self.body[max(start - 1, 0) : start] + self.body[end : end + 1]):
+            return  # `return.5`, `1if x`: another literal there could change the syntax
         if isinstance(value, str):
             if place.rank is Rank.LITERAL or text not in (f'"{value}"', f"'{value}'"):
                 return
-        elif not isinstance(value, bool) and parse_number(text.replace(" ", "")) != value:
+        elif str(value) != text and not isinstance(value, bool) and parse_number(text.replace(" ", "")) != value:
             return
         knob = make_knob(self.file, self._label(place), start + self.offset, text, value, place.rank, prefix=prefix)
         declared = place.declared or remark_of(self.body, end, value)
         knob = declared.bind(knob) if declared and not prefix else knob
-        self.knobs.append(replace(knob, closed=closed) if closed else knob)
+        self.knobs.append(knob._replace(closed=closed) if closed else knob)
 
     def _add_text(self, node: ast.expr, options: tuple[str, ...], place: _Place) -> None:
         """A member of an enumeration: another one may stand there."""
@@ -221,7 +224,8 @@ class _Finder:
                 yield value, self._assigned(one, value, place)
             return
         declared = self.declarations.of(node.annotation) if isinstance(node, ast.AnnAssign) else None
-        yield node.value, self._assigned(target, node.value, place)._replace(declared=declared or Declared())
+        there = self._assigned(target, node.value, place)
+        yield node.value, there._replace(declared=declared) if declared else there
 
     def _assigned(self, target: ast.expr, value: ast.expr, place: _Place) -> _Place:
         name = label_of(target)
@@ -361,7 +365,7 @@ def _is_plain(value: ast.expr) -> bool:
             if not isinstance(node.value, ast.Name):
                 return False
         elif isinstance(node, _PLAIN):
-            stack += ast.iter_child_nodes(node)
+            stack += children(node)
         else:
             return False
     return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from pytest_autoresearch.agents.search.knob import Knob, Rank
 from pytest_autoresearch.agents.search.space import Space
@@ -48,7 +48,7 @@ class _View:
 
     def is_of(self, knob: Knob, trials: int) -> bool:
         """Whether it still holds; where the knob stands in its file does not matter."""
-        return trials == self.trials and replace(knob, start=self.knob.start, end=self.knob.end) == self.knob
+        return trials == self.trials and knob._replace(start=self.knob.start, end=self.knob.end) == self.knob
 
 
 class Sweep:
