@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -55,6 +56,12 @@ settings.load_profile("shared")
 
 # Children may keep their bytecode: where the environment forbids it each of them compiles pytest and the product anew.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+# What an example of a property takes is no property of the code: others use the machine too.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 # Where tests are started in the background SIGINT is ignored, and children inherit that; here Ctrl-C is tested.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from collections.abc import Callable
 
 import pytest
@@ -19,6 +18,7 @@ from pytest_autoresearch.protocol.model import Direction, Metric
 from pytest_autoresearch.reading.door import read_source
 from pytest_autoresearch.reading.seeds import only_moves_seeds
 from pytest_autoresearch.reading.source import Unread
+from tests.cost import seconds
 from tests.expressions import STEEP
 
 LOSS = Metric(name="loss", direction=Direction.LOWER)
@@ -29,9 +29,7 @@ def growth(read: Callable[[str], object], text: Callable[[int], str]) -> float:
     took = []
     for length in (4_000, 32_000):
         written = text(length)
-        began = time.process_time()
-        read(written)
-        took.append(time.process_time() - began)
+        took.append(seconds(lambda: read(written), tries=1))  # noqa: B023  # called at once
     return math.log(took[1] / took[0]) / math.log(8) if took[1] > 0.15 else 0.0
 
 

@@ -46,7 +46,8 @@ def test_the_main_command_gives_a_branch_with_real_improvements_and_a_table(proj
 def test_the_test_command_is_the_one_that_ci_runs() -> None:
     commands = [block.strip() for block in shell_blocks()]
     (tests,) = [line for line in commands if "[test]" in line]
-    assert tests in (TOP / ".ci" / "run").read_text(encoding="utf-8")
+    run = (TOP / ".ci" / "run").read_text(encoding="utf-8")
+    assert [part for part in tests.split(" && ") if part not in run] == []
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -98,12 +98,14 @@ def test_the_line_that_resumes_an_interrupted_session_asks_for_the_rest_only(pro
 def test_ctrl_c_kills_the_run_prints_the_summary_and_loses_nothing(
     project: Project, wait_for: Callable[[Path], None]
 ) -> None:
-    project.pytest("--autoresearch", FEW)
+    start = ("--autoresearch", "--autoresearch-isolation=none")
+    project.pytest(*start, FEW)
     before = len(project.table())
-    agent = project.home / "agent.py"
-    agent.write_text("open('train.py','a').write('import time; time.sleep(5)\\n'); print('wait')\n")
+    agent, go_on = project.home / "agent.py", project.home / "go on"
+    waits = f"import os, time\nwhile not os.path.exists({str(go_on)!r}): time.sleep(0.02)\n"
+    agent.write_text(f"open('train.py','a').write({waits!r}); print('wait')\n")
     with subprocess.Popen(
-        [sys.executable, "-m", "pytest", "--autoresearch", f"--autoresearch-agent=command:{sys.executable} {agent}"],
+        [*project.pytest_command, *start, f"--autoresearch-agent=command:{sys.executable} {agent}"],
         cwd=project.root,
         env={**project.env, "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
@@ -123,9 +125,8 @@ def test_ctrl_c_kills_the_run_prints_the_summary_and_loses_nothing(
     assert "start 37.32" in out and "interrupted" in out
     assert len(project.table()) == before
 
-    resumed = project.pytest(
-        "--autoresearch", "--autoresearch-experiments=1", "-v", env={"AUTORESEARCH_AGENT": "sweep"}
-    )
+    go_on.touch()
+    resumed = project.pytest(*start, "--autoresearch-experiments=1", "-v", env={"AUTORESEARCH_AGENT": "sweep"})
     assert "experiment[0004]" in resumed.stdout and "wait" in resumed.stdout  # the same proposal, not asked for again
 
 

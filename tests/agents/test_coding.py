@@ -124,16 +124,17 @@ def test_codex_that_only_looks_for_its_model_is_ended_with_its_last_error(
     assert proposal.failure == "Reconnecting... waiting for network (Connection failed)"
 
 
+@pytest.mark.slow
 def test_codex_that_finds_its_model_again_goes_on(
     desk: LooseDesk, programs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "key-of-nobody")
-    monkeypatch.setattr(coding, "MOST_LOST", 2.0)
+    monkeypatch.setattr(coding, "MOST_LOST", 4.0)
     said = '{"type":"item.completed","item":{"type":"agent_message","text":"DESCRIPTION: back again"}}'
     chatter = '{"type":"item.started","item":{"type":"reasoning"}}'
     done = '{"type":"turn.completed","usage":{"input_tokens":5,"output_tokens":2}}'
-    looking = f"for i in 1 2 3 4 5 6; do echo '{LOOKING}'; sleep 0.2; done; echo '{chatter}'"
-    install(programs, "codex", f"{looking}; {looking}; sleep 2; echo '{said}'; printf %s '{done}'")
+    looking = f"for i in 1 2 3 4 5; do echo '{LOOKING}'; sleep 0.5; done; echo '{chatter}'"
+    install(programs, "codex", f"{looking}; {looking}; sleep 4.5; echo '{said}'; printf %s '{done}'")
     proposal = made(AgentSettings("codex", deadline=60)).propose(briefing(), desk)
     assert (proposal.description, proposal.failure) == ("back again", None)
     assert proposal.usage == Usage(5, 2, turns=1)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
-import time
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,6 +18,7 @@ from pytest_autoresearch.reading.seeds import only_moves_seeds
 from tests.agents.greedy import Session
 from tests.agents.scripts_others import SCRIPTS
 from tests.agents.scripts_python import Script
+from tests.cost import seconds
 
 EARLY = 20  # what stands later is turned late
 
@@ -175,16 +174,12 @@ def json_table(size: int) -> bytes:
 
 @pytest.mark.parametrize(("file", "make"), [("a.py", table), ("a.py", code), ("a.json", json_table)])
 def test_a_large_file_costs_no_more_than_its_size(file: str, make: Callable[[int], bytes]) -> None:
-    def seconds(size: int) -> float:
+    def cost(size: int) -> float:
         data = make(size)
-        best = math.inf
-        for _ in range(2):
-            began = time.thread_time()
-            assert choose(find_knobs(file, data, "loss"))[0].value == 0.5
-            best = min(best, time.thread_time() - began)
-        return best
+        assert choose(find_knobs(file, data, "loss"))[0].value == 0.5
+        return seconds(lambda: choose(find_knobs(file, data, "loss")))
 
-    assert seconds(60_000) < 4 * 2.5 * seconds(15_000)
+    assert cost(60_000) < 4 * 2.5 * cost(15_000)
 
 
 @pytest.mark.parametrize(
@@ -196,13 +191,9 @@ def test_a_long_sum_and_many_branches_hide_no_knob(text: str) -> None:
 
 @pytest.mark.parametrize("call", ["seed(", "evaluate(", "{seed: ", "score = ("])
 def test_what_stands_within_itself_costs_no_more_than_its_size(call: str) -> None:
-    def seconds(depth: int) -> float:
+    def cost(depth: int) -> float:
         closing = {"{": "}"}.get(call[0], ")")
         text = f"x = {call * depth}1{closing * depth};".encode()
-        began = time.thread_time()
-        only_moves_seeds("a.js", text, text + b"\nz = 1;")
-        find_knobs("a.js", text, "loss")
-        return time.thread_time() - began
+        return seconds(lambda: (only_moves_seeds("a.js", text, text + b"\nz = 1;"), find_knobs("a.js", text, "loss")))
 
-    seconds(100)
-    assert min(seconds(3200) for _ in range(3)) < 4 * 3 * min(seconds(800) for _ in range(3))
+    assert cost(3200) < 4 * 3 * cost(800)

@@ -62,7 +62,7 @@ def alive(mark: str) -> list[int]:
 
 def gone(mark: str) -> bool:
     """Whether no such process is left; those that are being reaped get a moment."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 60
     while alive(mark) and time.monotonic() < deadline:
         time.sleep(0.05)
     return not alive(mark)
@@ -73,7 +73,7 @@ def test_a_hang_that_ignores_sigterm_ends_at_the_deadline(project: Project) -> N
         f"trap '' TERM INT HUP; echo still thinking; exec -a {MARK}-hang bash -c \"trap '' TERM; while :; do :; done\""
     )
     began = time.monotonic()
-    first, second = session(project, hang, IMPROVE, deadline="2s")
+    first, second = session(project, hang, IMPROVE, deadline="5s")
     assert time.monotonic() - began < 60
     assert first[2] == "crash"
     assert second[2:] == ["keep", "a better rate"]

@@ -147,13 +147,13 @@ def test_an_answer_does_not_wait_for_the_minute_to_be_over(
 def test_a_hanging_push_holds_nobody_up(repository: Git, origin: Path) -> None:
     hook = origin / "hooks/pre-receive"
     hook.parent.mkdir(exist_ok=True)
-    hook.write_text("#!/bin/sh\nexec sleep 3\n")
+    hook.write_text("#!/bin/sh\nexec sleep 30\n")
     hook.chmod(0o755)
     pusher = Pusher(repository.top, "demo", open_remote(repository, "origin", None))
     pusher.soon()
     began = time.monotonic()
     pusher.close(0.2)
-    assert time.monotonic() - began < 2 and "did not get through in time" in pusher.remarks()[-1]
+    assert time.monotonic() - began < 20 and "did not get through in time" in pusher.remarks()[-1]
 
 
 # A job's page

@@ -215,7 +215,7 @@ def test_a_run_that_outlives_its_timeout_is_killed_with_all_it_started(bench: Be
     measured = bench.measure("setsid sleep 300 & trap '' TERM; echo val_bpb: 1; sleep 300", timeout=0.5)
     assert (measured.failure, measured.value) == (Reason.TIMEOUT, None)
     assert measured.detail.startswith("killed after ")
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
     assert measured.log_tail == "val_bpb: 1"
 
 
@@ -447,11 +447,12 @@ def test_the_holdouts_files_may_be_a_pattern_in_declared_data(bench: Bench) -> N
     assert hidden.value == 9
 
 
+@pytest.mark.slow
 def test_a_build_is_made_once_per_state_and_is_no_part_of_the_run(bench: Bench) -> None:
     noted = bench.top.parent / "noted"
     lab = bench.executor(
         "cat out/built | wc -l | xargs echo val_bpb:",
-        build=f"mkdir -p out; cat train.py > out/built; test -e {noted}/builds || sleep 1; echo >> {noted}/builds",
+        build=f"mkdir -p out; cat train.py > out/built; test -e {noted}/builds || sleep 3; echo >> {noted}/builds",
         caches=(str(noted),),
     )
 
@@ -460,7 +461,7 @@ def test_a_build_is_made_once_per_state_and_is_no_part_of_the_run(bench: Bench) 
 
     first = measure(lab, bench.state())
     assert (first.value, builds()) == (1, 1)
-    assert first.duration < 1
+    assert first.duration < 3
     assert (measure(lab, bench.state()).value, builds()) == (1, 1)
     changed = bench.state(train_py="a\nb\n")
     assert measure(lab, changed).value == 2

@@ -88,11 +88,11 @@ def test_events_tell_what_goes_on_and_that_it_has_ended(tmp_path: Path) -> None:
     listener = threading.Thread(target=listen)
     listener.start()
     live.say([Lane(7, "candidate run", 1000.0, 20.0), Lane(8, "claude proposes", 1001.0)])
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while ("lanes" not in [name for name, _ in heard] or len(heard) < 3) and time.monotonic() < deadline:
         time.sleep(0.01)
     live.close()
-    listener.join(20)
+    listener.join(60)
     lanes = [data[1] for name, data in heard if name == "lanes" and isinstance(data, list)]
     assert lanes[-1] == [[7, "candidate run", 1000.0, 20.0], [8, "claude proposes", 1001.0, None]]
     assert [name for name, _ in heard][-2:] == ["told", "ended"]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
-import time
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -118,9 +117,18 @@ echo "DESCRIPTION: $a, $b, $left"
 
 
 def test_an_edit_after_the_request_is_not_what_runs(project: Project) -> None:
-    project.write("train.py", "import time\ntime.sleep(1)\nRATE = 8.0\nprint('loss:', RATE)\n")
+    begun, edited = project.home / "begun", project.home / "edited"
+    project.write(
+        "train.py",
+        f"import os, pathlib, time\npathlib.Path({str(begun)!r}).touch()\n"
+        f"while os.path.exists({str(project.home / 'tries')!r}) and not os.path.exists({str(edited)!r}):\n"
+        "    time.sleep(0.02)\n"
+        "RATE = 8.0\nprint('loss:', RATE)\n",
+    )
     said = f"""{EDIT}
-autoresearch-try > ~/out & sleep 0.8; sed -i 's/RATE = 4.0/RATE = 1.0/' train.py; wait
+rm {begun}; touch {project.home / "tries"}
+autoresearch-try > ~/out & until [ -e {begun} ]; do sleep 0.02; done
+sed -i 's/RATE = 4.0/RATE = 1.0/' train.py; touch {edited}; wait
 echo "DESCRIPTION: tried $(grep loss ~/out), left $(grep RATE train.py | head -n 1)"
 """
     session(project, said)
@@ -172,17 +180,19 @@ def test_a_try_does_not_outlive_its_turn(project: Project) -> None:
     mark = project.home / "mark"
     project.write(
         "train.py",
-        f"import pathlib, time\nRATE = 8.0\nprint('loss:', RATE, flush=True)\n"
-        f"if RATE < 5 and not pathlib.Path({str(mark)!r}).exists():\n"
-        f"    pathlib.Path({str(mark)!r}).touch()\n    time.sleep(15)\n"
-        f"    pathlib.Path({str(mark) + '.late'!r}).touch()\n",
+        f"import fcntl, pathlib, time\nRATE = 8.0\nprint('loss:', RATE, flush=True)\n"
+        f"mark = pathlib.Path({str(mark)!r})\n"
+        "if RATE < 5 and not mark.exists():\n"
+        "    held = open(mark.with_name('held'), 'w')\n    fcntl.flock(held, fcntl.LOCK_EX)\n"
+        "    mark.touch()\n    time.sleep(600)\n",
     )
-    said = f"{EDIT}; autoresearch-try > /dev/null 2>&1 & sleep 2; echo DESCRIPTION: gone"
-    began = time.monotonic()
+    said = (
+        f"{EDIT}; autoresearch-try > /dev/null 2>&1 & until [ -e {mark} ]; do sleep 0.05; done; echo DESCRIPTION: gone"
+    )
     session(project, said)
-    assert mark.exists() and last(project)["description"] == "gone"
-    time.sleep(max(0.0, 17 - (time.monotonic() - began)))
-    assert not Path(f"{mark}.late").exists()
+    assert last(project)["description"] == "gone"
+    with open(mark.with_name("held")) as held:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)  # who held it is gone
 
 
 @pytest.mark.parametrize(("text", "runs"), [("2 runs", 2), ("1 run", 1), ("3", 3), ("no", 0), ("0", 0)])
