@@ -127,7 +127,7 @@ class Session:
         self.seconds.append(time.process_time() - began)
         if proposal.exhausted:
             return None
-        text, base, self.last = self.desk.text, self.tip, proposal.moves
+        text, base, level, self.last = self.desk.text, self.tip, self.level, proposal.moves
         if not proposal.probe:
             self.desk.judged.add(text)
 
@@ -137,20 +137,21 @@ class Session:
                 self._record(Reason.ERROR, proposal.moves, [None], base.commit)
             elif proposal.probe:
                 self._record(Reason.PROBE, proposal.moves, [value], base.commit)
+            elif base is self.tip:
+                self._judge(text, proposal.moves, value)
+            elif value < level:  # what is no gain on its own base needs no other
+                self._merge(proposal.moves)
             else:
-                self._judge(text, proposal.moves, value, base)
+                self._record(Reason.WORSE, proposal.moves, [value], base.commit, level)
 
         return measured
 
-    def _judge(self, text: bytes, moves: tuple[Move, ...], value: float, base: Experiment) -> None:
-        """A provisional keep: better in one run beyond doubt, or in the mean of two."""
-        values = [value]
+    def _judge(self, text: bytes, moves: tuple[Move, ...], value: float) -> None:
+        """A provisional keep: better than the tip in one run beyond doubt, or in the mean of two."""
+        values, base = [value], self.tip
         if 0 < self.level - value < 2 * self.noise and (again := self.measure(text)) is not None:
             values.append(again)
         mean = statistics.fmean(values)
-        if mean < self.level and base is not self.tip:
-            self._merge(moves)
-            return
         if mean >= self.level:
             self._record(Reason.WORSE, moves, values, base.commit)
             return
@@ -168,10 +169,15 @@ class Session:
         if value is None:
             self._record(Reason.DUPLICATE, moves, [], self.tip.commit)
         else:
-            self._judge(here, moves, value, self.tip)
+            self._judge(here, moves, value)
 
     def _record(
-        self, reason: Reason, moves: tuple[Move, ...], values: Sequence[float | None], parent: str
+        self,
+        reason: Reason,
+        moves: tuple[Move, ...],
+        values: Sequence[float | None],
+        parent: str,
+        against: float | None = None,
     ) -> Experiment:
         number = len(self.history)
         found = [value for value in values if value is not None]
@@ -185,7 +191,7 @@ class Session:
             "",
             "",
             value=statistics.fmean(found) if found else None,
-            against=self.level,
+            against=self.level if against is None else against,
             moves=moves,
             measurements=tuple(Measurement(Role.CANDIDATE, value=value) for value in found),
         )

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pytest_autoresearch.agents.search.agent import create
-from pytest_autoresearch.protocol.experiment import Measurement, Reason, Role
+from pytest_autoresearch.protocol.experiment import Measurement, Move, Reason, Role
 from tests.agents.greedy import Measure, Session, constants
 
 SOURCE = b"LEARNING_RATE = %s\nWIDTH = %s\nDROPOUT = %s\nMOMENTUM = 0.9\nCLIP = 1.0\n"
@@ -64,17 +64,18 @@ def test_from_a_poor_start_its_knobs_are_turned_to_the_middle_the_farthest_first
     assert len(steps) == len(middle)
     assert {move.name: move.new for move in steps} == middle
     assert steps[0].name == "DROPOUT"
-    assert any(each.reason is Reason.PROBE for each in done.history[2 + len(middle) : 12])
-    assert len([number for number in singles(done, 12, 40) if number % 2 == 0]) >= 12
+    assert len([number for number in singles(done, 20, 40) if number % 2 == 0]) >= 8
+    assert any(each.reason is Reason.PROBE for each in done.history[20:])
     assert done.incumbent.value is not None and done.history[0].value is not None
     assert done.incumbent.value - 10 < 0.2 * (done.history[0].value - 10)
 
 
-def test_from_a_good_start_the_opening_is_single_steps(tmp_path: Path) -> None:
+@pytest.mark.parametrize("start", [(b"0.1", b"128", b"0.2"), (b"0.00002", b"8", b"0.9")], ids=["good", "poor"])
+def test_of_the_first_twenty_experiments_one_is_a_probe(tmp_path: Path, start: tuple[bytes, ...]) -> None:
     agent = create("auto")
     assert agent is not None
-    done = noisy(tmp_path, b"0.1", b"128", b"0.2").run(agent, 11)
-    assert len(singles(done, 2, 11)) >= 9
+    done = noisy(tmp_path, *start).run(agent, 19)
+    assert len(singles(done, 2, 19)) == 18
 
 
 def test_without_probes_the_opening_is_single_steps_from_the_first_on(tmp_path: Path) -> None:
@@ -97,3 +98,28 @@ def test_no_two_steps_of_one_knob_are_under_way_at_once(tmp_path: Path) -> None:
             names.add(proposal.moves[0].name)
         done.flying.append(proposal.moves)
     assert names
+
+
+def test_while_the_middle_is_measured_the_other_slots_turn_its_knobs_one_by_one(tmp_path: Path) -> None:
+    agent = create("auto")
+    assert agent is not None
+    done = noisy(tmp_path, b"0.00002", b"8", b"0.9")
+    middle, _ = done.propose(agent)
+    done.flying.append(middle.moves)
+    for _ in middle.moves:
+        proposal, _ = done.propose(agent)
+        done.flying.append(proposal.moves)
+    steps = done.flying[1:]
+    assert all(len(moves) == 1 for moves in steps)
+    assert {move for moves in steps for move in moves} == set(middle.moves)
+
+
+def test_a_probe_under_way_keeps_no_knob_from_a_step(tmp_path: Path) -> None:
+    agent = create("sweep")
+    assert agent is not None
+    done = noisy(tmp_path, b"0.00002", b"8", b"0.9")
+    probe = tuple(Move(name, "1.0", "2.0") for name in ("LEARNING_RATE", "WIDTH", "DROPOUT", "MOMENTUM", "CLIP"))
+    first, _ = done.propose(agent)
+    done.flying.append(probe)
+    beside, _ = done.propose(agent)
+    assert beside.moves == first.moves

@@ -24,6 +24,11 @@ class Suggestion:
     hopeful: bool = True
 
 
+def turned_alone(in_flight: Sequence[Mapping[str, str]]) -> set[str]:
+    """The knobs of steps that are under way: of two gains of one knob one would be lost. A probe is never a gain."""
+    return {name for values in in_flight if len(values) == 1 for name in values}
+
+
 class Strategy(Interface):
     """One way to search. Holds nothing but caches: the same arguments give the same suggestions from a fresh object."""
 

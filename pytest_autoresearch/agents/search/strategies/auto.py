@@ -1,11 +1,11 @@
 """The default: the best mixture of the strategies by the figures of ``benchmarks/search.py``.
 
 The first point is the middle of all ranges. Where that gains, the start was poor, and its knobs are turned there one by
-one. Then, on a noisy metric, the models: ``duo`` where numpy imports, else ``parzen``; every other turn of ``duo`` is a
-single step from the tip: what gains is kept at once, and what does not tells of one knob. Where the middle lost, its
-first turns are such steps too: points of several knobs lose there. On an exact metric a step is a gain for one run, so
-the sweep begins, and keeps two turns of three while it has hopes; the models find what no single knob shows. Knobs that
-the models do not turn (mere literals, and what goes beyond the most likely ones) are the sweep's in any case.
+one. Then, on a noisy metric, the models: ``duo`` where numpy imports, else ``parzen``. The first turns of ``duo`` are
+single steps from the tip, later every other one: what gains is kept at once, and what does not tells of one knob. On an
+exact metric a step is a gain for one run, so the sweep begins, and keeps two turns of three while it has hopes; the
+models find what no single knob shows. Knobs that the models do not turn (mere literals, and what goes beyond the most
+likely ones) are the sweep's in any case.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Protocol as Interface
 from typing import runtime_checkable
 
 from pytest_autoresearch.agents.search.space import Point, Space
-from pytest_autoresearch.agents.search.strategies import Strategy, Suggestion
+from pytest_autoresearch.agents.search.strategies import Strategy, Suggestion, turned_alone
 from pytest_autoresearch.agents.search.strategies.ladder import Ladder
 from pytest_autoresearch.agents.search.strategies.opening import middle_of, steps_to
 from pytest_autoresearch.agents.search.strategies.sweep import Sweep
@@ -25,11 +25,12 @@ from pytest_autoresearch.errors import AgentError
 
 _REST_TURN = 8  # of the sweep over what the models leave, on a noisy metric
 _REST_FROM = 40
-_OPENED = 12  # experiments, and the opening is over
+_OPENED = 20  # experiments, and the opening is over
 _LAST = range(1, 10)  # experiments left that the models' best point needs to come to the branch
 
 _MIDDLE = "The middle of all ranges, where people's values are: it shows whether the start is a good one."
 _TO_MIDDLE = "The middle of all ranges was better than the start; this knob is the farthest from there."
+_MEANWHILE = "The middle of all ranges is being measured; this knob alone is the farthest from there."
 
 
 @runtime_checkable
@@ -61,7 +62,7 @@ class Auto:
         number = trials.number + len(in_flight)
         self._table.follow(space, trials, in_flight)
         if number < _OPENED:
-            yield from self._opening(space, trials)
+            yield from self._opening(space, trials, in_flight)
         if trials.noise == 0:
             if number < 2 * len(space.axes) or number % 3:
                 for each in self._sweep.ask(space, trials, in_flight, seed):
@@ -76,23 +77,22 @@ class Auto:
         yield from self._models.ask(space, trials, in_flight, seed)
         yield from self._sweep.ask(space, trials, in_flight, seed)
 
-    def _opening(self, space: Space, trials: Trials) -> Iterator[Suggestion]:
-        """The middle of all ranges; where that was better than the start, its knobs one by one."""
+    def _opening(self, space: Space, trials: Trials, in_flight: Sequence[Mapping[str, str]]) -> Iterator[Suggestion]:
+        """The middle of all ranges; its knobs one by one where it was better than the start, and while nobody knows."""
         middle = middle_of(space)
         if self._table.is_open(middle):
             if not space.one_variable and space.left != 1:
                 yield Suggestion(space.at(middle), _MIDDLE)
-        elif self._gained(middle):
+        elif self._gained(middle) or middle not in self._table.known:
+            why, busy = _TO_MIDDLE if self._gained(middle) else _MEANWHILE, turned_alone(in_flight)
             for name, there in steps_to(middle, space, trials):
-                if self._table.may_be_judged(tuple({**space.at(space.tip), name: there}.values())):
-                    yield Suggestion({name: there}, _TO_MIDDLE)
+                here = tuple({**space.at(space.tip), name: there}.values())
+                if name not in busy and self._table.may_be_judged(here):
+                    yield Suggestion({name: there}, why)
 
     def _step_is_due(self, space: Space, number: int) -> bool:
-        """Every other turn; in the opening each, where the middle was measured and the start is the better one."""
-        if number >= _OPENED:
-            return number % 2 == 0
-        middle = middle_of(space)
-        return middle in self._table.known and not self._gained(middle)
+        """Every other turn; in the opening each, once the middle was measured."""
+        return number % 2 == 0 if number >= _OPENED else middle_of(space) in self._table.known
 
     def _gained(self, point: Point) -> bool:
         table = self._table

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from pytest_autoresearch.agents.search.space import Space
-from pytest_autoresearch.agents.search.strategies import Suggestion
+from pytest_autoresearch.agents.search.strategies import Suggestion, turned_alone
 from pytest_autoresearch.agents.search.strategies.beliefs import Beliefs, Posterior
 from pytest_autoresearch.agents.search.strategies.opening import opening_point
 from pytest_autoresearch.agents.search.strategies.parzen import WHY as PARZEN_WHY
@@ -78,7 +78,7 @@ class Duo:
         table.follow(space, trials, in_flight)
         if not table.axes or not table.losses:
             return
-        busy = {name for values in in_flight if len(values) == 1 for name in values}  # of two gains one would be lost
+        busy = turned_alone(in_flight)
         tip = table.places_of(space.tip)
         for places in self._model(space, trials, table).steps(tip, random.Random(seed)):
             point = table.point_at(places)

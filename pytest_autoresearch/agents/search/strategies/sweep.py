@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pytest_autoresearch.agents.search.knob import Knob, Rank
 from pytest_autoresearch.agents.search.space import Space
-from pytest_autoresearch.agents.search.strategies import Suggestion
+from pytest_autoresearch.agents.search.strategies import Suggestion, turned_alone
 from pytest_autoresearch.agents.search.strategies.prospects import (
     BOLD,
     Profile,
@@ -67,9 +67,9 @@ class Sweep:
     def ask(
         self, space: Space, trials: Trials, in_flight: Sequence[Mapping[str, str]], seed: int
     ) -> Iterator[Suggestion]:
-        """Single moves, the most promising first. A knob that is being turned elsewhere waits until that is known."""
+        """Single moves, the most promising first. A knob that is being turned alone waits until that is known."""
         self._draw(space, trials)
-        busy = {name for values in in_flight for name in values}
+        busy = turned_alone(in_flight)
         charts = [_Chart(c.name, c.knob, c.known, list(c.open)) for c in self._charts if c.name not in busy]
         bold = (trials.number + len(in_flight)) % BOLD_TURN == 0
         while (best := _best(charts, bold=bold)) is not None:
