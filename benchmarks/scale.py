@@ -66,9 +66,14 @@ def new_repository(root: Path, run: str, text: str) -> Path:
 
 
 def utilisation(root: Path, slots: int, look_ahead: str, experiments: int) -> float:
-    """The share of the slots' time inside runs, from the first experiment's asking to the last one's end."""
-    new_repository(root, "sleep 2; echo loss: 1", "X = 0\n")
-    agent = root.parent / "agent.py"
+    """The share of the slots' time inside runs, by the runs' own clocks.
+
+    From when every slot has ended its second run (the first ones wait for the first turns), until the first slot ends
+    its last one.
+    """
+    stamps, agent = root.parent / "stamps", root.parent / "agent.py"
+    run = f'b=$(date +%s.%N); sleep 2; echo loss: 1; echo "$AUTORESEARCH_EXPERIMENT $b $(date +%s.%N)" >> {stamps}'
+    new_repository(root, run, "X = 0\n")
     agent.write_text(
         "import os, time\ntime.sleep(1)\n"
         "open('train.py', 'a').write('X = %s\\n' % os.environ['AUTORESEARCH_EXPERIMENT'])\n"
@@ -84,10 +89,16 @@ def utilisation(root: Path, slots: int, look_ahead: str, experiments: int) -> fl
         check=True,
     )
     with Git.discover(root) as git:
-        found = read_history(git, "scale").experiments[slots:-slots]  # neither the first turns nor the last runs
-    seconds = sum(run.duration for each in found for run in each.measurements)
-    ends = [each.ended for each in found if each.ended is not None]
-    return seconds / ((max(ends) - min(ends)).total_seconds() * slots) * (len(found) - 1) / len(found)
+        slot_of = {each.number: each.place.slot for each in read_history(git, "scale").experiments[1:] if each.place}
+    runs: dict[int, list[tuple[float, float]]] = {slot: [] for slot in range(slots)}
+    for line in stamps.read_text().splitlines():
+        number, begun, ended = line.split()
+        if int(number):
+            runs[slot_of[int(number)]].append((float(begun), float(ended)))
+    first = max(sorted(of)[1][1] for of in runs.values())
+    last = min(max(of)[1] for of in runs.values())
+    inside = sum(max(0.0, min(ended, last) - max(begun, first)) for of in runs.values() for begun, ended in of)
+    return inside / ((last - first) * slots)
 
 
 # Simulated time
@@ -177,7 +188,7 @@ def main() -> None:
             (1, "yes", "one slot, ahead"),
             (4, "yes", "four slots, ahead"),
         ):
-            share = utilisation(room / name / "repository", slots, ahead, 6 + 6 * slots)
+            share = utilisation(room / name / "repository", slots, ahead, 20 * slots)
             print(f"{name:<18} {share:4.0%} of the time inside runs", flush=True)
         alone = simulated(room / "alone", 1, experiments, 1)
         target = 0.9 * alone.gains[-1][1]
