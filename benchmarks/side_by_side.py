@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
+from itertools import count
 from pathlib import Path
 from typing import Any, cast
 
@@ -103,9 +104,9 @@ class Notebook:
         self.history = History(session)
         self.pending: dict[int, Any] = {}
 
-    @property
-    def next_number(self) -> int:
-        return max((*(e.number for e in self.history.experiments), *self.pending), default=-1) + 1
+    def next_number(self, under_way: Collection[int] = ()) -> int:
+        taken = {*(e.number for e in self.history.experiments), *self.pending, *under_way}
+        return next(each for each in count() if each not in taken)
 
     def begin_session(self, session: Session) -> None:
         """It has begun."""

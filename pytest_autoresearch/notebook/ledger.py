@@ -7,9 +7,10 @@ well, and by the next start when this process dies in between.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
+from itertools import count
 from pathlib import Path
 from typing import Any, final
 
@@ -75,6 +76,7 @@ class Notebook:
         self._head = git.zero
         self._stale = False
         self._recorded: set[int] = set()
+        self._lowest = 0  # below it all numbers are recorded
         self._results = Table(table, self._say)
         self._branch = Branch(git, tag, self._say)
         self._newest = Newest(git, state_directory(git, tag) / "newest.json")
@@ -104,10 +106,18 @@ class Notebook:
         """Record 0, None while the session has not begun."""
         return None if self._head == self.git.zero else self.history.session
 
-    @property
-    def next_number(self) -> int:
-        """The lowest number above all that are recorded or pending."""
-        return max((*self._recorded, *self.pending), default=-1) + 1
+    def next_number(self, under_way: Collection[int] = ()) -> int:
+        """The lowest number that is neither recorded nor pending nor ``under_way``.
+
+        One whose agent was cut off in its turn, while a later one was recorded, is given again.
+        """
+        while self._lowest in self._recorded:
+            self._lowest += 1
+        return next(
+            each
+            for each in count(self._lowest)
+            if not (each in self._recorded or each in self.pending or each in under_way)
+        )
 
     @property
     def unmeasured(self) -> Experiment | None:

@@ -107,8 +107,7 @@ class Research:
     @property
     def next_number(self) -> int:
         """The number of the next proposal."""
-        under_way = max((ticket.number for ticket in self.slots.live), default=-1)
-        return max(under_way + 1, self.notebook.next_number)
+        return self.notebook.next_number([ticket.number for ticket in self.slots.live])
 
     def phase(self, number: int, text: str, *, budget: float | None = None) -> None:
         """Tell those who watch what an experiment does now; ``budget`` seconds are expected at most."""

@@ -134,12 +134,12 @@ def test_records_stand_in_the_order_in_which_experiments_end_and_older_programs_
         diary.record(2, tree, start, keep=True, description="the second")
         diary.record(1, tree, start, keep=False, description="the first")
         assert sorted(diary.notebook.pending) == [3]
-        assert diary.notebook.next_number == 4
+        assert diary.notebook.next_number() == 4
     with Diary(root) as diary:
         assert [e.number for e in diary.notebook.history.experiments] == [0, 2, 1]
         assert diary.notebook.history.at(1).description == "the first"
         assert diary.notebook.history.incumbent == diary.notebook.history.at(2)
-        assert sorted(diary.notebook.pending) == [3] and diary.notebook.next_number == 4
+        assert sorted(diary.notebook.pending) == [3] and diary.notebook.next_number() == 4
         diary.record(3, tree, start, keep=False, description="the third")
         messages = git(root, "log", "--first-parent", "--reverse", "--format=%B", "refs/autoresearch/demo/log")
         found = [json.loads(line) for line in messages.splitlines() if line]

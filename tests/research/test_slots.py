@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from pytest_autoresearch.agents.base import Briefing, Desk, Proposal
 from pytest_autoresearch.errors import ConfigError
 from pytest_autoresearch.judge import JudgeSettings, JudgeState, Standing, Step, Verdict, rule
 from pytest_autoresearch.lab.job import Job
@@ -180,6 +181,25 @@ def test_what_is_under_way_when_ctrl_c_comes_goes_on_under_its_number(root: Path
     history = world.run(root, workers="2", experiments="3")
     assert sorted(e.number for e in history.experiments) == [0, 1, 2, 3]
     assert sorted(briefing.number for briefing in world.asked) == [1, 2, 3], "nobody was asked twice"
+
+
+def test_a_number_whose_agent_was_cut_off_is_given_again(root: Path) -> None:
+    freed = threading.Event()
+
+    class Slow(World):
+        def propose(self, briefing: Briefing, desk: Desk) -> Proposal:
+            if briefing.number == 1:
+                freed.wait(10)
+            return super().propose(briefing, desk)
+
+    world = Slow({n: setting("ABC"[n - 1], 9) for n in (1, 2, 3)}, total)
+    with world.session(root, workers="2", experiments="3") as research:
+        for ended in every(research):
+            if ended.number == 2:
+                break
+        freed.set()
+    history = world.run(root, workers="2", experiments="2")
+    assert sorted(e.number for e in history.experiments) == [0, 1, 2, 3], "none is left out"
 
 
 def test_a_session_of_one_slot_does_not_spend_its_error_by_another_rule_later(root: Path) -> None:
