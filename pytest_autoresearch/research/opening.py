@@ -68,8 +68,7 @@ def opened(protocol: Protocol, git: Git, settings: Settings, *, hook: Any, watch
         choice = choose(site.isolation, scratch=site.scratch, repository=site.top)
         lane = stack.enter_context(lanes(site, fleet, watch, partial(_fitted, notebook)))
         first = lane(0)
-        forgiven = [each.number for each, _ in reasons_gone(protocol, notebook.history.experiments)]
-        drafts = Drafts(git, scope, session.start, notebook.history.experiments, forgiven)
+        drafts = _drafts(protocol, git, scope, session.start, notebook)
         desks = stack.enter_context(
             closing(_desks(site, choice, scope, drafts, git, settings, lambda *asked: slots.first.guard(*asked)))
         )
@@ -103,6 +102,11 @@ def opened(protocol: Protocol, git: Git, settings: Settings, *, hook: Any, watch
                 paused=lambda: steering.paused(state),
             )
         )
+
+
+def _drafts(protocol: Protocol, git: Git, scope: Scope, start: str, notebook: Notebook) -> Drafts:
+    forgiven = [each.number for each, _ in reasons_gone(protocol, notebook.history.experiments)]
+    return Drafts(git, scope, start, notebook.history.experiments, forgiven)
 
 
 def _desks(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -15,7 +16,7 @@ from pytest_autoresearch.protocol.experiment import FileEntry, Measurement, Plac
 LOOK = 0.2  # s between two ticks
 
 
-class RemoteExecutor:
+class RemoteExecutor(ABC):
     """One slot elsewhere, see :class:`pytest_autoresearch.lab.job.Executor`. A subclass has :meth:`ask` and ``close``.
 
     ``name`` is where, for people. ``cargo`` is what the machine was sent already, where several slots are on it.
@@ -36,12 +37,12 @@ class RemoteExecutor:
             with self._cargo.lock:
                 self._cargo.sent.clear()
 
+    @abstractmethod
     def ask(self, tick: Tick, name: str, *arguments: Any) -> Any:
         """What the runner answers to ``(name, arguments)``; PlaceLost where it is gone.
 
         ``tick`` is called meanwhile. What that raises ends what runs there, by CANCEL, which the answer then tells of.
         """
-        raise NotImplementedError
 
     def occupy(self, tick: Tick) -> Place:
         """See :meth:`pytest_autoresearch.lab.job.Executor.occupy`."""
@@ -58,9 +59,9 @@ class RemoteExecutor:
         finished: Finished = self._answer(tick, "guard", self._shipped(state, tick), command, timeout)
         return finished
 
+    @abstractmethod
     def close(self) -> None:
         """End the runner, which sweeps and removes what it has."""
-        raise NotImplementedError
 
     def _answer(self, tick: Tick, name: str, *arguments: Any) -> Any:
         answer = self.ask(tick, name, *arguments)
