@@ -186,9 +186,9 @@ def _weighed(trial: Trial) -> _Weighed:
     gain, demanded = measured / unit, settings.demanded(belief.mean) / unit
     known, tips = unlike.candidate_scatter(trial), unlike.tip_scatter(trial)
     if known is not None and tips is not None:
-        believed, known = scatter.posterior(belief.prior, known, gain, runs, tip, demanded)
+        believed, known = scatter.posterior(trial.prior, known, gain, runs, tip, demanded)
         return _Weighed(unit, tip, runs, gain, demanded, believed, None, known.mean, tips.mean, known)
-    believed = posterior(belief.prior, gain, 1 / runs + tip, demanded)
+    believed = posterior(trial.prior, gain, 1 / runs + tip, demanded)
     return _Weighed(unit, tip, runs, gain, demanded, believed)
 
 
@@ -211,7 +211,7 @@ def _followed(trial: Trial, moves: Moves, tip: float, unit: float, measured: flo
     unit, tip = unit * size, tip / size**2
     demanded = settings.demanded(belief.mean) / unit
     tracks = _tracks(trial, moves)
-    joint = tracking.weighed(tracks, belief.prior)
+    joint = tracking.weighed(tracks, trial.prior)
     believed = tracking.posterior(tracks, joint, demanded)
     followed = Followed(moves.law, tuple(tracks), tuple(map(tuple, joint)))
     return _Weighed(unit, tip, len(trial.runs), measured / unit, demanded, believed, followed)

@@ -196,13 +196,22 @@ class Judge:
 
     # Side by side
 
-    def open(self, complexity_change: int = 0, number: int = 0, slot: int = 0) -> Trial:
-        """A trial of its own on the standing of this moment; its ``answer`` says what to run first on its ``slot``."""
+    def open(
+        self,
+        complexity_change: int = 0,
+        number: int = 0,
+        slot: int = 0,
+        expected: tuple[float, float] | None = None,
+    ) -> Trial:
+        """A trial of its own on the standing of this moment; its ``answer`` says what to run first on its ``slot``.
+
+        ``expected`` is what :func:`carried.expected` says of a candidate that was merged onto another base.
+        """
         if self._under_way is not None:
             raise JudgeError("an experiment is under way: tell the judge what is pending, or overturn it")
         self._undo = None
         self.standing = self.standing.at(slot)
-        trial = rule.opened(self.settings, self.standing, complexity_change, number, self._turns)
+        trial = rule.opened(self.settings, self.standing, complexity_change, number, self._turns, expected)
         self._turns.append(trial.turn)
         return trial
 
@@ -211,7 +220,7 @@ class Judge:
         begun = state.begun
         if begun is None or begun.is_group or begun.calibrates:
             return None
-        trial = rule.opened(self.settings, state.standing, begun.complexity, begun.number)
+        trial = rule.opened(self.settings, state.standing, begun.complexity, begun.number, expected=begun.expected)
         self._turns.append(trial.turn)
         for step, value in begun.heard:
             if trial.answer is not step:  # the rule has been changed since: it asks anew from there on
@@ -221,7 +230,9 @@ class Judge:
 
     def state_of(self, trial: Trial) -> JudgeState:
         """What a trial can be gone on with in another process: :meth:`reopen`."""
-        return JudgeState(trial.opening, Begun(trial.heard, trial.complexity, trial.number), None)
+        return JudgeState(
+            trial.opening, Begun(trial.heard, trial.complexity, trial.number, expected=trial.expected), None
+        )
 
     def level_beside(self, trial: Trial) -> Level:
         """The incumbent's level as a trial knows it by now."""

@@ -31,8 +31,12 @@ def opened(
     complexity: int = 0,
     number: int | None = None,
     taken: Collection[int] = (),
+    expected: tuple[float, float] | None = None,
 ) -> Trial:
-    """An experiment on this standing; ``taken`` are the ``turn`` of other trials that are open beside it."""
+    """An experiment on this standing; ``taken`` are the ``turn`` of other trials that are open beside it.
+
+    ``expected`` is what :func:`carried.expected` says of a candidate that was merged onto another base.
+    """
     recent = tuple(run for run in standing.incumbent.window if standing.clock - run.clock < settings.numbers.span)
     begun = replace(
         standing,
@@ -42,7 +46,7 @@ def opened(
     )
     turn = next(turn for turn in count(standing.tests + 1) if turn not in taken)
     number = begun.experiments if number is None else number
-    return _answered(Trial(settings, standing, begun, complexity, number, turn))
+    return _answered(Trial(settings, standing, begun, complexity, number, turn, expected=expected))
 
 
 def told(trial: Trial, value: float | None) -> Trial:

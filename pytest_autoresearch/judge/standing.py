@@ -214,9 +214,9 @@ def to_plain(value: Any) -> Any:
 
 
 def _fields(value: Any) -> dict[str, Any]:
-    """Of one slot nothing is said of others: programs that know of no slots go on with it."""
+    """Of one slot nothing is said that takes several: programs that know of no slots go on with it."""
     named = {name: to_plain(getattr(value, name)) for name in value.__dataclass_fields__}
-    return {name: plain for name, plain in named.items() if plain or name not in ("slot", "elsewhere")}
+    return {name: plain for name, plain in named.items() if plain or name not in ("slot", "elsewhere", "expected")}
 
 
 def standing_from(data: Mapping[str, Any]) -> Standing:

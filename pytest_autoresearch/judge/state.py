@@ -32,6 +32,7 @@ class Begun:
     number: int = 0
     calibrates: bool = False
     pairs: int = 0
+    expected: tuple[float, float] | None = None
 
     @property
     def is_group(self) -> bool:
@@ -78,7 +79,8 @@ class JudgeState:
 
 
 def _begun(data: Mapping[str, Any]) -> Begun:
-    return Begun(**{**data, "heard": _heard(data["heard"])})
+    expected = data.get("expected")
+    return Begun(**{**data, "heard": _heard(data["heard"]), "expected": None if expected is None else tuple(expected)})
 
 
 def _heard(data: Sequence[tuple[str, float | None]]) -> tuple[Heard, ...]:

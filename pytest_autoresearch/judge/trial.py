@@ -12,11 +12,13 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from pytest_autoresearch.judge import statistics
+from pytest_autoresearch.judge.belief import posterior
 from pytest_autoresearch.judge.settings import JudgeError, JudgeSettings
 from pytest_autoresearch.judge.standing import Belief, Incumbent, Run, Standing, Step
 from pytest_autoresearch.judge.verdict import Verdict
 from pytest_autoresearch.protocol.experiment import Reason, Status
 
+ALIKE = 0.8  # how likely a change is worth on another base what it was worth on its own
 REMEMBERED = 25  # differences that say what size is usual in exact mode
 
 
@@ -59,6 +61,8 @@ def is_checked(trial: Trial) -> bool:
 class Trial:
     """One experiment, from its opening to its verdict.
 
+    ``expected``: what its runs beside a base that was left behind make likely of its effect, see :mod:`carried`.
+
     ``standing`` is the opening one with what this trial has added to it so far; ``heard`` all its runs in order.
     ``complexity`` is lines added minus removed, ``number`` the experiment's, ``turn`` that of its test if it comes to
     one. ``fresh`` counts incumbent runs since the candidate's first; ``first`` and ``latest`` are natural logarithms of
@@ -74,6 +78,7 @@ class Trial:
     number: int = 0
     turn: int = 1
     calibrates: bool = False
+    expected: tuple[float, float] | None = None
     heard: tuple[Heard, ...] = ()
     runs: tuple[Run, ...] = ()
     fresh: int = 0
@@ -103,6 +108,15 @@ class Trial:
     def values(self) -> tuple[float, ...]:
         """The candidate's metrics so far."""
         return tuple(run.value for run in self.runs)
+
+    @property
+    def prior(self) -> tuple[float, ...]:
+        """How likely each effect of :data:`belief.GRID` was before its first run."""
+        prior = self.standing.belief.prior
+        known = None if self.expected is None else posterior(prior, *self.expected).weights
+        if known is None:
+            return prior
+        return tuple(ALIKE * k + (1 - ALIKE) * p for k, p in zip(known, prior, strict=True))
 
     # What every rule does with it
 

@@ -175,6 +175,8 @@ class Experiment:
     metric units, ``harm`` the chance that it is none. ``seen`` is how many records its agent knew, None: all that stand
     before it. ``opened``: after how many records with the judge's state it was first compared, None: all that stand
     before it. ``earlier`` are runs of what it was before it was merged onto ``parent``; they are no evidence.
+    ``expected`` is the effect that they make likely, and its variance, in standard deviations of one run: the trial of
+    the merged candidate began with it.
     ``review`` is what an advisory reviewer said of a keep: ``clean``, ``suspicious: why`` or ``no review: why``.
     """
 
@@ -216,6 +218,7 @@ class Experiment:
     seen: int | None = None
     opened: int | None = None
     earlier: tuple[Measurement, ...] = ()
+    expected: tuple[float, float] | None = None
 
     @property
     def kept(self) -> bool:

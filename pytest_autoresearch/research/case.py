@@ -16,6 +16,8 @@ class Case:
     """``earlier`` are runs beside a base that was left behind,
     ``spent`` their trials. ``opened`` counts the records that ``trial`` was opened after.
 
+    ``expected`` is what they make likely of its effect, see :mod:`judge.carried`.
+
     ``base`` is the incumbent that is to be beaten and ``state`` its files; ``to_beat`` is the level of it.
 
     ``displaced`` counts the places that it has lost; its runs there are among the ``earlier`` ones.
@@ -36,6 +38,7 @@ class Case:
     trial: Trial | None = None
     opened: int | None = None
     displaced: int = 0
+    expected: tuple[float, float] | None = None
     spent: list[Trial] = field(default_factory=list)
     measurements: list[Measurement] = field(default_factory=list)
     earlier: list[Measurement] = field(default_factory=list)

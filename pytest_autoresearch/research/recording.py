@@ -94,6 +94,7 @@ def _finished(research: Research, case: Case, candidate: Candidate, ruling: Ruli
         seen=case.seen,
         opened=None if case.opened == research.position else case.opened,
         earlier=in_brief(case.earlier, Role.INCUMBENT),
+        expected=case.expected,
     )
 
 

@@ -67,7 +67,7 @@ def _resumed(research: Research, case: Case) -> tuple[Candidate, Ruling | None]:
     candidate = research.drafts.resumed(pending, case.state)
     case.trial = research.reopened(pending)
     if case.trial is not None:
-        case.measurements = list(pending.measurements)
+        case.measurements, case.expected = list(pending.measurements), case.trial.expected
     if pending.attempts < MOST_ATTEMPTS:
         return candidate, None
     if case.trial is not None:
@@ -89,6 +89,7 @@ def _judged(research: Research, case: Case, candidate: Candidate) -> Script[tupl
         if mended is not None:
             candidate = mended
             case.measurements = []  # the others are of another state; the record is of the mended one
+            case.expected = None
             if case.trial is not None:  # and so is their verdict, which the record's runs alone have to give again
                 research.judge.forget(case.trial)
                 case.trial = None
@@ -115,7 +116,7 @@ def _weighed(research: Research, case: Case, candidate: Candidate) -> Script[Rul
     slot = 0 if case.place is None else case.place.slot
     if case.trial is None:
         case.opened = research.position
-        case.trial = judge.open(candidate.complexity, candidate.number, slot)
+        case.trial = judge.open(candidate.complexity, candidate.number, slot, case.expected)
     trial = case.trial
     while isinstance(step := trial.answer, Step):
         if trial.runs and research.is_stale(case):

@@ -95,6 +95,20 @@ def test_a_keep_on_a_base_that_was_left_behind_is_merged_and_judged_anew_beside_
         ).replace("B = 8", "B = 4")
 
 
+def test_what_was_seen_beside_the_base_before_is_where_the_new_trial_begins(root: Path) -> None:
+    def noisy(text: str, job: Job, place: Place) -> float:
+        return total(text, job, place) + random.Random(f"{job.seed}{text}").gauss(0, 0.3)
+
+    gate = threading.Event()
+    world = World({1: setting("A", 6), 2: setting("B", 6)}, noisy, {1: gate})
+    history = faster_first(gate, world, root, experiments="2")
+    first, second = history.at(1), history.at(2)
+    assert first.kept and second.kept and first.earlier
+    assert second.expected is None and first.expected is not None
+    gain, variance = first.expected
+    assert gain > 3 and 0 < variance < 3, "deviations of one run"
+
+
 def test_a_discard_stands_against_its_own_base(root: Path) -> None:
     gate = threading.Event()
     world = World({1: setting("A", 9), 2: setting("B", 4)}, total, {1: gate})
@@ -247,7 +261,7 @@ def replayed(standing: Standing, record: Experiment, settings: JudgeSettings) ->
     slot = record.place.slot if record.place is not None else 0
     for taken in range(8):
         turns = range(standing.tests + 1, standing.tests + 1 + taken)
-        trial = rule.opened(settings, standing.at(slot), record.complexity, record.number, turns)
+        trial = rule.opened(settings, standing.at(slot), record.complexity, record.number, turns, record.expected)
         for run in record.measurements:
             if trial.answer is not (Step.CANDIDATE if run.role is Role.CANDIDATE else Step.INCUMBENT):
                 break
