@@ -87,6 +87,7 @@ def test_what_stands_within_itself_is_read_once(path: str, unit: str) -> None:
     assert_linear(lambda source: read_knobs(path, source.encode(), "loss"), text)
 
 
+@pytest.mark.slow
 def test_a_grammar_that_finds_no_end_makes_a_file_unread() -> None:
     with pytest.raises(Unread, match="finds no end"):
         read_source("a.sh", b"a|" * 60_000)

@@ -167,6 +167,7 @@ def test_a_guard_that_is_added_later_is_tried_on_the_head_before_a_candidate_is_
     assert done.returncode == 1 and "the guard `tests` fails on the head" in done.stdout, "not forgotten meanwhile"
 
 
+@pytest.mark.slow
 def test_guards_are_the_committed_ones_whatever_the_checkout_or_an_earlier_run_holds(marked: Marked) -> None:
     marked.test(GUARDED % "['tests/']")
     marked.write("tests/test_model.py", "def test_anything_goes(): pass\n")

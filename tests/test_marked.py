@@ -116,6 +116,7 @@ def test_loss(experiment, record_metric):
     assert list(marked.outcomes().values()) == [[(37.0, "keep"), (0.0, "crash")]]
 
 
+@pytest.mark.slow
 def test_a_body_that_records_no_metric_is_told_what_it_did_record(marked: Marked) -> None:
     marked.test("\n@MARK\ndef test_loss(record_metric):\n    record_metric('los', 1)\n")
     done = marked.loop("test_loss.py")
@@ -261,6 +262,7 @@ def test_the_budgets_timeout_ends_the_run_and_not_the_session(marked: Marked) ->
     assert done.returncode == 0 and "timeout" in done.stdout and "killed after 6" in done.stdout, done.stdout
 
 
+@pytest.mark.slow
 def test_the_test_file_of_the_candidate_can_not_matter(marked: Marked) -> None:
     cheat = "open('test_loss.py', 'a').write('\\nmodel.loss = lambda: 0.0\\n'); open('conftest.py', 'w').write('')"
     done = marked.loop("test_loss.py", agent=f"{HALVE}\n{cheat}")
@@ -268,6 +270,7 @@ def test_the_test_file_of_the_candidate_can_not_matter(marked: Marked) -> None:
     assert list(marked.outcomes().values()) == [[(37.0, "keep"), (0.0, "discard")]]
 
 
+@pytest.mark.slow
 def test_the_example_of_the_documentation_runs_as_it_stands(marked: Marked) -> None:
     top = Path(__file__).parents[1]
     page = (top / "docs" / "pytest.md").read_text(encoding="utf-8")

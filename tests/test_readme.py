@@ -27,6 +27,7 @@ def shell_blocks() -> list[str]:
     return re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
 
 
+@pytest.mark.slow
 def test_the_main_command_gives_a_branch_with_real_improvements_and_a_table(project: Project) -> None:
     main = shell_blocks()[0].strip()
     assert main == "pip install -e . && pytest --autoresearch examples/quickstart"

@@ -59,6 +59,7 @@ def test_each_keep_on_the_branch_gives_its_recorded_value_when_run_by_hand(proje
         assert float(shown.split()[1]) == pytest.approx(float(value), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_a_discarded_experiment_leaves_no_trace_on_the_branch_but_its_diff_can_be_shown(project: Project) -> None:
     project.pytest("--autoresearch", "--autoresearch-experiments=8")
     discards = [(n, row) for n, row in enumerate(project.table()[1:]) if row[2] == "discard"]
@@ -69,6 +70,7 @@ def test_a_discarded_experiment_leaves_no_trace_on_the_branch_but_its_diff_can_b
     assert shown.returncode == 0 and "+++ b/train.py" in shown.stdout, shown.stdout + shown.stderr
 
 
+@pytest.mark.slow
 def test_a_second_run_resumes_with_the_next_number(project: Project) -> None:
     project.pytest("--autoresearch", FEW)
     done = project.pytest("--autoresearch", FEW, "-v")
@@ -87,6 +89,7 @@ def test_the_line_that_resumes_has_what_was_typed(project: Project) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_line_that_resumes_an_interrupted_session_asks_for_the_rest_only(project: Project) -> None:
     project.pytest("--autoresearch", "--autoresearch-experiments=1")
     done = project.pytest("--autoresearch", "--autoresearch-experiments=6", "-x", "--autoresearch-patience=2")
@@ -95,6 +98,7 @@ def test_the_line_that_resumes_an_interrupted_session_asks_for_the_rest_only(pro
     assert f"--autoresearch-experiments {6 - made if made < 6 else 6} " in f"{said} "
 
 
+@pytest.mark.slow
 def test_ctrl_c_kills_the_run_prints_the_summary_and_loses_nothing(
     project: Project, wait_for: Callable[[Path], None]
 ) -> None:
@@ -147,6 +151,7 @@ def test_reporters_see_one_test_per_experiment(project: Project) -> None:
     assert "KEEP" in done.stdout and "autoresearch.config.md::experiment[0001]" in done.stdout
 
 
+@pytest.mark.slow
 def test_quiet_shows_the_header_a_line_a_keep_and_the_summary(project: Project) -> None:
     project.write("pytest.ini", "[pytest]\naddopts = -q\n")
     done = project.pytest("--autoresearch", FEW)
@@ -190,6 +195,7 @@ def test_exit_first_does_not_stop_at_discards_and_crashes(project: Project) -> N
     assert done.returncode == 0 and len(project.table()) == 8
 
 
+@pytest.mark.slow
 def test_k_selects_and_what_selects_nothing_is_exit_5(project: Project) -> None:
     assert project.pytest("--autoresearch", FEW, "-k", "experiment").returncode == 0
     assert project.pytest("--autoresearch", FEW, "-k", "no_such_thing").returncode == 5
@@ -202,6 +208,7 @@ def test_where_there_is_nothing_to_optimise_it_says_what_to_do(project: Project)
     assert "1 ordinary test deselected: mark one" in done.stdout
 
 
+@pytest.mark.slow
 def test_on_a_terminal_nothing_is_left_of_the_living_line(project: Project) -> None:
     code, shown, _ = on_terminal(project, *project.pytest_command, "--autoresearch", FEW)
     assert code == 0 and "verify, head" in shown, shown
@@ -234,6 +241,7 @@ def test_a_failing_baseline_is_exit_1_with_the_logs_tail_and_nothing_recorded(pr
     assert not (project.root / "results.tsv").exists()
 
 
+@pytest.mark.slow
 def test_two_configs_are_two_sessions_one_after_the_other(project: Project) -> None:
     for name in ("a", "b"):
         for file in ("autoresearch.config.md", "train.py", "prepare.py"):
@@ -255,6 +263,7 @@ def test_fail_on_no_keep(project: Project, fail_on: str, code: int) -> None:
     assert done.returncode == code, done.stdout
 
 
+@pytest.mark.slow
 def test_an_observer_that_fails_does_not_stop_the_loop(project: Project) -> None:
     project.write(
         "conftest.py",

@@ -91,7 +91,7 @@ def test_nothing_to_change_is_an_answer(desk: LooseDesk) -> None:
         ("another_version", "it speaks version 2 of the protocol, not 1"),
         ("rubbish", "of its lines were no message of the protocol: "),
         ("flood_without_end_of_line", "it sent a line of more than 8 MiB"),
-        ("flood", "it sent more than 200000 messages"),
+        pytest.param("flood", "it sent more than 200000 messages", marks=pytest.mark.slow),
     ],
 )
 def test_what_fails_is_told_in_words(desk: LooseDesk, scenario: str, words: str) -> None:
@@ -121,6 +121,7 @@ def test_no_file_outside_of_the_directory_is_written_or_read(desk: LooseDesk) ->
     assert list(desk.files) == ["train.py"]
 
 
+@pytest.mark.slow
 def test_in_a_session_it_works_in_its_sandbox_and_reaches_nothing_outside(project: Project) -> None:
     agent = f"acp:{sys.executable} {DOUBLE} outside"
     done = project.pytest("--autoresearch", "--autoresearch-experiments=1", f"--autoresearch-agent={agent}")
@@ -138,6 +139,7 @@ def test_terminals_are_few_and_their_output_bounded(desk: LooseDesk) -> None:
     assert turn(desk, "terminals").description == f"{client.MOST_TERMINALS} open, True, True"
 
 
+@pytest.mark.slow
 def test_an_agent_that_does_not_answer_is_ended_at_the_deadline(desk: LooseDesk) -> None:
     proposal = turn(desk, "silent", deadline=5.0)
     assert proposal.failure is not None and proposal.failure.startswith("no answer within 5 s")

@@ -114,6 +114,7 @@ def pytest_autoresearch_agent(settings):
 """
 
 
+@pytest.mark.slow
 def test_a_session_of_both_names_the_knobs_in_the_briefing(project: Project) -> None:
     project.write("conftest.py", LISTENER)
     project.commit("an agent that listens")

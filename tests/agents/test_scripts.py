@@ -196,4 +196,4 @@ def test_what_stands_within_itself_costs_no_more_than_its_size(call: str) -> Non
         text = f"x = {call * depth}1{closing * depth};".encode()
         return seconds(lambda: (only_moves_seeds("a.js", text, text + b"\nz = 1;"), find_knobs("a.js", text, "loss")))
 
-    assert cost(3200) < 4 * 3 * cost(800)
+    assert cost(1600) < 4 * 3 * cost(400)

@@ -36,6 +36,7 @@ def test_noise_false_keeps_and_the_price_of_a_gain_are_told_and_nothing_is_left_
     assert before == (project.git("status", "--porcelain"), project.git("for-each-ref"))
 
 
+@pytest.mark.slow
 def test_an_exact_metric_needs_one_run(project: Project) -> None:
     done = project.cli("aa", "-n", "3")
     assert done.returncode == 0 and "one run decides" in done.stdout, done
@@ -82,6 +83,7 @@ def test_level(record_metric):
     assert done.returncode == 0 and "level: 3 on 2 runs" in done.stdout, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_ctrl_c_tells_what_was_seen_so_far(project: Project) -> None:
     make_noisy(project)
     command = [sys.executable, "-m", "pytest_autoresearch.cli", "aa", "-n", "200"]

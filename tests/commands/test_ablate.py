@@ -71,6 +71,7 @@ def test_each_keep_is_told_apart_and_what_is_useless_can_go(project: Project) ->
     assert [row[3] for row in project.table()[2:] if row[2] == "keep"] == kept[::-1]
 
 
+@pytest.mark.slow
 def test_a_keep_for_its_shortness_stays(project: Project) -> None:
     project.write("train.py", "RATE = 8.0\nunused = 1\nprint('loss:', RATE)\n")
     project.commit("longer")
@@ -82,6 +83,7 @@ def test_a_keep_for_its_shortness_stays(project: Project) -> None:
     assert project.git("log", "--format=%s", "main..autoresearch/demo") == "shorter"
 
 
+@pytest.mark.slow
 def test_a_session_without_keeps_says_so(project: Project) -> None:
     session(project, LUCK)
     done = project.cli("ablate")
@@ -89,6 +91,7 @@ def test_a_session_without_keeps_says_so(project: Project) -> None:
     assert project.cli("ablate", "--json").stdout == ""
 
 
+@pytest.mark.slow
 def test_a_head_that_fails_once_is_run_again(project: Project) -> None:
     number, first_of_head = 1, ABLATE_SEEDS + 2  # after two runs of the head without it, which are equal
     digest = hashlib.sha256(f"5:{number}:{first_of_head}".encode()).digest()
@@ -110,6 +113,7 @@ def test_a_head_that_fails_once_is_run_again(project: Project) -> None:
     assert code == 0 and found["less"]["gain"] == 4.0
 
 
+@pytest.mark.slow
 def test_where_the_head_itself_fails_no_keep_is_said_to_be_needed(project: Project) -> None:
     level = project.home / "level"
     level.write_text("1.0")

@@ -271,6 +271,7 @@ def test_init_github_writes_the_workflows_for_the_config(project: Project) -> No
     assert refused.returncode == 4 and "pytest-autoresearch init" in refused.stderr
 
 
+@pytest.mark.slow
 def test_tests_that_are_green_guard_what_is_optimised_and_red_ones_are_named(bare: Project) -> None:
     bare.write("tests/test_train.py", "def test_train():\n    assert 'loss' in open('train.py').read()\n")
     bare.commit("tests")

@@ -106,6 +106,7 @@ def test_what_is_wrong_with_a_call_is_told_and_nothing_is_run(project: Project) 
     assert not (project.root / "results.tsv").exists()
 
 
+@pytest.mark.slow
 def test_a_session_that_can_not_begin_says_why(project: Project) -> None:
     (project.root / "autoresearch.config.md").write_text("# nothing in it\n")
 

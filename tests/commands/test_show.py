@@ -28,6 +28,7 @@ def test_show_gives_every_value_its_line_and_marks_what_was_filled_in(project: P
     assert "train.py" in rows["may change"] and "prepare.py" in rows["read-only"]
 
 
+@pytest.mark.slow
 def test_show_says_which_variable_of_the_environment_counts(project: Project) -> None:
     done = project.cli("show", env={"AUTORESEARCH_PATIENCE": "7"})
     assert "from AUTORESEARCH_PATIENCE" in done.stdout
@@ -99,6 +100,7 @@ def test_speed(record_metric):
 """
 
 
+@pytest.mark.slow
 def test_show_says_what_a_marker_means(project: Project) -> None:
     project.write("tests/test_speed.py", SPEED.replace('"train.py"', '"../train.py"'))
     project.write("pytest.ini", "[pytest]\nautoresearch_patience = 7\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,12 @@ import pytest
 @pytest.mark.autoresearch(metric="duration", targets=["train.py"])
 def test_a(): pass
 """
+
+
+@pytest.fixture(autouse=True)
+def module_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pytest that is asked in this process puts the project on the module path, where other tests would find it."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
 
 
 @pytest.mark.parametrize(
@@ -47,6 +54,7 @@ def test_a_marked_test_is_understood_under_strictness(project: Project, monkeypa
     assert (protocol.metric.name, ini["seed"]) == ("duration", "7")
 
 
+@pytest.mark.slow
 def test_a_marked_test_is_understood_where_plugins_are_loaded_by_name_only(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,6 +53,7 @@ def test_a_conftest_brings_its_agent_too(project: Project) -> None:
     assert project.table()[2][3] == "halve 8.0 to 4.0"
 
 
+@pytest.mark.slow
 def test_the_documented_executor_measures_each_state_on_its_second_run(project: Project) -> None:
     counter = project.root.parent / "runs"
     project.write("conftest.py", example(1))

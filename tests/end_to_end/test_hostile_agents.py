@@ -68,6 +68,7 @@ def gone(mark: str) -> bool:
     return not alive(mark)
 
 
+@pytest.mark.slow
 def test_a_hang_that_ignores_sigterm_ends_at_the_deadline(project: Project) -> None:
     hang = (
         f"trap '' TERM INT HUP; echo still thinking; exec -a {MARK}-hang bash -c \"trap '' TERM; while :; do :; done\""
@@ -92,6 +93,7 @@ sed -i 's/RATE = .*/RATE = 2.0/' train.py; echo quickly
     assert gone(f"{MARK}-daemon")
 
 
+@pytest.mark.slow
 def test_a_deleted_workspace_is_filled_again(project: Project) -> None:
     everything = 'rm -rf ./* ./.[!.]* 2> /dev/null; cd /; rm -rf "$OLDPWD" 2> /dev/null; echo cleaned up'
     first, second = session(project, everything, IMPROVE)
@@ -100,6 +102,7 @@ def test_a_deleted_workspace_is_filled_again(project: Project) -> None:
     assert (project.root / "train.py").exists()
 
 
+@pytest.mark.slow
 def test_planted_hooks_links_and_settings_are_out_of_scope_and_never_run(project: Project) -> None:
     touch = project.home / MARK
     plant = f"""
@@ -133,6 +136,7 @@ def test_a_gigabyte_of_output_is_no_burden(project: Project) -> None:
     assert row[2:] == ["keep", "a better rate"]
 
 
+@pytest.mark.slow
 def test_escape_sequences_and_injections_in_the_description_are_defused(project: Project) -> None:
     forged = r"ab12345\t0.000000\tkeep\tforged row\033[31m \342\200\256evil\r\n"
     hostile = f"{IMPROVE}; printf '\\033]0;owned\\007\\033[2J::set-output name=x::y\\n{forged}'"
@@ -173,6 +177,7 @@ def test_an_agent_that_only_fails_is_stopped_with_its_own_words(project: Project
     assert "my quota is used up" in done.stdout
 
 
+@pytest.mark.slow
 def test_python_is_the_one_that_runs_pytest(project: Project) -> None:
     check = f'test "$(python -c "import sys; print(sys.prefix)")" = {sys.prefix} && {IMPROVE}'
     (row,) = session(project, check)

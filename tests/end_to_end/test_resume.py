@@ -141,6 +141,7 @@ def test_an_experiment_that_is_interrupted_by_ctrl_c_again_and_again_is_measured
     assert history is not None and history.experiments[1].reason is not Reason.INTERRUPTED
 
 
+@pytest.mark.slow
 def test_a_session_that_dies_twice_in_a_certification_gives_it_up_and_the_next_candidate_starts_clean(
     tmp_path: Path,
 ) -> None:

@@ -90,7 +90,7 @@ def play(project: Project, plays: tuple[str, ...], experiments: int, *, budget: 
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("experiments", [24, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("experiments", [12, pytest.param(60, marks=pytest.mark.slow)])
 def test_scripted_experiments_end_with_exactly_the_expected_table(project: Project, experiments: int) -> None:
     play(project, PLAYS, experiments)
 

@@ -210,6 +210,7 @@ def test_a_run_that_gives_no_number_says_why(bench: Bench, run: str, reason: Rea
     assert (measured.value, measured.failure, measured.detail) == (None, reason, detail)
 
 
+@pytest.mark.slow
 def test_a_run_that_outlives_its_timeout_is_killed_with_all_it_started(bench: Bench) -> None:
     began = time.monotonic()
     measured = bench.measure("setsid sleep 300 & trap '' TERM; echo val_bpb: 1; sleep 300", timeout=0.5)

@@ -154,6 +154,7 @@ def test_what_is_no_observer_or_not_installed_is_said_before_anything_runs(monke
         check(["a.jsonl", "mlflow"])
 
 
+@pytest.mark.slow
 def test_a_real_session_tells_its_observers(project: Project) -> None:
     done = project.pytest("--autoresearch", "--autoresearch-experiments=3", "--autoresearch-observers=log.jsonl")
     assert done.returncode == 0, done.stdout

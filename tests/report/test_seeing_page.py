@@ -51,6 +51,7 @@ def test_every_command_of_the_page_runs(nights: Project) -> None:
     assert len((project.root / "log.jsonl").read_text().splitlines()) >= 2
 
 
+@pytest.mark.slow
 def test_the_examples_in_python_run(project: Project) -> None:
     hook, notebook = PYTHON
     project.write("conftest.py", hook)

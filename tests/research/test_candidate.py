@@ -21,6 +21,7 @@ print("Halve the rate")
 """
 
 
+@pytest.mark.slow
 def test_a_change_that_was_refused_for_what_lay_beside_it_may_come_again_without_that(project: Project) -> None:
     (project.home / "agent.py").write_text(AGENT)
     agent = f"--autoresearch-agent=command:{sys.executable} {project.home}/agent.py"

@@ -75,6 +75,7 @@ def test_libraries_are_told_how_many_threads_unless_a_person_has_said_it() -> No
     assert thread_counts(0, {}) == {}
 
 
+@pytest.mark.slow
 def test_aa_measures_alone_and_at_once_and_a_session_asks_for_what_it_found(project: Project) -> None:
     done = project.cli("aa", "--workers", "2", "-n", "9")
     assert "3 rounds of one run alone and 2 at a time" in done.stdout, done.stderr

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+import pytest
+
 from tests.conftest import Project
 
 AGENT = """\
@@ -28,6 +30,7 @@ def pytest_autoresearch_recorded(experiment):
 """
 
 
+@pytest.mark.slow
 def test_what_was_dropped_stays_out_and_the_new_head_is_what_has_to_be_beaten(project: Project) -> None:
     project.write(
         "autoresearch.config.md",

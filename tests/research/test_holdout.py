@@ -213,6 +213,7 @@ def test_on_a_noisy_metric_a_keep_is_run_by_the_holdout_three_times(project: Pro
     assert sorted(seeds.values()) == [2, 2, 2]
 
 
+@pytest.mark.slow
 def test_a_holdout_that_can_not_be_run_ends_the_session_at_the_baseline(project: Project) -> None:
     project.write("autoresearch.config.md", f"---\nholdout: {sys.executable} nowhere.py\n---\n" + CONFIG)
     project.commit()

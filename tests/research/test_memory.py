@@ -72,6 +72,7 @@ def test_a_later_session_learns_what_an_earlier_one_found(project: Project) -> N
     assert again.partition("## Earlier")[2].startswith(text.partition("## Earlier")[2].partition("\n\n## ")[0])
 
 
+@pytest.mark.slow
 def test_a_session_of_another_protocol_teaches_nothing(project: Project) -> None:
     session(project, f"bash {outside(project)}", count=1)
     config = project.root / "autoresearch.config.md"
@@ -113,6 +114,7 @@ def test_a_discard_whose_limit_is_gone_is_offered_again_and_may_be_proposed_agai
     assert project.table()[-1][2] == "keep"
 
 
+@pytest.mark.slow
 def test_what_another_session_measures_now_is_told(project: Project, wait_for: Callable[[Path], None]) -> None:
     measured = project.home / "measured"
     project.write(
@@ -155,6 +157,7 @@ def test_what_other_slots_of_the_session_measure_is_told_and_not_the_proposal_it
         assert list(Memory(git, session).besides(protocol, (), 5).under_way) == ["warm up"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gone", [False, True])
 def test_a_guard_that_is_not_asked_for_any_more_frees_what_it_stopped(project: Project, gone: bool) -> None:
     config = project.root / "autoresearch.config.md"
@@ -221,6 +224,7 @@ def test_a_session_ends_when_its_agent_says_twice_that_there_is_nothing_to_chang
     assert [(row[2], row[3]) for row in rows] == [("discard", "nothing to change: the rate is at its optimum")] * 2
 
 
+@pytest.mark.slow
 def test_one_answer_that_there_is_nothing_to_change_asks_for_a_second_look(project: Project) -> None:
     session(project, "echo 'NOTHING: the rate is at its optimum'")
     assert "answered that there is nothing to change. Look once more" in briefed(project)

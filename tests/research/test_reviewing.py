@@ -66,6 +66,7 @@ def records(project: Project) -> list[dict[str, Any]]:
     return [record["data"] for record in found if record["kind"] == "experiment"][1:]
 
 
+@pytest.mark.slow
 def test_six_changes_are_marked_by_kind_and_all_are_kept(project: Project) -> None:
     script = project.home.parent / "judge.py"
     script.write_text(JUDGE)
@@ -95,6 +96,7 @@ def test_a_reviewer_that_fails_babbles_or_edits_changes_nothing(project: Project
     assert "LEVEL = 8" in project.git("show", "autoresearch/demo:train.py")
 
 
+@pytest.mark.slow
 def test_what_is_not_kept_is_not_reviewed(project: Project) -> None:
     asked = project.home.parent / "asked"
     project.write("x", "")

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -224,8 +225,17 @@ def test_a_session_of_one_slot_does_not_spend_its_error_by_another_rule_later(ro
     assert len(world.run(root, judge="grouped", workers="2", experiments="1").experiments) == 3
 
 
-@pytest.mark.parametrize("policy", ["grouped", "certified", "fast", "classic"])
-@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize(
+    ("workers", "policy"),
+    [
+        (1, "certified"),
+        (3, "grouped"),
+        *(
+            pytest.param(workers, policy, marks=pytest.mark.slow)
+            for workers, policy in [(1, "grouped"), (3, "certified"), *product((1, 3), ("fast", "classic"))]
+        ),
+    ],
+)
 def test_a_replay_of_the_ledger_gives_its_verdicts_for_any_number_of_slots(
     root: Path, policy: str, workers: int
 ) -> None:
