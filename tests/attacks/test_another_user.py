@@ -63,16 +63,18 @@ def made(place: Path) -> str:
 @pytest.mark.skipif(os.getuid() != 0 or not shutil.which("setpriv"), reason="is about becoming another user")
 @pytest.mark.parametrize("level", ["bwrap", "landlock", "process"])
 def test_a_normal_user_is_protected_as_root_is(level: str, interpreter: str) -> None:
+    plugins = ("-p", "pytest_autoresearch.plugin", "-p", "pytest_timeout", "-p", "_hypothesis_pytestplugin")
     with tempfile.TemporaryDirectory() as home:
         os.chown(home, 65534, 65534)
         done = subprocess.run(
             [
-                *(*BECOME, interpreter, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "", "-k", level),
+                *(*BECOME, interpreter, "-m", "pytest", "-q", "-m", "", "-k", level),
+                *("--disable-plugin-autoload", *plugins, "-p", "no:cacheprovider"),
                 *(f"--basetemp={home}/tests", f"--rootdir={HERE.parents[1]}"),
                 *(str(HERE / name) for name in LISTS),
             ],
             cwd=HERE.parents[1],
-            env={"HOME": home, "TMPDIR": home, "PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"},
+            env={"HOME": home, "TMPDIR": home, "PATH": os.environ["PATH"], "PYTHONPYCACHEPREFIX": f"{home}/pycache"},
             capture_output=True,
             text=True,
         )

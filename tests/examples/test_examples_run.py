@@ -163,7 +163,6 @@ def test_the_tiny_gpt_refuses_a_model_that_sees_the_future(monkeypatch: pytest.M
         prepared("tiny_gpt", monkeypatch).evaluate(Prophet(), 64, torch.device("cpu"))
 
 
-@pytest.mark.slow
 def test_the_fast_function_is_an_ordinary_test_without_the_loop(tmp_path: Path) -> None:
     copy("fast_function", tmp_path / "fast_function")
     done = subprocess.run(
@@ -223,7 +222,6 @@ def test_the_circle_checker_refuses_the_smallest_overlap() -> None:
             check.sum_of_radii(circles)
 
 
-@pytest.mark.slow
 def test_the_speed_example_is_an_ordinary_test_without_the_loop(tmp_path: Path) -> None:
     copy("speed", tmp_path / "speed")
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-q", "speed"]
