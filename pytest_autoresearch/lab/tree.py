@@ -9,18 +9,23 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
+import select
 import signal
 import sys
+import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 
 MARK = "AUTORESEARCH_RUN"
 """Environment variable that marks every process of a run with the run's own random word."""
 
 _PR_SET_CHILD_SUBREAPER = 36
-_SIZES = (b"RssAnon", b"RssFile", b"RssShmem", b"VmHWM")
+_SIZE = re.compile(rb"^(VmHWM|RssAnon|RssFile|RssShmem|Pss):\s+(\d+)", re.MULTILINE)
+_CHUNK = 1 << 16
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 _NUMBERED_AT = 3  # /proc/PID/stat is split after the command's name: state is field 3 of proc(5)
 
@@ -71,12 +76,12 @@ class Tree:
     cpu_time: float = 0.0
     _known: dict[int, int] = field(default_factory=dict)
     _cpu: dict[tuple[int, int], float] = field(default_factory=dict)
-    _elders: dict[int, int] = field(default_factory=dict)
+    _elders: frozenset[int] = frozenset()
     """Children that the supervisor had before there was a root, by pid: none of them can be an orphan of the run."""
 
     def __post_init__(self) -> None:
         if self.root is None:
-            self._elders = {pid: process.start for pid in _children(os.getpid()) if (process := _read(pid))}
+            self._elders = _held().hold(_children(os.getpid()))
 
     @property
     def seen_cpu_time(self) -> float:
@@ -92,24 +97,31 @@ class Tree:
 
     def _found(self, most: int) -> dict[int, Process]:
         found: dict[int, Process] = {}
+        known: dict[int, Process] = {}
         # Known ones first and adoption last: a process whose parent dies between the two steps is then our own child.
         for pid, start in [*self._known.items()]:
             process = _read(pid)
             if process is None or process.start != start:
                 del self._known[pid]
+            else:
+                known[pid] = process
         if self.root is not None and self.root not in self._known and (process := _read(self.root)):
             self._known[self.root] = process.start
-        self._walk(self._known, found, most)
-        adopted = (pid for pid in _children(os.getpid()) if pid not in self._known and self._is_ours(pid))
-        self._walk(adopted, found, most)
+            known[self.root] = process
+        self._walk(known, known, found, most)
+        children = _children(os.getpid())
+        elders = _held().living(self._elders)
+        adopted = (pid for pid in children if pid not in self._known and pid not in elders and self._is_ours(pid))
+        self._walk(adopted, {}, found, most)
         return found
 
-    def _walk(self, seeds: Iterable[int], found: dict[int, Process], most: int) -> None:
+    def _walk(self, seeds: Iterable[int], read: Mapping[int, Process], found: dict[int, Process], most: int) -> None:
+        """Find the seeds and what descends from them; some of them were ``read`` a moment ago."""
         pending = [*seeds]
         for pid in pending:  # grows while it is walked
             if len(found) > most:
                 return
-            if pid in found or not (process := _read(pid)):
+            if pid in found or not (process := read.get(pid) or _read(pid)):
                 continue
             found[pid] = process
             self._known[pid] = process.start
@@ -122,13 +134,11 @@ class Tree:
         Only the run can be in the root's group, and a zombie, which has no environment any more, is still in it.
         """
         process = _read(pid)
-        if process is None or self._elders.get(pid) == process.start:
+        if process is None:
             return False
         if process.group == self.root:
             return True
-        with suppress(OSError), open(f"/proc/{pid}/environ", "rb") as file:
-            return f"{MARK}={self.mark}".encode() in file.read().split(b"\0")
-        return False
+        return f"{MARK}={self.mark}".encode() in _content(f"/proc/{pid}/environ").split(b"\0")
 
     def inner(self, wrappers: int) -> list[Process]:
         """Members below the first ``wrappers`` processes of the chain from the root: the run without its sandbox."""
@@ -230,11 +240,66 @@ def open_handle(pid: int) -> int | None:
     return None
 
 
-def _read(pid: int) -> Process | None:
+@cache
+def _held() -> _Held:
+    return _Held()
+
+
+class _Held:
+    """Children of this process, each by a pidfd: while that tells of no end, no other process has the pid.
+
+    One call of the kernel's says so of all of them, where /proc takes three for each.
+    """
+
+    def __init__(self) -> None:
+        self._handles: dict[int, int] = {}
+        self._pids: dict[int, int] = {}
+        self._poll = select.poll()
+        self._lock = threading.Lock()
+
+    def hold(self, children: Iterable[int]) -> frozenset[int]:
+        """Those of the children that can be held."""
+        with self._lock:
+            self._let_go()
+            for pid in children:
+                if pid not in self._handles and (handle := open_handle(pid)) is not None:
+                    self._handles[pid], self._pids[handle] = handle, pid
+                    self._poll.register(handle, select.POLLIN)
+            return frozenset(self._handles)
+
+    def living(self, pids: frozenset[int]) -> frozenset[int]:
+        """Those of the pids that are still the children that were held."""
+        with self._lock:
+            self._let_go()
+            return pids & self._handles.keys()
+
+    def _let_go(self) -> None:
+        for handle, _ in self._poll.poll(0) if self._handles else ():
+            self._poll.unregister(handle)
+            del self._handles[self._pids.pop(handle)]
+            os.close(handle)
+
+
+def _content(path: str) -> bytes:
+    """A file of /proc, empty if the process is gone: without the layers of open(), which cost more than the kernel."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
+        return b""
+    try:
+        content = part = os.read(handle, _CHUNK)
+        while part and (part := os.read(handle, _CHUNK)):
+            content += part
+        return content
+    except OSError:
+        return b""
+    finally:
+        os.close(handle)
+
+
+def _read(pid: int) -> Process | None:
+    fields = _content(f"/proc/{pid}/stat").rpartition(b")")[2].split()
+    if not fields:
         return None
     threads = int(fields[20 - _NUMBERED_AT])
     return Process(
@@ -248,35 +313,34 @@ def _read(pid: int) -> Process | None:
     )
 
 
-def _children(pid: int) -> Iterator[int]:
+def _children(pid: int) -> list[int]:
+    threads: list[str] = []
     with suppress(OSError):
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            with suppress(OSError), open(f"/proc/{pid}/task/{thread}/children", "rb") as file:
-                yield from map(int, file.read().split())
+        threads = os.listdir(f"/proc/{pid}/task")
+    return [int(child) for thread in threads for child in _content(f"/proc/{pid}/task/{thread}/children").split()]
 
 
 def _memory(pid: int) -> tuple[int, int, int]:
     """Own pages, shared pages and the highest mark of both, in bytes; zeros for a process that is gone."""
-    report = _report(pid, "status", b"RssAnon")
-    own, mapped, shared, peak = (1024 * int(report[name].split()[0]) if report else 0 for name in _SIZES)
+    sizes = _sizes(pid, "status", b"RssAnon")
+    own, mapped, shared, peak = (sizes.get(name, 0) for name in (b"RssAnon", b"RssFile", b"RssShmem", b"VmHWM"))
     return own, mapped + shared, peak
 
 
 def _proportional(pid: int) -> int:
-    report = _report(pid, "smaps_rollup", b"Pss")
-    return 1024 * int(report[b"Pss"].split()[0]) if report else _memory(pid)[0]
+    sizes = _sizes(pid, "smaps_rollup", b"Pss")
+    return sizes[b"Pss"] if sizes else _memory(pid)[0]
 
 
-def _report(pid: int, name: str, word: bytes) -> dict[bytes, bytes]:
-    """The lines of ``/proc/PID/name`` by their first word; empty if the process is gone.
+def _sizes(pid: int, name: str, word: bytes) -> dict[bytes, int]:
+    """The sizes in bytes that ``/proc/PID/name`` tells of; empty if the process is gone.
 
     A process whose first thread has ended says nothing of its memory there (no ``word``), its other threads do.
     """
     for place in _threads(pid):
-        with suppress(OSError), open(f"{place}/{name}", "rb") as file:
-            lines = dict(line.split(b":", 1) for line in file if b":" in line)
-            if word in lines:
-                return lines
+        sizes = {found: 1024 * int(number) for found, number in _SIZE.findall(_content(f"{place}/{name}"))}
+        if word in sizes:
+            return sizes
     return {}
 
 
