@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shlex
 import signal
@@ -160,7 +161,8 @@ class LoopPlugin:
             self.screen.lines([*header_lines(opening_of(research, self.deselected)), *lines])
             stopped = "interrupted"
             try:
-                stopped = self._experiments(session, selected.seed, research)
+                with _spared():
+                    stopped = self._experiments(session, selected.seed, research)
                 if stopped not in BROKEN and research.history:
                     if not is_verified(research):
                         verify(research)
@@ -325,6 +327,16 @@ def _outcome(experiment: Experiment) -> tuple[str, str, str]:
     if experiment.kept and experiment.provisional:
         return PROVISIONAL
     return OUTCOMES[experiment.status] if experiment.number else BASELINE
+
+
+@contextmanager
+def _spared() -> Iterator[None]:
+    """What was made until here, pytest's objects and ours, stays: the collector need not look at it again and again."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 @contextmanager

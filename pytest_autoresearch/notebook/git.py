@@ -269,12 +269,19 @@ class Git:
 
     def diff(self, old: str, new: str, *, paths: Sequence[str] = (), context: int = 3) -> str:
         """The unified diff between two commits or trees; undecodable bytes are replaced."""
-        out = self.plumbing.run(
-            *("diff-tree", "-r", "-p", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames"),
-            *(f"-U{context}", "--end-of-options", old, new, "--", *paths),
-            env={"GIT_LITERAL_PATHSPECS": "1"},
-            limit=DIFF_LIMIT,
-        )
+        how = ("-r", "-p", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", f"-U{context}")
+        if paths:
+            out = self.plumbing.run(
+                *("diff-tree", *how, "--end-of-options", old, new, "--", *paths),
+                env={"GIT_LITERAL_PATHSPECS": "1"},
+                limit=DIFF_LIMIT,
+            )
+        else:
+            with self.plumbing.lock:
+                trees = f"{self.tree(old)} {self.tree(new)}".encode()
+                # It repeats what it was asked.
+                out = self.plumbing.helper("diff-tree", "--stdin", *how).tell(trees, len(trees) + 1 + DIFF_LIMIT)
+            out = out[len(trees) + 1 :]
         return out.decode("utf-8", "replace")
 
     def diffs(self, commits: Sequence[str]) -> dict[str, str]:

@@ -268,6 +268,20 @@ def test_reading_a_blob_that_is_not_there_is_an_error(root: Path) -> None:
         repository.read(["0" * 39 + "1"])
 
 
+def test_diffs_one_after_the_other_are_those_of_git_alone(root: Path) -> None:
+    with Git.discover(root) as repository:
+        odd = b"a\n\n\0b\nno end of line"
+        trees = [repository.tree("HEAD")]
+        for text in (b"RATE = 3\n", odd, b"", b"x" * 200_000 + b"\ndiff --git a/b b/b\n"):
+            trees.append(repository.write_tree("HEAD", [Change("train.py", "file", "100644", text, len(text))]))
+        for old, new in zip(trees, [*trees[1:], trees[-1]], strict=True):
+            alone = git(root, "diff-tree", "-r", "-p", old, new)
+            assert repository.diff(old, new).rstrip("\n") == alone.rstrip("\n")
+        with pytest.raises(NotebookError, match="not in the repository"):
+            repository.diff("HEAD", "0" * 39 + "1")
+        assert repository.diff(trees[0], trees[1])
+
+
 def test_a_diff_is_literal_about_paths_and_bounded(root: Path) -> None:
     with Git.discover(root) as repository:
         tree = repository.write_tree("HEAD", [edit("star*.py", "one\n"), edit("starfish.py", "two\n")])
