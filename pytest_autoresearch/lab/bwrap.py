@@ -60,6 +60,11 @@ class BwrapSandbox:
     def __init__(self, program: Path) -> None:
         self._program = program
 
+    @property
+    def forbids_mounts(self) -> bool:
+        """Whether a run can get no user namespace of its own, and so no mount."""
+        return "--disable-userns" in _known_options(self._program)
+
     @contextmanager
     def wrap(self, command: Command, view: View) -> Iterator[Command]:
         table = mount_table(view, reach())
@@ -67,7 +72,7 @@ class BwrapSandbox:
             stack.enter_context(mount_points(table, view))
             known = _known_options(self._program)
             options = [*_NAMESPACES, *_ALWAYS]
-            if "--disable-userns" in known:  # without namespaces of its own a run meets much less of the kernel
+            if self.forbids_mounts:  # without namespaces of its own a run meets much less of the kernel
                 options.append("--disable-userns")
             if not view.network:
                 options.append("--unshare-net")

@@ -8,7 +8,7 @@ import stat
 import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pytest_autoresearch.lab.expected import Leaf, Made, Stamp
 from pytest_autoresearch.lab.removal import clear_flags, open_directory, reset_version
@@ -68,6 +68,22 @@ class Found:
             head = file.read(at_most // 2)
             file.seek(-(at_most // 2), os.SEEK_END)
             return head + b"\n[...]\n" + file.read(at_most // 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """How a workspace differs from the state it was filled with.
+
+    ``altered``: paths of the state that are not as filled; ``strangers``: topmost entries that are no part of it.
+
+    ``spoilt``: paths that a build made, and that somebody has touched since. ``touched``: paths whose content is as
+    filled, though somebody was there.
+    """
+
+    altered: list[str] = field(default_factory=list)
+    strangers: list[str] = field(default_factory=list)
+    spoilt: list[str] = field(default_factory=list)
+    touched: list[str] = field(default_factory=list)
 
 
 def describe(root: int, path: str, room: int) -> Change:

@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from itertools import groupby, islice
 from pathlib import Path
 
 from pytest_autoresearch.errors import LabError
 from pytest_autoresearch.lab.expected import Directory, Leaf, Made, entries_below, plant, uproot
-from pytest_autoresearch.lab.found import Found, clear_notes, describe, holds, opened, stamp_of, walk
+from pytest_autoresearch.lab.found import Found, Survey, clear_notes, describe, holds, opened, stamp_of, walk
 from pytest_autoresearch.lab.job import ReadBlobs
 from pytest_autoresearch.lab.lfs import copy_content, parse_pointer
 from pytest_autoresearch.lab.removal import (
@@ -27,11 +27,13 @@ from pytest_autoresearch.lab.removal import (
     remove,
     remove_tree,
 )
-from pytest_autoresearch.protocol.experiment import Change, FileEntry
+from pytest_autoresearch.lab.touching import Touched, Touching, among, share
+from pytest_autoresearch.protocol.experiment import Change, FileEntry, differing
 
 LARGEST_READ = 5_000_000  # bytes of new content that changes() reads in all; more is out of scope by its size
 MOST_CHANGES = 10_000
 STILL = 60.0  # s that a survey is worth something
+MANY = 1_000  # files of a state from which on it pays to watch them
 CLOCK_TICK = 20_000_000  # ns; a file changed twice within a tick of the kernel's clock may show one ctime
 
 LITTER = frozenset(
@@ -43,25 +45,12 @@ _BLOBS_AT_ONCE = 256
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-@dataclass(frozen=True, slots=True)
-class Survey:
-    """``altered``: paths of the state that are not as filled; ``strangers``: topmost entries that are no part of it.
-
-    ``spoilt``: paths that a build made, and that somebody has touched since. ``touched``: paths whose content is as
-    filled, though somebody was there.
-    """
-
-    altered: list[str] = field(default_factory=list)
-    strangers: list[str] = field(default_factory=list)
-    spoilt: list[str] = field(default_factory=list)
-    touched: list[str] = field(default_factory=list)
-
-
 class Workspace:
     """A directory of ours, which must not lie in the checkout.
 
     ``checkout`` is where the contents of Git LFS pointers are looked for. ``ignored`` are paths that are no part of a
     state (the run's log): never filled, never a change. ``kept`` are left alone from one fill to the next (caches).
+    ``watched``: nobody who works here can mount anything, so that a watch tells what of many files was touched.
     """
 
     def __init__(
@@ -72,6 +61,7 @@ class Workspace:
         checkout: Path,
         ignored: Collection[str] = (),
         kept: Collection[str] = (),
+        watched: bool = False,
     ) -> None:
         self.root = root
         self._read_blobs, self._checkout, self._ignored = read_blobs, checkout, frozenset(ignored)
@@ -85,6 +75,8 @@ class Workspace:
         self._begun = False
         self._seen: tuple[Survey, int, float] | None = None  # with the directory's inode, and when
         self._is_alone = True
+        self._may_watch = watched
+        self._touching: Touching | None = None
 
     def fill(self, state: Mapping[str, FileEntry]) -> bool:
         """Make the directory hold exactly ``state``, writing no more than has changed.
@@ -97,10 +89,11 @@ class Workspace:
                 remove_tree(self.root)
                 self._begun = True
             seen, self._seen = self._seen, None
-            fresh = self._expect(state)
-            adopted = fresh == () and bool(self._made)
+            fresh, same = self._expect(state)
+            adopted = same and not fresh and bool(self._made)
             with self._open_root() as root:
-                survey = self._still(root, seen, fresh) or self._survey(root, hashes=False)
+                still = self._still(root, seen, fresh) if same else None
+                survey = still or self._survey(root, hashes=False, otherwise=fresh)
                 if self._made and (survey.spoilt or not adopted):
                     adopted = False
                     self._disown()
@@ -112,6 +105,7 @@ class Workspace:
                 for path in self._submodules:
                     with opened(root, f"{path}/.git", create=True):
                         pass  # an empty directory, as git clone leaves it
+                self._watch([*survey.altered, *survey.touched, *survey.strangers])
         except OSError as error:
             raise LabError(
                 f"the workspace can not be filled: {error}\n  free some space, or remove {self.root}"
@@ -123,9 +117,12 @@ class Workspace:
         """Somebody may write here from now on, so that the last survey is worth nothing, or no survey ever again is."""
         self._seen = None
         self._is_alone = self._is_alone and not for_good
+        if for_good:
+            self._watch_no_more()
 
     def adopt(self) -> None:
         """Take in what a build has made: it is expected from now on, until the state changes or a run touches it."""
+        self._watch_no_more()
         with self._open_root() as root:
             for found in self._new(root, self._survey(root).strangers):
                 plant(self._expected, found.path, Made())
@@ -181,6 +178,7 @@ class Workspace:
 
     def extend(self, more: Mapping[str, FileEntry]) -> None:
         """Hold these paths as well, whatever a run has put in their places, and leave everything else as it is."""
+        self._watch_no_more()
         self._expect({**self._state, **more})
         self.restore(sorted(path for path in more if not self._is_left_out(path)), self.survey())
         self.disturb()
@@ -214,45 +212,64 @@ class Workspace:
     def close(self) -> None:
         """Remove the directory and all that is in it."""
         self._begun, self._seen = False, None
+        self._watch_no_more()
         remove_tree(self.root)
 
-    def _expect(self, wanted: Mapping[str, FileEntry]) -> tuple[str, ...] | None:
+    def _expect(self, wanted: Mapping[str, FileEntry]) -> tuple[list[str], bool]:
         """Bring the expected tree from the last state to this one; returns the paths in which they differ.
 
-        None where more than contents differ: paths that come or go, or turn into something else.
+        And whether nothing but contents does: no path comes or goes, or turns into something else.
         """
         known = self._state
-        gone = known.keys() - wanted.keys()
-        for path in gone:
-            uproot(self._expected, path)
-        new = [path for path, entry in wanted.items() if (old := known.get(path)) is not entry and old != entry]
-        for path in new:
-            if not self._is_left_out(path):
+        changed = differing(known, wanted)
+        for path in changed:
+            if path not in wanted:
+                uproot(self._expected, path)
+        for path in changed:
+            if path in wanted and not self._is_left_out(path):
                 plant(self._expected, path, wanted[path])
-        self._submodules.difference_update(gone, new)
-        self._submodules.update(path for path in new if wanted[path].mode == "160000")
+        self._submodules.difference_update(changed)
+        self._submodules.update(path for path in changed if path in wanted and wanted[path].mode == "160000")
         for path in self._kept:
             plant(self._expected, path, None)
         self._state = wanted
-        modes = [(known[path].mode if path in known else "", wanted[path].mode) for path in new]
-        same = not gone and all(old == now != "160000" for old, now in modes)
-        return tuple(path for path in new if not self._is_left_out(path)) if same else None
+        same = all(
+            path in known and path in wanted and known[path].mode == wanted[path].mode != "160000" for path in changed
+        )
+        return [path for path in changed if not self._is_left_out(path)], same
 
     def _note(self, root: int, survey: Survey) -> Survey:
         self._seen = (survey, os.fstat(root).st_ino, time.monotonic()) if self._is_alone else None
         return survey
 
-    def _still(self, root: int, seen: tuple[Survey, int, float] | None, fresh: tuple[str, ...] | None) -> Survey | None:
+    def _still(self, root: int, seen: tuple[Survey, int, float] | None, fresh: Sequence[str]) -> Survey | None:
         """The last survey if it still says how the directory differs from what is expected now, with what is new.
 
         It is kept for a moment only: what else is at work on the machine may clean up.
         """
-        if seen is None or fresh is None or self._made:
+        if seen is None or self._made or self._touching is not None:
             return None
         survey, inode, when = seen
         if inode != os.fstat(root).st_ino or time.monotonic() - when > STILL:
             return None
         return replace(survey, altered=[*dict.fromkeys([*survey.altered, *fresh])])
+
+    def _watch(self, written: Sequence[str]) -> None:
+        """All is as expected: hear of what is touched from now on."""
+        try:
+            if self._touching is None:
+                if not self._may_watch or not self._is_alone or self._made or not MANY <= len(self._state) <= share():
+                    return
+                self._touching = Touching(self.root)
+            self._touching.arm(self._expected, written)
+        except OSError:  # as many watches, or as many who watch, as the user may have
+            self._watch_no_more()
+            self._may_watch = False
+
+    def _watch_no_more(self) -> None:
+        if self._touching is not None:
+            self._touching.close()
+            self._touching = None
 
     def _disown(self) -> None:
         for path in self._made:
@@ -279,44 +296,59 @@ class Workspace:
         finally:
             os.close(root)
 
-    def _survey(self, root: int, *, hashes: bool = True) -> Survey:
+    def _survey(self, root: int, *, hashes: bool = True, otherwise: Sequence[str] = ()) -> Survey:
         """Look at everything once; directories are cleared of what could be a note for the next run.
 
-        Without ``hashes`` what was touched counts as altered, whatever its content.
+        Where there is a watch, at what was touched and at ``otherwise``, the paths that are expected to be otherwise
+        now. Without ``hashes`` what was touched counts as altered, whatever its content.
         """
-        survey = Survey()
-        self._survey_directory(self._expected, root, "", survey, hashes=hashes)
+        survey, touched = Survey(), None if self._touching is None else self._touching.touched()
+        if touched is not None:
+            for path in otherwise:
+                touched.expect_otherwise(path)
+        self._survey_directory(self._expected, root, "", survey, touched, hashes=hashes)
         return survey
 
-    def _survey_directory(self, expected: Directory, fd: int, prefix: str, survey: Survey, *, hashes: bool) -> None:
-        clear_notes(fd)
-        names = set(os.listdir(fd))
-        for name, leaf in expected.leaves.items():
-            if leaf.entry is None:
-                continue
-            status = os.stat(name, dir_fd=fd, follow_symlinks=False) if name in names else None
-            stamp = None if status is None else stamp_of(status)
-            if stamp is not None and stamp == leaf.stamp and stamp[0] <= self._trusted_until:
-                continue
-            same = status is not None and (hashes or stamp == leaf.stamp) and holds(fd, name, leaf, status)
-            if not same:
-                (survey.spoilt if isinstance(leaf.entry, Made) else survey.altered).append(prefix + name)
-            elif stamp != leaf.stamp:
-                survey.touched.append(prefix + name)
-        for name, below in expected.directories.items():
+    def _survey_directory(
+        self, expected: Directory, fd: int, prefix: str, survey: Survey, touched: Touched | None, *, hashes: bool
+    ) -> None:
+        if touched is not None and prefix in touched.anew:
+            touched = None
+        if touched is None or prefix in touched.listed:
+            clear_notes(fd)
+            strange = set(os.listdir(fd)) - expected.leaves.keys() - expected.directories.keys()
+            survey.strangers.extend(prefix + name for name in strange)
+        for name, leaf in among(expected.leaves, None if touched is None else touched.leaves.get(prefix, ())):
+            if leaf.entry is not None:
+                self._survey_leaf(fd, prefix, name, leaf, survey, hashes=hashes)
+        for name, below in among(expected.directories, None if touched is None else touched.below.get(prefix, ())):
             try:
                 inner = open_directory(fd, name)
             except OSError:
                 for path, entry in entries_below(below, f"{prefix}{name}/"):
                     (survey.spoilt if isinstance(entry, Made) else survey.altered).append(path)
-                if name in names:
+                with suppress(FileNotFoundError):
+                    os.stat(name, dir_fd=fd, follow_symlinks=False)
                     survey.strangers.append(prefix + name)
                 continue
             try:
-                self._survey_directory(below, inner, f"{prefix}{name}/", survey, hashes=hashes)
+                self._survey_directory(below, inner, f"{prefix}{name}/", survey, touched, hashes=hashes)
             finally:
                 os.close(inner)
-        survey.strangers.extend(prefix + name for name in names - expected.leaves.keys() - expected.directories.keys())
+
+    def _survey_leaf(self, fd: int, prefix: str, name: str, leaf: Leaf, survey: Survey, *, hashes: bool) -> None:
+        try:
+            status = os.stat(name, dir_fd=fd, follow_symlinks=False)
+        except FileNotFoundError:
+            status = None
+        stamp = None if status is None else stamp_of(status)
+        if stamp is not None and stamp == leaf.stamp and stamp[0] <= self._trusted_until:
+            return
+        same = status is not None and (hashes or stamp == leaf.stamp) and holds(fd, name, leaf, status)
+        if not same:
+            (survey.spoilt if isinstance(leaf.entry, Made) else survey.altered).append(prefix + name)
+        elif stamp != leaf.stamp:
+            survey.touched.append(prefix + name)
 
     def _new(self, root: int, strangers: Sequence[str]) -> Iterator[Found]:
         """What an agent may have meant of the entries that are no part of the state."""

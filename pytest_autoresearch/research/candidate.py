@@ -18,6 +18,7 @@ from pytest_autoresearch.protocol.experiment import (
     Move,
     Reason,
     Usage,
+    differing,
     fingerprint,
 )
 from pytest_autoresearch.reading.cells import with_code_of
@@ -234,7 +235,7 @@ class Drafts:
     def lines_gained(self, state: Mapping[str, FileEntry], base: Mapping[str, FileEntry] | None = None) -> int:
         """Lines added minus removed against ``base``, the incumbent if it is not said."""
         before = self.incumbent if base is None else base
-        changed = [path for path in state.keys() | before.keys() if state.get(path) != before.get(path)]
+        changed = differing(before, state)
         return sum(_lines(self._blob(state.get(p))) - _lines(self._blob(before.get(p))) for p in changed)
 
     def _refuse(self, proposal: Proposal, changes: Sequence[Change]) -> tuple[Ruling | None, Sequence[Change]]:
@@ -289,8 +290,7 @@ class Drafts:
         return None
 
     def _edits_of(self, state: Mapping[str, FileEntry]) -> dict[str, str]:
-        paths = [path for path in state.keys() | self.start.keys() if state.get(path) != self.start.get(path)]
-        return {path: state[path].blob if path in state else "" for path in paths}
+        return {path: state[path].blob if path in state else "" for path in differing(self.start, state)}
 
     def _blob(self, entry: FileEntry | None) -> bytes | None:
         return None if entry is None else self._git.read([entry.blob])[entry.blob]

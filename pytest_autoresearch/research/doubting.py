@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pytest_autoresearch.agents.search.agent import NAMES as EMBEDDED
 from pytest_autoresearch.judge.rule import overturned
-from pytest_autoresearch.protocol.experiment import Change, FileEntry, Measurement, Reason, Role, Status
+from pytest_autoresearch.protocol.experiment import Change, FileEntry, Measurement, Reason, Role, Status, differing
 from pytest_autoresearch.research.artefacts import Turned, explained, is_unsaid_default, second_value, turned_number
 from pytest_autoresearch.research.candidate import Candidate, Ruling
 from pytest_autoresearch.research.case import Case
@@ -81,7 +81,7 @@ def _contents(
 ) -> tuple[Mapping[str, bytes], Mapping[str, bytes]] | None:
     """The one file that the candidate changes, before and after; None where it changes others, or more."""
     before, after = case.state, candidate.state
-    changed = [path for path in before.keys() | after.keys() if before.get(path) != after.get(path)]
+    changed = differing(before, after)
     if len(changed) != 1 or changed[0] not in before or changed[0] not in after:
         return None
     path = changed[0]

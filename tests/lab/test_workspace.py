@@ -6,7 +6,7 @@ import hashlib
 import os
 import socket
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -53,11 +53,20 @@ def state(store: Store) -> dict[str, FileEntry]:
     }
 
 
-@pytest.fixture
-def workspace(tmp_path: Path, store: Store) -> Workspace:
-    return Workspace(
-        tmp_path / "scratch" / "workspace", store.read, checkout=tmp_path / "checkout", ignored={"run.log"}
+@pytest.fixture(params=["walked", "watched"])
+def workspace(
+    request: pytest.FixtureRequest, tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Workspace]:
+    monkeypatch.setattr("pytest_autoresearch.lab.workspace.MANY", 0)
+    workspace = Workspace(
+        tmp_path / "scratch" / "workspace",
+        store.read,
+        checkout=tmp_path / "checkout",
+        ignored={"run.log"},
+        watched=request.param == "watched",
     )
+    yield workspace
+    workspace.close()
 
 
 def contents(root: Path) -> dict[str, str]:
@@ -285,6 +294,7 @@ def test_no_sabotage_outlives_the_next_fill_or_reaches_outside(
     assert not workspace.root.exists()
 
 
+@pytest.mark.parametrize("workspace", ["walked"], indirect=True)
 def test_a_survey_is_enough_for_the_next_fill(
     workspace: Workspace, store: Store, state: dict[str, FileEntry], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from pytest_autoresearch.errors import LabError
 from pytest_autoresearch.lab.aftermath import drop_links
+from pytest_autoresearch.lab.bwrap import BwrapSandbox
 from pytest_autoresearch.lab.command import Command, Ending, Outcome
 from pytest_autoresearch.lab.cpus import thread_counts
 from pytest_autoresearch.lab.editable import editable_roots, site_directories
@@ -41,7 +42,12 @@ class Bench:
     def __init__(self, site: Site, sandbox: Sandbox, layout: Layout, name: str) -> None:
         self._site, self._sandbox, self._layout = site, sandbox, layout
         self.workspace = Workspace(
-            site.scratch / name, site.read_blobs, checkout=site.top, ignored={layout.log}, kept=layout.kept
+            site.scratch / name,
+            site.read_blobs,
+            checkout=site.top,
+            ignored={layout.log},
+            kept=layout.kept,
+            watched=isinstance(sandbox, BwrapSandbox) and sandbox.forbids_mounts and site.protocol.build is None,
         )
         self._state: Mapping[str, FileEntry] = {}
         self._data: tuple[Path, ...] = ()
