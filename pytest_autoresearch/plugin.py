@@ -110,17 +110,22 @@ def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) 
 
 def _refuse_misspelt(args: list[str]) -> None:
     """An option of ours that there is not, with the nearest: pytest's own error names none."""
+    flags = [flag for argument in args if (flag := argument.partition("=")[0]).startswith("--auto")]
+    if not flags:
+        return
     import difflib
 
     prefix = "--autoresearch-"
     known = {option.flag.removeprefix(prefix) for option in OPTIONS} | {"check", "measure"}
-    for argument in args:
-        flag = argument.partition("=")[0]
+    ours = ["--autoresearch", *(prefix + name for name in sorted(known))]
+    for flag in flags:
+        near: list[str] = []
         if flag.startswith(prefix) and flag.removeprefix(prefix) not in known:
             near = difflib.get_close_matches(flag.removeprefix(prefix), sorted(known), n=1, cutoff=0.6)
-            raise pytest.UsageError(
-                f"there is no option {flag}" + (f"; did you mean {prefix}{near[0]}?" if near else "")
-            )
+            near = [prefix + name for name in near]
+        elif flag in ours or not (near := difflib.get_close_matches(flag, ours, n=1, cutoff=0.85)):
+            continue  # ours, or another plugin's
+        raise pytest.UsageError(f"there is no option {flag}" + (f"; did you mean {near[0]}?" if near else ""))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -25,6 +25,8 @@ def test_experiments_are_the_test_parametrised(marked: Marked) -> None:
     assert marked.git("diff", "--name-only", "main", "autoresearch/a") == "model.py"
     changed = marked.git("status", "--porcelain", "--", ".", ":!*__pycache__*")  # any pytest leaves that
     assert changed == "" and "RATE = 8.0" in (marked.root / "model.py").read_text()
+    records = marked.git("log", "--first-parent", "--format=%B", "refs/autoresearch/a/log")
+    assert "METRIC loss=5.0" in records and not re.search(r"METRIC \S+ [0-9a-f]{32}", records)
 
 
 @pytest.mark.slow

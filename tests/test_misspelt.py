@@ -19,13 +19,16 @@ if TYPE_CHECKING:
         ("--autoresearch-experimnts=3", "; did you mean --autoresearch-experiments?"),
         ("--autoresearch-max_cost", "; did you mean --autoresearch-max-cost?"),
         ("--autoresearch-zzzzzzzz", ""),
+        ("--autoreserch", "; did you mean --autoresearch?"),
+        ("--auto-research", "; did you mean --autoresearch?"),
+        ("--autoreserch-tag=x", "; did you mean --autoresearch-tag?"),
     ],
 )
 def test_an_option_that_there_is_not_is_refused_with_the_nearest(option: str, meant: str) -> None:
     with pytest.raises(pytest.UsageError) as refused:
         _refuse_misspelt(["tests", option])
     assert str(refused.value) == f"there is no option {option.partition('=')[0]}{meant}"
-    _refuse_misspelt(["--autoresearch", "--autoresearch-tag=x", "--autoresearch-check", "--other"])
+    _refuse_misspelt(["--autoresearch", "--autoresearch-tag=x", "--autoresearch-check", "--other", "--autouse"])
 
 
 @pytest.mark.parametrize(

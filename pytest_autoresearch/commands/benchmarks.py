@@ -11,7 +11,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pytest_autoresearch.errors import AutoresearchError, PublishError
+from pytest_autoresearch.errors import AutoresearchError, NotebookError, PublishError
 from pytest_autoresearch.github.comparison import MARKER, verdict
 from pytest_autoresearch.github.verdict import Conclusion
 from pytest_autoresearch.judge.pairs import ALPHA, FIRST, Compared, Outcome, Plan, aimed, compared, wants_more
@@ -93,9 +93,12 @@ class _Bench:
 
 
 def _commit(git: Git, name: str) -> str:
-    found = git.resolve(name)
+    try:
+        found = git.resolve(name)
+    except NotebookError:  # an entry of a reflog that is shorter
+        found = None
     if found is None:
-        raise PublishError(f"{git.top}: there is no commit {name}\n  fetch it first")
+        raise PublishError(f"{git.top}: there is no commit {name}\n  fetch it first, or check its spelling")
     return found
 
 

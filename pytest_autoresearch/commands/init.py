@@ -168,9 +168,7 @@ def _ask(args: argparse.Namespace, git: Git, earlier: Protocol | None, answers: 
     name = answer("metric", args.metric, known.get("metric") or guess.metric, checked_name, asks, answers.keep)
     if name != guess.metric:
         guess = suggest(files, metric=name, ignored=ignored_here(git, directory))
-    told = direction_of(name) or guess.direction
-    way = known.get("direction") if name == known.get("metric") else told.value if told else None
-    direction = answer("direction", args.direction, way, read_way, asks, answers.keep)
+    direction = answer("direction", args.direction, _way(name, known, guess), read_way, asks, answers.keep)
     run_command = answer("run", args.command_to_run, known.get("run") or guess.run, command, asks, answers.keep)
     suggested = known.get("target") or ", ".join(guess.targets) or None
     targets = answer("target", listed(args.target), suggested, some_paths, asks, answers.keep)
@@ -186,7 +184,6 @@ def _ask(args: argparse.Namespace, git: Git, earlier: Protocol | None, answers: 
     budget = answer("budget", args.budget, known.get("budget", "none"), optional(parse_duration), asks=False)
     tag = answer("tag", args.tag, known.get("tag", "none"), optional(parse_tag), asks=False)
     base = earlier or Protocol(goal="", metric=Metric(name, direction), targets=(), run=run_command)
-    is_guessed = run_command == guess.run and earlier is None
     return replace(
         base,
         goal=escape_start(one_line(goal or "")) or base.goal or _goal_of(name, direction, run_command),
@@ -196,12 +193,20 @@ def _ask(args: argparse.Namespace, git: Git, earlier: Protocol | None, answers: 
         run=run_command,
         budget=budget,
         tag=tag,
-        build=guess.build if is_guessed else base.build,
+        build=guess.build if earlier is None and run_command == guess.run else base.build,
         data=guess.data if earlier is None else base.data,
         guard=tests_among(files, targets, run_command) if earlier is None else base.guard,
         source=source,
         directory=directory,
     )
+
+
+def _way(name: str, known: Mapping[str, str], guess: Suggestion) -> str | None:
+    """The direction to suggest for a metric of this name."""
+    if name == known.get("metric"):
+        return known.get("direction")
+    told = direction_of(name) or guess.direction
+    return told.value if told else None
 
 
 def _known(earlier: Protocol | None) -> dict[str, str]:

@@ -59,9 +59,8 @@ def opened(protocol: Protocol, git: Git, settings: Settings, *, hook: Any, watch
     begun = next((session for session in known if session.tag == tag), None)
     with ExitStack() as stack:
         fleet = stack.enter_context(mustered(protocol, settings, hook, state=state_directory(git, tag).parent))
-        workers = fleet.slots
-        session = begun or new_session(git, protocol, settings, tag, workers)
-        scope = admitted(protocol, git, settings, session, workers, watch, is_new=begun is None)
+        session = begun or new_session(git, protocol, settings, tag, fleet.slots)
+        scope = admitted(protocol, git, settings, session, fleet.slots, watch, is_new=begun is None)
         notebook = stack.enter_context(_notebook(git, tag, protocol, watch))
         site = stack.enter_context(at_site(protocol, git, settings, tag=tag, scope=scope))
         site = replace(site, devices=_devices_before(notebook), said=state_directory(git, tag))
@@ -72,13 +71,13 @@ def opened(protocol: Protocol, git: Git, settings: Settings, *, hook: Any, watch
         desks = stack.enter_context(
             closing(_desks(site, choice, scope, drafts, git, settings, lambda *asked: slots.first.guard(*asked)))
         )
-        others, spare = partial(_others, lane, workers, watch), partial(_spare, lane, count(workers), watch)
+        others, spare = partial(_others, lane, fleet.slots, watch), partial(_spare, lane, count(fleet.slots), watch)
         slots = stack.enter_context(closing(Slots(first, others, desks, watch, spare)))
         if notebook.history.experiments:
             slots.complete()
         state = state_directory(git, tag)
         steering.begin_anew(state)
-        judge, compares = _judge(protocol, settings, notebook, slots.places, max(workers, session.workers))
+        judge, compares = _judge(protocol, settings, notebook, slots.places, max(fleet.slots, session.workers))
         agent = partial(_agent, settings=settings, hook=hook, limits_hosts=limits_hosts(choice))
         yield Research(
             Parts(

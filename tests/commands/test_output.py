@@ -74,6 +74,7 @@ def test_a_report_is_the_same_bytes_in_a_pipe_as_in_a_file(root: Path, tmp_path:
         (("report", "--tags", " , "), "--tags: names no session\n  there are: demo"),
         (("status", "--watch", "--every", "0"), "`0` is not a whole number of 1 or more"),
         (("aa", "-n", "many"), "`many` is not a whole number"),
+        (("benchmarks", "HEAD@{99}"), "there is no commit HEAD@{99}\n  fetch it first, or check its spelling"),
     ],
 )
 def test_a_slip_is_named_in_its_own_words(

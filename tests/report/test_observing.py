@@ -204,9 +204,6 @@ def mlflow_server(root: Path) -> Iterator[str]:
 def test_mlflow_shows_the_session_as_one_run_with_nested_ones(
     tmp_path: Path, git: Git, history: History, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    protocol = dict(history.session.protocol)
-    protocol["metric"] = {**protocol["metric"], "name": "cost"}  # the agent's cost goes by that name as well
-    history = replace(history, session=replace(history.session, protocol=protocol))
     with mlflow_server(tmp_path) as address:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
         part = replace(history, experiments=history.experiments[:5], notes=())
@@ -226,7 +223,7 @@ def test_mlflow_shows_the_session_as_one_run_with_nested_ones(
         keep = nested["3"]
         assert keep.data.tags["mlflow.parentRunId"] == session.info.run_id
         assert keep.data.params == {"train.py:RATE": "3"} and keep.data.tags["status"] == "keep"
-        assert keep.data.metrics["cost"] == pytest.approx(history.experiments[3].value)
+        assert keep.data.metrics["loss"] == pytest.approx(history.experiments[3].value)
         assert keep.data.tags["hypothesis"] == "<b>why</b>"
         assert "diff.patch" in [each.path for each in client.list_artifacts(keep.info.run_id)]
         best = [metric.value for metric in client.get_metric_history(session.info.run_id, "best")]

@@ -100,11 +100,11 @@ def _metrics(document: Mapping[str, Any], metric: str) -> dict[str, float | None
     for run in runs:
         for name, value in (run.get("secondary") or {}).items():
             secondary.setdefault(name, []).append(value)
-    return {  # a name that the program prints comes before ours: its own `cost` is not the agent's
-        **{name: document.get(name) for name in ("against", "run_seconds", "agent_seconds", "peak_memory", "cost")},
-        "runs": len(runs),
+    return {
         **{name: sum(values) / len(values) for name, values in secondary.items()},
         metric: document.get("value"),
+        **{name: document.get(name) for name in ("against", "run_seconds", "agent_seconds", "peak_memory", "cost")},
+        "runs": len(runs),
     }
 
 
