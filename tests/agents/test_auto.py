@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from pytest_autoresearch.agents.search.agent import create
+from pytest_autoresearch.agents.search.agent import SearchAgent, create
+from pytest_autoresearch.agents.search.strategies.duo import Duo
 from pytest_autoresearch.protocol.experiment import Measurement, Move, Reason, Role
 from tests.agents.greedy import Measure, Session, constants
 
@@ -123,3 +124,51 @@ def test_a_probe_under_way_keeps_no_knob_from_a_step(tmp_path: Path) -> None:
     done.flying.append(probe)
     beside, _ = done.propose(agent)
     assert beside.moves == first.moves
+
+
+def test_the_more_steps_of_a_knob_failed_on_one_side_the_less_one_more_counts(tmp_path: Path) -> None:
+    agent = create("auto")
+    assert isinstance(agent, SearchAgent)
+    done = noisy(tmp_path, b"0.1", b"128", b"0.2").run(agent, 12)
+    space, trials = agent._bench.space, agent._trials
+    trials.follow(done.history, done.direction)
+
+    def first() -> tuple[str, bool]:
+        name, new = next(iter(next(Duo().steps(space, trials, [], 1)).values.items()))
+        return name, float(new) > float(tip[name])
+
+    tip = space.at(space.tip)
+    name, is_up = first()
+    fails = {f"{float(tip[name]) * (1 + (0.01 if is_up else -0.01) * (index + 1)):.6g}" for index in range(9)}
+    trials.tried.setdefault(space.commit, {}).setdefault(name, set()).update(fails)
+    assert first() != (name, is_up)
+
+
+def test_steps_that_failed_elsewhere_do_not_bar_the_way_to_a_better_point(tmp_path: Path) -> None:
+    agent = create("parzen")
+    assert agent is not None
+    done = noisy(tmp_path, b"0.1", b"128", b"0.2")
+    level = done.history[0].value or 0.0
+
+    def turned(reason: Reason, value: float, *moves: Move) -> None:
+        number = len(done.history)
+        done.history.append(
+            replace(
+                done.history[0],
+                number=number,
+                commit=f"c{number}",
+                parent="c0",
+                status=reason.status,
+                reason=reason,
+                value=value,
+                against=level,
+                moves=moves,
+                measurements=(),
+            )
+        )
+
+    for index in range(12):
+        turned(Reason.WORSE, level + 1, Move("MOMENTUM", "0.9", f"0.8{index}"))
+    turned(Reason.PROBE, level - 5, Move("CLIP", "1.0", "3.0"), Move("WIDTH", "128", "256"))
+    proposal, _ = done.propose(agent)
+    assert proposal.moves in ((Move("CLIP", "1.0", "3.0"),), (Move("WIDTH", "128", "256"),))

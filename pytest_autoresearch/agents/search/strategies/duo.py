@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -79,8 +80,13 @@ class Duo:
         if not table.axes or not table.losses:
             return
         busy = turned_alone(in_flight)
-        tip = table.places_of(space.tip)
-        for places in self._model(space, trials, table).steps(tip, random.Random(seed)):
+        tip, tried = table.places_of(space.tip), trials.tried.get(space.commit, {})
+        failed = Counter(
+            (index, axis.place(shown) > tip[index])
+            for index, (name, axis) in enumerate(zip(space.modelled, table.axes, strict=True))
+            for shown in tried.get(name, ())
+        )
+        for places in self._model(space, trials, table).steps(tip, failed, random.Random(seed)):
             point = table.point_at(places)
             turned = {n: b for n, a, b in zip(space.modelled, space.tip, point, strict=True) if a != b}
             if len(turned) == 1 and busy.isdisjoint(turned) and table.is_open(point):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,6 +30,7 @@ _LENGTH_SD, _NOISE, _NOISE_SD = 1.2, math.log(0.03), 1.5  # priors of log length
 _JITTER = 1e-6
 _POOL = 200
 _LATER = 0.3  # how much less the last knob counts than the first where both promise the same
+_AGAIN = 0.6  # how much less a step counts for each one that failed from here with this knob on this side
 _REACHES = (0.04, 0.1, 0.2, 0.35)  # of single steps, as shares of the range
 _POLISH = (0.08, 0.03)  # spreads of the last rounds of candidates, around the best one so far
 
@@ -75,8 +76,11 @@ class Gaussian:
             score = np.concatenate([score, self._improvement(near, best)])
         return [pool[index] for index in np.argsort(-score, kind="stable")]
 
-    def steps(self, tip: Places, lots: random.Random) -> list[Places]:
-        """One knob moved from the tip, the largest expected improvement on it first; likelier knobs win a tie."""
+    def steps(self, tip: Places, failed: Mapping[tuple[int, bool], int], lots: random.Random) -> list[Places]:
+        """One knob moved from the tip, the largest expected improvement on it first; likelier knobs win a tie.
+
+        ``failed`` counts the steps from this tip by axis and side (up or not): what failed there counts less.
+        """
         axes = self.table.axes
         moves = [(index, there) for index, axis in enumerate(axes) for there in _stepped(axis, tip[index], lots)]
         if not moves:
@@ -84,7 +88,8 @@ class Gaussian:
         pool = [(*tip[:index], there, *tip[index + 1 :]) for index, there in moves]
         level = float(self.predict([tip])[0][0])
         later = np.array([index / len(axes) for index, _ in moves])
-        score = self._improvement(pool, level) * (1 - _LATER * later)
+        again = np.array([_AGAIN ** failed.get((index, there > tip[index]), 0) for index, there in moves])
+        score = self._improvement(pool, level) * (1 - _LATER * later) * again
         return [pool[index] for index in np.argsort(-score, kind="stable")]
 
     def _candidate(self, tops: Sequence[Places], lots: random.Random, index: int) -> Places:

@@ -22,7 +22,6 @@ from pytest_autoresearch.agents.search.trials import Trials
 _ERRORS = 2.0  # standard errors that a gain has to exceed before it is worth steps
 _SHARE = 0.1  # of all that was gained; less waits for more of it
 _OVERDUE = 4  # probes for each step, after which a smaller gain is worth them as well
-_SPARE = 3  # failed steps beyond one for each knob that are made without a probe in between
 _MOST_PAIRS = 3  # tried from one tip
 _NEEDLESS = 0.03  # of the gain; a knob that is not needed costs less
 _NOISE_SHARE = 0.25  # of the noise of a run, likewise
@@ -87,11 +86,7 @@ class Ladder:
         if gain <= _ERRORS * beliefs.noise or gain <= 0:
             return None
         goal, needed = self._without_needless(space, beliefs, goal, needed, gain)
-        here = [trial for trial in trials.states if trial.parent == space.commit and trial.number > 0]
-        probes = sum(trial.probe for trial in here)
-        failed = len(here) - probes
-        if failed > len(needed) + _SPARE + probes:
-            return None  # the steps do not hold what the point promised; learn more first
+        probes = sum(trial.probe for trial in trials.states if trial.parent == space.commit)
         is_last_call = space.left is not None and space.left <= len(needed) + 1
         if gain < _SHARE * total and probes < _OVERDUE * len(needed) and not is_last_call and not space.one_variable:
             return None
