@@ -247,10 +247,13 @@ class Judge:
         """As if the trial had not been opened."""
         self._turns.remove(trial.turn)
 
-    def rest_on(self, base: int, provisional: Sequence[int]) -> None:
-        """The tip is these keeps, which their group has yet to prove, on ``base``. Levels are to be measured anew."""
+    def rest_on(self, base: int, provisional: Sequence[int], slot: int | None = None) -> None:
+        """The tip is these keeps, which their group has yet to prove, on ``base``.
+
+        Levels are to be measured anew, on ``slot`` as in :meth:`recalibrate`.
+        """
         self.standing = self.standing.resting_on(base, provisional)
-        self.recalibrate()
+        self.recalibrate(slot)
 
     # How
 

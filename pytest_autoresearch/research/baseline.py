@@ -58,7 +58,7 @@ def refresh(research: Research) -> None:
     if stale is None:
         return
     keeps = [keep.number for keep in research.notebook.history.provisional]
-    research.judge.rest_on(research.certified.number, keeps)
+    research.judge.rest_on(research.certified.number, keeps, research.place.slot)
     measurements = tuple(_calibrated(research, stale.number))
     level = research.judge.level
     when = datetime.now(timezone.utc)

@@ -15,17 +15,19 @@ from pytest_autoresearch.notebook import orders
 from pytest_autoresearch.notebook.chain import read_history
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.orders import Order, Outcome
+from pytest_autoresearch.protocol.experiment import Outcome as Grouped
 from tests.conftest import Project
+from tests.research.noisy import make_noisy, scripted
 
 ALL_NIGHT = ("--autoresearch", "--autoresearch-experiments=6")
 
 
-def asked(project: Project, *wanted: Order) -> dict[str, orders.Answer]:
+def asked(project: Project, *wanted: Order, during: tuple[str, ...] = ALL_NIGHT) -> dict[str, orders.Answer]:
     """Run six more experiments while these orders wait; the answers by id."""
     with Git.discover(project.root) as git:
         for order in wanted:
             orders.place(git, "demo", order)
-    done = project.pytest(*ALL_NIGHT)
+    done = project.pytest(*during)
     assert done.returncode == 0, done.stdout
     with Git.discover(project.root) as git:
         assert orders.waiting(git, "demo") == []
@@ -45,6 +47,27 @@ def test_a_keep_is_dropped_while_the_session_runs_and_stays_out(project: Project
         assert dropped not in [keep.number for keep in history.keeps]
         assert [e.number for e in history.experiments] == list(range(13))
         assert git.resolve("autoresearch/demo") == (history.incumbent.commit if history.incumbent else None)
+
+
+@pytest.mark.slow
+def test_what_was_proven_with_a_dropped_keep_is_proven_again_at_once(project: Project) -> None:
+    make_noisy(project)
+    edits = [("steeper", "FAST = 10.0", "FAST = 2.0"), ("a bonus", "# between the knobs", "FAST -= 8.0")]
+    agent = scripted(project, *edits, ("a comment", "IDLE = 10.0", "IDLE = 10.0  # NUMBER"))
+    assert project.pytest("--autoresearch", "--autoresearch-experiments=2", agent).returncode == 0
+    with Git.discover(project.root) as git:
+        (group,) = read_history(git, "demo").groups
+    assert (group.keeps, group.outcome) == ((1, 2), Grouped.CERTIFIED)
+
+    found = asked(project, Order("a", "drop", "1"), during=("--autoresearch", "--autoresearch-experiments=1", agent))
+    assert "0001 is out" in found["a"].text and "group of 1 (0002), measured on" in found["a"].text, found["a"].text
+    with Git.discover(project.root) as git:
+        history = read_history(git, "demo")
+    again = history.groups[-1]
+    assert (again.keeps, again.outcome, again.base) == ((2,), Grouped.CERTIFIED, 0)
+    assert [keep.number for keep in history.keeps] == [2] and not history.provisional
+    next_one = history.experiments[-1]
+    assert next_one.number == 3 and next_one.ended is not None and again.when < next_one.ended
 
 
 @pytest.mark.slow

@@ -23,9 +23,11 @@ from pytest_autoresearch.errors import ConfigError
 from pytest_autoresearch.judge import JudgeSettings, JudgeState, Standing, Step, Verdict, rule
 from pytest_autoresearch.lab.job import Job
 from pytest_autoresearch.notebook.chain import ledger_ref, read_records
+from pytest_autoresearch.notebook.drop import drop_keep
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.record import Group, History
 from pytest_autoresearch.protocol.experiment import Experiment, Place, Reason, Role
+from pytest_autoresearch.research.baseline import refresh
 from tests.conftest import Project
 from tests.research.noisy import make_noisy
 from tests.research.side_by_side import World, every
@@ -63,6 +65,23 @@ def faster_first(gate: threading.Event, world: World, root: Path, **options: str
             if ended.number == 2:
                 gate.set()
         return research.notebook.history
+
+
+def test_after_a_drop_the_new_head_is_measured_and_known_where_it_was_run(root: Path) -> None:
+    """Whatever slot the newest experiment was on: its level is compared with on the one that measured it."""
+    world = World({1: setting("A", 4), 2: setting("B", 4)}, total)
+    with world.session(root, workers="2", experiments="2") as research:
+        for _ in every(research):
+            pass
+        research.judge.standing = research.judge.standing.at(1)
+        dropped = research.notebook.history.keeps[0].number
+        drop_keep(research.notebook, dropped, "")
+        research.drafts.incumbent = research.parts.git.files(research.incumbent.commit)
+        made = len(world.jobs)
+        refresh(research)
+        assert {place.slot for _, place in world.jobs[made:]} == {research.place.slot} == {0}
+        standing = research.judge.standing
+        assert standing.at(0).incumbent.window and not standing.at(1).incumbent.window
 
 
 def test_records_stand_as_experiments_end_and_say_what_was_known_and_where(root: Path) -> None:
