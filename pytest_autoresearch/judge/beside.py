@@ -108,4 +108,4 @@ def _belief(now: Belief, before: Belief, mine: Belief, clock: int) -> Belief:
         return learned
     told = (mine.mean / mine.variance - before.mean / before.variance) / gained
     variance = 1 / (1 / now.variance + gained)
-    return replace(learned, mean=variance * (now.mean / now.variance + told * gained), variance=variance)
+    return replace(learned, mean=variance * (now.mean / now.variance + told * gained), variance=variance, levels=())

@@ -7,7 +7,7 @@ gain has to be found twice, and with 16 slots a third of the gains were lost on 
 
 from __future__ import annotations
 
-from pytest_autoresearch.judge import grouped, statistics
+from pytest_autoresearch.judge import statistics, tip
 from pytest_autoresearch.judge.standing import Step
 from pytest_autoresearch.judge.trial import Trial
 
@@ -19,7 +19,7 @@ def expected(trial: Trial) -> tuple[float, float] | None:
 
     With what was expected before it, weighed by precision. None where nothing is known, or another rule judges.
     """
-    opening, settings = grouped.aged(trial.settings, trial.opening), trial.settings
+    opening, settings = tip.aged(trial.settings, trial.opening), trial.settings
     belief, doubt, spread = opening.belief, opening.doubt, opening.spread
     own = [heard.value for heard in trial.heard if heard.step is Step.CANDIDATE and heard.value is not None]
     tips = [heard.value for heard in trial.heard if heard.step is Step.INCUMBENT and heard.value is not None]
@@ -28,7 +28,7 @@ def expected(trial: Trial) -> tuple[float, float] | None:
     if not is_known or not own or (doubt is None and not tips):
         return trial.expected
     mean, level = statistics.mean(own), belief.mean
-    doubt = None if doubt is None else doubt + grouped.staleness(settings, opening) * len(trial.heard)
+    doubt = None if doubt is None else doubt + tip.staleness(settings, opening) * len(trial.heard)
     if tips:
         weight = 1.0 if doubt is None else doubt / (doubt + 1 / len(tips))
         level += weight * (statistics.mean(tips) - level)

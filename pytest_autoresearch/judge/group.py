@@ -11,7 +11,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pytest_autoresearch.judge import calibrating, comparing, grouped, paired, statistics
+from pytest_autoresearch.judge import calibrating, comparing, paired, statistics
+from pytest_autoresearch.judge import tip as tips
 from pytest_autoresearch.judge.rule import LARGEST
 from pytest_autoresearch.judge.settings import JudgeError, JudgeSettings
 from pytest_autoresearch.judge.standing import HEIGHT, WINSOR, Run, Standing, Step
@@ -166,10 +167,10 @@ def _ended(group: Group, outcome: Outcome) -> Group:
         standing = replace(standing, keeps=(*standing.keeps, group.test))
     else:  # the tip is the base again, known by the one run that is made before the next candidate
         mean = statistics.mean(group.base) if group.base else belief.mean
-        belief = replace(belief, stack=(), due=HEIGHT, mean=mean, variance=None)
+        belief = replace(belief, stack=(), due=HEIGHT, mean=mean, variance=None, levels=())
         standing = replace(standing, last=None, wander=standing.wander.of_tip(None))
     standing = replace(standing, belief=belief)
-    incumbent = replace(standing.incumbent, window=(), elsewhere=(), level=grouped.level_of(standing))
+    incumbent = replace(standing.incumbent, window=(), elsewhere=(), level=tips.level_of(standing))
     return replace(group, standing=replace(standing, incumbent=incumbent), answer=verdict)
 
 
@@ -207,7 +208,7 @@ def _with_tip_runs(settings: JudgeSettings, standing: Standing, tip: Sequence[fl
     """The tip's level moves by as much as these runs know better."""
     if not tip:
         return standing
-    standing = grouped.aged(settings, standing)
+    standing = tips.aged(settings, standing)
     belief, mean = standing.belief, statistics.mean(tip)
     doubt = standing.doubt
     if belief.variance is None or doubt is None:
@@ -215,5 +216,5 @@ def _with_tip_runs(settings: JudgeSettings, standing: Standing, tip: Sequence[fl
     else:
         weight = doubt / (doubt + 1 / len(tip))
         moved = belief.mean + weight * (mean - belief.mean)
-        belief = replace(belief, mean=moved, variance=belief.variance * (1 - weight))
+        belief = replace(belief, mean=moved, variance=belief.variance * (1 - weight), levels=())
     return replace(standing, belief=replace(belief, clock=standing.clock))

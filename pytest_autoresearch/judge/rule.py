@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from itertools import count
 
-from pytest_autoresearch.judge import beside, calibrating, certified, evidence, exact, grouped
+from pytest_autoresearch.judge import beside, calibrating, certified, evidence, exact, grouped, tip
 from pytest_autoresearch.judge.settings import JudgeError, JudgeSettings
 from pytest_autoresearch.judge.standing import Level, Run, Standing, Step
 from pytest_autoresearch.judge.trial import Heard, Trial, Undo
@@ -103,7 +103,7 @@ def level(settings: JudgeSettings, standing: Standing) -> Level:
     if standing.incumbent.level is None:
         raise JudgeError("the incumbent has no level yet; calibrate the judge first")
     if settings.grouped and standing.noisy and standing.belief.variance is not None:
-        return grouped.level_of(standing)
+        return tip.level_of(standing)
     return standing.incumbent.level
 
 
@@ -122,7 +122,7 @@ def _answered(trial: Trial) -> Trial:
 def _with_incumbent(trial: Trial, run: Run) -> Trial:
     trial = replace(trial, failed=False)
     known = trial.standing.calibrated and trial.standing.noisy
-    return grouped.with_tip(trial, run) if known and trial.settings.grouped else certified.with_incumbent(trial, run)
+    return tip.with_tip(trial, run) if known and trial.settings.grouped else certified.with_incumbent(trial, run)
 
 
 def _with_candidate(trial: Trial, run: Run) -> Trial:

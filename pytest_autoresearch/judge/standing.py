@@ -73,7 +73,8 @@ class Belief:
     metric units squared, or ``counted`` in variances of one run where the noise is constant: what is then learned of
     the noise is learned of the tip as well. ``calibrated_at`` is the level at which the noise was last measured on
     purpose. ``won`` sigma in ``experiments``. The tip stands on experiment ``base``, the last certified one, with the
-    keeps of ``stack`` on it; these are certified when there are ``due`` of them.
+    keeps of ``stack`` on it; these are certified when there are ``due`` of them. ``levels``: (probability, mean,
+    variance) of each place where the tip may lie, on a machine that moves and has left more than one.
     """
 
     prior: tuple[float, ...] = FIRST_PRIOR
@@ -87,11 +88,12 @@ class Belief:
     base: int = 0
     stack: tuple[Provisional, ...] = ()
     due: int = HEIGHT
+    levels: tuple[tuple[float, float, float], ...] = ()
 
     def known(self, mean: float, doubt: float, unit: float, spread: Spread) -> Belief:
         """With a tip at ``mean``, whose variance is ``doubt`` times that of one run, which scatters by ``unit``."""
         variance = doubt if spread.flat else doubt * unit * unit
-        return replace(self, mean=mean, variance=variance, counted=spread.flat)
+        return replace(self, mean=mean, variance=variance, counted=spread.flat, levels=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +189,7 @@ class Standing:
 
     def forgotten(self) -> Standing:
         """Without levels and noise, as on another machine; what was spent and learned of effects stays."""
-        belief = replace(self.belief, variance=None)
+        belief = replace(self.belief, variance=None, levels=())
         return replace(
             self,
             calibrated=False,
@@ -216,7 +218,8 @@ def to_plain(value: Any) -> Any:
 def _fields(value: Any) -> dict[str, Any]:
     """Of one slot nothing is said that takes several: programs that know of no slots go on with it."""
     named = {name: to_plain(getattr(value, name)) for name in value.__dataclass_fields__}
-    return {name: plain for name, plain in named.items() if plain or name not in ("slot", "elsewhere", "expected")}
+    rare = ("slot", "elsewhere", "expected", "levels")
+    return {name: plain for name, plain in named.items() if plain or name not in rare}
 
 
 def standing_from(data: Mapping[str, Any]) -> Standing:
@@ -260,4 +263,5 @@ def belief_from(data: Mapping[str, Any]) -> Belief:
     """As :func:`standing_from`."""
     prior = FIRST_PRIOR if data["prior"] is None else tuple(data["prior"])
     stack = tuple(Provisional(int(number), worth, harm) for number, worth, harm in data["stack"])
-    return Belief(**{**data, "prior": prior, "stack": stack})
+    levels = tuple((weight, mean, variance) for weight, mean, variance in data.get("levels", ()))
+    return Belief(**{**data, "prior": prior, "stack": stack, "levels": levels})

@@ -21,6 +21,7 @@ POINTS = 16  # at which the outcome of another run is weighed
 SEEN = 1e-3  # probability below which an effect under a hypothesis does not matter to that
 HOPELESS = 1.5  # deviations below zero: no single run makes such a candidate a keep
 TINY = 1e-12
+UNSEEN = 0.01  # probability below which a hypothesis does not outlive the trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +76,9 @@ def likeliest(tracks: Iterable[Track]) -> list[Track]:
     return [track for track in ordered if track.peak >= ordered[0].peak - UNLIKELY]
 
 
-def tracked(start: float, variance: float, runs: Iterable[tuple[bool, float]], law: Law) -> list[Track]:
+def tracked(tracks: Sequence[Track], runs: Iterable[tuple[bool, float]], law: Law) -> list[Track]:
     """The hypotheses after these runs: (whether it was the candidate's, its value), each one later than the last."""
-    tracks = [Track(start, variance)]
+    tracks = list(tracks)
     for is_candidate, value in runs:
         tracks = likeliest(track.told(value, float(is_candidate)) for track in later(tracks, law))
     return tracks
@@ -140,19 +141,22 @@ def worth_of_a_run(
     return total - max(sum(w * g for w, g, _, _ in cells), 0.0)
 
 
-def level_after(
+def levels_after(
     tracks: Sequence[Track], joint: Sequence[Sequence[float]], believed: Posterior, is_kept: bool
-) -> tuple[float, float]:
-    """Mean and variance of the level of what is the tip then: the candidate if it is kept."""
+) -> list[tuple[float, float, float]]:
+    """Where the level of what is the tip then may lie, the candidate's if it is kept: (probability, mean, variance).
+
+    One for each hypothesis: what looked bad may have been run after a step, which the next candidate's run will tell.
+    """
     moved = float(is_kept)
     if believed.weights is None:
         best = tracks[0]
         share = best.slope + moved
-        return best.start + share * believed.mean, best.variance + share * share * believed.deviation**2
+        return [(1.0, best.start + share * believed.mean, best.variance + share * share * believed.deviation**2)]
     parts = []
     for track, row in zip(tracks, joint, strict=True):
         weight = sum(row)
-        if weight < 1e-9:
+        if weight < UNSEEN:
             continue
         mean = sum(w * g for w, g in zip(row, GRID, strict=True)) / weight
         square = sum(w * g * g for w, g in zip(row, GRID, strict=True)) / weight
@@ -160,5 +164,10 @@ def level_after(
         spread = max(square - mean * mean, 0.0)
         parts.append((weight, track.start + share * mean, track.variance + share * share * spread))
     total = sum(weight for weight, _, _ in parts)
-    mean = sum(weight * at for weight, at, _ in parts) / total
-    return mean, sum(weight * (doubt + (at - mean) ** 2) for weight, at, doubt in parts) / total
+    return [(weight / total, at, doubt) for weight, at, doubt in parts]
+
+
+def as_one(levels: Sequence[tuple[float, float, float]]) -> tuple[float, float]:
+    """Mean and variance of a level that may lie at one of these."""
+    mean = sum(weight * at for weight, at, _ in levels)
+    return mean, sum(weight * (doubt + (at - mean) ** 2) for weight, at, doubt in levels)

@@ -45,7 +45,7 @@ SCATTER = (
     2.76,
 )  # variances of states that differ 23-fold, 5-fold in deviation; their mean is 1
 FEWEST = 8  # pairs; what fewer say is luck
-LIKELY = 0.3  # that it moves: from there on it is reckoned with. It costs little where it does not
+LIKELY = 0.15  # that it moves: from there on it is reckoned with, which costs nothing where it does not
 CERTAIN = 0.95  # from there on it is said
 LONGEST = 64  # runs; no machine wanders off for ever, so a longer gap says nothing more
 LEAST = 1e-12  # of a density: beyond is an outlier, and no law is ruled out by one

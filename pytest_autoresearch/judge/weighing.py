@@ -1,0 +1,144 @@
+"""A candidate beside the tip: what it is likely worth after its runs so far, and which run would tell more. Pure.
+
+On a quiet machine means of runs say all; on one that moves the level is followed run by run (``tracking``).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from pytest_autoresearch.judge import scatter, statistics, tracking, unlike
+from pytest_autoresearch.judge.belief import Posterior, posterior, worth_of_a_run
+from pytest_autoresearch.judge.scatter import Scatter
+from pytest_autoresearch.judge.standing import Step
+from pytest_autoresearch.judge.tracking import Track
+from pytest_autoresearch.judge.trial import Trial
+from pytest_autoresearch.judge.wander import Law, Moves
+
+CLEAR = 0.5  # sigma by which a candidate far off the grid may still be misjudged
+
+
+def moving(trial: Trial) -> Moves | None:
+    """How the machine moves, as far as that was likely when the trial was opened."""
+    return trial.opening.wander.moves if trial.settings.adapts else None
+
+
+def _size(trial: Trial, moves: Moves) -> float:
+    """The deviation of a run on a machine that moves, in what the session takes it for: that has the moves in it."""
+    wander, spread = trial.standing.wander, trial.opening.spread
+    known = spread.variance(wander.level or 0.0)
+    return math.sqrt(moves.size * wander.variance / known) if known and wander.variance else 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What may have happened on a machine that moves, and how probable each effect is under each of it."""
+
+    law: Law
+    tracks: tuple[Track, ...]
+    joint: tuple[tuple[float, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """A candidate beside the tip. ``unit`` is sigma in metric units, all else in sigma; ``tip`` its variance.
+
+    ``followed`` only where it moves. ``own`` and ``tips``: variances of a run of candidate and tip in the session's,
+    ``scatter`` what is known of the first, where states scatter unlike each other.
+    """
+
+    unit: float
+    tip: float
+    runs: int
+    gain: float
+    demanded: float
+    believed: Posterior
+    followed: Followed | None = None
+    own: float = 1.0
+    tips: float = 1.0
+    scatter: Scatter | None = None
+
+    @property
+    def told(self) -> float:
+        """As many runs with the session's variance would tell as much."""
+        return self.runs / self.own
+
+    @property
+    def worth(self) -> float:
+        """The expected gain beyond what is demanded."""
+        return self.believed.mean - self.demanded
+
+    @property
+    def deviation(self) -> float:
+        return self.believed.deviation if self.believed.weights is not None else CLEAR
+
+
+def weighed(trial: Trial) -> Weighed:
+    """The candidate as its runs and the session's earlier effects make it likely."""
+    settings, belief, runs = trial.settings, trial.standing.belief, len(trial.runs)
+    tip, moves = trial.standing.doubt, moving(trial)
+    assert tip is not None
+    measured = settings.gain(belief.mean, statistics.mean(trial.values))
+    unit = trial.standing.spread.deviation(belief.mean)
+    unit = unit or abs(measured) / math.sqrt(12) or 1.0  # a metric in steps that has never moved: its step's own noise
+    if moves is not None:
+        return _followed(trial, moves, tip, unit, measured)
+    gain, demanded = measured / unit, settings.demanded(belief.mean) / unit
+    known, tips = unlike.candidate_scatter(trial), unlike.tip_scatter(trial)
+    if known is not None and tips is not None:
+        believed, known = scatter.posterior(trial.prior, known, gain, runs, tip, demanded)
+        return Weighed(unit, tip, runs, gain, demanded, believed, None, known.mean, tips.mean, known)
+    believed = posterior(trial.prior, gain, 1 / runs + tip, demanded)
+    return Weighed(unit, tip, runs, gain, demanded, believed)
+
+
+def tracks_of(trial: Trial, moves: Moves) -> list[Track]:
+    """What may have happened to the level since the tip's was last known, by all runs of the trial since then."""
+    settings, belief, doubt, size = trial.settings, trial.standing.belief, trial.standing.doubt, _size(trial, moves)
+    assert doubt is not None
+    unit = trial.standing.spread.deviation(belief.mean) * size or 1.0
+    runs = [
+        (heard.step is Step.CANDIDATE, settings.gain(belief.mean, heard.value) / unit)
+        for heard in trial.heard[max(belief.clock - trial.opening.clock, 0) :]
+        if heard.value is not None
+    ]
+    one = 1.0 if belief.counted else trial.standing.spread.variance(belief.mean) or 1.0
+    levels = [
+        Track(settings.gain(belief.mean, mean) / unit, variance / one / size**2, height=math.log(weight))
+        for weight, mean, variance in belief.levels
+    ]
+    return tracking.tracked(levels or [Track(0.0, doubt / size**2)], runs, moves.law)
+
+
+def _followed(trial: Trial, moves: Moves, tip: float, unit: float, measured: float) -> Weighed:
+    """As weighed by all runs of the trial in their order, on a machine that moves."""
+    settings, belief, size = trial.settings, trial.standing.belief, _size(trial, moves)
+    unit, tip = unit * size, tip / size**2
+    demanded = settings.demanded(belief.mean) / unit
+    tracks = tracks_of(trial, moves)
+    joint = tracking.weighed(tracks, trial.prior)
+    believed = tracking.posterior(tracks, joint, demanded)
+    followed = Followed(moves.law, tuple(tracks), tuple(map(tuple, joint)))
+    return Weighed(unit, tip, len(trial.runs), measured / unit, demanded, believed, followed)
+
+
+def next_run(at: Weighed) -> tuple[Step, float]:
+    """Which run tells more, and by how much it raises the expected gain, in sigma."""
+    return _quiet_run(at) if at.followed is None else _moving_run(at, at.followed)
+
+
+def _quiet_run(at: Weighed) -> tuple[Step, float]:
+    candidate, tip = at.own / (at.runs + 1) + at.tip, at.own / at.runs + at.tip * at.tips / (at.tips + at.tip)
+    worth = worth_of_a_run(at.worth, at.believed.deviation, at.own / at.runs + at.tip, min(candidate, tip))
+    return Step.CANDIDATE if candidate <= tip else Step.INCUMBENT, worth
+
+
+def _moving_run(at: Weighed, followed: Followed) -> tuple[Step, float]:
+    if at.believed.weights is None or at.worth < -tracking.HOPELESS * at.believed.deviation:
+        return Step.INCUMBENT, 0.0
+    candidate, tip = (
+        tracking.worth_of_a_run(followed.tracks, followed.joint, followed.law, has_effect, at.demanded)
+        for has_effect in (1.0, 0.0)
+    )
+    return (Step.CANDIDATE, candidate) if candidate >= tip else (Step.INCUMBENT, tip)
