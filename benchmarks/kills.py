@@ -118,7 +118,7 @@ def kill_the_product(
 def _check_product(root: Path, home: Path, slots: int) -> None:
     """The next start goes on, and nothing of the killed ones is left."""
     before = _recorded(root)
-    more = 2 + len([*(root / ".git/autoresearch/demo/pending").glob("*.json")])  # so none of them is left pending
+    more = 2 + _owed(root)  # so that no proposal is left pending, and no number is left out
     running = _pytest(root, home, more, slots)
     assert running.wait() == 0, (root.parent / "log").read_text()
     history = assert_agreed(root, "demo", in_order=slots == 1)
@@ -160,6 +160,16 @@ def _recorded(root: Path) -> int:
         if repository.resolve(ledger_ref("demo")) is None:
             return 0
         return len(read_history(repository, "demo").experiments)
+
+
+def _owed(root: Path) -> int:
+    """How many numbers up to the highest one are not recorded: pending, or of an agent that was killed in its turn."""
+    numbers = {int(path.stem) for path in (root / ".git/autoresearch/demo/pending").glob("*.json")}
+    with Git.discover(root) as repository:
+        if repository.resolve(ledger_ref("demo")) is not None:
+            recorded = {each.number for each in read_history(repository, "demo").experiments}
+            return len(set(range(max(numbers | recorded, default=0) + 1)) - recorded)
+    return 0
 
 
 def _belongs(process: psutil.Process, home: Path) -> bool:

@@ -3,13 +3,12 @@
     python benchmarks/ray_cluster.py [EXPERIMENTS] [SECONDS]
 
 A cluster of two nodes on this machine, two slots each; runs sleep for SECONDS (2), proposals take no time. Told is the
-share of the slots' time inside runs, from the first experiment's end to the last one's. Allowed: 90 %.
+share of the slots' time inside runs. Allowed: 90 % of what the slots of this machine have.
 """
 
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -17,9 +16,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.scale import new_repository
-from pytest_autoresearch.notebook.chain import read_history
-from pytest_autoresearch.notebook.git import Git
+from benchmarks.scale import filled
 
 SLOTS = 4
 AGENT = """\
@@ -35,26 +32,6 @@ class Counting:
 def pytest_autoresearch_agent(settings):
     return Counting() if settings.name == "counting" else None
 """
-
-
-def filled(root: Path, seconds: float, experiments: int, *options: str) -> float:
-    """The share of the slots' time inside runs."""
-    new_repository(root, f"sleep {seconds:g}; echo loss: 1", "X = 0\n")
-    (root / "conftest.py").write_text(AGENT)
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "pytest", "-q", "--autoresearch", f"--autoresearch-experiments={experiments}"),
-            *(f"--autoresearch-workers={SLOTS}", "--autoresearch-agent=counting", *options),
-        ],
-        cwd=root,
-        stdout=subprocess.DEVNULL,
-        check=True,
-    )
-    with Git.discover(root) as git:
-        found = read_history(git, "scale").experiments[1:-SLOTS]  # not the last runs, beside which slots are idle
-    inside = sum(run.duration for each in found[1:] for run in each.measurements)
-    ends = [each.ended for each in found if each.ended is not None]
-    return inside / ((max(ends) - min(ends)).total_seconds() * SLOTS)
 
 
 def two_nodes() -> Any:
@@ -80,12 +57,15 @@ def main() -> None:
         (room / "home").mkdir()
         os.environ.update(HOME=str(room / "home"), RAY_TMPDIR=directory, RAY_worker_niceness="0")
         os.environ["RAY_agent_register_timeout_ms"] = "200000"  # on a busy machine Ray gives up on its own agent
-        here = filled(room / "here" / "repository", seconds, experiments)
+        asked, files = (SLOTS, experiments, seconds, "--autoresearch-agent=counting"), {"conftest.py": AGENT}
+        (room / "here").mkdir()
+        (room / "there").mkdir()
+        here = filled(room / "here" / "repository", *asked, files=files)
         print(f"{SLOTS} slots of this machine {here:6.1%} of the time inside runs", flush=True)
         cluster = two_nodes()
         try:
             options = ("--autoresearch-executor=ray", f"--autoresearch-address={cluster.address}")
-            there = filled(room / "there" / "repository", seconds, experiments, *options)
+            there = filled(room / "there" / "repository", *asked, *options, files=files)
         finally:
             cluster.shutdown()
         print(f"{SLOTS} slots on two nodes    {there:6.1%}", flush=True)

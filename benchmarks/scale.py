@@ -18,8 +18,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -66,35 +68,46 @@ def new_repository(root: Path, run: str, text: str) -> Path:
 
 
 def utilisation(root: Path, slots: int, look_ahead: str, experiments: int) -> float:
-    """The share of the slots' time inside runs, by the runs' own clocks.
-
-    From when every slot has ended its second run (the first ones wait for the first turns), until the first slot ends
-    its last one.
-    """
-    stamps, agent = root.parent / "stamps", root.parent / "agent.py"
-    run = f'b=$(date +%s.%N); sleep 2; echo loss: 1; echo "$AUTORESEARCH_EXPERIMENT $b $(date +%s.%N)" >> {stamps}'
-    new_repository(root, run, "X = 0\n")
+    """The share of the slots' time inside runs beside an agent that thinks for a second."""
+    agent = root.parent / "agent.py"
+    agent.parent.mkdir(parents=True)
     agent.write_text(
         "import os, time\ntime.sleep(1)\n"
         "open('train.py', 'a').write('X = %s\\n' % os.environ['AUTORESEARCH_EXPERIMENT'])\n"
     )
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "pytest", "-q", "--autoresearch", f"--autoresearch-experiments={experiments}"),
-            *(f"--autoresearch-workers={slots}", f"--autoresearch-look-ahead={look_ahead}"),
-            *("--autoresearch-isolation=none", f"--autoresearch-agent=command:{sys.executable} {agent}"),
-        ],
-        cwd=root,
-        stdout=subprocess.DEVNULL,
-        check=True,
-    )
+    options = f"--autoresearch-look-ahead={look_ahead}", f"--autoresearch-agent=command:{sys.executable} {agent}"
+    return filled(root, slots, experiments, 2.0, *options)
+
+
+def filled(
+    root: Path,
+    slots: int,
+    experiments: int,
+    seconds: float,
+    *options: str,
+    files: Mapping[str, str] = MappingProxyType({}),
+) -> float:
+    """The share of the slots' time inside runs that sleep, by the runs' own clocks.
+
+    From when every slot has ended its second run (the first ones wait for the first turns), until the first slot ends
+    its last one. ``files`` are beside the config.
+    """
+    stamps = root.parent / "stamps"
+    told = f'echo "$AUTORESEARCH_EXPERIMENT $begun $(date +%s.%N)" >> {stamps}'
+    new_repository(root, f"begun=$(date +%s.%N); sleep {seconds:g}; echo loss: 1; {told}", "X = 0\n")
+    for name, text in files.items():
+        (root / name).write_text(text)
+    command = [sys.executable, "-m", "pytest", "-q", "--autoresearch", "--autoresearch-isolation=none"]
+    command += [f"--autoresearch-experiments={experiments}", f"--autoresearch-workers={slots}", *options]
+    subprocess.run(command, cwd=root, stdout=subprocess.DEVNULL, check=True)
     with Git.discover(root) as git:
         slot_of = {each.number: each.place.slot for each in read_history(git, "scale").experiments[1:] if each.place}
-    runs: dict[int, list[tuple[float, float]]] = {slot: [] for slot in range(slots)}
+    runs: dict[int, list[tuple[float, float]]] = {}
     for line in stamps.read_text().splitlines():
         number, begun, ended = line.split()
         if int(number):
-            runs[slot_of[int(number)]].append((float(begun), float(ended)))
+            runs.setdefault(slot_of[int(number)], []).append((float(begun), float(ended)))
+    assert len(runs) == slots
     first = max(sorted(of)[1][1] for of in runs.values())
     last = min(max(of)[1] for of in runs.values())
     inside = sum(max(0.0, min(ended, last) - max(begun, first)) for of in runs.values() for begun, ended in of)

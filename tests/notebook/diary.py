@@ -208,7 +208,7 @@ def assert_agreed(root: Path, tag: str = "demo", *, in_order: bool = True) -> Hi
         table = table_path(repository, CONFIG, tag)
         assert table.read_text() == render(history, metric_name(history))
     numbers = [e.number for e in history.experiments]
-    assert (numbers if in_order else sorted(numbers)) == list(range(len(history.experiments)))
+    assert (numbers if in_order else sorted(numbers)) == list(range(len(history.experiments))), numbers
     head = git(root, "rev-parse", f"autoresearch/{tag}")
     assert head == (history.incumbent.commit if history.incumbent else history.session.start)
     on_branch = git(root, "rev-list", "--reverse", f"{history.session.start}..{head}").split()
