@@ -9,6 +9,7 @@ is clean, and no lock, process or workspace is left. ``--product`` kills ``pytes
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import random
 import signal
@@ -44,7 +45,6 @@ judge: classic
 ## Branch
 autoresearch/demo
 """
-EARLY = 0.001  # chance, every 0.02 s, that a session which starts is killed before it does anything
 AGENT = """\
 cat > /dev/null
 n=$AUTORESEARCH_EXPERIMENT
@@ -86,7 +86,7 @@ def kill_at_random(root: Path, *, kills: int, rng: random.Random, check_every: i
 
 
 def kill_the_product(
-    room: Path, *, kills: int, rng: random.Random, slots: int = 1, longest: float = 6.0, check_every: int = 25
+    room: Path, *, kills: int, rng: random.Random, slots: int = 1, longest: float = 4.0, check_every: int = 25
 ) -> Counts:
     """Kill ``kills`` runs of ``pytest --autoresearch``; AssertionError as soon as anything is lost."""
     root, home = room / "repository", room / "home"
@@ -98,11 +98,11 @@ def kill_the_product(
     git(root, "commit", "-q", "-m", "protocol")
     counts = Counts()
     while counts.killed < kills:
-        before = _signs(root)
         running = _pytest(root, home, 100_000, slots)
-        while rng.random() > EARLY and _signs(root) == before and running.poll() is None:
-            time.sleep(0.02)
-        _kill(running.pid, rng.uniform(0, longest))
+        moment = rng.uniform(0, longest)
+        while running.poll() is None and _used(running.pid) < moment:
+            time.sleep(0.01)
+        _kill(running.pid, 0.0)
         assert running.wait() == -signal.SIGKILL, (room / "log").read_text()
         counts.killed += 1
         counts.pending += len([*(root / ".git/autoresearch/demo/pending").glob("*.json")])
@@ -135,10 +135,12 @@ def _check_product(root: Path, home: Path, slots: int) -> None:
     assert left == [], "a process is left"
 
 
-def _signs(root: Path) -> int:
-    """Changes with the first thing that a session does, however long the machine takes to start it."""
-    lanes = root / ".git/autoresearch/demo/lanes.json"
-    return lanes.stat().st_mtime_ns if lanes.exists() else 0
+def _used(pid: int) -> float:
+    """Processor seconds of a session and of what it has waited for: how far it got, however busy the machine is."""
+    with contextlib.suppress(psutil.Error):
+        times = psutil.Process(pid).cpu_times()
+        return float(times.user + times.system + times.children_user + times.children_system)
+    return float("inf")
 
 
 def _pytest(root: Path, home: Path, experiments: int, slots: int) -> subprocess.Popen[bytes]:
@@ -195,7 +197,9 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=200, help="kills; default 200")
     parser.add_argument("--seed", type=int, default=0, help="of the moments; default 0")
     parser.add_argument("--slots", type=int, default=1, help="of the product; default 1")
-    parser.add_argument("--longest", type=float, default=6.0, help="s of work until a kill at most; default 6")
+    parser.add_argument(
+        "--longest", type=float, default=4.0, help="processor s until a kill of the product at most; default 4"
+    )
     parser.add_argument("--product", action="store_true", help="kill pytest --autoresearch, not the notebook alone")
     args = parser.parse_args()
     began, rng = time.monotonic(), random.Random(args.seed)
