@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Sequence
 
-_PASSES = re.compile(
+from pytest_autoresearch.patterns import regex
+
+_PASSES = regex(
     r"""
     -[poW] | --override-ini | --pythonwarnings | --import-mode | --strict.* | --assert | --runxfail | --pyargs
     | --confcutdir | --noconftest | --disable-plugin-autoload | --enable-assertion-pass-hook | --doctest-.*
@@ -23,7 +25,7 @@ _PASSES = re.compile(
 )
 """Options of pytest and of plugins that many have."""
 
-_TAKES_NOTHING = re.compile(
+_TAKES_NOTHING = regex(
     r"--strict.*|--runxfail|--pyargs|--noconftest|--disable-.*|--enable-.*|--reuse-db|--create-db|--no-?migrations"
     r"|--migrations|--headed|--benchmark-disable-gc|--allow-unix-socket|--force-enable-socket"
     r"|--doctest-(?:modules|continue-on-failure)"

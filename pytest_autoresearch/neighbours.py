@@ -6,9 +6,10 @@ Knows them by the options they define; imports none of them.
 from __future__ import annotations
 
 import os
-import re
 
 import pytest
+
+from pytest_autoresearch.patterns import regex
 
 _REPORTS = (
     "xmlpath",
@@ -22,7 +23,7 @@ _REPORTS = (
 )
 """Where pytest and its reporters write, by the names of their options."""
 
-_TYPED = re.compile(r"-n.*|--numprocesses.*|--tx.*|--dist.*|-d")
+_TYPED = regex(r"-n.*|--numprocesses.*|--tx.*|--dist.*|-d")
 
 
 def prepare_for_loop(config: pytest.Config) -> None:

@@ -6,6 +6,7 @@ PYTEST_DONT_REWRITE
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 from importlib.machinery import PathFinder
@@ -94,9 +95,17 @@ def pytest_configure(config: pytest.Config) -> None:
         )
     if not config.pluginmanager.hasplugin("timeout"):
         config.addinivalue_line("markers", "timeout(seconds): when one run is killed")
+    _collect_no_garbage(config)
     from pytest_autoresearch.running import LoopPlugin
 
     config.pluginmanager.register(LoopPlugin(config), "autoresearch-loop")
+
+
+def _collect_no_garbage(config: pytest.Config) -> None:
+    """Until the loop begins: what is loaded and read until then stays, and would be looked through again and again."""
+    if gc.isenabled():
+        gc.disable()
+        config.add_cleanup(gc.enable)
 
 
 @pytest.hookimpl(wrapper=True)

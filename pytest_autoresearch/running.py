@@ -160,6 +160,7 @@ class LoopPlugin:
         ):
             self.screen.lines([*header_lines(opening_of(research, self.deselected)), *lines])
             stopped = "interrupted"
+            gc.enable()  # the plugin's door has held it back
             try:
                 with _spared():
                     stopped = self._experiments(session, selected.seed, research)

@@ -9,20 +9,22 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from pytest_autoresearch.patterns import regex
+
 LONGEST_LINE = 200  # characters of a line for people, where nothing else is said
 MOST_MARKS = 6  # combining marks in a row; no script needs as many, and a tall pile covers the lines around it
 
 # ECMA-48 in 7 and in 8 bits. Each alternative takes what it can even if its end is missing, so that a sequence that was
 # cut leaves no words behind, and all of them are linear: nothing is tried twice.
-_SEQUENCE = re.compile(
+_SEQUENCE = regex(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"  # CSI: colours, cursor moves
     r"|(?:\x1b[\]PX^_]|[\x90\x98\x9d\x9e\x9f])[^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)?"  # OSC, DCS: titles, clipboard
     r"|\x1b[ -/]*[0-~]?"  # the short ones
 )
-_ODD = re.compile(r"[^ -~\n\t]+")
+_ODD = regex(r"[^ -~\n\t]+")
 # Default_Ignorable_Code_Point (DerivedCoreProperties.txt, Unicode 16), as far as a category does not say it: letters
 # and marks that show nothing, in which another text can be hidden.
-_INVISIBLE = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]")
+_INVISIBLE = regex("[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]")
 
 
 def clean(text: str | bytes) -> str:

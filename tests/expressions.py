@@ -17,6 +17,7 @@ from types import FrameType, ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest_autoresearch
+from pytest_autoresearch.patterns import regex
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
@@ -55,12 +56,14 @@ def expressions() -> tuple[list[Expression], list[str]]:
                 raise
             continue
         for node in ast.walk(ast.parse(inspect.getsource(module))):
-            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            if not isinstance(node, ast.Call):
                 continue
-            owner, method = node.func.value, node.func.attr
+            owner, method = (node.func.value, node.func.attr) if isinstance(node.func, ast.Attribute) else (None, "")
             if isinstance(owner, (ast.Name, ast.Attribute)) and method in METHODS:
                 uses.setdefault(owner.id if isinstance(owner, ast.Name) else owner.attr, set()).add(method)
-            if isinstance(owner, ast.Name) and owner.id == "re" and method in METHODS | {"compile"}:
+            is_regex = isinstance(node.func, ast.Name) and node.func.id == "regex"
+            method = "compile" if is_regex else method
+            if is_regex or (isinstance(owner, ast.Name) and owner.id == "re" and method in METHODS | {"compile"}):
                 place = f"{info.name.partition('.')[2]}:{node.lineno}"
                 first = node.args[0]
                 for argument in (first.body, first.orelse) if isinstance(first, ast.IfExp) else (first,):
@@ -73,11 +76,16 @@ def expressions() -> tuple[list[Expression], list[str]]:
                     homes.append((made, module))
     for made, module in homes:
         values = vars(module).items()  # equal, and not the same: re forgets what it made where there is much of it
-        names = [name for name, value in values if isinstance(value, re.Pattern) and value == made.pattern]
+        names = [name for name, value in values if _is(value, made.pattern)]
         made.name = f"{module.__name__.partition('.')[2]}.{names[0]}" if names else ""
         if not made.methods:
             made.methods = set().union(*(uses.get(name, set()) for name in names)) or {"match"}
     return found, unmade
+
+
+def _is(value: object, pattern: re.Pattern[Any]) -> bool:
+    is_expression = isinstance(value, (re.Pattern, type(regex(""))))
+    return is_expression and (value.pattern, value.flags) == (pattern.pattern, pattern.flags)  # type: ignore[attr-defined]
 
 
 def _made(argument: ast.expr, call: ast.Call, method: str, module: ModuleType) -> re.Pattern[Any]:

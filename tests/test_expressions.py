@@ -19,6 +19,7 @@ BOUNDED = {
     "agents.search.trials._TURN": "2,000 characters of a description",
 }
 UNMADE = {
+    "patterns": "those of the modules, which are found there",
     "agents.lost": "two words of an adapter, from its own command line",
     "protocol.globs": "made from a pattern: tested below",
     "report.markdown.answers": "the address of a repository, escaped",

@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.text import clean, one_line
 
 NOTHING_TO_CHANGE = "nothing to change: "
@@ -24,8 +25,8 @@ LONGEST_HYPOTHESIS = 2000
 LONGEST_FAILURE = 600
 _LONGEST_MESSAGE = 100_000
 
-_LABELLED = re.compile(r"^[\s>#*_`\-+]*(hypothesis|description|nothing)[\s*_`]*[:：][\s*_`]*(.*)$", re.IGNORECASE)
-_FENCE = re.compile(r"^\s*(`{3,}|~{3,})")
+_LABELLED = regex(r"^[\s>#*_`\-+]*(hypothesis|description|nothing)[\s*_`]*[:：][\s*_`]*(.*)$", re.IGNORECASE)
+_FENCE = regex(r"^\s*(`{3,}|~{3,})")
 
 
 @dataclass(frozen=True, slots=True)

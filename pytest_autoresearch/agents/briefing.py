@@ -8,7 +8,6 @@ appear.
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Callable, Sequence
 
 from pytest_autoresearch.agents.answer import NOTHING_TO_CHANGE
@@ -34,6 +33,7 @@ from pytest_autoresearch.agents.lessons import (
     spread_of_runs,
     told_runs,
 )
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Reason
 from pytest_autoresearch.protocol.model import Limit, PathRule, Protocol
 from pytest_autoresearch.protocol.template import GOAL
@@ -46,7 +46,7 @@ MOST_HINTS = 10
 MOST_TENDED = 40
 MOST_QUOTED = 50_000  # characters of a diff or log that are looked at; far fewer are shown
 
-_SLIP = re.compile(
+_SLIP = regex(
     r"^(\w+\.)*(SyntaxError|IndentationError|TabError|NameError|UnboundLocalError|ImportError|ModuleNotFoundError)\b"
 )
 

@@ -7,17 +7,17 @@ the workspace, never from its word.
 from __future__ import annotations
 
 import os
-import re
 import shlex
 
 from pytest_autoresearch.agents.answer import LONGEST_DESCRIPTION, LONGEST_FAILURE, Answer, is_labelled, parse_answer
 from pytest_autoresearch.agents.base import AgentSettings, Briefing, Desk, Proposal, Turn
 from pytest_autoresearch.agents.hosts import model_hosts, with_refused
 from pytest_autoresearch.errors import AgentError
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.text import clean, last_words, one_line
 
-_ASSIGNMENT = re.compile(r"\w+=")
-_PLAIN = re.compile(r"[\w./~+-]+")
+_ASSIGNMENT = regex(r"\w+=")
+_PLAIN = regex(r"[\w./~+-]+")
 _SHELL = frozenset(
     """
     . : [ alias bg bind break builtin case cd command continue declare dirs echo enable eval exec exit export false

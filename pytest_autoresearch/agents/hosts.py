@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
+
+from pytest_autoresearch.patterns import regex
 
 _PROVIDERS = (
     (("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "CLAUDE_CODE_OAUTH_TOKEN"), ("ANTHROPIC_",), "api.anthropic.com"),
@@ -18,8 +19,8 @@ _PROVIDERS = (
 )
 """The variables that hold a provider's key, how the variable of its address begins, and its host."""
 
-_IS_ADDRESS = re.compile(r"[A-Z0-9_]+(?:_BASE_URL|_API_BASE|_API_URL|_ENDPOINT)")
-_ADDRESS = re.compile(r"https?://[^\s\"'<>]{1,300}")
+_IS_ADDRESS = regex(r"[A-Z0-9_]+(?:_BASE_URL|_API_BASE|_API_URL|_ENDPOINT)")
+_ADDRESS = regex(r"https?://[^\s\"'<>]{1,300}")
 
 
 def model_hosts(environ: Mapping[str, str], args: Sequence[str] = (), named: Sequence[str] = ()) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from difflib import get_close_matches
 
 from pytest_autoresearch.agents.base import Agent, AgentSettings
+from pytest_autoresearch.agents.search import NAMES
 from pytest_autoresearch.errors import AgentError
 
 COMMAND = "command:PROGRAM"
@@ -33,10 +34,19 @@ def create(settings: AgentSettings, plugins: Callable[..., Agent | None]) -> Age
     return agent
 
 
+def needs_model(name: str) -> bool:
+    """Whether an agent of this name thinks with a model that costs money."""
+    kind = name.partition(":")[0]
+    if kind in (*NAMES, "command"):
+        return False
+    from pytest_autoresearch.agents.adapters import ADAPTERS
+
+    return kind == "acp" or kind in ADAPTERS
+
+
 def describe() -> list[str]:
     """The names that :func:`create` knows without a plugin."""
     from pytest_autoresearch.agents.adapters import ADAPTERS
-    from pytest_autoresearch.agents.search.agent import NAMES
 
     return [*NAMES, COMMAND, ACP, *ADAPTERS]
 
@@ -50,6 +60,8 @@ def _embedded(settings: AgentSettings) -> Agent | None:
         from pytest_autoresearch.agents.acp.agent import AcpAgent
 
         return AcpAgent(settings)
+    if settings.name not in NAMES:
+        return None
     from pytest_autoresearch.agents.search.agent import create as search
 
     return search(settings.name)

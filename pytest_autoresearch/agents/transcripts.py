@@ -12,11 +12,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.protocol.experiment import Usage
 
 TRAJECTORY = "trajectory.json"
 _MOST = 10**12  # tokens or dollars; a program that reports more reports nonsense
-_OBJECT = re.compile(r"^\{", re.MULTILINE)
+_OBJECT = regex(r"^\{", re.MULTILINE)
 
 PRINT_TRAJECTORY = f"""\
 python3 - "$HOME/{TRAJECTORY}" <<'END'

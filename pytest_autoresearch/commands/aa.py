@@ -6,7 +6,6 @@ import argparse
 import json
 import math
 import os
-import re
 import statistics
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -19,6 +18,7 @@ from pytest_autoresearch.errors import LabError
 from pytest_autoresearch.lab.machine import machine_fingerprint
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.ledger import state_directory
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.protocol.discover import find_config
 from pytest_autoresearch.protocol.marker import INSTRUCTIONS
 from pytest_autoresearch.protocol.model import Protocol
@@ -34,7 +34,7 @@ from pytest_autoresearch.research.estimating import Noted, note
 from pytest_autoresearch.research.noise import Noise, describe, no_op_jobs, no_op_runs
 from pytest_autoresearch.research.runs import BASELINE_DEADLINE
 
-_TIME = re.compile(r"second|time|duration|latency|benchmark\.|per_m?s|(?:^|_)[mun]?s(?:$|_)")
+_TIME = regex(r"second|time|duration|latency|benchmark\.|per_m?s|(?:^|_)[mun]?s(?:$|_)")
 """Metrics that a count of instructions could take the place of, by their names."""
 APART = 4.0  # standard errors between the slots' levels that are worth a line
 

@@ -17,6 +17,7 @@ from pytest_autoresearch.commands.takeover import take_over
 from pytest_autoresearch.commands.writing import prove_config, set_aside, write
 from pytest_autoresearch.errors import ConfigError
 from pytest_autoresearch.notebook.git import Git
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.protocol.discover import CONFIG
 from pytest_autoresearch.protocol.durations import format_duration, parse_duration
 from pytest_autoresearch.protocol.markdown import load, parse
@@ -29,7 +30,7 @@ from pytest_autoresearch.protocol.text import escape_start, one_line
 
 LARGEST_FILE = 200_000
 MOST_GUARDS = 10
-_TEST = re.compile(r"(?:[^/]+/)*(?:test_[^/]*|[^/]*_test)\.py")
+_TEST = regex(r"(?:[^/]+/)*(?:test_[^/]*|[^/]*_test)\.py")
 MOST_FILES = 2_000
 
 

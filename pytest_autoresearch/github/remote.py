@@ -23,18 +23,19 @@ from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.record import History
 from pytest_autoresearch.notebook.results import render
 from pytest_autoresearch.notebook.sync import Overtaken, push_ledger, remote_has
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.protocol.experiment import Change
 from pytest_autoresearch.report.chart import staircase
 from pytest_autoresearch.report.story import story
 
 _SLOW = {"http.lowSpeedLimit": "1000", "http.lowSpeedTime": "30"}  # a connection that hangs ends
 PAUSES: Sequence[float] = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0)  # s, before each repeat of what a remote in trouble refused
-_PASSING = re.compile(
+_PASSING = regex(
     r"returned error: 5\d\d|HTTP 5\d\d|connection (?:reset|was closed)|hung up unexpectedly|early eof"
     r"|operation too slow|timed out",
     re.IGNORECASE,
 )
-_FORBIDDEN = re.compile(r"error: 40[13]\b|HTTP 40[13]\b|denied|authentication|could not read username", re.IGNORECASE)
+_FORBIDDEN = regex(r"error: 40[13]\b|HTTP 40[13]\b|denied|authentication|could not read username", re.IGNORECASE)
 Given = TypeVar("Given")
 
 

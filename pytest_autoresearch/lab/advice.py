@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from pytest_autoresearch.lab.remedies import Remedy
 from pytest_autoresearch.protocol.experiment import Measurement, Reason
 from pytest_autoresearch.protocol.model import Protocol
+
+if TYPE_CHECKING:
+    from pytest_autoresearch.lab.remedies import Remedy
 
 BUILDING = "build: "
 """How the detail of a measurement begins whose build failed."""

@@ -7,18 +7,18 @@ it writes: those are its outputs, and later runs may write them too. Nothing els
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from pytest_autoresearch.lab.found import Found
 from pytest_autoresearch.lab.workspace import LITTER, Workspace
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.protocol.shadowing import STEERING
 from pytest_autoresearch.text import one_line
 
-_CODE = re.compile(r"\.(?:py|pyw|so(?:\.\d+)*|pyd|dylib|egg-link)$")
-_BYTECODE = re.compile(r"\.(?:pyc|pyo|pth)$")
+_CODE = regex(r"\.(?:py|pyw|so(?:\.\d+)*|pyd|dylib|egg-link)$")
+_BYTECODE = regex(r"\.(?:pyc|pyo|pth)$")
 _TRUSTED_BY_TOOLS = LITTER | {".cargo"}
 """Directories whose settings and cached verdicts a tool takes for its own."""
 

@@ -17,6 +17,7 @@ from typing import Any
 from pytest_autoresearch.lab.lines import lines_of, look_up
 from pytest_autoresearch.lab.metrics import Reading, read_log, within
 from pytest_autoresearch.lab.numbers import parse_number, unwrapped
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.protocol.experiment import Reason
 from pytest_autoresearch.protocol.model import Metric, MetricFile
 
@@ -26,8 +27,8 @@ MOST_NAMED = 6  # keys that an error lists
 
 MOST_IN_VAIN = 4  # times its length that a file is read for what is no document
 
-_OPENING = re.compile(r"^[ \t]*(?=[\[{])", re.MULTILINE)
-_BRACKET = re.compile(r"\[([^\[\]]*)\]")
+_OPENING = regex(r"^[ \t]*(?=[\[{])", re.MULTILINE)
+_BRACKET = regex(r"\[([^\[\]]*)\]")
 
 
 def read_file(data: bytes, file: MetricFile, metric: Metric) -> Reading:

@@ -6,18 +6,18 @@ for all runs of the session: the workspace on Python's module path, a workspace 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection
 
 from pytest_autoresearch.lab.importing import names_elsewhere
 from pytest_autoresearch.lab.job import Site
 from pytest_autoresearch.lab.metrics import Reading
+from pytest_autoresearch.patterns import regex
 
 MODULES, WRITE, CACHES = "modules", "write", "caches"
 ALL = frozenset({MODULES, WRITE, CACHES})
 
 _WAYS = (frozenset[str](), frozenset({MODULES}), frozenset({WRITE}), frozenset({MODULES, WRITE}))
-_OTHER_INTERPRETERS = re.compile(r"\b(?:uvx?|poetry|pdm|pipenv|hatch|conda|mamba|pixi|tox|nox|pytest)\b|/python")
+_OTHER_INTERPRETERS = regex(r"\b(?:uvx?|poetry|pdm|pipenv|hatch|conda|mamba|pixi|tox|nox|pytest)\b|/python")
 
 
 class Extraction:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pkgutil
-import re
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -13,12 +12,13 @@ from pathlib import Path
 
 from pytest_autoresearch.executables import NEUTRAL, find, outside, surroundings
 from pytest_autoresearch.lab.editable import packages_elsewhere, site_directories
+from pytest_autoresearch.patterns import regex
 
 LONGEST_ANSWER = 20.0  # s; an interpreter that does not say what it has is taken for one like ours
 
 # Run with -I: the directory it starts in, and PYTHONPATH, are not what is asked for.
 _ASK = "import sys, pkgutil; print(*sys.stdlib_module_names, *(m.name for m in pkgutil.iter_modules()))"
-_PYTHON = re.compile(r"(?<![\w./~-])(?:~?/[\w./+-]*/)?(?:python|pypy)[\d.]*(?=\s)")
+_PYTHON = regex(r"(?<![\w./~-])(?:~?/[\w./+-]*/)?(?:python|pypy)[\d.]*(?=\s)")
 
 
 def names_elsewhere(commands: Iterable[str], *, top: Path) -> frozenset[str]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from pytest_autoresearch.errors import LabError
+from pytest_autoresearch.patterns import regex
 
 _START = b"version https://git-lfs.github.com/spec/v1\n"
-_POINTER = re.compile(rb"oid sha256:([0-9a-f]{64})\nsize ([0-9]{1,18})\n")
+_POINTER = regex(rb"oid sha256:([0-9a-f]{64})\nsize ([0-9]{1,18})\n")
 _LONGEST = 1024
 _CHUNK = 1 << 20
 

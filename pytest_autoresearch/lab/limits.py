@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from statistics import median, stdev
 
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.protocol.experiment import Measurement
 from pytest_autoresearch.protocol.model import Limit
 
@@ -19,7 +20,7 @@ SPREADS = 5.0  # standard deviations of the baseline's run times
 TIME_LIMIT = " s it may take"  # how the words end where it is time that ran out
 ALLOWANCE = 1.1  # of the incumbent's run time, where that is longer than the budget
 
-_MORE_IS_BETTER = re.compile(
+_MORE_IS_BETTER = regex(
     r"acc|accuracy|throughput|score|f1|auc|auroc|recall|precision|r2|bleu|rouge|mfu|coverage|reward|speedup|qps|rps|fps"
     r"|ips|tps|ops|bandwidth|hits?|passed|per_(?:sec|second|s)"
 )

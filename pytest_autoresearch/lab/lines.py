@@ -16,6 +16,7 @@ from itertools import islice
 from typing import Any
 
 from pytest_autoresearch.lab.numbers import NUMBER, looks_like_number, number_at, parse_number
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.text import without_sequences
 
 LONGEST_LINE = 20_000  # characters of a line that are looked at
@@ -25,14 +26,14 @@ MOST_IN_LINE = 16  # mentions in one line that are looked at, the last ones
 LONGEST_LEAD = 1_000  # characters before a mention that may say of what it is
 MOST_OPENINGS = 50  # lines at which a document may begin that are tried
 
-_LINE_END = re.compile(r"[\r\n\x08\x0b\x0c]+")
+_LINE_END = regex(r"[\r\n\x08\x0b\x0c]+")
 _SEPARATOR = r"(?:\s*(?::=|==|=>|->|→|[:=：])\s*|\s*[|│┃║]\s*|\s+is\s+|\s*\.{3,}:?\s*|\s+)"  # the last: `val_loss 0.41`
-_OPEN_END = re.compile(r"(?:[,;|│┃║\[({<:]|(?:^|\s)[-–—•·*+>#]+|[=-]>)\s*[\"']*$")
+_OPEN_END = regex(r"(?:[,;|│┃║\[({<:]|(?:^|\s)[-–—•·*+>#]+|[=-]>)\s*[\"']*$")
 _COLUMNS = {
-    "bar": re.compile(r"[|│┃║]"),
-    "tab": re.compile(r"\t"),
-    "comma": re.compile(r"[,;]"),
-    "blank": re.compile(r"\s+"),
+    "bar": regex(r"[|│┃║]"),
+    "tab": regex(r"\t"),
+    "comma": regex(r"[,;]"),
+    "blank": regex(r"\s+"),
 }
 _UNITS = frozenset(
     "ms s sec secs seconds second us µs μs ns min mins minute minutes h hours percent pct kb mb gb tb kib mib gib b "
@@ -47,7 +48,7 @@ _QUALIFIERS = frozenset(
 _LEVELS = frozenset(
     "metric result results info debug warning warn error critical notice trace success note stdout out".split()
 )
-_RANK = re.compile(r"\b(?:rank|worker|gpu|node|proc(?:ess)?|fold|seed|trial|client)[ :=_#-]*\d+", re.IGNORECASE)
+_RANK = regex(r"\b(?:rank|worker|gpu|node|proc(?:ess)?|fold|seed|trial|client)[ :=_#-]*\d+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

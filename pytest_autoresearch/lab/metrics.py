@@ -13,15 +13,16 @@ from dataclasses import dataclass
 
 from pytest_autoresearch.lab.lines import find_report, lines_of
 from pytest_autoresearch.lab.numbers import parse_number, unwrapped
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.protocol.experiment import Reason
 from pytest_autoresearch.protocol.model import Metric
 from pytest_autoresearch.text import clean, one_line, without_sequences
 
 MOST_SECONDARY = 32
 
-_REPORTED = re.compile(r"(?:METRIC[ \t]+)?([A-Za-z_][\w./@%-]{0,63})[ \t]*[:=][ \t]*(\S+)", re.ASCII)
-_LINE_END = re.compile(rb"[\r\n]+")
-_SENTENCE_END = re.compile(r"(?<=[0-9\])])[,;]$|(?<=\.[0-9])\.$|(?<=\.[0-9][0-9])\.$|(?<=[0-9]{3})\.$")
+_REPORTED = regex(r"(?:METRIC[ \t]+)?([A-Za-z_][\w./@%-]{0,63})[ \t]*[:=][ \t]*(\S+)", re.ASCII)
+_LINE_END = regex(rb"[\r\n]+")
+_SENTENCE_END = regex(r"(?<=[0-9\])])[,;]$|(?<=\.[0-9])\.$|(?<=\.[0-9][0-9])\.$|(?<=[0-9]{3})\.$")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import posixpath
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,12 +13,13 @@ from pytest_autoresearch.lab.lookups import Asked, Lookup
 from pytest_autoresearch.lab.programs import needed_by
 from pytest_autoresearch.lab.reach import SYSTEM
 from pytest_autoresearch.lab.workspace import LITTER
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.protocol.building import TRANSPILED, is_bundle, is_compiled, is_product
 from pytest_autoresearch.protocol.model import Protocol
 
 _NEVER = LITTER | {".idea", ".vscode", ".DS_Store", "run.log"}
 _ENVIRONMENT_MARKS = ("pyvenv.cfg", "conda-meta", "bin/activate", ".package-lock.json", ".modules.yaml")
-_CREDENTIAL = re.compile(
+_CREDENTIAL = regex(
     r"(?i)(?:^|/)(?:\.ssh|\.gnupg|\.aws|\.azure|\.kube|\.docker|\.netrc|\.npmrc|\.pypirc|\.git-credentials|\.gitconfig"
     r"|gcloud|gh|(?:[^/]*[._-])?(?:credentials?|tokens?|secrets?|passwords?|auth|api_?keys?)(?:\.\w+)?|id_[a-z0-9]+"
     r"|keyrings?|\.env)(?:/|$)"

@@ -5,29 +5,31 @@ from __future__ import annotations
 import math
 import re
 
+from pytest_autoresearch.patterns import regex
+
 NUMBER = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?"
 """One plain decimal number, ASCII."""
 
-_NUMBER = re.compile(NUMBER)
-_ZERO = re.compile(r"[+-]?[0.]+(?:[eE].*)?")
+_NUMBER = regex(NUMBER)
+_ZERO = regex(r"[+-]?[0.]+(?:[eE].*)?")
 _REST = (
     r"(?: {0,9}, {0,9}(?:device|dtype|grad_fn|requires_grad|size|shape|weak_type|layout)="
     r"(?:[^(),<>]|\([^()]*\)|<[^<>]*>)*)* {0,9},?"
 )
 _LIBRARY = r"(?:np\.|numpy\.|jnp\.|mx\.|cp\.)?"
 _SCALARS = (
-    re.compile(rf"(?:torch\.|mx\.|paddle\.)?[tT]ensor\( {{0,9}}\[* {{0,9}}({NUMBER}) {{0,9}}\]*{_REST} {{0,9}}\)"),
-    re.compile(rf"{_LIBRARY}(?:float|int|uint|bfloat)[0-9]{{0,3}}_?\( {{0,9}}({NUMBER}) {{0,9}}\)"),
-    re.compile(
+    regex(rf"(?:torch\.|mx\.|paddle\.)?[tT]ensor\( {{0,9}}\[* {{0,9}}({NUMBER}) {{0,9}}\]*{_REST} {{0,9}}\)"),
+    regex(rf"{_LIBRARY}(?:float|int|uint|bfloat)[0-9]{{0,3}}_?\( {{0,9}}({NUMBER}) {{0,9}}\)"),
+    regex(
         rf"{_LIBRARY}(?:[aA]rray|DeviceArray|double|single|half)\( {{0,9}}\[* {{0,9}}({NUMBER}) {{0,9}}\]*"
         rf"{_REST} {{0,9}}\)"
     ),
-    re.compile(rf"Decimal\( {{0,9}}[\"']({NUMBER})[\"'] {{0,9}}\)"),
-    re.compile(rf"<tf\.(?:Tensor|Variable)[^<>]*numpy=({NUMBER})>"),
-    re.compile(rf"\"({NUMBER})\"|'({NUMBER})'"),
-    re.compile(rf"\[ {{0,9}}({NUMBER}) {{0,9}},? {{0,9}}\]|\( {{0,9}}({NUMBER}) {{0,9}}, {{0,9}}\)"),
+    regex(rf"Decimal\( {{0,9}}[\"']({NUMBER})[\"'] {{0,9}}\)"),
+    regex(rf"<tf\.(?:Tensor|Variable)[^<>]*numpy=({NUMBER})>"),
+    regex(rf"\"({NUMBER})\"|'({NUMBER})'"),
+    regex(rf"\[ {{0,9}}({NUMBER}) {{0,9}},? {{0,9}}\]|\( {{0,9}}({NUMBER}) {{0,9}}, {{0,9}}\)"),
 )
-_LOOKS_LIKE = re.compile(
+_LOOKS_LIKE = regex(
     r"[\"'(\[<~≈$€£]{0,4} ?[+−-]? ?(?:\.?[0-9]|(?:nan|inf|infinity)\b|(?:null|none|n/a)\b)"
     r"|(?:\w{1,30}\.){0,4}(?:[tT]ensor|[aA]rray|DeviceArray|Decimal|(?:float|int|uint|bfloat)[0-9]{0,3}_?)\("
     r"|<tf\.",

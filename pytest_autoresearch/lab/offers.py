@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pytest_autoresearch.lab.documents import documents_in, nearest_keys
 from pytest_autoresearch.lab.lines import lines_of
 from pytest_autoresearch.lab.numbers import parse_number
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.text import one_line
 
 _WRITTEN = {
@@ -35,17 +36,17 @@ _ENDS = {
     "minus": "",
     "plain": "",
 }
-_VALUE = re.compile("|".join(f"(?P<{kind}>{text.replace('(', '(?:')}){_ENDS[kind]}" for kind, text in _WRITTEN.items()))
-_NEAR = re.compile(r"(?:\s*\([^()]{0,40}\))?[^\w\n]{0,30}(?:\w{1,12}[^\w\n]{1,3}){0,2}")
-_NEAR_AHEAD = re.compile(r"[^\w\n]{0,6}(?:[\w/%µ]{1,12}[^\w\n]{1,3}){0,2}")
-_GOES_ON = re.compile(r"['’](?=[0-9])|[ \u00a0\u202f][0-9]{3}(?![\w.]*[A-Za-z]{3})(?!\w)")  # thousands: 3'000, 15 200
-_GLUED = re.compile(r"(?<=0)[xXoObB][0-9A-Fa-f]|\.[0-9]")  # 0x1p-1, 1.2.3: what goes on is no unit
-_LABEL = re.compile(r"[^\w\n]{0,3}[:=]\s*(?=[-+]?\.?[0-9])")
-_TWO = re.compile(r"[\s,;]+[-+]?\.?[0-9]")
-_UNIT = re.compile(r"\s?(?:%|[A-Za-zµμ°$€/]+[A-Za-z0-9/²]*)")
+_VALUE = regex("|".join(f"(?P<{kind}>{text.replace('(', '(?:')}){_ENDS[kind]}" for kind, text in _WRITTEN.items()))
+_NEAR = regex(r"(?:\s*\([^()]{0,40}\))?[^\w\n]{0,30}(?:\w{1,12}[^\w\n]{1,3}){0,2}")
+_NEAR_AHEAD = regex(r"[^\w\n]{0,6}(?:[\w/%µ]{1,12}[^\w\n]{1,3}){0,2}")
+_GOES_ON = regex(r"['’](?=[0-9])|[ \u00a0\u202f][0-9]{3}(?![\w.]*[A-Za-z]{3})(?!\w)")  # thousands: 3'000, 15 200
+_GLUED = regex(r"(?<=0)[xXoObB][0-9A-Fa-f]|\.[0-9]")  # 0x1p-1, 1.2.3: what goes on is no unit
+_LABEL = regex(r"[^\w\n]{0,3}[:=]\s*(?=[-+]?\.?[0-9])")
+_TWO = regex(r"[\s,;]+[-+]?\.?[0-9]")
+_UNIT = regex(r"\s?(?:%|[A-Za-zµμ°$€/]+[A-Za-z0-9/²]*)")
 _TIMES = "s=0; for (i=1; i<=NF; i++) s=s*60+$i; print s"
 _HOURS = "s=0; for (i=1; i<NF; i++) s=s*60+$i; print s"
-_NAMED = re.compile(r"(?:^|[\s,;|│┃({\[])[\"']?([A-Za-z_][\w./@%-]{0,63})[\"']?\s*[:=|│┃]\s*[+-]?\.?[0-9]")
+_NAMED = regex(r"(?:^|[\s,;|│┃({\[])[\"']?([A-Za-z_][\w./@%-]{0,63})[\"']?\s*[:=|│┃]\s*[+-]?\.?[0-9]")
 MOST_LINES = 5_000
 LONGEST_LINE = 2_000  # characters
 MOST_NAMES = 8
@@ -224,32 +225,32 @@ def _escaped(text: str) -> str:
 
 _TOOLS = (
     (
-        re.compile(r"^(\S{1,200}) .{0,100}\btime: {1,20}\[[\d.]{1,20} \S{1,3} [\d.]{1,20} ", re.MULTILINE),
+        regex(r"^(\S{1,200}) .{0,100}\btime: {1,20}\[[\d.]{1,20} \S{1,3} [\d.]{1,20} ", re.MULTILINE),
         "criterion writes its estimates in nanoseconds",
         ("target/criterion/{first}/new/estimates.json", "mean.point_estimate"),
     ),
     (
-        re.compile(r"Time \(mean ± σ\):"),
+        regex(r"Time \(mean ± σ\):"),
         "add `--export-json bench.json` to hyperfine",
         ("bench.json", "results[0].mean"),
     ),
     (
-        re.compile(r"^-{1,80} benchmark.{0,80}: \d{1,6} tests -|^Name \(time in ", re.MULTILINE),
+        regex(r"^-{1,80} benchmark.{0,80}: \d{1,6} tests -|^Name \(time in ", re.MULTILINE),
         "add `--benchmark-json=bench.json` to pytest",
         ("bench.json", "benchmarks[0].stats.median"),
     ),
     (
-        re.compile(r"^Benchmark[ \t]{1,200}Time[ \t]{1,40}CPU[ \t]{1,40}Iterations", re.MULTILINE),
+        regex(r"^Benchmark[ \t]{1,200}Time[ \t]{1,40}CPU[ \t]{1,40}Iterations", re.MULTILINE),
         "add `--benchmark_out=bench.json` to the benchmark",
         ("bench.json", "benchmarks[0].real_time"),
     ),
     (
-        re.compile(r"^\[ ?[\d.]{1,9}%\] [·.]{1,40} ", re.MULTILINE),
+        regex(r"^\[ ?[\d.]{1,9}%\] [·.]{1,40} ", re.MULTILINE),
         "asv keeps what it measured",
         (".asv/results/MACHINE/COMMIT.json", "results.NAME[0][0]"),
     ),
 )
-_GO = re.compile(r"^(Benchmark[^\s-]{1,200})(?:-\d{1,4})?[ \t]{1,80}\d{1,12}[ \t]{1,80}[\d.]{1,20} ns/op", re.MULTILINE)
+_GO = regex(r"^(Benchmark[^\s-]{1,200})(?:-\d{1,4})?[ \t]{1,80}\d{1,12}[ \t]{1,80}[\d.]{1,20} ns/op", re.MULTILINE)
 
 
 def _known_tool(text: str) -> str:

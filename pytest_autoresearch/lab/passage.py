@@ -18,7 +18,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
-from urllib.request import getproxies_environment
 
 from pytest_autoresearch.executables import NEUTRAL, surroundings
 from pytest_autoresearch.lab.command import Command
@@ -126,6 +125,8 @@ def _is_direct(name: str, exceptions: str) -> bool:
 
 def _own_proxies(environ: Mapping[str, str]) -> dict[str, str]:
     """``http``, ``https``, ``all`` and ``no``, in either spelling."""
+    from urllib.request import getproxies_environment  # which loads what speaks HTTP and TLS
+
     found = getproxies_environment() if environ is os.environ else {}
     for name, value in environ.items() if environ is not os.environ else ():
         if name.lower().endswith("_proxy") and value:

@@ -10,17 +10,18 @@ from collections.abc import Iterator
 from itertools import islice
 
 from pytest_autoresearch.lab.workspace import Workspace
+from pytest_autoresearch.patterns import regex
 
 MOST_PICKLES = 8  # named in a record
 _MOST_FILES = 500
-_BY_NAME = re.compile(
+_BY_NAME = regex(
     r"\.(?:pt|pth|ckpt|pkl|pickle|p|joblib|sav|dill|cloudpickle|mar|rds|rdata|jls|shelf)(?:\.(?:gz|bz2|xz|lzma|zst|z|lz4))?$",
     re.IGNORECASE,
 )
-_ARRAYS = re.compile(r"\.np[yz]$", re.IGNORECASE)
+_ARRAYS = regex(r"\.np[yz]$", re.IGNORECASE)
 _HEAD = 4096
-_PICKLE = re.compile(rb"\x80[\x02-\x05]")
-_OBJECTS = re.compile(rb"\x93NUMPY.{0,12}\{[^{}]{0,200}?'descr':\s{0,9}(?:'\|O|\[[^{}]*?'\|O)", re.DOTALL)
+_PICKLE = regex(rb"\x80[\x02-\x05]")
+_OBJECTS = regex(rb"\x93NUMPY.{0,12}\{[^{}]{0,200}?'descr':\s{0,9}(?:'\|O|\[[^{}]*?'\|O)", re.DOTALL)
 
 
 def pickles(workspace: Workspace) -> Iterator[str]:

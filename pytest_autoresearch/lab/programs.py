@@ -6,15 +6,16 @@ Only what people wrote is looked at (a protocol's command, an agent's program), 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
-_ABSOLUTE = re.compile(r"""(?<![\w./~$}])~?(?:/[\w.@%+,:=-]+)+""")
-_QUOTED = re.compile(r"""(["'])(~?/[^"'\n]+)\1""")
-_PROGRAM = re.compile(r"(?:^|[;&|(\n])[^\S\n]*(?:\w+=\S*[^\S\n]+)*([\w./~+-]+)")
+from pytest_autoresearch.patterns import regex
+
+_ABSOLUTE = regex(r"""(?<![\w./~$}])~?(?:/[\w.@%+,:=-]+)+""")
+_QUOTED = regex(r"""(["'])(~?/[^"'\n]+)\1""")
+_PROGRAM = regex(r"(?:^|[;&|(\n])[^\S\n]*(?:\w+=\S*[^\S\n]+)*([\w./~+-]+)")
 _TOO_BROAD = frozenset("/ /home /root /etc /proc /sys /dev /run /var /tmp /mnt /media /srv /usr /opt /Users".split())
 _DECIDED = ("/usr", "/bin", "/sbin", "/lib", "/opt", "/dev", "/proc", "/sys")  # the sandbox alone says what is shown
 _LONGEST_COMMAND = 5_000  # characters; more is no command that a person wrote

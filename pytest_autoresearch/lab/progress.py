@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pytest_autoresearch.lab.numbers import parse_number
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.protocol.model import Direction
 
 IN_A_ROW = 3  # lines; one bad evaluation is no verdict
@@ -24,7 +25,7 @@ MOST_CURVES = 12  # the newest; the incumbent changes
 MOST_LINES = 100_000
 LONGEST_LINE = 65_536  # bytes
 
-_LINE_END = re.compile(rb"[\r\n]")
+_LINE_END = regex(rb"[\r\n]")
 
 
 def progress_line(name: str) -> re.Pattern[bytes]:

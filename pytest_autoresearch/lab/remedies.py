@@ -32,6 +32,7 @@ from pytest_autoresearch.lab.complaints import (
 from pytest_autoresearch.lab.lookups import Asked, Lookup
 from pytest_autoresearch.lab.missing import Checkout, Need, is_code
 from pytest_autoresearch.lab.reach import SYSTEM
+from pytest_autoresearch.patterns import regex
 
 MOST_NEEDS = 4
 
@@ -83,11 +84,11 @@ def remedies(symptoms: Symptoms) -> tuple[Remedy, ...]:
 
 Rule = Callable[[Symptoms], Iterator[Remedy]]
 
-_PATHS = re.compile(
+_PATHS = regex(
     r"""(?:(?<=[\s'"`(=:\[<‘“])|^)(~?[\w.+@%$-]*(?:/[\w.+@%=,$-]+)+/?|[\w+@%-]+(?:\.[\w+-]+)+|\.?[\w-]+)""",
     re.MULTILINE,
 )
-_EXCEPTION = re.compile(r"^[ \t]*(?:E[ \t]+)?[A-Za-z_][\w.]*(?:Error|Exception)\b(?!.*No such file)", re.MULTILINE)
+_EXCEPTION = regex(r"^[ \t]*(?:E[ \t]+)?[A-Za-z_][\w.]*(?:Error|Exception)\b(?!.*No such file)", re.MULTILINE)
 
 
 def spoken(log: str, checkout: Checkout) -> Iterator[Lookup]:

@@ -5,31 +5,30 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.text import one_line
 
 MOST_READ = 65_536
 """Bytes of a log's end that are looked at."""
 
-_LINE_END = re.compile(rb"[\r\n]+")
-_RAISED = re.compile(
+_LINE_END = regex(rb"[\r\n]+")
+_RAISED = regex(
     r"(?:E )?(?P<name>[A-Za-z_][\w.]*(?:Error|Exception|Exit|Interrupt|Warning|Failed))\b(?::(?P<words>.*))?"
 )
-_FRAME = re.compile(r'(?:E )?File "(?P<file>[^"<][^"]*)", line (?P<line>\d+)(?:, in .*)?')
-_SHORT_FRAME = re.compile(r"(?P<file>[^\s:]+\.py):(?P<line>\d+): in .*")
-_NODE_PLACE = re.compile(r"(?:file://)?(?P<file>/?[^\s:()]+\.[cm]?[jt]sx?):(?P<line>\d+)")
-_COMPILER = re.compile(
+_FRAME = regex(r'(?:E )?File "(?P<file>[^"<][^"]*)", line (?P<line>\d+)(?:, in .*)?')
+_SHORT_FRAME = regex(r"(?P<file>[^\s:]+\.py):(?P<line>\d+): in .*")
+_NODE_PLACE = regex(r"(?:file://)?(?P<file>/?[^\s:()]+\.[cm]?[jt]sx?):(?P<line>\d+)")
+_COMPILER = regex(
     r"(?P<file>[^\s:()]+):(?P<line>\d+)(?::\d+)?: (?:fatal )?(?:[Ee]rror|ERROR)(?: [A-Z]+\d+)?: (?P<words>.+)"
 )
-_TYPESCRIPT = re.compile(r"(?P<file>[^\s:()]+)\((?P<line>\d+),\d+\): error (?P<words>.+)")
-_PLACED = re.compile(r"(?P<file>[^\s:()]+):(?P<line>\d+):\d+: (?P<words>.+)")
+_TYPESCRIPT = regex(r"(?P<file>[^\s:()]+)\((?P<line>\d+),\d+\): error (?P<words>.+)")
+_PLACED = regex(r"(?P<file>[^\s:()]+):(?P<line>\d+):\d+: (?P<words>.+)")
 _OF_COMPILERS = (".go", ".pyx", ".pxd", ".pxi")
 """Sources whose compilers do not say that a complaint is an error."""
-_RUST = re.compile(r"(?P<name>error(?:\[E\d+\])?): (?P<words>.+)")
-_RUST_PLACE = re.compile(r"--> (?P<file>[^\s:]+):(?P<line>\d+):\d+")
-_CMAKE = re.compile(r"CMake Error at (?P<file>[^\s:]+):(?P<line>\d+).*")
-_BUILDER = re.compile(
-    r"(?:configuration error|error|ERROR|FAILED): .+|ninja: build stopped.*|make(?:\[\d+\])?: \*\*\* .+"
-)
+_RUST = regex(r"(?P<name>error(?:\[E\d+\])?): (?P<words>.+)")
+_RUST_PLACE = regex(r"--> (?P<file>[^\s:]+):(?P<line>\d+):\d+")
+_CMAKE = regex(r"CMake Error at (?P<file>[^\s:]+):(?P<line>\d+).*")
+_BUILDER = regex(r"(?:configuration error|error|ERROR|FAILED): .+|ninja: build stopped.*|make(?:\[\d+\])?: \*\*\* .+")
 
 _OF_THE_TEXT = ("SyntaxError", "IndentationError", "TabError")
 _OF_IMPORTS = ("ImportError", "ModuleNotFoundError")

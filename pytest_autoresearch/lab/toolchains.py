@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-_TOOLS = re.compile(rb"^\[tools\][^\n]*\n(?:(?!\[)[^\n]*(?:\n|\Z))*", re.MULTILINE)
+from pytest_autoresearch.patterns import regex
+
+_TOOLS = regex(rb"^\[tools\][^\n]*\n(?:(?!\[)[^\n]*(?:\n|\Z))*", re.MULTILINE)
 
 MOST_PARTS = 256
 """Every part is a mount; more than this is no installation that a person made."""

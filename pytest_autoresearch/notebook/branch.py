@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,9 +18,10 @@ from pytest_autoresearch.notebook.chain import (
     running_ref,
 )
 from pytest_autoresearch.notebook.git import Git
+from pytest_autoresearch.patterns import regex
 
 TAG_LENGTH = 60
-_PUBLISHED = re.compile(r"autoresearch/[^/]+/(results\.tsv|progress-(light|dark)\.svg)")
+_PUBLISHED = regex(r"autoresearch/[^/]+/(results\.tsv|progress-(light|dark)\.svg)")
 
 
 @dataclass(frozen=True, slots=True)

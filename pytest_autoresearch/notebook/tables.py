@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from pytest_autoresearch.errors import NotebookError
 from pytest_autoresearch.notebook.results import NAME, Row
 from pytest_autoresearch.notebook.text import unescape
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.protocol.experiment import Status
 
 _COMMITS = "commit git_commit commit_hash commit_sha git_sha git_hash sha hash rev revision".split()
@@ -35,7 +36,7 @@ _WORDS = {
 }
 _STATUS = {word: status for status, words in _WORDS.items() for word in words.split()}
 _NOT_MEASURED = frozenset(("", "-", "–", "—", "n/a", "na", "nan", "none", "null", "?"))
-_MEANT = re.compile(r"\s*[+-]?[0-9][0-9.,_']*\s?%?\s*")
+_MEANT = regex(r"\s*[+-]?[0-9][0-9.,_']*\s?%?\s*")
 """A cell that is meant as a number, although it is none: it is told, and no other column is taken instead."""
 _REMEDY = "a table of ours is written again by `pytest-autoresearch rebuild`"
 

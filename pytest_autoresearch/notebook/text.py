@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.protocol.experiment import Experiment, Role, Status
 from pytest_autoresearch.text import clean, one_line
 
@@ -13,18 +14,18 @@ SUBJECT_LENGTH = 200
 """Characters of a commit's subject, and of the description column in results.tsv."""
 
 # `Word-word:` begins a trailer (git-interpret-trailers(1): blanks may stand before the colon); in one word it is prose.
-_TRAILER = re.compile(r"^[ \t]*[A-Za-z0-9]+(?:-[A-Za-z0-9]*)+(?=[ \t]*[:：])", re.MULTILINE)
+_TRAILER = regex(r"^[ \t]*[A-Za-z0-9]+(?:-[A-Za-z0-9]*)+(?=[ \t]*[:：])", re.MULTILINE)
 # git-mailinfo(1) and git-interpret-trailers(1) take the text after such a line for a patch, or for no text.
-_DIVIDER = re.compile(r"^(?:---|diff -|Index: |From .*\d:\d\d|# -+ >8 -+)", re.MULTILINE)
+_DIVIDER = regex(r"^(?:---|diff -|Index: |From .*\d:\d\d|# -+ >8 -+)", re.MULTILINE)
 # GitHub, GitLab, Azure, CircleCI, Netlify and others: `[skip ci]`, `[ci-skip]`, `[no_ci]`, `[skip azp]`, `***NO_CI***`.
-_SKIPS_CI = re.compile(
+_SKIPS_CI = regex(
     r"\[(\s{0,9}(?:(?:skip|no)[\s_-]{1,9}[\w-]{1,40}|[\w-]{1,40}[\s_-]{1,9}skip)\s{0,9})\]", re.IGNORECASE
 )
-_STARS = re.compile(r"\*{3}(?=\w{1,40}\*{3})")
+_STARS = regex(r"\*{3}(?=\w{1,40}\*{3})")
 # A code host tells whom it names, and robots obey: `@team`, `/merge`.
-_MENTION = re.compile(r"(?<![\w.])@(?=[A-Za-z0-9])")
-_ORDER = re.compile(r"^([ \t]*)/(?=[a-z])", re.MULTILINE)
-_CLOSES = re.compile(r"\b(close[sd]?|fix(?:e[sd])?|resolve[sd]?):?\s+(?=https?://)", re.IGNORECASE)
+_MENTION = regex(r"(?<![\w.])@(?=[A-Za-z0-9])")
+_ORDER = regex(r"^([ \t]*)/(?=[a-z])", re.MULTILINE)
+_CLOSES = regex(r"\b(close[sd]?|fix(?:e[sd])?|resolve[sd]?):?\s+(?=https?://)", re.IGNORECASE)
 
 
 def subject(description: str) -> str:

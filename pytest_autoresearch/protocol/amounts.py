@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.protocol.durations import format_float, parse_float, plain_text
 from pytest_autoresearch.protocol.model import Amount, Direction, Limit, Metric
 
@@ -112,7 +113,7 @@ def _finite_or_none(text: str) -> float | None:
     return None if text.endswith("inf") else parse_float(text)
 
 
-_SHARES = re.compile(
+_SHARES = regex(
     r"(?:^|[_./ -])(?:acc(?:uracy)?|f1|auc|auroc|precision|recall|pass_rate|success_rate|coverage|r2)(?:$|[_./ -])"
 )
 

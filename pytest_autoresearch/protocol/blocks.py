@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from pytest_autoresearch.errors import ConfigError
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.protocol.keynames import is_loose, key_of, opens_within_a_line
 from pytest_autoresearch.protocol.text import bold_field_of, escape_start, field_of, one_line, replace_comments, span_of
 from pytest_autoresearch.protocol.vocabulary import BUDGET_FIELDS, METRIC_FIELDS, Names, normalise, section_of
@@ -28,11 +29,11 @@ _OF_TEXT = frozenset({"goal", "notes", "constraints"})
 
 _MOST_TANGLES = 5
 _UNCLOSED_HTML = (
-    (re.compile(r"\s*<!--"), "-->"),
-    (re.compile(r"\s*<\?"), "?>"),
-    (re.compile(r"\s*<!\[CDATA\["), "]]>"),
-    (re.compile(r"\s*<!"), ">"),
-    (re.compile(r"\s*<(?:script|pre|style|textarea)(?:\s|>|$)", re.IGNORECASE), "</"),
+    (regex(r"\s*<!--"), "-->"),
+    (regex(r"\s*<\?"), "?>"),
+    (regex(r"\s*<!\[CDATA\["), "]]>"),
+    (regex(r"\s*<!"), ">"),
+    (regex(r"\s*<(?:script|pre|style|textarea)(?:\s|>|$)", re.IGNORECASE), "</"),
 )
 _FIELDS = {"metric": METRIC_FIELDS, "budget": BUDGET_FIELDS}
 

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import re
 
+from pytest_autoresearch.patterns import regex
+
 _WORDY_BOUND = (
-    (re.compile(r"(?<!\s)\s+(?:must\s+|should\s+)?(?:stays?\s+|is\s+|be\s+|remains?\s+)?(?:at\s+most|no\s+more\s+than|not\s+exceed|"
-                r"not\s+above|max(?:imum)?(?:\s+of)?|up\s+to|höchstens)\s+(?=[\d.+-])", re.I), " <= "),
-    (re.compile(r"(?<!\s)\s+(?:must\s+|should\s+)?(?:stays?\s+|is\s+|be\s+|remains?\s+)?(?:below|under|less\s+than|unter)\s+"
-                r"(?=[\d.+-])", re.I), " < "),
-    (re.compile(r"(?<!\s)\s+(?:must\s+|should\s+)?(?:stays?\s+|is\s+|be\s+|remains?\s+)?(?:at\s+least|no\s+less\s+than|not\s+below|"
-                r"min(?:imum)?(?:\s+of)?|mindestens)\s+(?=[\d.+-])", re.I), " >= "),
-    (re.compile(r"(?<!\s)\s+(?:must\s+|should\s+)?(?:stays?\s+|is\s+|be\s+|remains?\s+)?(?:above|over|more\s+than|greater\s+than|"
-                r"über)\s+(?=[\d.+-])", re.I), " > "),
+    (regex(r"(?<!\s)\s+(?:must\s+|should\s+)?(?:stays?\s+|is\s+|be\s+|remains?\s+)?(?:at\s+most|no\s+more\s+than|not\s+exceed|"
+           r"not\s+above|max(?:imum)?(?:\s+of)?|up\s+to|höchstens)\s+(?=[\d.+-])", re.I), " <= "),
+    (regex(r"(?<!\s)\s+(?:must\s+|should\s+)?(?:stays?\s+|is\s+|be\s+|remains?\s+)?(?:below|under|less\s+than|unter)\s+"
+           r"(?=[\d.+-])", re.I), " < "),
+    (regex(r"(?<!\s)\s+(?:must\s+|should\s+)?(?:stays?\s+|is\s+|be\s+|remains?\s+)?(?:at\s+least|no\s+less\s+than|not\s+below|"
+           r"min(?:imum)?(?:\s+of)?|mindestens)\s+(?=[\d.+-])", re.I), " >= "),
+    (regex(r"(?<!\s)\s+(?:must\s+|should\s+)?(?:stays?\s+|is\s+|be\s+|remains?\s+)?(?:above|over|more\s+than|greater\s+than|"
+           r"über)\s+(?=[\d.+-])", re.I), " > "),
 )  # fmt: skip
 _LONGEST_BOUND = 300  # characters of a limit in words that are looked at
-_REGRESSION = re.compile(
+_REGRESSION = regex(
     r"(?P<name>[A-Za-z_][\w./@%-]*)(?:\s*[:=,—–-])?\s*(?:with\s+)?(?:a\s+)?"
     r"(?:max(?:imum)?[\s_-]*regression|(?:may|must)\s+(?:not\s+)?(?:regress|worsen)|(?:not\s+)?(?:regress|worsen)[^\W\d]*)"
     r"(?:\s+(?:of|by|at\s+most|up\s+to|more\s+than))*(?:\s*[:=])?\s*(?P<size>[\d.]+\s*%?)",
     re.IGNORECASE,
 )
-NAME = re.compile(r"[A-Za-z_][\w./@%-]*")
-_BOUND = re.compile(
+NAME = regex(r"[A-Za-z_][\w./@%-]*")
+_BOUND = regex(
     r"[A-Za-z_][\w./@%-]{0,60}\s{0,4}[:=]?\s{0,4}(?:[<>]=?|[≤≥])\s{0,4}[-+]?\.?[0-9][0-9.eE%+-]{0,30}"
     r"\s{0,4}(?:[A-Za-z%]{1,9})?[.;]?"
 )

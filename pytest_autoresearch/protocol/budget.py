@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from pytest_autoresearch.errors import ConfigError
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.protocol.blocks import Block, upright
 from pytest_autoresearch.protocol.durations import (
     EXAMPLE,
@@ -19,17 +20,17 @@ from pytest_autoresearch.protocol.durations import (
 from pytest_autoresearch.protocol.text import field_of, one_line, quoted
 from pytest_autoresearch.protocol.vocabulary import BUDGET_FIELDS, normalise
 
-_CLAUSE = re.compile(r"[;,.。，；]\s+|(?<!\s)\s+(?:(?:and|und)\s+|\*\*)|[，；。]|(?:(?<!\s)\s+)?[(（]")
-_KILL = re.compile(r"\b(?:kill\w*|abort\w*|hard|timeout|abbr[ue]ch\w*)\b|终止|超时", re.IGNORECASE)
-_ONE_RUN = re.compile(r"\b(?:experiments?|runs?|iterations?|trials?|training|duration|wall|max|limit|lauf)\b|实验|运行")
-_SOMETHING_ELSE = re.compile(
+_CLAUSE = regex(r"[;,.。，；]\s+|(?<!\s)\s+(?:(?:and|und)\s+|\*\*)|[，；。]|(?:(?<!\s)\s+)?[(（]")
+_KILL = regex(r"\b(?:kill\w*|abort\w*|hard|timeout|abbr[ue]ch\w*)\b|终止|超时", re.IGNORECASE)
+_ONE_RUN = regex(r"\b(?:experiments?|runs?|iterations?|trials?|training|duration|wall|max|limit|lauf)\b|实验|运行")
+_SOMETHING_ELSE = regex(
     r"\b(?:total|overall|whole|sessions?|night|overnight|set ?up|start\w*|warm\w*|poll\w*|interval|compil\w*|build"
     r"|install\w*|gesamt\w*)\b|总"
 )
-_TOTAL = re.compile(r"\b(?:total|overall|all in all|insgesamt|gesamt)\b|总", re.IGNORECASE)
-_SESSION = re.compile(r"\b(?:session|overnight|night|nacht|über nacht)\b", re.IGNORECASE)
-_TWICE = re.compile(r"(?:twice|double|2\s*[x×]|doppel\w*|das doppelte|两倍|2\s*倍)(?![\w.])", re.IGNORECASE)
-_LEADING_WORDS = re.compile(r"^[^\d~≈≤<约]*")
+_TOTAL = regex(r"\b(?:total|overall|all in all|insgesamt|gesamt)\b|总", re.IGNORECASE)
+_SESSION = regex(r"\b(?:session|overnight|night|nacht|über nacht)\b", re.IGNORECASE)
+_TWICE = regex(r"(?:twice|double|2\s*[x×]|doppel\w*|das doppelte|两倍|2\s*倍)(?![\w.])", re.IGNORECASE)
+_LEADING_WORDS = regex(r"^[^\d~≈≤<约]*")
 
 Found = dict[str, tuple[float | None, int]]
 

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 
 from pytest_autoresearch.errors import ConfigError
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.protocol.model import Protocol
 
 COMPILED = frozenset(
@@ -25,13 +26,13 @@ COMPILED = frozenset(
 TRANSPILED = frozenset(".ts .tsx .mts .cts .jsx .vue .svelte .coffee .elm .res .scss .less".split())
 """Suffixes of sources that some programs run as they are, and others only after a build into a folder of builds."""
 
-_PRODUCT = re.compile(r"\.(?:so(?:\.\d+)*|pyd|dylib|dll|o|obj|a|lib|exe|class|jar|wasm|rlib|egg)$", re.IGNORECASE)
-_EXTENSION = re.compile(r"\.(?:so|pyd)$", re.IGNORECASE)
+_PRODUCT = regex(r"\.(?:so(?:\.\d+)*|pyd|dylib|dll|o|obj|a|lib|exe|class|jar|wasm|rlib|egg)$", re.IGNORECASE)
+_EXTENSION = regex(r"\.(?:so|pyd)$", re.IGNORECASE)
 """Python imports these before a source of the same name beside them."""
-_DATA_TOO = re.compile(r"\.(?:obj|lib)$|^[^.]*$", re.IGNORECASE)
+_DATA_TOO = regex(r"\.(?:obj|lib)$|^[^.]*$", re.IGNORECASE)
 """Names that texts have as well: a mesh, a script."""
 
-_MADE = re.compile(
+_MADE = regex(
     r"""(?:add_\w{1,60}|extension_module|library|executable)\s*\(\s*["']?([\w-]+)"""
     r"""|^[ \t]*(?:module-)?name[ \t]*=[ \t]*["']([\w.-]+)|^((?!\.)[\w./-]+)(?=[ \t:])[^:=\n]*:(?!=)""",
     re.MULTILINE,
@@ -57,13 +58,13 @@ _BUILDER = (
     r"|zig\s+(?:run|build|test|cc|c\+\+)|swift\s+(?:run|build|test)|pip\s+(?:install|wheel)|-m\s+build"
     r"|(?:npm|pnpm|yarn|bun)\s+(?:run\s+)?build)(?![\w+-])"
 )
-_BUILDS = re.compile(rf"(?<![\w.+-]){_BUILDER}")
-_STARTS = re.compile(rf"[\"'`]{_BUILDER}|[\"'`](?:cargo|go|zig)[\"'`]")
+_BUILDS = regex(rf"(?<![\w.+-]){_BUILDER}")
+_STARTS = regex(rf"[\"'`]{_BUILDER}|[\"'`](?:cargo|go|zig)[\"'`]")
 """Commands that build what they run. Importing pyximport or torch's cpp_extension does as well: see `_BY_IMPORT`."""
 
-_BY_IMPORT = re.compile(r"pyximport|import\s+numba|torch\.utils\.cpp_extension|ffi\.verify|cppyy|load_inline|taichi")
+_BY_IMPORT = regex(r"pyximport|import\s+numba|torch\.utils\.cpp_extension|ffi\.verify|cppyy|load_inline|taichi")
 
-_EXTENDS = re.compile(r"ext_modules|Extension\(|cythonize|cffi_modules|rust_extensions|mypycify")
+_EXTENDS = regex(r"ext_modules|Extension\(|cythonize|cffi_modules|rust_extensions|mypycify")
 
 Read = Callable[[str], str | None]
 """The text of a file of the start commit by its path relative to the top; None where there is none."""

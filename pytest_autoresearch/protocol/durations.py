@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 import re
 
+from pytest_autoresearch.patterns import regex
+
 _UNITS = {
     0.001: "ms msec milliseconds millisecond millisekunden millisekunde",
     1.0: "seconds second secs sec s sekunden sekunde sek",
@@ -28,7 +30,7 @@ _BARE = rf"{_ABOUT}({_NUMBER})(?=\s*$|\s*[(,;]|\s+[–—-]\s|\s+(?:per|pro|je|e
 _CLOCK = r"(\d{1,3}):([0-5]\d):([0-5]\d)(?![\d:])"
 _RANGE = rf"\s*(?:-|–|—|~|\.\.+|/|to|or|bis|oder|至|到|或)\s*{_NUMBER}"
 _ANDED = r"(?:\s+and|\s+und|,(?![^,;.]*\b(?:each|per|pro|je|kill)))\s+(?=[1-5]?\d\s*"
-_AND_LESS = re.compile(
+_AND_LESS = regex(
     rf"(?<=\d)(\s*(?:h|hrs?|hours?|std|stunden?)){_ANDED}m)|(?<=\d)(\s*(?:m|mins?|minutes?|minuten?)){_ANDED}s)",
     re.IGNORECASE,
 )

@@ -12,6 +12,8 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pytest_autoresearch.patterns import regex
+
 _RUNNERS = {
     ".py": "python",
     ".sh": "bash",
@@ -27,10 +29,10 @@ _RUNNERS = {
     ".php": "php",
 }
 _NATIVE = frozenset(".c .cc .cpp .cxx .cu .h .hpp".split())
-_MAKE_TARGET = re.compile(r"^(bench(?:mark)?|eval(?:uate)?|train)[ \t]{0,9}:", re.MULTILINE)
-_EXECUTABLE = re.compile(r"add_executable\s{0,9}\(\s{0,9}([\w.+-]{1,80})\s([^()]{0,4000})\)")
-_PACKAGE_NAME = re.compile(r"^\s{0,9}name\s{0,9}=\s{0,9}\"([\w-]{1,80})\"", re.MULTILINE)
-_SCRIPT = re.compile(r"bench|eval|perf|train")
+_MAKE_TARGET = regex(r"^(bench(?:mark)?|eval(?:uate)?|train)[ \t]{0,9}:", re.MULTILINE)
+_EXECUTABLE = regex(r"add_executable\s{0,9}\(\s{0,9}([\w.+-]{1,80})\s([^()]{0,4000})\)")
+_PACKAGE_NAME = regex(r"^\s{0,9}name\s{0,9}=\s{0,9}\"([\w-]{1,80})\"", re.MULTILINE)
+_SCRIPT = regex(r"bench|eval|perf|train")
 _LOCKS = (("uv.lock", "uv run "), ("poetry.lock", "poetry run "), ("pdm.lock", "pdm run "), ("pixi.lock", "pixi run "),
           ("pixi.toml", "pixi run "), ("Pipfile.lock", "pipenv run "))  # fmt: skip
 _CELLS = (

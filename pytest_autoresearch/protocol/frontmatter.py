@@ -5,10 +5,10 @@ Scalars stay text: what ``5m``, ``yes`` or ``2%`` mean is decided by the key, ne
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from pytest_autoresearch.errors import ConfigError
+from pytest_autoresearch.patterns import regex
 
 if TYPE_CHECKING:
     import yaml
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LONGEST = 64_000
 DEEPEST = 8
 FENCE = "---"
-_KEY = re.compile(r"(?:[^\S\n]*(?:#.*)?\n)*[\w-]+:(?:\s|$)")
+_KEY = regex(r"(?:[^\S\n]*(?:#.*)?\n)*[\w-]+:(?:\s|$)")
 """How front matter begins that has blank lines before it; a line between paragraphs does not."""
 
 REMEDY = "front matter is plain YAML: `key: value` lines between two lines of `---`"

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_autoresearch.errors import ConfigError
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.protocol.blocks import Block
 from pytest_autoresearch.protocol.bounds import NAME, is_bound, regression_of, with_signs
 from pytest_autoresearch.protocol.durations import says_none
@@ -40,15 +41,15 @@ EXAMPLES = {
     "build": "write a command, for example `make`",
     "network": "write `yes` or `no`",
 }
-_AND = re.compile(r"[\s,;+&]*(?:(?:\b(?:and|then|plus|und|dann)\b|和|与)[\s,;+&]*)?", re.IGNORECASE)
-_TEST_PATH = re.compile(r"[\w./\[\]*-]*(?:/|\.py)(?:::\S+)?")
-_ASSIGNMENT = re.compile(r"(?:export\s+|set\s+)?([A-Za-z_]\w*)\s*=\s*(.*)", re.DOTALL)
+_AND = regex(r"[\s,;+&]*(?:(?:\b(?:and|then|plus|und|dann)\b|和|与)[\s,;+&]*)?", re.IGNORECASE)
+_TEST_PATH = regex(r"[\w./\[\]*-]*(?:/|\.py)(?:::\S+)?")
+_ASSIGNMENT = regex(r"(?:export\s+|set\s+)?([A-Za-z_]\w*)\s*=\s*(.*)", re.DOTALL)
 _HINTS = {
-    "guard": re.compile(r"::|/|\.(?:py|sh)\b|`|\bpytest\b|\bmake\b"),
-    "limits": re.compile(r"[<>≤≥]"),
-    "env": re.compile("="),
-    "data": re.compile(r"[/~]|\.\w"),
-    "holdout": re.compile(r"\brun\b|`"),
+    "guard": regex(r"::|/|\.(?:py|sh)\b|`|\bpytest\b|\bmake\b"),
+    "limits": regex(r"[<>≤≥]"),
+    "env": regex("="),
+    "data": regex(r"[/~]|\.\w"),
+    "holdout": regex(r"\brun\b|`"),
 }
 _YES_NO = {
     **dict.fromkeys(("allowed", "enabled", "needed", "required", "online", "ja", "是"), "yes"),

@@ -9,9 +9,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from pytest_autoresearch.patterns import regex
+
 _NUMBER = r"[+-]?(?:\d[\d_]*(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
-_RANGE = re.compile(rf"({_NUMBER})\s*(\.\.+|…|–|—|\bto\b|\band\b|\bbis\b|-|,|;)\s*({_NUMBER})", re.IGNORECASE)
-_CHOICE = re.compile(r"[\w.+/ -]+")
+_RANGE = regex(rf"({_NUMBER})\s*(\.\.+|…|–|—|\bto\b|\band\b|\bbis\b|-|,|;)\s*({_NUMBER})", re.IGNORECASE)
+_CHOICE = regex(r"[\w.+/ -]+")
 _SCALES = {
     **dict.fromkeys(("log", "logarithmic", "loguniform", "log-uniform", "log_uniform", "logscale", "log-scale"), "log"),
     **dict.fromkeys(("linear", "lin", "uniform", "even", "evenly"), "linear"),
@@ -19,8 +21,8 @@ _SCALES = {
 _IDLE = frozenset(
     {"between", "from", "in", "range", "int", "float", "scale", "one", "of", "choices", "choice", "either"}
 )
-_LISTING = re.compile(r"^\s*(?:(?:one|any) of|choices?|either|in)\b[\s:=]*", re.IGNORECASE)
-_WORD = re.compile(r"[A-Za-z][\w-]*")
+_LISTING = regex(r"^\s*(?:(?:one|any) of|choices?|either|in)\b[\s:=]*", re.IGNORECASE)
+_WORD = regex(r"[A-Za-z][\w-]*")
 _LOWS, _HIGHS = ("low", "min", "minimum", "from", "lower"), ("high", "max", "maximum", "to", "upper")
 _LISTS = ("choices", "values", "options", "one_of")
 _EXCLUDING = ("exclude", "except", "not", "without", "leave")

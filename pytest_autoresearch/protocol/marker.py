@@ -5,12 +5,12 @@ Paths are relative to the test file. How the test is run is the caller's to say.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
 from pytest_autoresearch.errors import ConfigError
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.protocol.amounts import parse_amount, parse_bounds
 from pytest_autoresearch.protocol.durations import parse_duration, parse_float
 from pytest_autoresearch.protocol.fields import KEYS, BadValue, as_text, command, each, nearest, parsed, read_keys
@@ -37,7 +37,7 @@ BEST = "AUTORESEARCH_BEST"
 ASSERTED = "autoresearch_assertion"
 """Reported as 0 when the metric assertion failed on a candidate that was measured all the same."""
 
-MEASURED = re.compile(r"duration|cpu_time|peak_memory|peak_mb|instructions|benchmark\..+|autoresearch_.+")
+MEASURED = regex(r"duration|cpu_time|peak_memory|peak_mb|instructions|benchmark\..+|autoresearch_.+")
 """Names of numbers that the harness measures: a program can print them, and it counts for nothing."""
 
 LAYOUT = Amount(0.02, relative=True)

@@ -11,6 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from pytest_autoresearch.errors import ConfigError
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.protocol.amounts import parse_amount, parse_bounds, parse_target
 from pytest_autoresearch.protocol.blocks import Block, upright
 from pytest_autoresearch.protocol.durations import says_none
@@ -30,19 +31,19 @@ EXAMPLE = "write, for example:\n    ## Metric\n    - **Name**: val_bpb\n    - **
 
 _PLACE: tuple[str, ...] = ("path", "key", "column", "row")
 _CANONICAL = ("name", "direction", "extract command", "target", "min delta", "bounds")
-_IDENTIFIER = re.compile(r"\b[A-Za-z]\w*_\w+\b", re.ASCII)
-_AFTER_VERB = re.compile(
+_IDENTIFIER = regex(r"\b[A-Za-z]\w*_\w+\b", re.ASCII)
+_AFTER_VERB = regex(
     r"\W*(?:(?:\w+\W+){1,5}to\s+)?(?:minimi[sz]\w*|maximi[sz]\w*|optimi[sz]\w*|reduc\w*|lower(?!\s+is)|raise|increase|improve|最小化|最大化|优化|降低|提高)"
     r"\s*(?:the\s+|our\s+|die\s+|den\s+|das\s+)?(?P<name>[^(（,，;；:：.。—–]+)",
     re.IGNORECASE,
 )
-_FILE = re.compile(r"\S*/|\S+\.(?:py|sh|js|ts|c|cpp|rs|go|md|txt|log|json|csv|tsv|toml|ya?ml)")
-_LINK = re.compile(r"\[([^\[\]]+)\]\([^()]*\)")
-_IN_QUOTES = re.compile(r"([\"'])([^\"']+)\1|“([^“”]+)”")
-_PREPOSITION = re.compile(r"(?<!\s)\s+(?:of|in|from|by|on|for|as|with|the)$", re.IGNORECASE)
+_FILE = regex(r"\S*/|\S+\.(?:py|sh|js|ts|c|cpp|rs|go|md|txt|log|json|csv|tsv|toml|ya?ml)")
+_LINK = regex(r"\[([^\[\]]+)\]\([^()]*\)")
+_IN_QUOTES = regex(r"([\"'])([^\"']+)\1|“([^“”]+)”")
+_PREPOSITION = regex(r"(?<!\s)\s+(?:of|in|from|by|on|for|as|with|the)$", re.IGNORECASE)
 
 
-_TARGET_BESIDE = re.compile(r"[(,;] ?target ?[:=]? ?[<>≤≥]?=? ?([+-]?[0-9][0-9.]*(?:[eE][+-]?[0-9]+)?)", re.IGNORECASE)
+_TARGET_BESIDE = regex(r"[(,;] ?target ?[:=]? ?[<>≤≥]?=? ?([+-]?[0-9][0-9.]*(?:[eE][+-]?[0-9]+)?)", re.IGNORECASE)
 
 
 @dataclass(slots=True)

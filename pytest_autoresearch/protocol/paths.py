@@ -8,6 +8,7 @@ from itertools import pairwise, takewhile
 from typing import NamedTuple, NoReturn
 
 from pytest_autoresearch.errors import ConfigError
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.protocol.blocks import Block
 from pytest_autoresearch.protocol.durations import says_none
 from pytest_autoresearch.protocol.model import PathRule
@@ -25,39 +26,37 @@ from pytest_autoresearch.protocol.text import (
 )
 from pytest_autoresearch.protocol.vocabulary import normalise
 
-_BETWEEN = re.compile(
-    r"(?:[\s,;&/+*_、，；]|\b(?:and|or|nor|plus|as well as|und|oder|sowie)\b|和|及|与|或)+", re.IGNORECASE
-)
-_APART = re.compile(r"(?:(?<!\s)\s+)?[,;，、；和及与]\s*|(?<!\s)\s+(?:and|or|und|oder|[&+/|])\s+")
-_EVERYTHING_ELSE = re.compile(
+_BETWEEN = regex(r"(?:[\s,;&/+*_、，；]|\b(?:and|or|nor|plus|as well as|und|oder|sowie)\b|和|及|与|或)+", re.IGNORECASE)
+_APART = regex(r"(?:(?<!\s)\s+)?[,;，、；和及与]\s*|(?<!\s)\s+(?:and|or|und|oder|[&+/|])\s+")
+_EVERYTHING_ELSE = regex(
     r"(?:all|any|every)\w*\s+(?:\w+\s+)?(?:else|other)|(?:the\s+)?(?:rest|remainder)\b|alle[sn]?\s+(?:ander|übrig)"
     r"|(?:all|any|every)\w*\s+(?:\w+\s+)?(?:(?:that|which)\s+(?:is|are)\s+)?not\s+(?:listed|named|mentioned|above|in|a)\b"
     r"|其他|其余|所有其他",
     re.IGNORECASE,
 )
-_EVERYTHING_BUT = re.compile(
+_EVERYTHING_BUT = regex(
     r"(?:every|any|all)\w*\s+(?:\w+\s+)?(?:except|but|besides|other\s+than|apart\s+from|outside(?:\s+of)?)\s+(?P<rest>.*)"
     r"|alle[sn]?\s+(?:\w+\s+)?außer\s+(?P<german>.*)|除了?(?P<chinese>.*?)(?:以外|之外|外).*",
     re.IGNORECASE,
 )
-_EVERYTHING = re.compile(r"(?:everything|anything|all|alles|全部|所有)(?:\s+(?:files?|dateien))?", re.IGNORECASE)
-_NEGATED = re.compile(
+_EVERYTHING = regex(r"(?:everything|anything|all|alles|全部|所有)(?:\s+(?:files?|dateien))?", re.IGNORECASE)
+_NEGATED = regex(
     r"\b(?:not|cannot|can't|don't|never|off[- ]limits|out of scope|forbidden|protected|read[- ]?only|frozen|immutable"
     r"|nicht|nie|verboten|gesperrt|schreibgeschützt\w*)\b|不|禁止|只读",
     re.IGNORECASE,
 )
-_FORBIDDEN = re.compile(
+_FORBIDDEN = regex(
     r"(?:(?:do not|don't|never|must not|may not|cannot|can not)\s+(?:modify|change|touch|edit)(?:\s+(?:it|this))?"
     r"|read[- ]?only|off[- ]limits|nicht ändern|不可修改|不要修改|只读)[.!]?",
     re.IGNORECASE,
 )
 _EXCEPTING = r"(?:but\s+)?(?:not|except(?:\s+for)?|excluding|without|apart\s+from|außer|ohne|nicht|除了?|不含)\s.*"
-_LOOKS_LIKE_PATH = re.compile(r"[/*]|\.\w+$|^\.|^\S+$")
-_IS_FILE = re.compile(r"\S*/\S*|\S+\.\w+")
-_LINK = re.compile(r"(?<!!)\[`?([^\[\]`]+)`?\]\(([^()\s]*)\)")
-_QUOTED = re.compile(r"([\"'])([^\"']+)\1|“([^“”]+)”")
-_SYMBOLS = re.compile(r"^[^\w\s\x00-\x7f]+\s+|(?<!\s)\s+[^\w\s\x00-\x7f]+$")
-_BULLET = re.compile(r"^\s*(?:[-*+]|\d+[.)])\s+")  # of a list that is indented too far to be one
+_LOOKS_LIKE_PATH = regex(r"[/*]|\.\w+$|^\.|^\S+$")
+_IS_FILE = regex(r"\S*/\S*|\S+\.\w+")
+_LINK = regex(r"(?<!!)\[`?([^\[\]`]+)`?\]\(([^()\s]*)\)")
+_QUOTED = regex(r"([\"'])([^\"']+)\1|“([^“”]+)”")
+_SYMBOLS = regex(r"^[^\w\s\x00-\x7f]+\s+|(?<!\s)\s+[^\w\s\x00-\x7f]+$")
+_BULLET = regex(r"^\s*(?:[-*+]|\d+[.)])\s+")  # of a list that is indented too far to be one
 _PATH_COLUMNS = frozenset("file files path paths target targets datei dateien pfad 文件 路径".split())
 
 EXAMPLE = "list paths relative to this file, one per line, for example: - `src/train.py` (the model)"

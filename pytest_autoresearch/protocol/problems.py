@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 from pytest_autoresearch.errors import ConfigError
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.protocol.markdown import parse
 
 MOST = 20
 
 _STUB = "## Metric\n- Name: x\n- Direction: lower\n\n## Target Files\n- x\n\n## Run Command\nx\n"
-_FOLLOWS = re.compile(r"\bno (?:section|direction|name)\b|\bis empty\b|\bnames no\b|\bmissing\b")
+_FOLLOWS = regex(r"\bno (?:section|direction|name)\b|\bis empty\b|\bnames no\b|\bmissing\b")
 """What is said of a place where something was left out."""
 
 

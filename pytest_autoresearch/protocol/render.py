@@ -7,14 +7,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.protocol.amounts import format_amount, format_bounds
 from pytest_autoresearch.protocol.durations import format_duration, format_float
 from pytest_autoresearch.protocol.model import Direction, Limit, Options, PathRule, Protocol
 from pytest_autoresearch.protocol.text import escape_start, span_of
 
-_SAFE_SCALAR = re.compile(r"[A-Za-z0-9_./][\w./+-]*", re.ASCII)
+_SAFE_SCALAR = regex(r"[A-Za-z0-9_./][\w./+-]*", re.ASCII)
 _WORDS_OF_YAML = frozenset({"null", "true", "false", "yes", "no", "on", "off"})
-_HIGH_HEADING = re.compile(r"^ {0,3}(?:#{1,2}(?:[ \t]|$)|(?:=+|-+)[ \t]*$)", re.MULTILINE)
+_HIGH_HEADING = regex(r"^ {0,3}(?:#{1,2}(?:[ \t]|$)|(?:=+|-+)[ \t]*$)", re.MULTILINE)
 _DURATIONS = frozenset({"duration", "agent_deadline"})
 
 

@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
 from pytest_autoresearch.errors import ConfigError
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.protocol.discover import CONFIG
 from pytest_autoresearch.protocol.globs import is_glob, matches
 from pytest_autoresearch.protocol.model import PathRule, Protocol
@@ -337,8 +338,8 @@ class _Resolver:
 
 _LEAVE_OUT = "take it off the list: a candidate must not say how it is measured"
 
-_ONLY_TESTS = re.compile(r"(?!-)[^\s]{1,200}(?:\.py|/|::[^\s]{1,200})")
-_PYTEST = re.compile(r"(?:uv run )?(?:python3? -m )?pytest ([\w./: =-]{1,1000})")
+_ONLY_TESTS = regex(r"(?!-)[^\s]{1,200}(?:\.py|/|::[^\s]{1,200})")
+_PYTEST = regex(r"(?:uv run )?(?:python3? -m )?pytest ([\w./: =-]{1,1000})")
 _MISSING = {
     "targets": "commit it first; sessions start from the commit that is checked out",
     "readonly": "commit it first; a file that git does not track is named in the front matter, under `data:`",

@@ -10,16 +10,17 @@ import re
 import shlex
 from collections.abc import Collection, Iterator, Sequence
 
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.protocol.globs import is_glob, matches
 
-_INTERPRETERS = re.compile(
+_INTERPRETERS = regex(
     r"(?:i?python|pypy)[\d.]*|(?:ba|da|z|k|fi)?sh|node(?:js)?|deno|bun|tsx|ts-node|perl[\d.]*|ruby[\d.]*|php[\d.]*"
     r"|lua[\d.]*|luajit|julia|Rscript|R|java|groovy|swift|elixir|escript|tclsh|octave|guile|osascript|pwsh|torchrun"
     r"|streamlit|gnuplot|papermill"
 )
 _READ_SCRIPTS = frozenset("sqlite3 duckdb psql mysql gnuplot gdb bc".split())
 """Programs that execute what they are given on their standard input, beside the interpreters."""
-_COMPILERS = re.compile(
+_COMPILERS = regex(
     r"(?:[\w-]+-)?(?:gcc|g\+\+|cc|c\+\+|clang|clang\+\+)[\d.-]*|go|rustc|cargo|javac|nvcc|ghc|nim|zig|tcc"
 )
 _READERS = frozenset(
@@ -57,15 +58,15 @@ _BUILT_BY = {
     "pixi": ("pixi.toml", "pyproject.toml"),
 }
 _FILE_OPTIONS = {"awk": "f", "gawk": "f", "mawk": "f", "sed": "f", "jq": "f", "make": "f", "bc": "", "sqlite3": ""}
-_OPENING = re.compile(r"\$\(|`|[<>]\(")
+_OPENING = regex(r"\$\(|`|[<>]\(")
 _ENDS = frozenset("; & && | || |& ( ) { } ;;".split())
-_IMPORTED = re.compile(r"\b(?:from|import)\s+([\w.]+(?:\s*,\s*[\w.]+)*)")
-_RUNS_FILES = re.compile(
+_IMPORTED = regex(r"\b(?:from|import)\s+([\w.]+(?:\s*,\s*[\w.]+)*)")
+_RUNS_FILES = regex(
     r"\b(?:__import__|import_module|require|include|dofile|load|run|exec|eval|compile|run_path|run_module|system|popen|Popen|source|spec_from_file_location)\b"
 )
-_IN_QUOTES = re.compile(r"[\"']([\w./-]{1,200})[\"']")
-_SET = re.compile(r"(?:^|[;&|\s])([A-Za-z_]\w{0,40})=([\w./-]{1,200})(?=[;&|\s]|$)")
-_HERE_DOCUMENT = re.compile(r"\b(?:python|node|ruby|perl|julia|Rscript)[\d.]*\s[^\n]{0,200}<<")
+_IN_QUOTES = regex(r"[\"']([\w./-]{1,200})[\"']")
+_SET = regex(r"(?:^|[;&|\s])([A-Za-z_]\w{0,40})=([\w./-]{1,200})(?=[;&|\s]|$)")
+_HERE_DOCUMENT = regex(r"\b(?:python|node|ruby|perl|julia|Rscript)[\d.]*\s[^\n]{0,200}<<")
 _SCRIPTS = tuple(".py .sh .bash .js .mjs .cjs .ts .rb .pl .r .R .jl .lua .php .ipynb".split())
 _CRATES = {"--bin": "src/bin", "--example": "examples", "--bench": "benches", "--test": "tests"}
 _RUNNERS = frozenset(
@@ -75,7 +76,7 @@ _RUNNERS = frozenset(
     """.split()
 )
 """Modules that run what they are given."""
-_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*\+?=")
+_ASSIGNMENT = regex(r"[A-Za-z_]\w*\+?=")
 
 
 def scripts_of(command: str, files: Collection[str], directory: str) -> frozenset[str]:

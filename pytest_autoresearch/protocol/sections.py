@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Collection, Sequence
 from typing import Any, NoReturn
 
 from pytest_autoresearch.errors import ConfigError
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.protocol.blocks import RUN_IN, Block, Document, Part
 from pytest_autoresearch.protocol.budget import check_order, read_budget
 from pytest_autoresearch.protocol.durations import says_none
@@ -54,7 +54,7 @@ _REMEDIES = {
     "targets": PATHS_EXAMPLE,
     "run": f"add a section `## Run Command` with a command, for example `{RUN_EXAMPLE}`",
 }
-_BRANCH = re.compile(rf"(?<![\w/.-]){PREFIX}[^\s/`'\"()\[\]<>,;*]+")
+_BRANCH = regex(rf"(?<![\w/.-]){PREFIX}[^\s/`'\"()\[\]<>,;*]+")
 _MERGED = frozenset({"goal", "notes", "constraints", "targets", "readonly"})
 
 

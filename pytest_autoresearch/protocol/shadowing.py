@@ -13,6 +13,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
+from pytest_autoresearch.patterns import regex
+
 STEERING = frozenset(
     """
     pytest.ini .pytest.ini pytest.toml .pytest.toml tox.ini setup.cfg pyproject.toml .coveragerc
@@ -53,19 +55,19 @@ NEEDED = frozenset(
 )
 """What pytest, its usual plugins and an interpreter's start import if it is there, installed or not."""
 
-_PYTHON = re.compile(r"\.(?:py|pyw|pyc|pyo|pyd|so|dylib)$", re.IGNORECASE)
-_TEST = re.compile(r"(?:^|/)(?:test_[^/]*|[^/]*_test)\.py$")
-_STUB = re.compile(r"\.pyi$", re.IGNORECASE)  # a type checker reads it in place of the module
-_NODE = re.compile(r"\.(?:[cm]?[jt]s|[jt]sx|json|node)$", re.IGNORECASE)
+_PYTHON = regex(r"\.(?:py|pyw|pyc|pyo|pyd|so|dylib)$", re.IGNORECASE)
+_TEST = regex(r"(?:^|/)(?:test_[^/]*|[^/]*_test)\.py$")
+_STUB = regex(r"\.pyi$", re.IGNORECASE)  # a type checker reads it in place of the module
+_NODE = regex(r"\.(?:[cm]?[jt]s|[jt]sx|json|node)$", re.IGNORECASE)
 _METADATA = (".dist-info", ".egg-info", ".egg", ".egg-link")
-_STEERS = re.compile(
+_STEERS = regex(
     r"(?:jest|vitest|vite|babel|webpack|rollup|ava|karma|playwright|cypress|eslint|prettier)\.config\.\w{2,4}"
     r"|python\d*\._pth|__editable__.*",
     re.IGNORECASE,
 )
 _OF_TOOLS = frozenset({".cargo", ".mvn", "vendor"})
 """Directories whose files steer a compiler."""
-_PYTHON_PATH = re.compile(r"^[ \t]*pythonpath[ \t]*[=:](.*(?:\n(?:[ \t]+\S.*|[\"'\]].*))*)", re.MULTILINE)
+_PYTHON_PATH = regex(r"^[ \t]*pythonpath[ \t]*[=:](.*(?:\n(?:[ \t]+\S.*|[\"'\]].*))*)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)

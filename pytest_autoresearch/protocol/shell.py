@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from pytest_autoresearch.errors import ConfigError
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.protocol.blocks import Block
 from pytest_autoresearch.protocol.text import field_of, is_placeholder, one_line, quoted, spans, without_emphasis
 from pytest_autoresearch.protocol.vocabulary import section_of
@@ -30,20 +31,20 @@ _PROSE_WORDS = frozenset(
     "the a an and of from with that is are by after should your this these its "
     "der die das den dem und von aus mit nach jede jeder alle".split()
 )
-_QUOTES = re.compile(r"'[^']*'|\"(?:\\.|[^\"\\])*\"|(?:^|\s)#.*$", re.MULTILINE)
-_PLACEHOLDER = re.compile(
+_QUOTES = regex(r"'[^']*'|\"(?:\\.|[^\"\\])*\"|(?:^|\s)#.*$", re.MULTILINE)
+_PLACEHOLDER = regex(
     r"(?:^|(?<=[\s=/]))(<[A-Za-z][A-Za-z0-9_-]{0,40}>|\{[A-Za-z_]\w{0,40}\}|\[[A-Z][A-Z_]{2,40}\]"
     r"|(?<!/)(?:\.{3}|…|/?path/to/[\w./-]{1,200}|(?i:your)[_-][\w./-]{1,200}))(?=[\s/:]|$)"
 )
-_CJK = re.compile(r"[\u3000-\u9fff\uff00-\uffef]")
-_PLAIN_WORD = re.compile(r"[(\[]?[^\W\d_][\w'’-]*[)\]]?[.,:;!?]?|[+/&–—-]|[\[(]?[A-Z]+[\])]?")
-_SENTENCE_END = re.compile(r"[^\W\d_]{2}[.!?]$")
-_REMARK_BEHIND = re.compile(r"(?<!\s)\s+(?:(?:—|–|→|=>)\s.*|\([^()]*\))$|(?:(?<!\s)\s+)?（[^（）]*）$", re.DOTALL)
+_CJK = regex(r"[\u3000-\u9fff\uff00-\uffef]")
+_PLAIN_WORD = regex(r"[(\[]?[^\W\d_][\w'’-]*[)\]]?[.,:;!?]?|[+/&–—-]|[\[(]?[A-Z]+[\])]?")
+_SENTENCE_END = regex(r"[^\W\d_]{2}[.!?]$")
+_REMARK_BEHIND = regex(r"(?<!\s)\s+(?:(?:—|–|→|=>)\s.*|\([^()]*\))$|(?:(?<!\s)\s+)?（[^（）]*）$", re.DOTALL)
 _BEFORE_BRACKET = frozenset("then do else elif if while until in".split())
-_ALTERNATIVE = re.compile(r"(?:or|oder|或|或者):?", re.IGNORECASE)
-_BETWEEN_COMMANDS = re.compile(r"(?:[\s,;.&+]|→|->|and|then|or|finally|und|dann|oder|然后|和|或)+", re.IGNORECASE)
-_IN_QUOTES = re.compile(r"([\"'])([^\"'/\s]+\s[^\"']*)\1|“([^“”]*)”|„([^“„]*)“")
-_PYTHON = re.compile(r"(?:import\s+[a-z_][\w.]*(?:\s+as\s.*|,.*)?|from\s+[\w.]+\s+import\s.*)")
+_ALTERNATIVE = regex(r"(?:or|oder|或|或者):?", re.IGNORECASE)
+_BETWEEN_COMMANDS = regex(r"(?:[\s,;.&+]|→|->|and|then|or|finally|und|dann|oder|然后|和|或)+", re.IGNORECASE)
+_IN_QUOTES = regex(r"([\"'])([^\"'/\s]+\s[^\"']*)\1|“([^“”]*)”|„([^“„]*)“")
+_PYTHON = regex(r"(?:import\s+[a-z_][\w.]*(?:\s+as\s.*|,.*)?|from\s+[\w.]+\s+import\s.*)")
 
 
 def read_command(blocks: Sequence[Block], *, what: str, example: str, file: str, line: int) -> tuple[str, int]:

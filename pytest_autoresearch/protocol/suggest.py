@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.protocol.ecosystems import build_command, command_for, launches_python
 from pytest_autoresearch.protocol.model import Direction
 
@@ -16,31 +17,31 @@ _CALLS = (
     r"""(?:[pP]rint(?:f|ln)?!?|echo|console\.log|(?:logger|logging|log)\.info|cout\s{0,3}<<"""
     r"""|(?:stdout|tqdm)\.write|\bputs|\bcat(?=\()|Console\.WriteLine)"""
 )
-_PRINTED = re.compile(
+_PRINTED = regex(
     _CALLS
     + r"""[^\n]{0,20}?["'`](?:METRIC\s{1,4})?(?P<name>[A-Za-z_][\w./]{0,40})\s{0,9}[:=]\s{0,9}(?:[{$%]|#\{|\\\()"""
 )
-_PRINTED_BESIDE = re.compile(
+_PRINTED_BESIDE = regex(
     _CALLS
     + r"""\s{0,3}\(?\s{0,3}["'](?:METRIC )?(?P<name>[A-Za-z_][\w./]{0,40})\s{0,9}[:=]\s{0,9}["']"""
     + r"""\s{0,3}(?:,|<<|\+|\.\.)"""
 )
-_PRINTED_BEHIND = re.compile(  # `print(f"final val_acc: {x}")`
+_PRINTED_BEHIND = regex(  # `print(f"final val_acc: {x}")`
     _CALLS
     + r"""\s{0,3}\(?\s{0,3}[frFR]{0,2}["'`](?:[A-Za-z]{1,20} ){1,3}(?P<name>[a-z]+_\w{1,40})\s{0,9}[:=]\s{0,9}[{%]"""
 )
-_PRINTED_WORDS = re.compile(  # `print(f"Test accuracy: {x}")`
+_PRINTED_WORDS = regex(  # `print(f"Test accuracy: {x}")`
     _CALLS
     + r"""\s{0,3}\(?\s{0,3}[frFR]{0,2}["'`](?!METRIC )(?P<name>[A-Za-z]{2,20}(?: [a-z][\w-]{1,20}){1,2})"""
     + r"""\s{0,9}[:=]\s{0,9}[{%]"""
 )
-_DUMPED = re.compile(
+_DUMPED = regex(
     r"""(?:json\.dumps|JSON\.stringify)\(\s{0,9}\{\s{0,9}["']?(?P<name>[A-Za-z_][\w./]{0,40})["']?\s{0,3}:"""
 )
-_PRINTED_APART = re.compile(  # `print("val_acc", x)`, `print(f"val_acc {x}")`
+_PRINTED_APART = regex(  # `print("val_acc", x)`, `print(f"val_acc {x}")`
     _CALLS + r"""\s{0,3}\(?\s{0,3}[frFR]{0,2}["'`](?P<name>[A-Za-z_]\w{1,40})(?:["']\s{0,3}[,%]|\s{1,3}[{%])"""
 )
-_PRINTED_ITSELF = re.compile(  # `print(f"{val_acc=}")`, `print({"val_acc": x})`
+_PRINTED_ITSELF = regex(  # `print(f"{val_acc=}")`, `print({"val_acc": x})`
     _CALLS
     + r"""\s{0,3}\(\s{0,3}(?:[frFR]{1,2}["'][^\n"']{0,60}?\{(?P<name>[A-Za-z_]\w{1,40})="""
     + r"""|(?:dict\()?\{\s{0,9}["'](?P<key>[A-Za-z_]\w{1,40})["']\s{0,3}:)"""
@@ -48,41 +49,39 @@ _PRINTED_ITSELF = re.compile(  # `print(f"{val_acc=}")`, `print({"val_acc": x})`
 _FORMS = (_PRINTED, _PRINTED_BESIDE, _PRINTED_BEHIND, _PRINTED_WORDS, _DUMPED)
 _NAMES_ALONE = (_PRINTED_APART, _PRINTED_ITSELF)
 """Forms that any word has: they count for a name that says which way is better."""
-_LOGGED = re.compile(
+_LOGGED = regex(
     r"^(?:METRIC\s+)?(?P<name>[A-Za-z_][\w./]{0,40})\s*[:=]\s*[-+]?\d[\d.]*(?:e[-+]?\d+)?\s*$", re.MULTILINE
 )
-_LOWER = re.compile(
+_LOWER = regex(
     r"loss|bpb|perplexity|ppl|err|mae|mse|latency|time|(?<!per_)seconds|duration|(?<!per)_m?s\b|bytes|size|memory|cost|(?<![a-z])p[59]\d|regret|"
     r"(?:^|_)(?:wer|cer|fid|nll|ece|brier|mape|ttft|tpot|allocs?|cycles|instructions|drawdown)(?:$|[_@\d])"
 )
-_HIGHER = re.compile(
+_HIGHER = regex(
     r"acc|score|f1|auc|recall|precision|throughput|per_m?s|ops|reward|bleu|psnr|speed|rate\b|r2\b|goodput|sharpe|/s(?:ec)?$|"
     r"pass@|ndcg|ssim|fitness|coverage|(?:^|_)(?:map|iou|miou|mrr|mcc|fps|qps|rps|tps|kappa|elo)(?:$|[_@\d])"
 )
-_LIKELY = re.compile(r"^(?:val|valid|eval|test|final|best)_|^METRIC")
-_UNLIKELY = re.compile(
+_LIKELY = regex(r"^(?:val|valid|eval|test|final|best)_|^METRIC")
+_UNLIKELY = regex(
     r"^(?:usage|error|warning|info|debug|step|epoch|iter|seed|lr|elapsed|device|file|path|url|name|http)", re.I
 )
-_PROGRESS = re.compile(r"epoch|step|seed|file|path|version|usage", re.I)
-_JUDGING = re.compile(
-    r"(?:^|[/_.-])(?:bench\w*|eval\w*|test\w*|score\w*|measure\w*|prepare\w*|grader?)(?:[/_.-]|$)", re.I
-)
-_THIN = re.compile(r"(?:^|/)(?:__main__|main|run|cli|app)\.py$")
-_TUNED = re.compile(
+_PROGRESS = regex(r"epoch|step|seed|file|path|version|usage", re.I)
+_JUDGING = regex(r"(?:^|[/_.-])(?:bench\w*|eval\w*|test\w*|score\w*|measure\w*|prepare\w*|grader?)(?:[/_.-]|$)", re.I)
+_THIN = regex(r"(?:^|/)(?:__main__|main|run|cli|app)\.py$")
+_TUNED = regex(
     r"(?:^|[/_.-])(?:models?|net(?:work)?s?|arch\w*|layers?|optim\w*|params?|hparams|hyperparams?|polic(?:y|ies)|solvers?|"
     r"algo\w*|kernels?|core|strategy)(?:[/_.-]|$)"
 )
-_LEFT = re.compile(r"[\"']([\w./-]{1,80}\.(?:json|pkl|pickle|pt|pth|npz?|joblib|ckpt|safetensors|bin|model|csv))[\"']")
-_WRITES = re.compile(r"dump|save|[\"']w[b+]?[\"']|to_csv|to_json|write_")
-_HYDRA = re.compile(r"(config_path|config_name)\s{0,3}=\s{0,3}[\"']([^\"'\n]{1,200})[\"']")
-_SETTINGS = re.compile(r"[\"']([\w./-]{1,120}\.(?:ya?ml|toml|json|ini|cfg|gin))[\"']")
-_LEFT_BEHIND = re.compile(
+_LEFT = regex(r"[\"']([\w./-]{1,80}\.(?:json|pkl|pickle|pt|pth|npz?|joblib|ckpt|safetensors|bin|model|csv))[\"']")
+_WRITES = regex(r"dump|save|[\"']w[b+]?[\"']|to_csv|to_json|write_")
+_HYDRA = regex(r"(config_path|config_name)\s{0,3}=\s{0,3}[\"']([^\"'\n]{1,200})[\"']")
+_SETTINGS = regex(r"[\"']([\w./-]{1,120}\.(?:ya?ml|toml|json|ini|cfg|gin))[\"']")
+_LEFT_BEHIND = regex(
     r"out(?:put)?s?$|results?|^runs?$|^logs?$|checkpoints?|ckpts?|wandb|mlruns|lightning_logs|tmp|temp|cache|figures?|plots?|"
     r"reports?$|\.(?:log|tsv|pyc|so|o|egg-info)$",
     re.IGNORECASE,
 )
 _NO_DATA = frozenset("node_modules venv env build dist target __pycache__ site-packages bin obj".split())
-_REQUIRED = re.compile(r"(?:from|require\(|import\(?)\s{0,3}[\"'](\.{1,2}/[^\"'\n]{1,200})[\"']")
+_REQUIRED = regex(r"(?:from|require\(|import\(?)\s{0,3}[\"'](\.{1,2}/[^\"'\n]{1,200})[\"']")
 _LOGS = (".log", ".out", ".txt")
 
 

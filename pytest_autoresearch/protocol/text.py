@@ -6,18 +6,20 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-_SPAN = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
-_EMPHASISED_FIELD = re.compile(
+from pytest_autoresearch.patterns import regex
+
+_SPAN = regex(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
+_EMPHASISED_FIELD = regex(
     r"(\*\*|__|`|\*|_)(?P<key>[^*`]{1,60}?)[:：]?\s*\1\s*(?:[:：=–—-]\s*|$)(?P<value>.*)", re.DOTALL
 )
-_COLON_INSIDE = re.compile(r"(\*\*|__|\*|_)(?P<key>[^*`]{1,60}?)[:：]\s*\1\s*(?P<value>.*)", re.DOTALL)
-_PLAIN_FIELD = re.compile(r"(?P<key>[^:：=`*<>\"'$|]{1,60}?)\s*[:：=]\s*(?P<value>.*)", re.DOTALL)
-_REMARK = re.compile(r"(?<!\s)\s+(?:-{1,3}>?|–|—|→|=>|#)\s+|(?:(?<!\s)\s+)?(?:——+\s*|（)|(?<!\s)\s+\(")
-_BLOCK_START = re.compile(r"(?P<number>\d{0,9})(?=[-+*#>`~=_|<\[\\.)])")
-_ESCAPED_START = re.compile(r"(\d{0,9})\\(?=[-+*#>`~=_|<\[\\.)])")
-_TASK_BOX = re.compile(r"^(?:\[[ xX]\]\s+)+")
-_SYMBOLS = re.compile(r"^(?:[^\w\s\x00-\x7f]+\s+)+")
-_PLACEHOLDER = re.compile(r"<[^<>\w]*\w[^<>]*>|\[[A-Z_ ]+\]|…|\.\.\.|TODO|TBD")
+_COLON_INSIDE = regex(r"(\*\*|__|\*|_)(?P<key>[^*`]{1,60}?)[:：]\s*\1\s*(?P<value>.*)", re.DOTALL)
+_PLAIN_FIELD = regex(r"(?P<key>[^:：=`*<>\"'$|]{1,60}?)\s*[:：=]\s*(?P<value>.*)", re.DOTALL)
+_REMARK = regex(r"(?<!\s)\s+(?:-{1,3}>?|–|—|→|=>|#)\s+|(?:(?<!\s)\s+)?(?:——+\s*|（)|(?<!\s)\s+\(")
+_BLOCK_START = regex(r"(?P<number>\d{0,9})(?=[-+*#>`~=_|<\[\\.)])")
+_ESCAPED_START = regex(r"(\d{0,9})\\(?=[-+*#>`~=_|<\[\\.)])")
+_TASK_BOX = regex(r"^(?:\[[ xX]\]\s+)+")
+_SYMBOLS = regex(r"^(?:[^\w\s\x00-\x7f]+\s+)+")
+_PLACEHOLDER = regex(r"<[^<>\w]*\w[^<>]*>|\[[A-Z_ ]+\]|…|\.\.\.|TODO|TBD")
 
 
 class Span(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.protocol.experiment import Experiment, Role
 from pytest_autoresearch.protocol.marker import MEASURED
 from pytest_autoresearch.protocol.model import Limit, Protocol
@@ -25,41 +26,39 @@ _COPIERS = frozenset(
 """Programs that hand on what stands in a file. The number is then the run's, as if it were read from the log."""
 
 _BY_HARNESS = frozenset({"peak_mb", "duration", "cpu_time"})
-_LOG = re.compile(r"(?<![\w.-])run\.log(?![\w.-])")
-_GRADER = re.compile(
+_LOG = regex(r"(?<![\w.-])run\.log(?![\w.-])")
+_GRADER = regex(
     r"(?<![\w./-])[\w./-]+\.(?:py|sh|bash|pl|rb|js|mjs|ts|r|jl|lua|php|ipynb)\b|\s-m\s+\w|\bmake\b|\bjust\b", re.I
 )
-_PROGRAM = re.compile(r"(?:^|[;&|(\n`]|\$\()[ \t]*(?:\w+=[^\s;|&(]*[ \t]+)*(?!\w+=)(?:[\w./-]*/)?([\w.+\[-]+)")
-_REMARK = re.compile(r"(?:^|\s)#[^\n]*$", re.MULTILINE)
-_PATTERNS = re.compile(r"""(\b[ef]?grep\b[^|;&\n]{0,80}?\s)(?:'[^']*'|"[^"]*")""")
-_INLINE = re.compile(r"(?:python|pypy|node|ruby|perl|julia|Rscript|php|lua)[\d.]*")
-_CODE = re.compile(
+_PROGRAM = regex(r"(?:^|[;&|(\n`]|\$\()[ \t]*(?:\w+=[^\s;|&(]*[ \t]+)*(?!\w+=)(?:[\w./-]*/)?([\w.+\[-]+)")
+_REMARK = regex(r"(?:^|\s)#[^\n]*$", re.MULTILINE)
+_PATTERNS = regex(r"""(\b[ef]?grep\b[^|;&\n]{0,80}?\s)(?:'[^']*'|"[^"]*")""")
+_INLINE = regex(r"(?:python|pypy|node|ruby|perl|julia|Rscript|php|lua)[\d.]*")
+_CODE = regex(
     r"""(?:(?<=python)|(?<=node)|(?<=ruby)|(?<=julia)|(?<=Rscript)|(?<=php)|(?<=lua)|(?<=[\d]))"""
     r"""(?:\s+-[A-Za-z]{1,3})?\s+(?:-[a-zA-Z]*[cepr]|--eval)\s*(?:'([^']*)'|"((?:\\.|[^"\\])*)")""",
     re.DOTALL,
 )
-_HERE = re.compile(r"<<-?\s*[\"']?\w+(?!\w)[\"']?[^\n<]*\n(.*)", re.DOTALL)
-_IMPORTS = re.compile(
-    r"\bfrom\s+(?:src|lib|tests?)\b|\bimport\s+(?:\w+,\s*)*(?:grad|scor|evaluat|metric|verify|check)\w*"
-)
-_FILES = re.compile(r"(?<![\w./-])[\w./-]+\.\w{1,6}(?=[\"'\s)]|$)")
-_SHELLS = re.compile(r"""\b(?:ba|da|z|k)?sh\s+-[a-z]*c\s+('[^']*'|"[^"]*")""")
+_HERE = regex(r"<<-?\s*[\"']?\w+(?!\w)[\"']?[^\n<]*\n(.*)", re.DOTALL)
+_IMPORTS = regex(r"\bfrom\s+(?:src|lib|tests?)\b|\bimport\s+(?:\w+,\s*)*(?:grad|scor|evaluat|metric|verify|check)\w*")
+_FILES = regex(r"(?<![\w./-])[\w./-]+\.\w{1,6}(?=[\"'\s)]|$)")
+_SHELLS = regex(r"""\b(?:ba|da|z|k)?sh\s+-[a-z]*c\s+('[^']*'|"[^"]*")""")
 _WRAPPERS = frozenset("do then else if while until for in { ! time local declare let pipefail".split())
-_WRAPPING = re.compile(
+_WRAPPING = regex(
     r"((?:^|[;&|(\n`{!]|\$\(|\b(?:do|then|else|if|while|until))[ \t]*)"
     r"(?:(?:/[\w./-]{0,60}/)?(?:env|timeout|nice|nohup|exec|command|builtin|sudo|stdbuf|setsid|busybox|time|ionice|do|then|else|if|while|until"
     r"|[{!])(?:[ \t]+(?:-[^\s]*|\d[\d.smhd]*|\w+=[^\s]*))*[ \t]+)+"
 )
-_REDIRECTED = re.compile(r"((?:^|[;&|(\n])[ \t]*)<[ \t]*[^\s;&|]+[ \t]*")
-_BACKTICKS = re.compile(r"`([^`]{0,500})`")
-_FOUND = re.compile(r"\$\((?:which|command -v|type -p)[ \t]{1,9}([\w./-]{1,60})\)")
-_WORD_IN_QUOTES = re.compile(r"(['\"])([\w./-]{1,60})\1")
-_GIT_GREP = re.compile(r"\bgit(?:[ \t]{1,9}-[^\s;|&]{1,60}(?:[ \t]{1,9}\.)?){0,4}[ \t]{1,9}grep\b")
-_COPYING_MODULE = re.compile(
+_REDIRECTED = regex(r"((?:^|[;&|(\n])[ \t]*)<[ \t]*[^\s;&|]+[ \t]*")
+_BACKTICKS = regex(r"`([^`]{0,500})`")
+_FOUND = regex(r"\$\((?:which|command -v|type -p)[ \t]{1,9}([\w./-]{1,60})\)")
+_WORD_IN_QUOTES = regex(r"(['\"])([\w./-]{1,60})\1")
+_GIT_GREP = regex(r"\bgit(?:[ \t]{1,9}-[^\s;|&]{1,60}(?:[ \t]{1,9}\.)?){0,4}[ \t]{1,9}grep\b")
+_COPYING_MODULE = regex(
     r"(?:[\w./-]{0,60}/)?python[\d.]*(?:[ \t]{1,9}-[A-Za-z]{1,3}){0,3}?[ \t]{1,9}-m[ \t]{0,9}"
     r"(?:json(?:\.tool)?|base64|gzip|quopri|zipfile|tarfile)(?![\w.])"
 )
-_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+_QUOTED = regex(r"'[^']*'|\"[^\"]*\"")
 
 
 def only_hands_on(extract: str) -> bool:

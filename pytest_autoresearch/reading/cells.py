@@ -11,9 +11,10 @@ import re
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.reading.notebook import source_of
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+', re.DOTALL)
+_TOKEN = regex(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

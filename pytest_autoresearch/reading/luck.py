@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 
-_COUNTED = re.compile(  # how many there are, and what grows from another kind of seed
+from pytest_autoresearch.patterns import regex
+
+_COUNTED = regex(  # how many there are, and what grows from another kind of seed
     r"(?:^|_)(?:n|num|nr|number|count|total|max|min)_(?:of_)?seeds"
     r"|(?:^|_)seeds?_(?:count|points?|words?|nodes?|size|length|rate|regions?|mask|text|phrases?|urls?|planted|layer)(?:$|_)"
 )
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_CAMEL = regex(r"(?<=[a-z0-9])(?=[A-Z])")
 _WORDS = frozenset({"seed", "seeds", "reseed", "kseed", "prng", "rng"})
 _ENDINGS = ("hashseed", "randomseed", "rngseed", "globalseed", "mainseed", "baseseed", "randseed")
 _SETTING = frozenset(  # they change what all later draws give

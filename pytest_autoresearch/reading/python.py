@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import ast
 import io
-import re
 import tokenize
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate
 
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.reading.source import Argument, Binding, Call, Index, Kind, Source, Span, Token, Unread
 
-_LINE_END = re.compile(rb"\r\n|\r|\n")
+_LINE_END = regex(rb"\r\n|\r|\n")
 _SKIPPED = frozenset({tokenize.COMMENT, tokenize.NL, tokenize.ENCODING, tokenize.ENDMARKER})
 _KINDS = {tokenize.NAME: Kind.NAME, tokenize.NUMBER: Kind.NUMBER, tokenize.STRING: Kind.TEXT}
 _GRAMMAR = frozenset({"ctx", "op"})

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.reading.source import Argument, Binding, Call, Kind, Source, Span, Token, Unread
 
-_WORD = re.compile(
+_WORD = regex(
     r"""(?P<skip>[ \t\r\f]+|\#[^\n]*)
     |(?P<raw>[rR](?P<quote>["'])(?P<dashes>-*)(?P<open>[(\[{]))
     |(?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')

@@ -6,10 +6,10 @@ says seed, and, by data flow on names, what is bound to a name that is read for 
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.reading.door import PYTHON, is_code, read_source
 from pytest_autoresearch.reading.luck import CONVERSIONS, only_draws, says_seed, sets_luck, takes_seed
 from pytest_autoresearch.reading.notebook import read_notebook
@@ -31,7 +31,7 @@ _CELLS = {
     "javascript": ".js",
     "typescript": ".ts",
 }
-_FLAG = re.compile(r"--?[A-Za-z][\w.-]*")
+_FLAG = regex(r"--?[A-Za-z][\w.-]*")
 _MODULES = frozenset(
     "random numpy torch os time jax tensorflow transformers lightning pytorch_lightning mlx cupy paddle keras".split()
 )

@@ -7,14 +7,15 @@ import re
 from pathlib import PurePosixPath
 from typing import Any
 
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.reading.luck import says_seed
 from pytest_autoresearch.reading.source import LARGEST, Unread
 
-_BINDING = re.compile(
+_BINDING = regex(
     r"""(?<![\w.-])(?P<head>["']?(?P<key>[A-Za-z_][\w.-]*)["']?[ \t]*(?:[:?+]?=|:)[ \t]*)"""
     r"""["']?[-+]?[\w.]+["']?(?P<remark>(?<![ \t])[ \t]+[#;].*)?"""
 )
-_FLAG = re.compile(r"(?P<head>(?<![\w.-])--?(?P<key>[A-Za-z][\w.-]*)[ =]+)[\"']?[-+]?[\w.]+[\"']?(?P<remark>)")
+_FLAG = regex(r"(?P<head>(?<![\w.-])--?(?P<key>[A-Za-z][\w.-]*)[ =]+)[\"']?[-+]?[\w.]+[\"']?(?P<remark>)")
 
 
 def masked_flags(text: str, *, settings: bool = False) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.protocol.experiment import Experiment, Reason
 from pytest_autoresearch.report.story import Story
 
@@ -17,9 +17,9 @@ _MEASURED = frozenset(
         Reason.SUSPICIOUS,
     }
 )
-_FUNCTION = re.compile(r"(?:def|class|fn|func|function|struct|impl)\s+(\w+)")
-_DEFINED = re.compile(r"\s*(?:(?:async|export|pub|public|private|static|inline)\s+)*(?:def|fn|func|function)\s+(\w+)")
-_UNSEEN = re.compile(
+_FUNCTION = regex(r"(?:def|class|fn|func|function|struct|impl)\s+(\w+)")
+_DEFINED = regex(r"\s*(?:(?:async|export|pub|public|private|static|inline)\s+)*(?:def|fn|func|function)\s+(\w+)")
+_UNSEEN = regex(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e0fff]"
 )
 LONGEST_PATCH = 20_000  # characters

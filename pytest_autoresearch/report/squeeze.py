@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
+from pytest_autoresearch.patterns import regex
 
-_PATH = re.compile(r"(?<![\w.@+-])[\w.@+-]*/[\w./@+-]+")
-_ZERO = re.compile(r"(?<![\w.])([+-]?)0(\.\d)")
+_PATH = regex(r"(?<![\w.@+-])[\w.@+-]*/[\w./@+-]+")
+_ZERO = regex(r"(?<![\w.])([+-]?)0(\.\d)")
 SHORTEST = 4  # letters of a name that still tell it
-_ARROW = re.compile(r" ?(?:->|\N{RIGHTWARDS ARROW}) ?")
+_ARROW = regex(r" ?(?:->|\N{RIGHTWARDS ARROW}) ?")
 
 
 def squeezed(text: str, room: int) -> str:

@@ -39,7 +39,8 @@ def admitted(
     scope = scope_of(protocol, git, session.start)
     if is_new:  # what has begun has shown that it works
         refuse_misfit(protocol, git, session.start, scope.targets)
-    for file, why in unread_code(surveyed(protocol, git, session.start, scope.targets)):
+    looked_at = surveyed(protocol, git, session.start, scope.targets) if is_new or protocol.knobs else None
+    for file, why in unread_code(looked_at) if looked_at is not None else ():
         watch.remark(f"{file} is not read, neither for seeds nor for knobs: {why}")
     refuse_unseen_scripts(settings.agents, protocol, git.top, git.files(session.start).keys())
     refuse_missing_programs(settings.agents, protocol, git.top)

@@ -7,13 +7,13 @@ And a metric that moves with one literal by a plain power, at two of its values:
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
 from pytest_autoresearch.agents.search.finders import read_knobs
 from pytest_autoresearch.agents.search.knob import Knob, splice
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.protocol.model import Metric
 
 POWERS = (0.5, 1.0, 2.0, -0.5, -1.0, -2.0)
@@ -21,7 +21,7 @@ ERRORS = 3.0  # of the measured ratio, within which it is the power's
 CLEAR = 6.0  # standard deviations of a run that the ratio has to be away from none
 EXACT = 0.004  # relative error where the metric has no noise: the most that rounding in the log may hide
 
-_NINES = re.compile("9{3,}")
+_NINES = regex("9{3,}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,8 +21,6 @@ from pytest_autoresearch.protocol.experiment import (
     differing,
     fingerprint,
 )
-from pytest_autoresearch.reading.cells import with_code_of
-from pytest_autoresearch.reading.seeds import only_moves_seeds
 from pytest_autoresearch.text import clean, last_words, one_line
 
 if TYPE_CHECKING:
@@ -262,6 +260,8 @@ class Drafts:
 
     def _with_cells_only(self, changes: Sequence[Change], state: Mapping[str, FileEntry]) -> Sequence[Change]:
         """The same, where of a notebook only the code cells are changed: what a tool rewrites beside them stays."""
+        from pytest_autoresearch.reading.cells import with_code_of
+
         kept = []
         for change in changes:
             is_notebook = change.path.lower().endswith(".ipynb") and change.kind == "file" and change.data is not None
@@ -284,6 +284,8 @@ class Drafts:
         known = self.known(candidate)
         if known is not None:
             return Ruling(Reason.DUPLICATE, f"the same state as experiment {known:04d}")
+        from pytest_autoresearch.reading.seeds import only_moves_seeds
+
         moves = [(c.path, self._blob(base.get(c.path)), c.data) for c in changes]
         if all(old is not None and new is not None and only_moves_seeds(path, old, new) for path, old, new in moves):
             return Ruling(Reason.SEED_ONLY, "only a seed was changed")

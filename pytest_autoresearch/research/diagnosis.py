@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_autoresearch.lab.job import Executor
-from pytest_autoresearch.lab.lookups import Lookup
-from pytest_autoresearch.lab.missing import Checkout
 from pytest_autoresearch.lab.reach import home
-from pytest_autoresearch.lab.remedies import Remedy, Symptoms, remedies
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.protocol.building import Read, suggested
 from pytest_autoresearch.protocol.experiment import FileEntry
 from pytest_autoresearch.protocol.model import Protocol
 from pytest_autoresearch.research.submodules import GITLINK
+
+if TYPE_CHECKING:
+    from pytest_autoresearch.lab.lookups import Lookup
+    from pytest_autoresearch.lab.missing import Checkout
+    from pytest_autoresearch.lab.remedies import Remedy
 
 LONGEST_AGAIN = 120.0
 """Seconds: what took longer to fail is not run again to see what it misses."""
@@ -62,11 +64,15 @@ class Diagnosis:
 
     def read(self, log: str, lookups: tuple[Lookup, ...]) -> tuple[Remedy, ...]:
         """The remedies for what is known already."""
+        from pytest_autoresearch.lab.remedies import Symptoms, remedies
+
         read = reader(self.git, self.state)
         build = suggested(read, self.state, next((rule.pattern for rule in self.protocol.targets), ""))
         return remedies(Symptoms(log, self._checkout(), lookups, build))
 
     def _checkout(self) -> Checkout:
+        from pytest_autoresearch.lab.missing import Checkout
+
         return Checkout(
             protocol=self.protocol,
             top=self.git.top,

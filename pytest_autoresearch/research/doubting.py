@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from pytest_autoresearch.agents.search.agent import NAMES as EMBEDDED
+from pytest_autoresearch.agents.search import NAMES as EMBEDDED
 from pytest_autoresearch.judge.rule import overturned
 from pytest_autoresearch.protocol.experiment import Change, FileEntry, Measurement, Reason, Role, Status, differing
-from pytest_autoresearch.research.artefacts import Turned, explained, is_unsaid_default, second_value, turned_number
 from pytest_autoresearch.research.candidate import Candidate, Ruling
 from pytest_autoresearch.research.case import Case
 from pytest_autoresearch.research.session import Research
 from pytest_autoresearch.research.work import Script
+
+if TYPE_CHECKING:
+    from pytest_autoresearch.research.artefacts import Turned
 
 DOUBT_SEEDS = 4_000_000  # where the seeds of these runs begin, far from those of the others
 LARGEST = 1_000_000  # bytes of a file that is compared by its literals
@@ -45,6 +48,8 @@ def doubted(research: Research, case: Case, ruling: Ruling, candidate: Candidate
 
 
 def _unsaid_default(research: Research, case: Case, ruling: Ruling) -> str:
+    from pytest_autoresearch.research.artefacts import is_unsaid_default  # for would-be keeps: it reads knobs
+
     metric, value = research.protocol.metric, ruling.value
     if value is None or not is_unsaid_default(metric, value, case.to_beat):
         return ""
@@ -60,6 +65,8 @@ def _factor(research: Research, case: Case, ruling: Ruling, candidate: Candidate
     before, after = case.to_beat, ruling.value
     if not before or after is None:
         return ""
+    from pytest_autoresearch.research.artefacts import explained, second_value, turned_number
+
     held = _contents(research, case, candidate)
     turned = None if held is None else turned_number(*held)
     if held is None or turned is None:

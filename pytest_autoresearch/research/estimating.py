@@ -14,8 +14,8 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from pytest_autoresearch.agents.adapters import ADAPTERS
 from pytest_autoresearch.agents.lessons import own_runs, smallest_seen, spread_of_runs
+from pytest_autoresearch.agents.registry import needs_model
 from pytest_autoresearch.errors import NotebookError
 from pytest_autoresearch.judge.statistics import t_quantile
 from pytest_autoresearch.lab.machine import machine_fingerprint
@@ -209,9 +209,8 @@ def estimate_for(
         with suppress(NotebookError):  # of a newer version
             known = best_known(read_history(git, session.tag).experiments, agents, machine, noted, run)
             break
-    is_paid = any(name.startswith("acp:") or name.partition(":")[0] in ADAPTERS for name in agents)
     count = settings.experiments or ASKED
-    return estimate(known, count, settings.judge, is_paid=is_paid, prices=settings.prices)
+    return estimate(known, count, settings.judge, is_paid=any(map(needs_model, agents)), prices=settings.prices)
 
 
 def best_known(

@@ -7,15 +7,17 @@ import shutil
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from pytest_autoresearch.agents.command import program_of, words_of
-from pytest_autoresearch.agents.search.finders.survey import Survey, below, survey
 from pytest_autoresearch.errors import AgentError, ConfigError
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.protocol.building import refuse_stale
 from pytest_autoresearch.protocol.model import Protocol
-from pytest_autoresearch.reading.door import is_code
 from pytest_autoresearch.research.diagnosis import reader
+
+if TYPE_CHECKING:
+    from pytest_autoresearch.agents.search.finders.survey import Survey
 
 
 def refuse_misfit(protocol: Protocol, git: Git, commit: str, targets: Collection[str]) -> None:
@@ -36,6 +38,8 @@ def refuse_misfit(protocol: Protocol, git: Git, commit: str, targets: Collection
 
 def surveyed(protocol: Protocol, git: Git, commit: str, targets: Collection[str]) -> Survey:
     """The literals of the targets in a commit. ConfigError where ``knobs`` names what is not there, or is closed."""
+    from pytest_autoresearch.agents.search.finders.survey import below, survey
+
     files = git.files(commit)
     blobs = {path: files[path].blob for path in targets if path in files and files[path].mode.startswith("100")}
     read = git.read(list(blobs.values()))
@@ -50,6 +54,8 @@ def surveyed(protocol: Protocol, git: Git, commit: str, targets: Collection[str]
 
 def unread_code(found: Survey) -> Iterator[tuple[str, str]]:
     """Targets with code that no reader reads, and why: an edit that moves their seed is not found out."""
+    from pytest_autoresearch.reading.door import is_code
+
     return ((file, why) for file, why in found.unread.items() if is_code(file))
 
 

@@ -15,6 +15,7 @@ from importlib.util import find_spec
 
 from pytest_autoresearch.errors import LabError
 from pytest_autoresearch.lab.telling import telling_line
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.protocol.model import Protocol
 from pytest_autoresearch.text import one_line
 
@@ -31,9 +32,9 @@ PYTEST = f'python -c "{_START}"'
 
 MOST_NAMED = 20
 INI_FILES = ("pytest.toml", ".pytest.toml", "pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
-_SUMMARY = re.compile(r"\b\d+ (?:passed|skipped|xfailed|xpassed|deselected)\b", re.IGNORECASE)
+_SUMMARY = regex(r"\b\d+ (?:passed|skipped|xfailed|xpassed|deselected)\b", re.IGNORECASE)
 _SUMMARY_LINES = 40
-_FAILED = re.compile(r"(?:FAILED|ERROR) (?P<test>\S.*?)(?: - (?P<why>.*))?$")
+_FAILED = regex(r"(?:FAILED|ERROR) (?P<test>\S.*?)(?: - (?P<why>.*))?$")
 
 
 @dataclass(frozen=True, slots=True)

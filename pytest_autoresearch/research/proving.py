@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from pytest_autoresearch.lab.advice import baseline_advice
 from pytest_autoresearch.lab.job import Job, Tick
-from pytest_autoresearch.lab.remedies import Remedy
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.protocol.experiment import Measurement, Reason, Role
 from pytest_autoresearch.protocol.model import Protocol
@@ -23,6 +23,9 @@ from pytest_autoresearch.research.fitting import refuse_misfit
 from pytest_autoresearch.research.guards import suite_of
 from pytest_autoresearch.research.referee import Referee
 from pytest_autoresearch.research.work import performed_by
+
+if TYPE_CHECKING:
+    from pytest_autoresearch.lab.remedies import Remedy
 
 LONGEST = 3600.0  # s of a run whose protocol has no budget
 

@@ -6,13 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_autoresearch.errors import LabError
 from pytest_autoresearch.judge.comparing import compared
 from pytest_autoresearch.lab.job import Finished
 from pytest_autoresearch.lab.limits import broken_limit, over_budget
-from pytest_autoresearch.lab.remedies import Remedy
 from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Place, Reason, Role
 from pytest_autoresearch.protocol.model import Protocol
 from pytest_autoresearch.research.candidate import Candidate, Ruling
@@ -29,6 +28,12 @@ from pytest_autoresearch.research.guards import (
 from pytest_autoresearch.research.work import Check, Script, Work, drive
 from pytest_autoresearch.text import one_line
 
+if TYPE_CHECKING:
+    from pytest_autoresearch.lab.remedies import Remedy
+
+    Diagnose = Callable[[str, float, Callable[[], object]], Sequence[Remedy]]
+    """What to do about a command, by what it said, the seconds it took, and a way to run it again."""
+
 LOST = 0.05  # how likely a candidate that is as good as the incumbent loses a noisy holdout
 SHORTEST_GUARD = 600.0  # s; a test suite may well take longer than one run
 
@@ -36,9 +41,6 @@ _LATE = (
     "it was added while the session was under way: leave it out again, drop the keep that breaks it, or mend it, "
     "commit and begin another session: --autoresearch-tag NAME"
 )
-
-Diagnose = Callable[[str, float, Callable[[], object]], Sequence[Remedy]]
-"""What to do about a command, by what it said, the seconds it took, and a way to run it again."""
 
 TESTS_FAILED = 1  # pytest's exit code; with another, tests that failed earlier may only have another name now
 

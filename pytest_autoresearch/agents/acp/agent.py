@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from pytest_autoresearch.agents.hosts import model_hosts, with_refused
 from pytest_autoresearch.agents.transcripts import cost_of, count_of, last_of_type, mapping_of
 from pytest_autoresearch.errors import AgentError
 from pytest_autoresearch.executables import find
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.protocol.experiment import Usage
 from pytest_autoresearch.text import clean, last_words, one_line
 
@@ -34,7 +34,7 @@ _ORDER = f"{_PLACE}/order.json"
 _START = f"{_PLACE}/run.py"
 _PARTS = ("client.py", "hands.py")
 _ROOM = "pytest_autoresearch/agents/acp"
-_LABEL = re.compile(r"(?<=[^\n*_`# ])[ ]*(?=(?:HYPOTHESIS|DESCRIPTION|NOTHING):)")
+_LABEL = regex(r"(?<=[^\n*_`# ])[ ]*(?=(?:HYPOTHESIS|DESCRIPTION|NOTHING):)")
 """Notices and the answer come as one text at some agents, without a line's end between them."""
 
 EDITS = ("acceptEdits", "autoEdit", "auto-edit", "build", "agent", "default")

@@ -13,8 +13,6 @@ from pytest_autoresearch.agents.search.strategies.fences import LOOK_BEYOND, Fen
 from pytest_autoresearch.agents.search.trials import Trials
 from pytest_autoresearch.protocol.model import Protocol
 
-NAMES = ("auto", "sweep", "grid", "random", "bayes", "parzen", "duo")
-"""Every strategy by its name as an agent; the first is the default."""
 _LONG_STREAK = 6
 _MOST_LATE = 200  # suggestions of one turn that wait because they lead to where everything was blocked
 

@@ -13,6 +13,7 @@ from enum import Enum, IntEnum
 from typing import NamedTuple
 
 from pytest_autoresearch.agents.search.literals import Value, parse_bool, parse_number, render
+from pytest_autoresearch.patterns import regex
 
 BY_NAME = "guessed from its name"
 """A range that says where people look, not where a value must stay."""
@@ -79,7 +80,7 @@ class Knob(NamedTuple):
 
 # Below this, neighbouring integers differ enough to be tried: 8 layers may become 10. Above it, only sizes are powers.
 _SMALLEST_POWER = 16
-_PROBABILITY = re.compile(r"prob|beta|momentum|dropout|decay|(?:^|[._])ema(?:$|[._])", re.IGNORECASE)
+_PROBABILITY = regex(r"prob|beta|momentum|dropout|decay|(?:^|[._])ema(?:$|[._])", re.IGNORECASE)
 
 
 LONGEST_NAME = 300

@@ -8,10 +8,12 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
+from pytest_autoresearch.patterns import regex
+
 Value = bool | int | float | str
 
-_INTEGER = re.compile(r"[+-]?(?:0[xX][0-9a-fA-F]+(?:_[0-9a-fA-F]+)*|0[bB][01]+(?:_[01]+)*|0[oO][0-7]+(?:_[0-7]+)*)")
-_DECIMAL = re.compile(
+_INTEGER = regex(r"[+-]?(?:0[xX][0-9a-fA-F]+(?:_[0-9a-fA-F]+)*|0[bB][01]+(?:_[01]+)*|0[oO][0-7]+(?:_[0-7]+)*)")
+_DECIMAL = regex(
     r"[+-]?(?:(?P<whole>\d+(?:_\d+)*)(?P<point>\.(?:\d+(?:_\d+)*)?)?|\.\d+(?:_\d+)*)"
     r"(?P<exponent>[eE][+-]?\d+(?:_\d+)*)?",
     re.ASCII,

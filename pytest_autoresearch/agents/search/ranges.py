@@ -13,6 +13,7 @@ from functools import lru_cache
 
 from pytest_autoresearch.agents.search.knob import BY_NAME, Knob, Scale
 from pytest_autoresearch.agents.search.literals import parse_number
+from pytest_autoresearch.patterns import regex
 
 
 class _Move(Enum):
@@ -34,35 +35,35 @@ class _Usual:
 
 
 USUAL = (
-    _Usual(re.compile(r"warm_?up_?(?:frac|ratio|share|prop)|(?:frac|ratio)_?warm_?up"), _Move.SHARE, 0.0, 0.5),
-    _Usual(re.compile(r"drop_?out|drop_?path|p_drop|drop_?rate|label_smooth|smoothing"), _Move.SHARE, 0.0, 0.7),
-    _Usual(re.compile(r"(?:final|min|end)_lr_?(?:frac|ratio)|warm_?down_?(?:frac|ratio)"), _Move.SHARE, 0.0, 1.0),
-    _Usual(re.compile(r"momentum|(?:^|_)betas?_?\d?(?:$|_|\[)|(?:^|_)ema(?:$|_)|polyak"), _Move.ODDS, 0.5, 0.999),
-    _Usual(re.compile(r"(?:^|_)(?:gae_?)?lambda_?$|(?:^|_)lam$|discount|(?:^|_)gamma$"), _Move.DISCOUNT, 0.8, 0.9999),
-    _Usual(re.compile(r"weight_?decay|(?:^|_)wd(?:$|_)|(?:^|_)l[12](?:$|_)|l[12]_?reg|(?:^|_)alpha$|ridge|regulari|penalty"),
+    _Usual(regex(r"warm_?up_?(?:frac|ratio|share|prop)|(?:frac|ratio)_?warm_?up"), _Move.SHARE, 0.0, 0.5),
+    _Usual(regex(r"drop_?out|drop_?path|p_drop|drop_?rate|label_smooth|smoothing"), _Move.SHARE, 0.0, 0.7),
+    _Usual(regex(r"(?:final|min|end)_lr_?(?:frac|ratio)|warm_?down_?(?:frac|ratio)"), _Move.SHARE, 0.0, 1.0),
+    _Usual(regex(r"momentum|(?:^|_)betas?_?\d?(?:$|_|\[)|(?:^|_)ema(?:$|_)|polyak"), _Move.ODDS, 0.5, 0.999),
+    _Usual(regex(r"(?:^|_)(?:gae_?)?lambda_?$|(?:^|_)lam$|discount|(?:^|_)gamma$"), _Move.DISCOUNT, 0.8, 0.9999),
+    _Usual(regex(r"weight_?decay|(?:^|_)wd(?:$|_)|(?:^|_)l[12](?:$|_)|l[12]_?reg|(?:^|_)alpha$|ridge|regulari|penalty"),
            _Move.LOG, 1e-7, 1.0),
-    _Usual(re.compile(r"(?:^|_)(?:lr|learning_?rate|step_?size|eta0?)(?:$|_)|^rate$|^lrate"), _Move.LOG, 1e-5, 1.0),
-    _Usual(re.compile(r"batch|minibatch|(?:^|_)bs$|bsz"), _Move.WHOLE, 8, 512),
-    _Usual(re.compile(r"width|hidden|units|n_?embd?(?:$|_)|emsize|nhid|(?:^|_)d_?model|channels|filters|neurons|(?:^|_)dim(?:$|_)|max_features$"
+    _Usual(regex(r"(?:^|_)(?:lr|learning_?rate|step_?size|eta0?)(?:$|_)|^rate$|^lrate"), _Move.LOG, 1e-5, 1.0),
+    _Usual(regex(r"batch|minibatch|(?:^|_)bs$|bsz"), _Move.WHOLE, 8, 512),
+    _Usual(regex(r"width|hidden|units|n_?embd?(?:$|_)|emsize|nhid|(?:^|_)d_?model|channels|filters|neurons|(?:^|_)dim(?:$|_)|max_features$"
            r"|(?:^|_)n[gd]f$|(?:^|_)nz$"), _Move.WHOLE, 8, 1024),
-    _Usual(re.compile(r"depth|n_?layers?|blocks$"), _Move.WHOLE, 1, 12),
-    _Usual(re.compile(r"n_?heads?(?:$|_)|num_?heads?"), _Move.WHOLE, 1, 16),
-    _Usual(re.compile(r"max_leaves|num_leaves|leaf_nodes"), _Move.WHOLE, 4, 256),
-    _Usual(re.compile(r"n_estimators|n(?:um)?_trees|rounds?$"), _Move.WHOLE, 10, 1000),
-    _Usual(re.compile(r"min_(?:samples|child|data)"), _Move.WHOLE, 1, 64),
-    _Usual(re.compile(r"subsample|col_?sample|feature_fraction|bagging_fraction"), _Move.SHARE, 0.2, 1.0),
-    _Usual(re.compile(r"(?:^|_)eps(?:ilon)?(?:$|_)"), _Move.LOG, 1e-10, 1e-3),
-    _Usual(re.compile(r"prob(?:$|_|ability)|(?:^|_)p_|quantile|cooling"), _Move.ODDS, 0.02, 0.98),
-    _Usual(re.compile(r"temperature|(?:^|_)temp$|(?:^|_)tau$|coef(?:$|_|ficient)"), _Move.LOG, 0.0, 0.0),
-    _Usual(re.compile(r"clip|max_(?:grad_)?norm"), _Move.LOG, 0.05, 20.0),
+    _Usual(regex(r"depth|n_?layers?|blocks$"), _Move.WHOLE, 1, 12),
+    _Usual(regex(r"n_?heads?(?:$|_)|num_?heads?"), _Move.WHOLE, 1, 16),
+    _Usual(regex(r"max_leaves|num_leaves|leaf_nodes"), _Move.WHOLE, 4, 256),
+    _Usual(regex(r"n_estimators|n(?:um)?_trees|rounds?$"), _Move.WHOLE, 10, 1000),
+    _Usual(regex(r"min_(?:samples|child|data)"), _Move.WHOLE, 1, 64),
+    _Usual(regex(r"subsample|col_?sample|feature_fraction|bagging_fraction"), _Move.SHARE, 0.2, 1.0),
+    _Usual(regex(r"(?:^|_)eps(?:ilon)?(?:$|_)"), _Move.LOG, 1e-10, 1e-3),
+    _Usual(regex(r"prob(?:$|_|ability)|(?:^|_)p_|quantile|cooling"), _Move.ODDS, 0.02, 0.98),
+    _Usual(regex(r"temperature|(?:^|_)temp$|(?:^|_)tau$|coef(?:$|_|ficient)"), _Move.LOG, 0.0, 0.0),
+    _Usual(regex(r"clip|max_(?:grad_)?norm"), _Move.LOG, 0.05, 20.0),
 )  # fmt: skip
-_SHARE = re.compile(r"frac|ratio|rate$|prob|thresh")
-_FACTOR = re.compile(r"growth|decay|cool|anneal|factor|mult(?:$|_|iplier)")
-_CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_SHARE = regex(r"frac|ratio|rate$|prob|thresh")
+_FACTOR = regex(r"growth|decay|cool|anneal|factor|mult(?:$|_|iplier)")
+_CAMEL = regex(r"(?<=[a-z0-9])(?=[A-Z])")
 VOCABULARIES = (
-    (re.compile(r"act(?:$|_|ivation)|nonlin"), ("relu", "tanh", "gelu", "silu")),
-    (re.compile(r"sched|anneal|decay"), ("cosine", "constant", "linear")),
-    (re.compile(r"optim|(?:^|_)opt(?:$|_)|algo"), ("adam", "adamw", "sgd", "rmsprop")),
+    (regex(r"act(?:$|_|ivation)|nonlin"), ("relu", "tanh", "gelu", "silu")),
+    (regex(r"sched|anneal|decay"), ("cosine", "constant", "linear")),
+    (regex(r"optim|(?:^|_)opt(?:$|_)|algo"), ("adam", "adamw", "sgd", "rmsprop")),
 )
 """Names and the texts that they may take where one of them is the start; a wrong one costs a crash."""
 

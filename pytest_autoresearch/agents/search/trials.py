@@ -7,15 +7,15 @@ records that are older than that field, and only where an embedded agent wrote t
 from __future__ import annotations
 
 import math
-import re
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.protocol.experiment import Experiment, Move, Reason, Role
 from pytest_autoresearch.protocol.model import Direction
 
-_TURN = re.compile(r"(?P<name>(?:[^\s,][^,]*?: )?\S+) (?P<old>\S.*?) -> (?P<new>\S.*)")
+_TURN = regex(r"(?P<name>(?:[^\s,][^,]*?: )?\S+) (?P<old>\S.*?) -> (?P<new>\S.*)")
 _LONGEST_DESCRIPTION = 2000  # characters; a search writes none that is longer
 _WROTE_MOVES = frozenset({"", "sweep", "grid", "random", "bayes"})  # the agents of the time before the field
 BLOCKED = frozenset(  # what a state itself brings about, and what it measured does not count

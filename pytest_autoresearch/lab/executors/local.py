@@ -15,7 +15,6 @@ from pytest_autoresearch.lab.advice import BUILDING
 from pytest_autoresearch.lab.aftermath import settle
 from pytest_autoresearch.lab.command import Outcome
 from pytest_autoresearch.lab.curves import with_course
-from pytest_autoresearch.lab.documents import read_file
 from pytest_autoresearch.lab.executors.bench import Bench
 from pytest_autoresearch.lab.extracting import Extraction
 from pytest_autoresearch.lab.gpus import Gpu, Lease, find_gpus, named
@@ -27,7 +26,6 @@ from pytest_autoresearch.lab.metrics import (
     signed,
     tail,
 )
-from pytest_autoresearch.lab.offers import offer_for
 from pytest_autoresearch.lab.outcomes import failure_of, finished, not_less_than_seen, reading_of, secondary_of
 from pytest_autoresearch.lab.pickles import MOST_PICKLES, pickles
 from pytest_autoresearch.lab.progress import GivenUp, Progress
@@ -275,6 +273,8 @@ class LocalExecutor:
         """The number that the run itself tells: in its log, or in the file that was read already."""
         metric = self._site.protocol.metric
         if metric.file is not None and metric.file.path == RUN_LOG:
+            from pytest_autoresearch.lab.documents import read_file
+
             return read_file(log, metric.file, metric)
         reading = reading or read_log(counted, metric)
         if reading.value is None:
@@ -380,6 +380,8 @@ def _with_recorded(measured: Measurement, log: bytes) -> Measurement:
 
 def _with_offer(measured: Measurement, log: bytes, name: str) -> Measurement:
     """The same with what is known about reading this log otherwise."""
+    from pytest_autoresearch.lab.offers import offer_for
+
     offer = offer_for(log, name)
     hint = offer.words
     if offer.extract is not None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_autoresearch.errors import ConfigError
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.protocol import frontmatter
 from pytest_autoresearch.protocol.durations import parse_duration
 from pytest_autoresearch.protocol.globs import is_glob, matches
@@ -38,16 +39,16 @@ _TIME = (  # `200M` is no time
     r"(?P<{0}>\d[\d.]{{0,6}})[- ]?(?P<{0}u>secs?|seconds?|mins?|minutes?|hours?|(?-i:[smh]))\b"
     r"(?! ?(?:param|token|step|row|example|sample))"
 )
-_BUDGET = re.compile(
+_BUDGET = regex(
     r"\b(?:fixed|time|wall.clock|training|generation|per experiment|per run)\b[^.\n]{0,40}?" + _TIME.format("a"),
     re.IGNORECASE,
 )
-_KILL = re.compile(
+_KILL = regex(
     rf"(?:exceeds|longer than|more than|over|after)\s{{1,3}}~?{_TIME.format('a')}[^.\n]{{0,30}}(?:kill|abort|fail)"
     rf"|kill[^.\n]{{0,40}}?{_TIME.format('b')}",
     re.IGNORECASE,
 )
-_BOLD_START = re.compile(r"^\*\*([^*]{1,80}?)[:.]?\*\*[:.]?\s*")
+_BOLD_START = regex(r"^\*\*([^*]{1,80}?)[:.]?\*\*[:.]?\s*")
 _LOOP_RULES = (
     *("first run", "goal is", "can do", "cannot do", "timeout", "crash", "never stop", "not do", "you can", "primary"),
     *("metric", "the goal", "what you", "time budget", "budget"),

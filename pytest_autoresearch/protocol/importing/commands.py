@@ -6,32 +6,33 @@ import re
 import shlex
 from collections.abc import Iterator, Sequence
 
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.protocol.importing.draft import Draft, Rank
 from pytest_autoresearch.protocol.importing.pieces import Piece, sentences
 from pytest_autoresearch.protocol.shell import names_a_program, not_a_command
 from pytest_autoresearch.protocol.text import spans
 
-PRELUDE = re.compile(
+PRELUDE = regex(
     r"(?:source|\.|export|cd|mkdir|conda activate|mamba activate|module load|ulimit|nvm use|pyenv|eval)\s"
     r"|set -\w|[A-Z_]{1,40}=\S{0,200}$"
 )
-_RUN_TITLE = re.compile(
+_RUN_TITLE = regex(
     r"\b(?:how to run|run command|run(?:ning)?|command|benchmark(?: command)?|benchmarks|launch\w*|evaluat\w+|"
     r"verif\w+|measure\w*|experiment command|workload|train(?:ing)? command)\b"
 )
-_NOT_RUN_TITLE = re.compile(r"\b(?:rules?|criteria|results?|metrics?|files?|why|what|constraints?|budget|etiquette)\b")
-_LAUNCH = re.compile(
+_NOT_RUN_TITLE = regex(r"\b(?:rules?|criteria|results?|metrics?|files?|why|what|constraints?|budget|etiquette)\b")
+_LAUNCH = regex(
     r"\b(?P<verb>launch(?:ed)?(?: it)?"
     r"|run(?: it| eval(?:uation)?| the (?:experiment|benchmark|evaluation|training|script))?"
     r"|execute|invoke|benchmark|command|evaluate|eval|train)\b(?P<between>[^`\n]{0,40})`(?P<command>[^`\n]{2,300})`",
     re.IGNORECASE,
 )
-_READY = re.compile(
+_READY = regex(
     r"\b(?:if (?:it|they|that|this|not|the data|missing|there)|missing|ensure|verify|make sure|install|download|fetch|"
     r"check that|tell the human|dashboard|resum\w+|set ?up|once|first time|prepare the|populate|before you|clone)\b",
     re.IGNORECASE,
 )
-_LEADS_UP = re.compile(
+_LEADS_UP = regex(
     r"\b(?:launch\w*|run(?: it| the experiment| with)?|command|(?:each|every|one) (?:experiment|run|iteration))\b",
     re.IGNORECASE,
 )
@@ -40,28 +41,26 @@ _NOT_THE_RUN = frozenset(
     "git grep egrep tail head cat cp mv rm ls echo printf mkdir touch wc awk sed jq sort curl wget pip cd source "
     "export conda kill pkill less diff tee find open gh autoresearch sleep watch nvidia-smi".split()
 )
-_INSTALLS = re.compile(
+_INSTALLS = regex(
     r"^(?:uv (?:sync|pip|venv|add|tool)|pip3? |python3? -m (?:pip|venv)|npm (?:i|ci|install)\b|pnpm (?:i|install)\b|"
     r"yarn install|poetry (?:install|add)|conda (?:create|install|env)|apt|brew|cargo (?:install|add|build ?$)|"
     r"docker (?:pull|build))"
 )
 _QUOTED = r"'[^']*'|\"(?:\\.|[^\"\\])*\""
 _GOES_TO = r"(?:\$\([^()\n]{0,80}\)|\"[^\"\n]{0,200}\"|[^\s\"';&|])+"
-_REDIRECTED = re.compile(
+_REDIRECTED = regex(
     rf"(?P<kept>{_QUOTED})| {{0,4}}(?:2>&1|&>{{1,2}} ?{_GOES_TO}|[12]?>{{1,2}} ?(?!&){_GOES_TO}|\| ?tee\s[^\n]*"
     r"|(?<!&)&\s*$)"
 )
-_HEREDOC = re.compile(r"<<-?\s?([\"']?)([A-Za-z_]\w{0,40})\1")
-_STEP = re.compile(
-    r"^\s{0,8}\d{1,2}[.)]\s{0,3}(?:Run(?: eval\w{0,9}| it| the \w{1,20})?:?\s{1,3})?[`$]{0,2} ?([^`]*)`?"
-)
-_NUMBERED = re.compile(r"^[ \t]{0,8}\d{1,2}[.)] ", re.MULTILINE)
-_OPEN = re.compile(
+_HEREDOC = regex(r"<<-?\s?([\"']?)([A-Za-z_]\w{0,40})\1")
+_STEP = regex(r"^\s{0,8}\d{1,2}[.)]\s{0,3}(?:Run(?: eval\w{0,9}| it| the \w{1,20})?:?\s{1,3})?[`$]{0,2} ?([^`]*)`?")
+_NUMBERED = regex(r"^[ \t]{0,8}\d{1,2}[.)] ", re.MULTILINE)
+_OPEN = regex(
     r"<[A-Za-z][\w -]{0,40}>|(?<![$\w\\])\{[A-Za-z_]\w{0,30}\}|\[[A-Z][A-Z_ ]{1,30}\]|\bYOUR_\w|"
     r"\bpath/to/|\bREPLACE|\bTODO\b|"
     r"(?<![\w./])\.\.\.(?![\w/])|…"
 )
-_PROGRAMS = re.compile(
+_PROGRAMS = regex(
     r"^(?:[A-Z_][A-Z0-9_]{0,40}=\S{0,200} {1,3}){0,6}(?:time |nice |timeout \S{1,9} )?"
     r"(?:uvx?|python[\d.]{0,5}|torchrun|bash|sh|zsh|make|just|task|cargo|go|npm|npx|pnpm|yarn|bun|node|deno|julia|Rscript|"
     r"ruby|bundle|perl|php|java|mvn|gradle|\./gradlew|dotnet|swift|cmake|ninja|ctest|pytest|hatch|poetry|pdm|pixi|tox|nox|"

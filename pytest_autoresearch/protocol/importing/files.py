@@ -6,46 +6,47 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.protocol.importing.draft import Draft
 from pytest_autoresearch.protocol.importing.pieces import Piece, sentences
 from pytest_autoresearch.protocol.text import one_line, remark_of, spans
 from pytest_autoresearch.protocol.vocabulary import normalise
 
-_LOCKED = re.compile(
+_LOCKED = regex(
     r"\b(?:can ?not|can't|must not|may not|do not|don't|never|off limits|out of scope|read only|readonly|immutable|"
     r"frozen|protected|forbidden|not allowed|untouchable)\b"
 )
-_OPEN = re.compile(
+_OPEN = regex(
     r"\b(?:files? in scope|in scope|scope|targets?|target files?|editable(?: files?)?|modifiable|mutable|"
     r"(?:can|may|should|to) (?:change|modify|edit|do|touch)|you (?:change|modify|edit)|"
     r"only (?:modify|edit|change)\w*)\b"
 )
-_NO_SCOPE = re.compile(r"\b(?:target metric|target value|how|why|scope note|budget|read (?:these|the) |read in)\b")
-_FORBIDS = re.compile(
+_NO_SCOPE = regex(r"\b(?:target metric|target value|how|why|scope note|budget|read (?:these|the) |read in)\b")
+_FORBIDS = regex(
     r"\b(?:do not (?:modify|edit|touch|change)|don't (?:modify|edit|touch|change)|never (?:modify|edit|touch|change)|"
     r"not be (?:modified|edited|changed)|must not (?:change|be)|read-?only|immutable|fixed(?: evaluation)?|"
     r"off.limits)\b",
     re.IGNORECASE,
 )
 _WHO = r"(?:you|agents?|the agent)"
-_ALLOWS = re.compile(
+_ALLOWS = regex(
     rf"\b(?:the only (?:source )?(?:files?|one) (?:that )?{_WHO} (?:may |can |should )?(?:edit|modif|change|touch)|"
     rf"(?:the )?files? (?:that )?{_WHO} (?:may |can )?(?:modify|edit|change|optimi[sz]e|tune)|"
     r"the main file you (?:tune|edit|modify)|"
     rf"{_WHO} (?:only )?(?:edit|modify|modifies|change)s?\b|agents? edit)|^(?:only )?(?:modify|edit|change)\b",
     re.IGNORECASE,
 )
-_LEAD = re.compile(
+_LEAD = regex(
     r"\W{0,4}(?:(?:do not|don't|never) )?"
     r"(?:modify|edit|change|touch|anything (?:in|under)|(?:any )?files? (?:in|under|inside))?\W{0,6}",
     re.IGNORECASE,
 )
-_ONLY = re.compile(r"\b(?:only (?:modify|edit|change)|(?:modify|edit|change) only)\b", re.IGNORECASE)
-_PATH_WORD = re.compile(r"(?=[^\s]{0,200}[\w*])[\w./*@+-]{0,120}(?:\.[A-Za-z]\w{0,9}|/)(?:[\w.*/-]{0,80})")
-_NO_FILE = re.compile(
+_ONLY = regex(r"\b(?:only (?:modify|edit|change)|(?:modify|edit|change) only)\b", re.IGNORECASE)
+_PATH_WORD = regex(r"(?=[^\s]{0,200}[\w*])[\w./*@+-]{0,120}(?:\.[A-Za-z]\w{0,9}|/)(?:[\w.*/-]{0,80})")
+_NO_FILE = regex(
     r"\d+(?:\.\d+)*|[\w.]+\(.*|https?://.*|[^\s<]*<\S*|(?:results|run|log)\.(?:tsv|log|txt)|e\.g\.?|i\.e\.?"
 )
-_OWN = re.compile(
+_OWN = regex(
     r"(?:^|/)(?:autoresearch\.(?!config\.md)[\w.]+|program\.md|results\.tsv|run\.log|\.auto/.*|worklog\.md)$",
     re.IGNORECASE,
 )

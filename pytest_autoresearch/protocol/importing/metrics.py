@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.protocol.importing.draft import Draft, Rank
 from pytest_autoresearch.protocol.importing.pieces import Piece, sentences
 from pytest_autoresearch.protocol.model import Direction, Limit
@@ -13,38 +14,36 @@ from pytest_autoresearch.protocol.text import field_of, one_line, spans
 from pytest_autoresearch.protocol.vocabulary import directions_in, normalise
 
 _NAME = r"[A-Za-z_µ][\wµ./@%-]{0,60}"
-_SECONDARY = re.compile(
+_SECONDARY = regex(
     r"\b(?:secondary|supporting|other|optional|additional|guard\w*|diagnostic|constraint|limits?|tie ?breakers?)\b"
 )
-_PRIMARY_LABEL = re.compile(
-    r"^(?:the )?(?:primary|main|key|target) (?:metric|score)|^metric\b|^(?:optimi[sz]e|target)$"
-)
-_RANKED_LABEL = re.compile(r"\bpriorit(?:y|ies)\b|\bin order\b")
+_PRIMARY_LABEL = regex(r"^(?:the )?(?:primary|main|key|target) (?:metric|score)|^metric\b|^(?:optimi[sz]e|target)$")
+_RANKED_LABEL = regex(r"\bpriorit(?:y|ies)\b|\bin order\b")
 _PRIMARY_KEYS = frozenset(
     "primary, primary metric, metric, name, metric name, main metric, target metric, key metric, optimize, optimise, "
     "primary score, score, headline metric, objective metric, metric key, optimization metric".split(", ")
 )
 _DIRECTION_KEYS = frozenset("direction, optimization direction, better, goal direction, mode, optimize for".split(", "))
-_STATED = re.compile(
+_STATED = regex(
     rf"(?:(?:primary|main|key|headline|optimi[sz]ation|target)\s{{1,4}}(?:metric|score)|^\W{{0,4}}metric|\bthe metric)"
     rf"\W{{0,6}}(?:is|=|:)\W{{0,6}}(?P<name>{_NAME})",
     re.IGNORECASE,
 )
-_GET = re.compile(
+_GET = regex(
     rf"\bget (?:the|a|an) (?P<way>lowest|highest|best) (?:possible )?[`*]{{0,3}}(?P<name>{_NAME})", re.IGNORECASE
 )
-_VERB = re.compile(
+_VERB = regex(
     r"\b(?P<way>minimi[sz]e|maximi[sz]e|reduce|lower|decrease|increase|raise|improve|optimi[sz]e)\s{1,3}"
     rf"(?:(?:the|our|final|mean|average|total|overall|test|best)\s{{1,3}}){{0,3}}(?P<code>[`*]{{0,3}})(?P<name>{_NAME})",
     re.IGNORECASE,
 )
-_GREP = re.compile(r"\bgrep\s[^|\n]{0,40}?[\"']\^?(?:METRIC )?(?P<name>[A-Za-z_][\w.]{0,60})\s?[:=]")
-_METRIC_LINE = re.compile(r"\bMETRIC\s{1,4}([A-Za-z_][\w.%/-]{0,60})\s?=")
-_PRINTED = re.compile(
+_GREP = regex(r"\bgrep\s[^|\n]{0,40}?[\"']\^?(?:METRIC )?(?P<name>[A-Za-z_][\w.]{0,60})\s?[:=]")
+_METRIC_LINE = regex(r"\bMETRIC\s{1,4}([A-Za-z_][\w.%/-]{0,60})\s?=")
+_PRINTED = regex(
     r"^\s{0,8}(?:METRIC )?([A-Za-z_][\w./-]{0,60})[ \t]{0,3}[:=][ \t]{0,24}[-+]?(?:[\d<{]|\.\d)", re.MULTILINE
 )
-_JSON_KEY = re.compile(r"\"([A-Za-z_][\w./-]{0,60})\"\s?:\s?[-\d<]")
-_BOUND = re.compile(
+_JSON_KEY = regex(r"\"([A-Za-z_][\w./-]{0,60})\"\s?:\s?[-\d<]")
+_BOUND = regex(
     rf"[`*]{{0,3}}(?P<name>{_NAME})[`*]{{0,3}}\s?\((?:must (?:stay|be|remain)|stays?|keep)?\s?"
     r"(?P<sign><=|>=|≤|≥|<|>|at most|at least|below|above)\s?(?P<size>[\d.]{1,12})"
 )
@@ -52,19 +51,17 @@ _JOINING = (
     "on|of|in|from|over|at|is|as|for|with|and|or|by|to|per|across|reported|printed|measured|computed|unless|where|which|"
     "that|lower|higher|minimi|maximi"
 )
-_GOES_ON = re.compile(  # `action-conditioned next-frame MSE`: words, of which the first is no name
+_GOES_ON = regex(  # `action-conditioned next-frame MSE`: words, of which the first is no name
     rf"[A-Za-zµ][\wµ./@%]{{0,60}}[*\"']{{0,3}}(?:-| (?!(?:{_JOINING})\b))[A-Za-z]"
 )
-_OPENING = re.compile(r"\b(?:goal|objective|mission|aim|task)\b", re.IGNORECASE)
+_OPENING = regex(r"\b(?:goal|objective|mission|aim|task)\b", re.IGNORECASE)
 _NO_NAME = frozenset(
     "the a an it is are as this that same quality performance speed code result results run runs time complexity "
     "everything anything number value values one single simple your our of for in on and or to be model models cost "
     "costs metric metrics higher lower better best possible grep egrep tail head cat sed awk jq python bash name "
     "mean median average add use run see".split()
 )
-_FILE_NAME = re.compile(
-    r"\.(?:md|py|sh|json|ya?ml|toml|txt|log|csv|tsv|rs|go|js|ts|cpp|c|h|jl|ipynb)$|/$", re.IGNORECASE
-)
+_FILE_NAME = regex(r"\.(?:md|py|sh|json|ya?ml|toml|txt|log|csv|tsv|rs|go|js|ts|cpp|c|h|jl|ipynb)$|/$", re.IGNORECASE)
 
 
 def read_metric(draft: Draft, pieces: Sequence[Piece]) -> None:

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pytest_autoresearch.errors import ConfigError
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.protocol.blocks import Block, blocks_of
 from pytest_autoresearch.protocol.text import one_line
 from pytest_autoresearch.protocol.vocabulary import normalise
 
-_LABEL = re.compile(r"(?:\*\*|__).{1,120}(?:\*\*|__)[:.]?|.{1,160}[:：]\**", re.DOTALL)
-_SETUP = re.compile(
+_LABEL = regex(r"(?:\*\*|__).{1,120}(?:\*\*|__)[:.]?|.{1,160}[:：]\**", re.DOTALL)
+_SETUP = regex(
     r"\b(?:set ?up|install\w*|prerequisites?|requirements?|getting started|quick ?start|data preparation|prepare|"
     r"environment|resum\w+|logging|results?|git|crash\w*|ideas?|history|tried|notes|current (?:state|best)|"
     r"baseline table|progress|output format|reporting|dashboard|stopping|troubleshooting|judge)\b"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_autoresearch.errors import ConfigError
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.protocol.durations import parse_float
 from pytest_autoresearch.protocol.importing.commands import cleaned
 from pytest_autoresearch.protocol.importing.draft import Draft, Rank
@@ -24,10 +25,10 @@ PI_IDEAS = (".auto/ideas.md", ".auto/autoresearch.ideas.md", "autoresearch.ideas
 PI_LOGS = (".auto/log.jsonl", ".auto/autoresearch.jsonl", "autoresearch.jsonl")
 PI_HOOKS = (".auto/hooks", "autoresearch.hooks")
 
-_INLINE = re.compile(
+_INLINE = regex(
     r"^\W{0,4}(Goal|Scope|Metric|Direction|Verify|Guard|Iterations|Minimize|Maximize)\**\s?:\**\s?(.+)$", re.I
 )
-_EVO = re.compile(r"\bevo init\b([^\n]{1,2000})")
+_EVO = regex(r"\bevo init\b([^\n]{1,2000})")
 WAYS = {"max": Direction.HIGHER, "maximize": Direction.HIGHER, "higher": Direction.HIGHER, "min": Direction.LOWER,
          "minimize": Direction.LOWER, "lower": Direction.LOWER}  # fmt: skip
 ANY_NUMBER = "grep -oE '[-+]?[0-9]+(\\.[0-9]+)?' run.log | tail -n 1"

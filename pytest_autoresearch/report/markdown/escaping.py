@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.text import one_line
 
 _HARMLESS = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", **{c: "\\" + c for c in "\\`*_[]#-!|~$"}})
 _BREAK = "\u200b"
 # GitHub looks for these after it has rendered the Markdown, so an entity or a backslash would not stop it.
-_ALIVE = re.compile(r"@|#|(?<=\w)(?=-\d)|(?<=:)(?=//)|(?<=www)(?=\.)", re.IGNORECASE)
+_ALIVE = regex(r"@|#|(?<=\w)(?=-\d)|(?<=:)(?=//)|(?<=www)(?=\.)", re.IGNORECASE)
 
 
 def words(text: str, most: int = 200) -> str:

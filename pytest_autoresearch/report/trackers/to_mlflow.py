@@ -11,11 +11,13 @@ from typing import Any
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.tracking import MlflowClient
 
+from pytest_autoresearch.patterns import regex
+
 EXPERIMENT = "autoresearch"
 """Unless ``MLFLOW_EXPERIMENT_NAME`` says another."""
 SESSION, NUMBER = "autoresearch.session", "autoresearch.number"
 LONGEST_TAG, LONGEST_PARAM = 5000, 500
-_ODD = re.compile(r"[^\w\-. :/]", re.ASCII)
+_ODD = regex(r"[^\w\-. :/]", re.ASCII)
 
 
 class Door:

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from pytest_autoresearch.agents.search.finders.code import code_knobs
 from pytest_autoresearch.agents.search.finders.python import python_knobs
 from pytest_autoresearch.agents.search.knob import Knob
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.reading.notebook import read_notebook, without_magics
 from pytest_autoresearch.reading.source import Unread
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+', re.DOTALL)
-_ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)", re.DOTALL)
+_TOKEN = regex(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+', re.DOTALL)
+_ESCAPE = regex(r"\\(?:u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _SUFFIXES = {
     "julia": ".jl",
     "r": ".r",

@@ -12,6 +12,7 @@ from functools import lru_cache
 
 from pytest_autoresearch.agents.search.knob import Knob, Rank
 from pytest_autoresearch.agents.search.ranges import is_known, tail_of
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.reading.luck import says_seed
 
 METRIC_ARITHMETIC = "arithmetic of the metric"
@@ -27,7 +28,7 @@ _ASIDE = "beside the run"
 _TABLE_FROM = 8  # literals under one name
 
 _NUMBERED = ("]", *"0123456789")
-_WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
+_WORD = regex(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 EVALUATION = frozenset(
     "eval evaluate evaluation evaluator evaluating test tests testing val valid validation validate holdout split"
     " splits fold folds kfold cv score scores scoring scorer metric metrics rmse mse mae mape acc accuracy auc roc"
@@ -52,12 +53,12 @@ _GIVES_DATA = frozenset(
     "Normalize normalize Resize CenterCrop ResizeObservation GrayScaleObservation FrameStack __getitem__ __len__"
     " make_env".split()
 )
-_TOTAL = re.compile(
+_TOTAL = regex(
     r"^(?:max|num|n|total|train|training|number_of)?_?(?:train|scheduled|extension)?_?(?:epochs?|iters?|iterations?"
     r"|timesteps|niter|steps)$|^(?:max|total|train|num_train|training)_(?:steps|samples|tokens|updates|evals|evaluations|episodes)$"
     r"|budget|deadline|max_?(?:time|seconds|minutes)|time_?limit|^(?:n_?)?trials$|^episodes$"
 )
-_NO_TOTAL = re.compile(r"update_epochs|warm_?up|decay|cooldown|size|rollout|num_steps|(?:^|_)n_steps|accum")
+_NO_TOTAL = regex(r"update_epochs|warm_?up|decay|cooldown|size|rollout|num_steps|(?:^|_)n_steps|accum")
 _STRUCTURE = frozenset(
     "train split download shuffle drop_last is_causal stratify test_size train_size random_state axis dim keepdim"
     " header sep num_workers pin_memory non_blocking requires_grad inplace dtype device indent start_index"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
@@ -11,11 +10,12 @@ from pytest_autoresearch.agents.search.finders.declared import remark_of
 from pytest_autoresearch.agents.search.knob import Knob, Rank, make_knob
 from pytest_autoresearch.agents.search.literals import Value, parse_bool, parse_number
 from pytest_autoresearch.agents.search.ranges import is_known
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.reading.door import read_source
 from pytest_autoresearch.reading.luck import takes_seed
 from pytest_autoresearch.reading.source import Binding, Kind, Source, Span, Token
 
-_TYPED = re.compile(r"(?i)(?:_?(?:[iuf](?:8|16|32|64|128|size)|usize|isize)|u?l{1,2}u?|f|d|u)$")
+_TYPED = regex(r"(?i)(?:_?(?:[iuf](?:8|16|32|64|128|size)|usize|isize)|u?l{1,2}u?|f|d|u)$")
 _SHOWS = frozenset(
     "println print printf eprintln fprintf cout cat message log info Println Printf Print write writeln echo display"
     " console puts show @printf @show @info format format! print! sprintf Fprintf Sprintf append".split()

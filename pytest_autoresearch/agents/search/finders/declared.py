@@ -8,16 +8,17 @@ from dataclasses import dataclass
 
 from pytest_autoresearch.agents.search.knob import Knob, Scale
 from pytest_autoresearch.agents.search.literals import Value, parse_number
+from pytest_autoresearch.patterns import regex
 
 BY_SOURCE = "declared in the source"
 _LONGEST_REMARK = 300  # characters that are looked at
 _MOST_CHOICES = 24
-_BETWEEN = re.compile(r"[\s\"'`()\[\]{}]*(?:,|\||/|\bor\b|\boder\b)[\s\"'`()\[\]{}]*|\s+(?=[\"'`])")
+_BETWEEN = regex(r"[\s\"'`()\[\]{}]*(?:,|\||/|\bor\b|\boder\b)[\s\"'`()\[\]{}]*|\s+(?=[\"'`])")
 _NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
-_RANGE = re.compile(
+_RANGE = regex(
     rf"(?:in|range|between|from|bounds?:?)?[ ]?[\[(]?[ ]?({_NUMBER})[ ]?(?:\.\.+|…|,|to|and|-)[ ]?({_NUMBER})[ ]?[\])]?"
 )
-_LEADING = re.compile(
+_LEADING = regex(
     r"[\s#/;*!-]*(?:(?:one|any) of|choices?|options?|choose(?: from| between)?|can be|may be|either|allowed"
     r"|possible(?: values)?|values?|try|in)?[\s:=]*"
 )

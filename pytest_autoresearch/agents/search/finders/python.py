@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pytest_autoresearch.agents.search.finders.declared import Declarations, Dec
 from pytest_autoresearch.agents.search.finders.flow import Flow, defaults_of
 from pytest_autoresearch.agents.search.knob import Knob, Rank, make_knob, short
 from pytest_autoresearch.agents.search.literals import Value, parse_number
+from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.reading.python import children, line_starts, parse
 from pytest_autoresearch.reading.source import Unread
 
@@ -21,7 +21,7 @@ LONGEST_TABLE = 64
 """Elements of a list from which it is data: a million of them cost no more than a look."""
 
 _BOM = b"\xef\xbb\xbf"
-_COOKIE = re.compile(rb"^[ \t\f]*#[^:=]*coding[:=][ \t]*([-\w.]+)")
+_COOKIE = regex(rb"^[ \t\f]*#[^:=]*coding[:=][ \t]*([-\w.]+)")
 _GLUES = frozenset(b"._0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 # What these are given is structure or display, not a size worth searching.
 _CLOSED_CALLS = frozenset(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from pytest_autoresearch.agents.search.finders.declared import remark_of
 from pytest_autoresearch.agents.search.knob import Knob, Rank, make_knob, short
 from pytest_autoresearch.agents.search.literals import Value, parse_bool, parse_number
+from pytest_autoresearch.patterns import regex
 
 if TYPE_CHECKING:
     import yaml
@@ -86,9 +87,9 @@ def _value(literal: str) -> Value | None:
 # ── JSON ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 _JSON_STRING = r'"[^"\\]*(?:\\.[^"\\]*)*"'
-_JSON_REMARK = re.compile(rf"{_JSON_STRING}|//[^\n]*|/\*")
-_JSON_COMMA = re.compile(rf"{_JSON_STRING}|,(?=\s*[\]}}])")
-_JSON_TOKEN = re.compile(rf'(?P<key>{_JSON_STRING})(?=\s*:)|{_JSON_STRING}|[\[\]{{}},]|[^\s\[\]{{}},:"]+')
+_JSON_REMARK = regex(rf"{_JSON_STRING}|//[^\n]*|/\*")
+_JSON_COMMA = regex(rf"{_JSON_STRING}|,(?=\s*[\]}}])")
+_JSON_TOKEN = regex(rf'(?P<key>{_JSON_STRING})(?=\s*:)|{_JSON_STRING}|[\[\]{{}},]|[^\s\[\]{{}},:"]+')
 
 
 def _plain_json(text: str) -> str:
@@ -174,7 +175,7 @@ def _yaml_node(node: yaml.Node, label: str, text: str, seen: set[int]) -> Iterat
 
 # ── TOML ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-_TOML_TOKEN = re.compile(
+_TOML_TOKEN = regex(
     r"""(?P<skip>[ \t\r]+|\#[^\n]*)
     |(?P<string>\"{3}(?:\\.|[^\\])*?\"{3,5}|'{3}.*?'{3,5}|"(?:\\.|[^"\\\n])*"|'[^'\n]*')
     |(?P<mark>[\[\]{}=,\n])
@@ -264,8 +265,8 @@ def _toml_name(header: str, key: str, frames: list[list[str | int]]) -> str:
 # ── key = value ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 _LONGEST_LINE = 500
-_SECTION = re.compile(r"[ \t]*\[(?P<name>[^\]\n]+)\]")
-_PAIR = re.compile(
+_SECTION = regex(r"[ \t]*\[(?P<name>[^\]\n]+)\]")
+_PAIR = regex(
     r"""[ \t]*(?:export[ \t]+)?(?P<key>[A-Za-z_][\w./ -]*?)[ \t]*[=:][ \t]*(?P<value>"[^"\n]*"|'[^'\n]*'|[^\s#;"']+)"""
     r"[ \t]*;?[ \t]*(?:[#;].*)?"
 )

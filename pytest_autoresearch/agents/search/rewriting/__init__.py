@@ -7,13 +7,14 @@ metric, the judge and the guards to say.
 from __future__ import annotations
 
 import ast
-import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from pytest_autoresearch.patterns import regex
+
 LARGEST_FILE = 300_000  # bytes
-_LINE_END = re.compile(rb"\r\n|\r|\n")
+_LINE_END = regex(rb"\r\n|\r|\n")
 _BOM = b"\xef\xbb\xbf"
 
 

@@ -7,8 +7,9 @@ import re
 from collections.abc import Iterator
 
 from pytest_autoresearch.agents.search.rewriting import Rewrite, Source, functions
+from pytest_autoresearch.patterns import regex
 
-_TIME = re.compile(r"(?:^|_)(?:s|ms|us|ns|sec|secs|seconds?|time|duration|latency|elapsed|runtime|wall|ops)(?:$|_)")
+_TIME = regex(r"(?:^|_)(?:s|ms|us|ns|sec|secs|seconds?|time|duration|latency|elapsed|runtime|wall|ops)(?:$|_)")
 _PATTERNS = {"match": 2, "search": 2, "fullmatch": 2, "findall": 2, "finditer": 2, "split": 2, "sub": 3, "subn": 3}
 _IMPURE_ROOTS = frozenset(
     "random time os sys io subprocess socket logging np numpy torch requests shutil tempfile uuid secrets".split()
@@ -16,7 +17,7 @@ _IMPURE_ROOTS = frozenset(
 _IMPURE_NAMES = frozenset("print open input exec eval globals locals vars next iter setattr delattr id hash".split())
 _IMPURE_METHODS = frozenset("now today utcnow random shuffle choice read write append add update pop send".split())
 _MUTABLE = frozenset("list dict set sorted bytearray deque defaultdict Counter map filter zip iter enumerate".split())
-_NO_HASH = re.compile(r"\b(?:list|dict|set|List|Dict|Set|Sequence|Mapping|Iterable|ndarray|Tensor)\b")
+_NO_HASH = regex(r"\b(?:list|dict|set|List|Dict|Set|Sequence|Mapping|Iterable|ndarray|Tensor)\b")
 _SHARED = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp, ast.GeneratorExp)
 _NESTED = (ast.Call, ast.NamedExpr, ast.Starred, ast.Lambda, ast.comprehension)
 _PURE_CALLS = frozenset(
