@@ -35,8 +35,6 @@ class _AsTheyAre:
         return PathFinder.find_spec(name, path) if name.startswith("pytest_autoresearch.") else None
 
 
-sys.meta_path.insert(0, _AsTheyAre)
-
 MARKER = (
     "autoresearch(metric, direction, targets, readonly=[], guard=[], ...): "
     "a benchmark that --autoresearch repeats, one item per experiment; an ordinary test otherwise"
@@ -110,7 +108,9 @@ def _collect_no_garbage(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> Generator[None]:
-    if any(argument.startswith("--autoresearch-") for argument in args):
+    if any(argument.startswith("--autoresearch") for argument in args):  # a plain run loads next to nothing of ours
+        if _AsTheyAre not in sys.meta_path:
+            sys.meta_path.insert(0, _AsTheyAre)
         _refuse_misspelt(args)
     if early_config.known_args_namespace.autoresearch_measure is not None:
         early_config.known_args_namespace.no_cov = True  # pytest-cov starts in this hook, and slows what is measured

@@ -186,7 +186,7 @@ def is_experiment(command: str) -> bool:
     return (
         bool(_PROGRAMS.match(" ".join(words)))
         and names_a_program(words[0])
-        and not not_a_command(re.sub(_OPEN, "x", command))
+        and not not_a_command(_OPEN.sub("x", command))
     )
 
 
