@@ -27,9 +27,10 @@ def trouble(protocol: Protocol, top: Path, settings: Settings) -> tuple[str, str
             what, _, remedy = str(error).partition("\n")
             return what, remedy.strip(), (), None
     if proof.measured.value is not None:
+        told = f"one run gives {protocol.metric.name} = {proof.measured.value:.6g} in {proof.measured.duration:.1f} s"
         return (
             "",
-            f"one run gives {protocol.metric.name} = {proof.measured.value:.6g} in {proof.measured.duration:.1f} s",
+            f"{told}; the guards are green" if protocol.guard else told,
             proof.measured.pickles,
             proof.measured.duration,
         )

@@ -23,7 +23,9 @@ def baseline_advice(failed: Measurement, protocol: Protocol, found: Sequence[Rem
         lines = [f"the build fails on the start commit: {failed.detail.removeprefix(BUILDING)}"]
     else:
         lines = [f"the baseline failed: {reason}: {failed.detail}"]
-    lines.append(f"  command: {_first_line((is_build and protocol.build) or protocol.run)}")
+    line = protocol.origins.get("build" if is_build else "run")
+    where = "" if line is None or "::" in protocol.source else f" ({protocol.source}:{line})"
+    lines.append(f"  command: {_first_line((is_build and protocol.build) or protocol.run)}{where}")
     if failed.log_tail:
         lines += ["  the log ends with:", *(f"    {line}" for line in failed.log_tail.splitlines())]
     lines += [f"  {remedy.line}" for remedy in found]

@@ -42,7 +42,11 @@ def test_a_committed_project_is_ready(project: Project) -> None:
     found = {finding["topic"]: finding for finding in answer["findings"]}
     assert found["protocol"]["text"].endswith("autoresearch.config.md: loss, 1 target file, agent auto")
     assert answer["isolation"] in found["isolation"]["text"]
-    assert found["git"]["text"].startswith("git version ")
+    assert found["git"]["text"].startswith("git version ") and "green" not in found["run"]["text"]
+    config = (project.root / "autoresearch.config.md").read_text()
+    project.write("autoresearch.config.md", f"{config}\n## Guard\n- `grep -q RATE train.py`\n")
+    found = {finding["topic"]: finding for finding in doctor(project, code=0)["findings"]}
+    assert found["run"]["text"].endswith("; the guards are green")
 
 
 @pytest.mark.slow

@@ -36,6 +36,16 @@ def test_a_build_that_fails_is_named_as_that_with_its_own_command() -> None:
     ]
 
 
+def test_a_command_is_told_with_its_line_where_a_config_has_one() -> None:
+    failed = Measurement(Role.INCUMBENT, failure=Reason.ERROR, detail="exit status 1")
+    origins = {"run": 12, "build": 30}
+    told = replace(PROTOCOL, build="make", origins=origins)
+    assert "  command: python train.py (autoresearch.config.md:12)" in baseline_advice(failed, told)
+    built = replace(failed, detail="build: no rule")
+    assert "  command: make (autoresearch.config.md:30)" in baseline_advice(built, told)
+    assert baseline_advice(failed, replace(told, source="test_a.py::test_a")).endswith("command: python train.py")
+
+
 def test_a_baseline_that_takes_too_long_is_told_of_the_timeout() -> None:
     failed = Measurement(Role.INCUMBENT, failure=Reason.TIMEOUT, detail="killed after 3600 s")
     assert baseline_advice(failed, PROTOCOL, []).splitlines()[-1] == (
