@@ -6,6 +6,7 @@ import argparse
 import json
 import shutil
 from pathlib import Path
+from statistics import fmean
 
 from pytest_autoresearch.commands.width import hung
 from pytest_autoresearch.notebook.chain import metric_name, read_history
@@ -14,7 +15,7 @@ from pytest_autoresearch.notebook.export import as_json, experiment_diff, find
 from pytest_autoresearch.notebook.record import History
 from pytest_autoresearch.notebook.tags import locate
 from pytest_autoresearch.notebook.text import percent
-from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Reason
+from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Reason, Role
 from pytest_autoresearch.report.figures import number
 from pytest_autoresearch.report.words import status_word
 from pytest_autoresearch.text import clean, one_line
@@ -80,7 +81,7 @@ def _one(experiment: Experiment, history: History, width: int) -> list[str]:
         "status": f"{e.status.value}, {e.reason.value}" + (", suspicious" if e.suspicious else ""),
         "review": e.review,
         "detail": one_line(e.detail, None) or _meaning(e),
-        metric: number(e.value) if e.value is not None else "not measured",
+        metric: _value(e),
         "interval": f"{low:.6g} to {high:.6g}" if low < high else "",
         "incumbent": number(e.against) if e.against is not None else "",
         "agent": f"{e.agent}, {e.agent_seconds:.1f} s" if e.agent else "",
@@ -104,6 +105,16 @@ def _one(experiment: Experiment, history: History, width: int) -> list[str]:
     if tails:
         lines += ["", "the log ends:", clean(tails[-1]).strip()]
     return lines
+
+
+def _value(e: Experiment) -> str:
+    """What stands in the table; of a provisional keep that is no mean of its runs, and so it is said."""
+    own = [run.value for run in e.measurements if run.role is Role.CANDIDATE and run.value is not None]
+    if e.value is None:
+        return "not measured"
+    if e.worth is None or not own:
+        return number(e.value)
+    return f"{number(e.value)}, weighed with what was known of the incumbent; its runs alone: {number(fmean(own))}"
 
 
 def _meaning(e: Experiment) -> str:

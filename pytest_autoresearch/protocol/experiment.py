@@ -168,12 +168,13 @@ class Move:
 class Experiment:
     """One finished experiment, the baseline being number 0. Commits are full hashes; ``value`` None: not measured.
 
-    ``value`` is the mean of the state's runs that stands in results.tsv, ``interval`` its 95 % interval,
-    ``against`` the incumbent's level it was judged against. ``fingerprint`` names the target files' contents, see
-    :func:`fingerprint`. ``judge`` is the judge's state after the verdict. Times are UTC. ``moves`` are the knobs that
-    an embedded agent turned from ``parent``; None in records that are older than the field. ``complexity`` is lines
-    added minus removed against ``parent``; with it and ``measurements``, the state in the record before gives the
-    verdict again. ``provisional``: a keep that its group has yet to prove; ``worth`` is then its expected gain in
+    ``value`` stands in results.tsv: the mean of the state's runs, or of a provisional keep its level as these and the
+    incumbent's make it likely. ``interval`` is its 95 % interval, ``against`` the incumbent's level beside it.
+    ``fingerprint`` names the target files' contents, see :func:`fingerprint`. ``judge`` is the judge's state after the
+    verdict. Times are UTC. ``moves`` are the knobs that an embedded agent turned from ``parent``; None in records that
+    are older than the field. ``complexity`` is lines added minus removed against ``parent``; with it and
+    ``measurements``, the state in the record before gives the verdict again.
+    ``provisional``: a keep that its group has yet to prove; ``worth`` is then its expected gain in
     metric units, ``harm`` the chance that it is none. ``seen`` is how many records its agent knew, None: all that stand
     before it. ``opened``: after how many records with the judge's state it was first compared, None: all that stand
     before it. ``earlier`` are runs of what it was before it was merged onto ``parent``; they are no evidence.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_autoresearch.report.figures import number
 from tests.research.noisy import make_noisy, scripted
 
 if TYPE_CHECKING:
@@ -46,6 +48,10 @@ def test_keeps_of_a_noisy_metric_are_proven_together_at_the_end(project: Project
     assert "group of 2 (0001 to 0002)" in done.stdout and "verified gain" in done.stdout
     assert "keep?" not in done.stdout.partition("=== autoresearch/demo ===")[2]
     assert [row[2] for row in project.table()[1:]] == ["keep"] * 3
+    shown, record = (project.cli("log", "--show", "1", *more).stdout for more in ((), ("--json",)))
+    runs = [run["value"] for run in json.loads(record)["measurements"] if run["role"] == "candidate"]
+    words = " ".join(shown.split())
+    assert f"weighed with what was known of the incumbent; its runs alone: {number(fmean(runs))}" in words
     again = project.pytest("--autoresearch", "--autoresearch-experiments=0")
     assert again.returncode == 0 and len(groups_of(project)) == 1
 
