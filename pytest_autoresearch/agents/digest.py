@@ -5,7 +5,7 @@ Pure, and linear in the history. Numbers of hidden measurements are never looked
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from operator import itemgetter
@@ -110,13 +110,10 @@ def table(history: Sequence[Experiment], direction: Direction, room: int) -> str
             break
         shown[experiment.number] = row
     lines = [shown[number] for number in sorted(shown, reverse=True)]
-    counts: dict[str, int] = defaultdict(int)
-    for experiment in tried:
-        if experiment.number not in shown:
-            counts[experiment.reason.value] += 1
+    counts = Counter(e.reason for e in tried if e.number not in shown)
     if counts:
-        left_out = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:8]
-        told = ", ".join(f"{count} {reason}" for reason, count in left_out)
+        left_out = sorted(counts.items(), key=lambda item: (-item[1], item[0].value))[:8]
+        told = ", ".join(f"{count} {reason.value}" for reason, count in left_out)
         lines.append(f"(and {sum(counts.values())} older ones without a row: {told})")
     return "\n".join(lines)
 

@@ -29,6 +29,7 @@ class Objects:
         self._directory = str(plumbing.common_dir / "objects")
         self._recent: OrderedDict[str, tuple[str, bytes]] = OrderedDict()
         self._recent_bytes = 0
+        self._named = (b"", "", "")
         self._read: OrderedDict[str, bytes] = OrderedDict()
         self._read_bytes = 0
         self._collected = (False, 0.0)
@@ -38,7 +39,12 @@ class Objects:
 
     def id_of(self, kind: str, data: bytes) -> str:
         """The id that an object of this kind and content has here."""
-        return self._hash(f"{kind} {len(data)}".encode() + b"\0" + data).hexdigest()
+        named = self._named  # a target of 5 MB is asked about three times in a row
+        if named[0] is not data or named[1] != kind:
+            digest = self._hash(f"{kind} {len(data)}\0".encode())
+            digest.update(data)
+            self._named = named = (data, kind, digest.hexdigest())
+        return named[2]
 
     def lookup(self, name: str) -> tuple[str | None, bytes]:
         """The id and content of what ``name`` names, None if it is nothing."""

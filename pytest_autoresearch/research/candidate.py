@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_autoresearch.agents.answer import LONGEST_FAILURE, NOTHING_TO_CHANGE
 from pytest_autoresearch.agents.base import Proposal
 from pytest_autoresearch.judge import Verdict
-from pytest_autoresearch.notebook.trees import is_gits_own
+from pytest_autoresearch.notebook.trees import is_gits_own, remember
 from pytest_autoresearch.protocol.experiment import (
     Change,
     Experiment,
@@ -112,6 +113,7 @@ class Drafts:
             if e.number not in forgiven and _says_something_of_its_state(e)
         }
         self._under_way: dict[str, int] = {}
+        self._lines_of: OrderedDict[str, int] = OrderedDict()
         head = next((e for e in reversed(history) if e.kept), None)
         self.incumbent: Mapping[str, FileEntry] = git.files(head.commit) if head is not None else self.start
 
@@ -234,7 +236,7 @@ class Drafts:
         """Lines added minus removed against ``base``, the incumbent if it is not said."""
         before = self.incumbent if base is None else base
         changed = differing(before, state)
-        return sum(_lines(self._blob(state.get(p))) - _lines(self._blob(before.get(p))) for p in changed)
+        return sum(self._lines(state.get(path)) - self._lines(before.get(path)) for path in changed)
 
     def _refuse(self, proposal: Proposal, changes: Sequence[Change]) -> tuple[Ruling | None, Sequence[Change]]:
         """What the changes themselves decide without a run, and the part of them that may be stored."""
@@ -294,6 +296,13 @@ class Drafts:
     def _edits_of(self, state: Mapping[str, FileEntry]) -> dict[str, str]:
         return {path: state[path].blob if path in state else "" for path in differing(self.start, state)}
 
+    def _lines(self, entry: FileEntry | None) -> int:
+        if entry is None:
+            return 0
+        if entry.blob not in self._lines_of:
+            remember(self._lines_of, entry.blob, _lines(self._blob(entry)), most=500)
+        return self._lines_of[entry.blob]
+
     def _blob(self, entry: FileEntry | None) -> bytes | None:
         return None if entry is None else self._git.read([entry.blob])[entry.blob]
 
@@ -326,4 +335,7 @@ def _lines(data: bytes | None) -> int:
     """As many as ``splitlines`` makes, without making them."""
     if not data:
         return 0
-    return data.count(b"\n") + data.count(b"\r") - data.count(b"\r\n") + (data[-1:] not in (b"\n", b"\r"))
+    ends = data.count(b"\n")
+    if b"\r" in data:
+        ends += data.count(b"\r") - data.count(b"\r\n")
+    return ends + (data[-1:] not in (b"\n", b"\r"))
