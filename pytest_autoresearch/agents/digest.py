@@ -94,8 +94,8 @@ def detail(experiment: Experiment, limit: int) -> str:
     return one_line(experiment.detail, limit)
 
 
-def table(history: Sequence[Experiment], direction: Direction, room: int) -> str:
-    """Everything tried in at most ``room`` bytes, newest first.
+def table(history: Sequence[Experiment], direction: Direction, room: int, close: Sequence[Experiment]) -> str:
+    """Everything tried in at most ``room`` bytes, newest first; ``close`` are the :func:`near_misses`.
 
     When room is short the newest, the keeps and the near misses keep their rows, then as many others as fit, in fewer
     words; the rest is counted by reason.
@@ -103,7 +103,7 @@ def table(history: Sequence[Experiment], direction: Direction, room: int) -> str
     tried = [e for e in history if e.number > 0]
     room -= 200  # for the line that counts what is left out
     shown: dict[int, str] = {}
-    for experiment, words in _by_importance(tried, direction):
+    for experiment, words in _by_importance(tried, close):
         row = _row(experiment, direction, words)
         room -= len(row.encode()) + 1
         if room < 0:
@@ -123,10 +123,10 @@ def number_text(value: float) -> str:
     return f"{value:.6g}"
 
 
-def _by_importance(tried: Sequence[Experiment], direction: Direction) -> Iterator[tuple[Experiment, int]]:
+def _by_importance(tried: Sequence[Experiment], close: Sequence[Experiment]) -> Iterator[tuple[Experiment, int]]:
     """Each experiment once with the characters its words may take: the newest, keeps and near misses, the others."""
     newest, older = tried[-RECENT:], tried[:-RECENT]
-    marked = {e.number for e in older if e.kept} | {e.number for e in near_misses(older, direction)}
+    marked = {e.number for e in older if e.kept} | {e.number for e in close}
     yield from ((e, 90) for e in reversed(newest))
     yield from ((e, 90) for e in reversed(older) if e.number in marked)
     yield from ((e, 50) for e in reversed(older) if e.number not in marked)

@@ -235,7 +235,8 @@ def test_a_long_night_stays_in_bounds(count: int) -> None:
 
 
 def test_when_room_is_short_the_newest_rows_and_the_keeps_stay() -> None:
-    rows = table(long_history(300), Direction.LOWER, 10_000)
+    history = long_history(300)
+    rows = table(history, Direction.LOWER, 10_000, near_misses(history, Direction.LOWER))
     assert len(rows.encode()) <= 10_000
     numbers = [int(line[:4]) for line in rows.splitlines()[:-1]]
     assert numbers == sorted(numbers, reverse=True)
