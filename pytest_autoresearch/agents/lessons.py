@@ -198,7 +198,8 @@ def spread_of_runs(history: Sequence[Experiment]) -> tuple[float, int]:
     for experiment in (*history[:1], *history[1:][-NOISE_FROM:]):
         values = [run.value for run in own_runs(experiment) if run.value is not None]
         if len(values) > 1:
-            squares += statistics.variance(values) * (len(values) - 1)
+            mean = sum(values) / len(values)  # the library's variance is exact, and a hundred times as slow
+            squares += sum((value - mean) * (value - mean) for value in values)
             freedom += len(values) - 1
     return (math.sqrt(squares / freedom), freedom) if freedom else (0.0, 0)
 

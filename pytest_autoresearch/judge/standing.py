@@ -15,6 +15,8 @@ from pytest_autoresearch.judge.scatter import States, Weights
 from pytest_autoresearch.judge.spread import Spread
 from pytest_autoresearch.judge.wander import Wander
 
+_AS_THEY_ARE = frozenset({str, int, float, bool, type(None)})
+
 WINSOR = 3.0  # standard deviations; what lies further out counts as lying there
 FIRST_CHECK = 4  # runs; then half as many more each time, so that a machine that stands still costs next to nothing
 LAST_CHECK = 64  # runs
@@ -206,6 +208,8 @@ class Standing:
 
 def to_plain(value: Any) -> Any:
     """Lists, numbers and words that ``json`` writes; the first prior is left out, it is the same everywhere."""
+    if type(value) in _AS_THEY_ARE:
+        return value
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Belief) and value.prior == FIRST_PRIOR:

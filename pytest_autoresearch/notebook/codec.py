@@ -74,13 +74,15 @@ def decode(text: str, *, slim: bool = False) -> Record:
 
 def to_plain(value: Any) -> Any:
     """Dataclasses, enums, times and tuples as what JSON knows. Times are UTC; numbers that JSON lacks become words."""
-    kind = type(value)
+    kind: Any = type(value)
     if kind in _AS_THEY_ARE:
         return value
-    if is_dataclass(kind):
+    if kind is float:
+        return value if math.isfinite(value) else str(value)
+    if named := _fields(kind):
         return {
-            name: to_plain(content)
-            for name, default in _fields(kind)
+            name: content if type(content) in _AS_THEY_ARE else to_plain(content)
+            for name, default in named
             if (content := getattr(value, name)) or default or content != default
         }
     if isinstance(value, Enum):
@@ -103,8 +105,8 @@ def from_plain(cls: Any, value: Any) -> Any:
 
 @cache
 def _fields(cls: Any) -> tuple[tuple[str, Any], ...]:
-    """Names and defaults; those whose default is empty may be left out, see :func:`is_optional`."""
-    return tuple((field.name, _default(field)) for field in fields(cls))
+    """Names and defaults of a dataclass; those whose default is empty may be left out, see :func:`is_optional`."""
+    return tuple((field.name, _default(field)) for field in fields(cls)) if is_dataclass(cls) else ()
 
 
 def is_optional(field: Any) -> bool:

@@ -28,7 +28,8 @@ class Newest:
         texts = [data.decode("latin-1") for data in found if data is not None]
         draft = draft_of(self._path)
         with contextlib.suppress(OSError):
-            draft.write_text(json.dumps(texts))
+            with open(draft, "wb") as file:
+                file.write(json.dumps(texts).encode())
             os.replace(draft, self._path)  # no sync: this is for the death of a process, not of a machine
 
     def restore(self) -> None:

@@ -109,7 +109,7 @@ class Plumbing:
         self.inherit: tuple[int, ...] = ()
         self._layer, self._program = command_layer(top)
         self._helpers: dict[str, Helper] = {}
-        self._packs = 0
+        self._pack, self._packs = str(common_dir / "objects" / "pack"), 0
         self._running: Any = None
         self._is_over = False
         self.lock = threading.RLock()
@@ -211,7 +211,7 @@ class Plumbing:
     def _notice_repack(self) -> None:
         # A running process trusts packs it has open, even after somebody's gc has deleted them.
         try:
-            packs = (self.common_dir / "objects" / "pack").stat().st_mtime_ns
+            packs = os.stat(self._pack).st_mtime_ns
         except OSError:
             packs = 0
         if packs != self._packs:

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pytest_autoresearch.lab.job import SAID, said_by
@@ -73,11 +73,14 @@ def kept_in(state: Path) -> Callable[[Sequence[Lane]], None]:
         for left in state.glob(f"{SAID}*"):
             left.unlink()
 
+    place, new = str(state / FILE), str(state / f"{FILE}.new")
+
     def say(lanes: Sequence[Lane]) -> None:
+        told = json.dumps([{name: getattr(lane, name) for name in Lane.__slots__} for lane in lanes])
         with suppress(OSError):
-            new = state / f"{FILE}.new"
-            new.write_text(json.dumps([asdict(lane) for lane in lanes]), encoding="utf-8")
-            os.replace(new, state / FILE)
+            with open(new, "wb") as file:
+                file.write(told.encode())
+            os.replace(new, place)
 
     return say
 
