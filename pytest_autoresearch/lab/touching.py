@@ -26,7 +26,7 @@ from typing import TypeVar
 from pytest_autoresearch.lab.expected import Directory
 
 _LIMIT = Path("/proc/sys/fs/inotify/max_user_watches")
-_SHARE = 4  # of the user's watches a workspace takes no more than this part: an editor wants some too
+_SHARE = 2  # of the user's watches a session takes no more than this part: an editor wants some too
 _BUFFER = 1 << 18
 
 _ATTRIB, _MODIFY, _CLOSE_WRITE, _OPEN = 0x4, 0x2, 0x8, 0x20
@@ -101,6 +101,9 @@ class Touched:
             prefix = above
 
 
+_open: set[Touching] = set()
+
+
 class Touching:
     """Watches on what lies at ``root``; :meth:`touched` grows until :meth:`arm` begins anew."""
 
@@ -112,6 +115,7 @@ class Touching:
         self._handle = _checked(_libc().inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
         self._watches: dict[int, tuple[str, str | None]] = {}
         self._touched: Touched | None = None
+        _open.add(self)
 
     def touched(self) -> Touched | None:
         """What was touched since the watches were set; None where it could be anything."""
@@ -147,6 +151,7 @@ class Touching:
 
     def close(self) -> None:
         """End all watches."""
+        _open.discard(self)
         os.close(self._handle)
 
     def _arm_all(self, expected: Directory, prefix: str) -> None:
@@ -201,9 +206,9 @@ def among(entries: Mapping[str, Value], names: Iterable[str] | None) -> Iterable
 
 
 def share() -> int:
-    """How many watches a workspace may take; none where this machine has no such thing."""
+    """How many watches one more workspace may take; none where this machine has no such thing."""
     try:
-        return int(_LIMIT.read_text()) // _SHARE
+        return int(_LIMIT.read_text()) // _SHARE - sum(len(each._watches) for each in list(_open))
     except (OSError, ValueError):
         return 0
 
