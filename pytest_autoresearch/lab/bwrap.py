@@ -100,7 +100,7 @@ class BwrapSandbox:
                 wrappers=_WRAPPERS,
                 pass_fds=(*command.pass_fds, *handles),
                 complaint=b"bwrap: ",
-                handed=(hand, b"".join(os.fsencode(option) + b"\0" for option in options)),
+                handed=(hand, os.fsencode("\0".join(options) + "\0")),
             )
 
 
@@ -261,8 +261,11 @@ def lies_in(path: Path, top: Path) -> bool:
 
 def _showings(path: Path, table: Table) -> Iterator[Path]:
     """Where ``path`` of the machine is seen: a bind may show it under another name."""
+    text = str(path)
     for target, mount in [*table.items()]:
-        if mount.source is not None and mount.option != "--symlink" and lies_in(path, mount.source):
+        if mount.source is None or mount.option == "--symlink":
+            continue
+        if text.startswith(str(mount.source)) and lies_in(path, mount.source):
             yield target / path.relative_to(mount.source)
 
 
@@ -291,7 +294,8 @@ def _without_repetition(table: Table) -> Table:
 @contextmanager
 def mount_points(table: Table, view: View) -> Iterator[None]:
     """Make the mount points that the workspace lacks, and take them away again: they are no change of the run's."""
-    inside = [path for path in table if path != view.shown_at and lies_in(path, view.shown_at)]
+    top = f"{view.shown_at}/"
+    inside = [path for path in table if str(path).startswith(top)]
     with borrowed(view.workspace) as make:
         for path in sorted(inside, key=lambda path: path.parts):
             source = table[path].source

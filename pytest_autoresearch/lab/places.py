@@ -104,7 +104,10 @@ def set_aside(workspace: Path, paths: Iterable[PurePosixPath], scratch: Path) ->
 
     What somebody else put in their place meanwhile is removed.
     """
-    bin_at = workspace.with_name(f"{workspace.name}.bin")
+    paths, bin_at = [*paths], workspace.with_name(f"{workspace.name}.bin")
+    if not paths:
+        yield
+        return
     with tempfile.TemporaryDirectory(prefix="aside-", dir=scratch) as place:
         aside = os.open(place, DIRECTORY)
         moved: list[tuple[PurePosixPath, str]] = []

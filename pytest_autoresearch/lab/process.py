@@ -32,6 +32,7 @@ SWEEP_LIMIT = 5.0
 """Seconds the sweep goes on trying; only a process stuck inside the kernel outlives it, and is then named."""
 
 _TICK = 0.2
+_FIRST_LOOK = 0.005  # s; before that it is hardly the command yet
 _WATCH = 0.05
 _FILES_LEFT = 1000
 _CHUNK = 1 << 16
@@ -152,7 +153,7 @@ class _Run:
         """Wait until the root has exited or was ended, then kill what is left and take the last output."""
         deadline = self.started + self.command.timeout
         kill_at = float("inf")
-        next_look = self.started
+        next_look = self.started + _FIRST_LOOK
         while True:
             now = time.monotonic()
             if self.ending is Ending.EXITED and now >= deadline:
