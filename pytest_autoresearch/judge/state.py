@@ -21,6 +21,7 @@ from pytest_autoresearch.judge.trial import Heard, Undo
 from pytest_autoresearch.judge.wander import Wander
 
 FORMAT = 4
+_REMEDY = "\n  upgrade: pip install -U pytest-autoresearch, or begin a new tag: --autoresearch-tag NAME"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,9 @@ class JudgeState:
         version = fields.pop("format", None)
         fields.pop("machine", None)
         if version not in (1, 2, 3, FORMAT):
-            raise JudgeError("the judge's state in the ledger is not one this version can read; begin a new tag")
+            raise JudgeError(
+                f"the judge's state in the ledger has format {version}, this program reads up to {FORMAT}{_REMEDY}"
+            )
         try:
             if version == 1:
                 return cls(_first_format(fields))
@@ -75,7 +78,9 @@ class JudgeState:
             fields["undo"] = None if fields["undo"] is None else _undo(fields["undo"])
             return cls(**fields)
         except (KeyError, TypeError, ValueError) as error:
-            raise JudgeError(f"the judge's state in the ledger is damaged ({error}); begin a new tag") from error
+            raise JudgeError(
+                f"the judge's state in the ledger is damaged, or of a newer version: {error}{_REMEDY}"
+            ) from error
 
 
 def _begun(data: Mapping[str, Any]) -> Begun:

@@ -103,7 +103,9 @@ class Wander:
     @property
     def unlike(self) -> float:
         """The probability that every state has a noise of its own, given that the machine stands still."""
-        return _shares(self._all)[-1][0] / max(1 - self.moving, LEAST) if self.pairs >= FEWEST else UNLIKE
+        if self.pairs < FEWEST:
+            return UNLIKE
+        return min(_shares(self._all)[-1][0] / max(1 - self.moving, LEAST), 1.0)  # sums are rounded
 
     @property
     def rate(self) -> float:

@@ -13,8 +13,16 @@ from scipy import stats
 from pytest_autoresearch.judge import Judge, JudgeSettings, JudgeState, Step, Verdict, belief, rule
 from pytest_autoresearch.judge.belief import FIRST_PRIOR, GRID
 from pytest_autoresearch.judge.scatter import FIRST_USUAL, VARIANCES, Scatter, States, posterior
-from pytest_autoresearch.judge.wander import UNLIKE, Wander
+from pytest_autoresearch.judge.wander import FEWEST, LAWS, SIZES, UNLIKE, Wander
 from tests.judge.bench import Bench, noise
+
+
+@pytest.mark.parametrize("log", [-10.0, -25.0, 11.0, 27.0])
+def test_what_is_certain_is_no_more_than_certain(log: float) -> None:
+    """Sums of shares are rounded: states that differ for sure were so with a probability of 1 + 1e-16 and more."""
+    still, others = 2 * len(SIZES), (len(LAWS) - 2) * len(SIZES)
+    wander = Wander(likelihoods=(*[-400.0] * still, *[log] * others), pairs=FEWEST)
+    assert 0.99 < wander.unlike <= 1.0
 
 
 def test_with_one_variance_for_all_the_posterior_is_the_usual_one() -> None:

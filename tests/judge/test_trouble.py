@@ -154,6 +154,9 @@ def test_a_state_of_another_format_or_a_damaged_one_is_refused_in_words() -> Non
     for bad in ({}, {**good, "format": 99}, {**good, "window": 3}, {k: v for k, v in good.items() if k != "standing"}):
         with pytest.raises(JudgeError, match="begin a new tag"):
             JudgeState.from_json(bad)
+    newer = {**good, "standing": {**good["standing"], "belief": {**good["standing"]["belief"], "unheard_of": 1}}}
+    with pytest.raises(JudgeError, match=r"newer version: .*unheard_of.*\n  upgrade: pip install -U"):
+        JudgeState.from_json(newer)
 
 
 def test_a_state_is_small_however_long_the_session() -> None:
