@@ -182,10 +182,13 @@ class Notebook:
             self.pending[number] = pending
         return pending
 
-    def progress(self, number: int, measurements: Sequence[Measurement], judge: Mapping[str, Any]) -> None:
-        """Keep how far the measuring of a pending proposal got."""
+    def progress(
+        self, number: int, measurements: Sequence[Measurement], judge: Mapping[str, Any], opened: int | None = None
+    ) -> None:
+        """Keep how far the measuring of a pending proposal got, and after how many records it was first compared."""
         with uninterrupted():
-            self.pending[number] = replace(self.pending[number], measurements=tuple(measurements), judge=judge)
+            so_far = replace(self.pending[number], measurements=tuple(measurements), judge=judge, opened=opened)
+            self.pending[number] = so_far
             self._waiting.save(self.pending[number])
 
     def put_off(self) -> None:

@@ -25,8 +25,8 @@ class Pending:
     """A proposal without a verdict. ``commit`` is provisional; ``attempts`` counts the sessions that measured it
     and were not ended in order.
 
-    ``measurements`` and ``judge`` are as far as it got, for a certification to go on in the middle; ``seen`` is how
-    many records its agent knew.
+    ``measurements`` and ``judge`` are as far as it got, for a certification to go on in the middle, and ``opened``
+    after how many records it was first compared; ``seen`` is how many records its agent knew.
     """
 
     number: int
@@ -45,6 +45,7 @@ class Pending:
     judge: Mapping[str, Any] = field(default_factory=dict)
     started: datetime | None = None
     seen: int | None = None
+    opened: int | None = None
 
 
 class Waiting:

@@ -175,9 +175,9 @@ class Experiment:
     are older than the field. ``complexity`` is lines added minus removed against ``parent``; with it and
     ``measurements``, the state in the record before gives the verdict again.
     ``provisional``: a keep that its group has yet to prove; ``worth`` is then its expected gain in
-    metric units, ``harm`` the chance that it is none. ``seen`` is how many records its agent knew, None: all that stand
-    before it. ``opened``: after how many records with the judge's state it was first compared, None: all that stand
-    before it. ``earlier`` are runs of what it was before it was merged onto ``parent``; they are no evidence.
+    metric units, ``harm`` the chance that it is none. ``seen`` is how many records its agent knew, None: as many as
+    its number says. ``opened``: after how many records with the judge's state it was first compared, None: all that
+    stand before it. ``earlier`` are runs of what it was before it was merged onto ``parent``; they are no evidence.
     ``expected`` is the effect that they make likely, and its variance, in standard deviations of one run: the trial of
     the merged candidate began with it.
     ``review`` is what an advisory reviewer said of a keep: ``clean``, ``suspicious: why`` or ``no review: why``.

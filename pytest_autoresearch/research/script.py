@@ -68,6 +68,7 @@ def _resumed(research: Research, case: Case) -> tuple[Candidate, Ruling | None]:
     case.trial = research.reopened(pending)
     if case.trial is not None:
         case.measurements, case.expected = list(pending.measurements), case.trial.expected
+        case.opened = pending.opened
     if pending.attempts < MOST_ATTEMPTS:
         return candidate, None
     if case.trial is not None:

@@ -185,7 +185,7 @@ class Research:
 
     def keep_progress(self, case: Case, judge: JudgeState) -> None:
         """Keep how far the measuring of a proposal got."""
-        self.notebook.progress(case.number, case.measurements, judge.to_json())
+        self.notebook.progress(case.number, case.measurements, judge.to_json(), case.opened)
 
     def close(self, case: Case) -> None:
         """Let the judge take what the case's trials have shown, so that the ledger says where it stood then."""

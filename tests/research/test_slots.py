@@ -236,6 +236,41 @@ def test_a_number_whose_agent_was_cut_off_is_given_again(root: Path) -> None:
     assert sorted(e.number for e in history.experiments) == [0, 1, 2, 3], "none is left out"
 
 
+def test_what_is_resumed_says_after_how_many_records_it_was_first_compared(root: Path) -> None:
+    """Experiment 2 is recorded while 1 is between two runs, then the session ends: 1 met what stood before 2."""
+    first, second, freed = threading.Event(), threading.Event(), threading.Event()
+
+    def noisy(text: str, job: Job, place: Place) -> float:
+        if job.number == 1 and first.is_set():
+            second.set()
+            freed.wait(30)
+        elif job.number == 1:
+            first.set()
+        return total(text, job, place) + random.Random(f"{job.seed}{text}").gauss(0, 0.3)
+
+    class Later(World):
+        def propose(self, briefing: Briefing, desk: Desk) -> Proposal:
+            if briefing.number == 2:
+                first.wait(30)
+            return super().propose(briefing, desk)
+
+    world = Later({1: setting("A", 6), 2: setting("B", 9), 3: setting("C", 9)}, noisy, {2: second})
+    with world.session(root, workers="2", experiments="2") as research:
+        ending = every(research)
+        assert [next(ending).number, next(ending).number] == [0, 2]
+        freed.set()
+        left = research.notebook.pending[1]
+        assert (left.opened, len(left.measurements)) == (1, 1)
+    world.run(root, workers="2", experiments="1")
+    with Git.discover(root) as git:
+        records = [r for r in read_records(git, ledger_ref("demo")) if isinstance(r, Experiment)]
+    start, resumed = records[0], records[2]
+    assert (resumed.number, resumed.opened) == (1, 1) and resumed.measurements[0] == left.measurements[0]
+    opening = JudgeState.from_json(start.judge).standing
+    verdict = replayed(opening, resumed, JudgeSettings(policy="grouped", workers=2))
+    assert (verdict.reason, verdict.estimate) == (resumed.reason, resumed.value)
+
+
 def test_a_session_of_one_slot_does_not_spend_its_error_by_another_rule_later(root: Path) -> None:
     world = World({1: setting("A", 9), 2: setting("B", 9)}, total)
     world.run(root, judge="certified", experiments="1")
