@@ -13,7 +13,6 @@ import signal
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from subprocess import PIPE
@@ -21,9 +20,8 @@ from typing import IO, Any
 
 from pytest_autoresearch.errors import NotebookError
 from pytest_autoresearch.executables import NEUTRAL, find, repository_around, surroundings
+from pytest_autoresearch.notebook.children import MOST_GRUMBLED, has_ended, heard, stop
 
-PATIENCE = 5.0
-"""Seconds that a git without pipes gets to end by itself."""
 FULL = 64_000
 """Bytes free on a disk that is full: git does not always say that this is why."""
 PINS = (
@@ -147,7 +145,7 @@ class Plumbing:
                 err = process.stderr.read()
         finally:
             self._running = None
-            _stop(process.proc)
+            stop(process.proc)
         if check and process.proc.returncode:
             raise failure(args, err, self.top)
         return bytes(out)
@@ -230,11 +228,12 @@ class Helper:
         self._process = plumbing.start_helper(args, keep)
         self._in: IO[bytes] = self._process.proc.stdin
         self._out: IO[bytes] = self._process.proc.stdout
+        self._grumbled = b""
 
     @property
     def alive(self) -> bool:
         """Whether the process can be asked."""
-        return not _has_ended(self._process.proc) and not self._in.closed
+        return not has_ended(self._process.proc) and not self._in.closed
 
     @contextlib.contextmanager
     def conversation(self) -> Iterator[None]:
@@ -272,14 +271,16 @@ class Helper:
         with self.conversation():
             self._in.write(question + b"\n" + end)
             self._in.flush()
-            while (line := self._out.readline(limit)) != end:
-                if not line:
+            while not answer.endswith(end):
+                more, grumbled = heard(self._process.proc)
+                self._grumbled = (self._grumbled + grumbled)[-MOST_GRUMBLED:]
+                if not more:
                     raise self._death()
-                answer += line
-                if len(answer) > limit:
+                answer += more
+                if len(answer) > limit + len(end):
                     self.close()
                     break
-        return bytes(answer[:limit])
+        return bytes(answer.removesuffix(end)[:limit])
 
     def read(self, size: int) -> bytes:
         """``size`` bytes of an answer, and the newline after them."""
@@ -293,7 +294,7 @@ class Helper:
         """End the process, and wait for it."""
         with contextlib.suppress(OSError):
             self._in.close()
-        _stop(self._process.proc)
+        stop(self._process.proc)
         if self._file is not None:
             self._file.close()
 
@@ -311,7 +312,7 @@ class Helper:
                 self._in.close()
             stderr = self._process.proc.stderr.read()
         self.close()
-        return failure(self._args, stderr, self._top)
+        return failure(self._args, self._grumbled + stderr, self._top)
 
 
 def failure(args: Sequence[str], stderr: bytes | str, top: Path) -> NotebookError:
@@ -331,37 +332,6 @@ def failure(args: Sequence[str], stderr: bytes | str, top: Path) -> NotebookErro
     elif locked:
         remedy = "\n  another git is at work, or one that died has left its lock: wait, or delete that file"
     return NotebookError(f"{top}: git {args[0]} failed: {said}{remedy}")
-
-
-def _stop(process: Any) -> None:
-    """Close the pipes and reap. A child that still runs is of no use without them and ends, or is killed."""
-    for stream in (process.stdin, process.stdout, process.stderr):
-        if stream is not None and not stream.closed:
-            with contextlib.suppress(OSError):
-                stream.close()
-    deadline = time.monotonic() + PATIENCE
-    pause = 0.0005
-    while not _has_ended(process):
-        if time.monotonic() > deadline:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process.pid, signal.SIGKILL)
-        time.sleep(pause)
-        pause = min(2 * pause, 0.05)
-
-
-def _has_ended(process: Any) -> bool:
-    """Whether a process is gone; it is reaped here, and never by Popen.
-
-    A Ctrl-C between two steps of ``Popen.poll`` leaves its lock taken, and ``Popen.wait`` then waits for ever.
-    """
-    if process.returncode is None:
-        try:
-            pid, status = os.waitpid(process.pid, os.WNOHANG)
-        except ChildProcessError:  # reaped, and a Ctrl-C came before that was noted
-            pid, status = process.pid, 0
-        if pid:
-            process.returncode = os.waitstatus_to_exitcode(status)
-    return process.returncode is not None
 
 
 def discover_places(path: Path) -> tuple[Path, Path, Path, str]:

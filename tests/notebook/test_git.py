@@ -282,6 +282,17 @@ def test_diffs_one_after_the_other_are_those_of_git_alone(root: Path) -> None:
         assert repository.diff(trees[0], trees[1])
 
 
+def test_what_git_grumbles_about_attributes_stops_no_diff(root: Path) -> None:
+    for place in ("a", "b"):
+        (root / place).mkdir()
+        (root / place / ".gitattributes").write_text("!*.py diff\n*.py odd/name\n")
+    with Git.discover(root) as repository:
+        edits = [edit(f"{place}/{n}/train.py", "1\n") for n in range(300) for place in "ab"]
+        tree = repository.write_tree("HEAD", edits)
+        for _ in range(2):
+            assert repository.diff("HEAD", tree).count("\n+1\n") == 600
+
+
 def test_a_diff_is_literal_about_paths_and_bounded(root: Path) -> None:
     with Git.discover(root) as repository:
         tree = repository.write_tree("HEAD", [edit("star*.py", "one\n"), edit("starfish.py", "two\n")])
