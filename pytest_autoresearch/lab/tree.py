@@ -20,6 +20,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 
+_MOST_HELD = 64
+"""Children that are held by a handle each: orphans of a run may be thousands, and we may not open as many files."""
+
 MARK = "AUTORESEARCH_RUN"
 """Environment variable that marks every process of a run with the run's own random word."""
 
@@ -76,8 +79,8 @@ class Tree:
     cpu_time: float = 0.0
     _known: dict[int, int] = field(default_factory=dict)
     _cpu: dict[tuple[int, int], float] = field(default_factory=dict)
-    _elders: frozenset[int] = frozenset()
-    """Children that the supervisor had before there was a root, by pid: none of them can be an orphan of the run."""
+    _elders: frozenset[_Child] = frozenset()
+    """Children that the supervisor had before there was a root: none of them can be an orphan of the run."""
 
     def __post_init__(self) -> None:
         if self.root is None:
@@ -245,6 +248,14 @@ def _held() -> _Held:
     return _Held()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Child:
+    """One child of this process, itself and no later one of its pid."""
+
+    pid: int
+    handle: int
+
+
 class _Held:
     """Children of this process, each by a pidfd: while that tells of no end, no other process has the pid.
 
@@ -252,31 +263,33 @@ class _Held:
     """
 
     def __init__(self) -> None:
-        self._handles: dict[int, int] = {}
+        self._children: dict[int, _Child] = {}
         self._pids: dict[int, int] = {}
         self._poll = select.poll()
         self._lock = threading.Lock()
 
-    def hold(self, children: Iterable[int]) -> frozenset[int]:
+    def hold(self, children: Iterable[int]) -> frozenset[_Child]:
         """Those of the children that can be held."""
         with self._lock:
             self._let_go()
             for pid in children:
-                if pid not in self._handles and (handle := open_handle(pid)) is not None:
-                    self._handles[pid], self._pids[handle] = handle, pid
+                if len(self._children) >= _MOST_HELD:
+                    break
+                if pid not in self._children and (handle := open_handle(pid)) is not None:
+                    self._children[pid], self._pids[handle] = _Child(pid, handle), pid
                     self._poll.register(handle, select.POLLIN)
-            return frozenset(self._handles)
+            return frozenset(self._children.values())
 
-    def living(self, pids: frozenset[int]) -> frozenset[int]:
-        """Those of the pids that are still the children that were held."""
+    def living(self, children: frozenset[_Child]) -> set[int]:
+        """The pids of those that are still there."""
         with self._lock:
             self._let_go()
-            return pids & self._handles.keys()
+            return {child.pid for child in children if self._children.get(child.pid) is child}
 
     def _let_go(self) -> None:
-        for handle, _ in self._poll.poll(0) if self._handles else ():
+        for handle, _ in self._poll.poll(0) if self._children else ():
             self._poll.unregister(handle)
-            del self._handles[self._pids.pop(handle)]
+            del self._children[self._pids.pop(handle)]
             os.close(handle)
 
 

@@ -314,6 +314,31 @@ def test_a_process_table_entry_of_another_start_time_is_never_signalled() -> Non
     child.wait()
 
 
+def test_a_child_is_no_earlier_one_of_its_pid(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = tree._Held()
+    first, second = (subprocess.Popen(["sleep", "60"]) for _ in range(2))
+    ends = [os.pidfd_open(each.pid) for each in (first, second)]
+    monkeypatch.setattr(tree, "open_handle", lambda pid: ends.pop(0))
+    before = held.hold([7])
+    assert held.living(before) == {7}
+    first.kill()
+    first.wait()
+    after = held.hold([7])
+    assert (held.living(before), held.living(after)) == (set(), {7})
+    second.kill()
+    second.wait()
+    assert held.living(after) == set()
+
+
+def test_many_children_do_not_take_all_files_that_we_may_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    held, (read, write) = tree._Held(), os.pipe()
+    monkeypatch.setattr(tree, "open_handle", lambda pid: os.dup(read))
+    assert len(held.hold(range(5000))) < 100
+    os.close(write)  # all of them tell of their end
+    assert held.hold([]) == frozenset()
+    os.close(read)
+
+
 def test_an_old_kernel_without_pidfds_does_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(os, "pidfd_open")
     assert execute(shell("echo hello", tmp_path)).stdout == b"hello\n"
