@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import math
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pytest_autoresearch.agents.search import finders
 from pytest_autoresearch.agents.search.finders import Found, find_knobs, read_knobs
 from pytest_autoresearch.agents.search.finders.choosing import choose
 from pytest_autoresearch.agents.search.knob import (
@@ -431,3 +433,23 @@ def test_a_text_is_turned_only_where_its_choices_are_said() -> None:
     with pytest.raises(AgentError, match=r"FORM is the text 'oval'; say what it may be: `FORM: a\|b\|c`"):
         choose(find_knobs("a.py", source.replace(b"SHAPE", b"FORM")), ["FORM"])
     assert [knob.label for knob in choose(find_knobs("a.py", source), ["*"])] == ["RATE"]
+
+
+def test_a_reader_that_another_thread_overtakes_leaves_the_collector_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, asked = finders._no_collection(), gc.isenabled
+
+    def is_enabled() -> bool:
+        answer = asked()
+        first.__exit__(None, None, None)  # the other one is ready just then
+        return answer
+
+    try:
+        first.__enter__()
+        monkeypatch.setattr(gc, "isenabled", is_enabled)
+        second = finders._no_collection()
+        second.__enter__()
+        monkeypatch.undo()
+        second.__exit__(None, None, None)
+        assert gc.isenabled()
+    finally:
+        gc.enable()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from pytest_autoresearch.reading.source import LARGEST, Unread
 Finder = Callable[[str, bytes, str], tuple[Knob, ...]]
 
 _LONGEST_LIST = 16
+_holding_back = threading.Lock()
 _PLAIN_SUFFIXES = ("", ".ini", ".cfg", ".conf", ".cnf", ".env", ".properties", ".params", ".gin", ".txt")
 _FINDERS: dict[str, Finder] = {
     ".ipynb": notebook_knobs,
@@ -64,14 +66,19 @@ def read_knobs(file: str, data: bytes, metric: str = "") -> Found:
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Trees and knobs hold no cycles: on a large file the collector takes a sixth of the time and finds nothing."""
-    was_enabled = gc.isenabled()
+    """Trees and knobs hold no cycles: on a large file the collector takes a sixth of the time and finds nothing.
+
+    One thread at a time holds it back: a second would find it off, and leave it so.
+    """
+    if not gc.isenabled() or not _holding_back.acquire(blocking=False):
+        yield
+        return
     gc.disable()
     try:
         yield
     finally:
-        if was_enabled:
-            gc.enable()
+        gc.enable()
+        _holding_back.release()
 
 
 def find_knobs(file: str, data: bytes, metric: str = "") -> tuple[Knob, ...]:
