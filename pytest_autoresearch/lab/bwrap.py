@@ -61,7 +61,12 @@ class BwrapSandbox:
         self._program = program
 
     @property
-    def forbids_mounts(self) -> bool:
+    def is_heard(self) -> bool:
+        """Whether a watch hears what a run does to a file: it can mount nothing, and the filter is there."""
+        return self._forbids_mounts and bool(seccomp.program(internet=True))
+
+    @property
+    def _forbids_mounts(self) -> bool:
         """Whether a run can get no user namespace of its own, and so no mount."""
         return "--disable-userns" in _known_options(self._program)
 
@@ -72,7 +77,7 @@ class BwrapSandbox:
             stack.enter_context(mount_points(table, view))
             known = _known_options(self._program)
             options = [*_NAMESPACES, *_ALWAYS]
-            if self.forbids_mounts:  # without namespaces of its own a run meets much less of the kernel
+            if self._forbids_mounts:  # without namespaces of its own a run meets much less of the kernel
                 options.append("--disable-userns")
             if not view.network:
                 options.append("--unshare-net")

@@ -1,5 +1,5 @@
 """A small system call filter that closes what namespaces and Landlock leave open: key rings, vsock, io_uring, TIOCSTI,
-the kernel's log, and pid 1, which is bubblewrap.
+the kernel's log, flags of files that are set without a word, and pid 1, which is bubblewrap.
 
 It is no allow-list: capabilities and namespaces already stop the rest. Knows no run; only makes bytes for the kernel.
 """
@@ -59,7 +59,7 @@ _MACHINES = {
         sched_setaffinity=122,
     ),
 }
-_IO_URING_SETUP = 425
+_IO_URING_SETUP, _FILE_SETATTR = 425, 469
 
 
 def program(*, internet: bool, pinned: bool = False, machine: str | None = None) -> bytes:
@@ -80,6 +80,7 @@ def program(*, internet: bool, pinned: bool = False, machine: str | None = None)
         _step(_JUMP_IF_GREATER_EQUAL, _X32, otherwise=1),
         _refuse(errno.ENOSYS),
         *_without(_IO_URING_SETUP, errno.ENOSYS),  # its socket operation passes no filter; programs do without it
+        *_without(_FILE_SETATTR, errno.ENOSYS),  # no watch hears it (Linux 6.17); chattr(1) opens the file
         *_without(numbers.userfaultfd, errno.ENOSYS),
         *_without(numbers.syslog, errno.EPERM),  # where kernel.dmesg_restrict is 0 everybody reads it
         *(step for number in numbers.keys for step in _without(number, errno.ENOSYS)),

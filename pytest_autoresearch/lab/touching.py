@@ -3,10 +3,11 @@
 Linux' inotify, with a watch on every file and directory: not on directories alone, which hear nothing of what is done
 to a file through a second link to it. Whoever changes a file without opening it (its rights, times, attributes, names
 or links) is heard by that; whoever opens it, for whatever, is heard by that, so a change through a mapping or a flag
-of its file system needs no event of its own. What is heard is never taken for a change: it is looked at.
+of its file system needs no event of its own. What is heard is never taken for a change: it is looked at. And what was
+opened once is looked at until we write it anew: whoever did may have handed it to a process that is there still.
 
-All this holds for processes that can mount nothing: a file that is written through an overlay of one's own is opened
-without a word.
+All this holds for processes that can mount nothing, and can not call file_setattr(2): a file that is written through an
+overlay of one's own is opened without a word, and that call sets a flag without a word.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ _open: set[Touching] = set()
 
 
 class Touching:
-    """Watches on what lies at ``root``; :meth:`touched` grows until :meth:`arm` begins anew."""
+    """Watches on what lies at ``root``, which nobody but us has opened yet; :meth:`touched` grows until :meth:`arm`."""
 
     def __init__(self, root: Path) -> None:
         """OSError where this machine has no such watch to give."""
@@ -124,13 +125,22 @@ class Touching:
                 self._hear(events)
         return self._touched
 
+    def expect_otherwise(self, paths: Iterable[str]) -> None:
+        """Something else is to lie at these paths from now on."""
+        if self._touched is not None:
+            for path in paths:
+                self._touched.expect_otherwise(path)
+
     def arm(self, expected: Directory, written: Iterable[str]) -> None:
         """Watch what lies there now, which is as expected; we wrote the paths ``written`` ourselves.
 
-        OSError where there are too many. What somebody else touched meanwhile stays touched.
+        OSError where there are too many, or something was not heard. What somebody else touched meanwhile stays
+        touched, and so does each file that was opened and not written by us since.
         """
-        touched = self._touched
+        touched, written = self._touched, set(written)
         if touched is None:
+            if self._watches:
+                raise OSError(errno.EOVERFLOW, os.strerror(errno.EOVERFLOW))
             self._touched = Touched()
             self._arm_all(expected, "")
             return
@@ -139,6 +149,7 @@ class Touching:
                 self._arm_all(directory, prefix)
         own = {*written, *touched.paths()}
         own |= {above for path in own for above in _above(path)}
+        held = []
         for path in own:
             prefix, name = _parted(path)
             directory = _below(expected, prefix)
@@ -146,8 +157,13 @@ class Touching:
                 self._watch(prefix, None)
             elif directory is not None and name in directory.leaves:
                 self._watch(prefix, name)
+                if path not in written:
+                    held.append((prefix, name))
         heard = self.touched()
-        self._touched = None if heard is None else heard.without(own | {f"{path}/" for path in own})
+        if heard is not None:
+            self._touched = heard.without(own | {f"{path}/" for path in own})
+            for prefix, name in held:
+                self._touched.touch(prefix, name)
 
     def close(self) -> None:
         """End all watches."""

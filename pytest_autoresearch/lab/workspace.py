@@ -50,7 +50,7 @@ class Workspace:
 
     ``checkout`` is where the contents of Git LFS pointers are looked for. ``ignored`` are paths that are no part of a
     state (the run's log): never filled, never a change. ``kept`` are left alone from one fill to the next (caches).
-    ``watched``: nobody who works here can mount anything, so that a watch tells what of many files was touched.
+    ``watched``: a watch hears all that is done to files here, see :mod:`pytest_autoresearch.lab.touching`.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Workspace:
         disk, the system or a missing LFS content does not allow it.
         """
         try:
-            if not self._begun:
+            if is_new := not self._begun:
                 remove_tree(self.root)
                 self._begun = True
             seen, self._seen = self._seen, None
@@ -93,7 +93,7 @@ class Workspace:
             adopted = same and not fresh and bool(self._made)
             with self._open_root() as root:
                 still = self._still(root, seen, fresh) if same else None
-                survey = still or self._survey(root, hashes=False, otherwise=fresh)
+                survey = still or self._survey(root, hashes=False)
                 if self._made and (survey.spoilt or not adopted):
                     adopted = False
                     self._disown()
@@ -105,7 +105,7 @@ class Workspace:
                 for path in self._submodules:
                     with opened(root, f"{path}/.git", create=True):
                         pass  # an empty directory, as git clone leaves it
-                self._watch([*survey.altered, *survey.touched, *survey.strangers])
+                self._watch([*survey.altered, *survey.touched, *survey.strangers], is_new=is_new)
         except OSError as error:
             raise LabError(
                 f"the workspace can not be filled: {error}\n  free some space, or remove {self.root}"
@@ -178,7 +178,6 @@ class Workspace:
 
     def extend(self, more: Mapping[str, FileEntry]) -> None:
         """Hold these paths as well, whatever a run has put in their places, and leave everything else as it is."""
-        self._watch_no_more()
         self._expect({**self._state, **more})
         self.restore(sorted(path for path in more if not self._is_left_out(path)), self.survey())
         self.disturb()
@@ -222,6 +221,8 @@ class Workspace:
         """
         known = self._state
         changed = differing(known, wanted)
+        if self._touching is not None:  # before anything can fail: the next fill will find no difference any more
+            self._touching.expect_otherwise(changed)
         for path in changed:
             if path not in wanted:
                 uproot(self._expected, path)
@@ -254,11 +255,14 @@ class Workspace:
             return None
         return replace(survey, altered=[*dict.fromkeys([*survey.altered, *fresh])])
 
-    def _watch(self, written: Sequence[str]) -> None:
-        """All is as expected: hear of what is touched from now on."""
+    def _watch(self, written: Sequence[str], *, is_new: bool) -> None:
+        """All is as expected: hear of what is touched from now on.
+
+        A watch begins with the directory: later somebody may hold files open that nobody has heard of.
+        """
         try:
             if self._touching is None:
-                if not self._may_watch or not self._is_alone or self._made or not MANY <= len(self._state) <= share():
+                if not (is_new and self._may_watch and self._is_alone and MANY <= len(self._state) <= share()):
                     return
                 self._touching = Touching(self.root)
             self._touching.arm(self._expected, written)
@@ -296,16 +300,13 @@ class Workspace:
         finally:
             os.close(root)
 
-    def _survey(self, root: int, *, hashes: bool = True, otherwise: Sequence[str] = ()) -> Survey:
+    def _survey(self, root: int, *, hashes: bool = True) -> Survey:
         """Look at everything once; directories are cleared of what could be a note for the next run.
 
-        Where there is a watch, at what was touched and at ``otherwise``, the paths that are expected to be otherwise
-        now. Without ``hashes`` what was touched counts as altered, whatever its content.
+        Where there is a watch, at what was touched, and what is expected to be otherwise now. Without ``hashes`` what
+        was touched counts as altered, whatever its content.
         """
         survey, touched = Survey(), None if self._touching is None else self._touching.touched()
-        if touched is not None:
-            for path in otherwise:
-                touched.expect_otherwise(path)
         self._survey_directory(self._expected, root, "", survey, touched, hashes=hashes)
         return survey
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import shutil
@@ -493,6 +494,21 @@ def test_no_service_that_listens_at_a_path_is_within_reach() -> None:
         "/tmp/.X11-unix/X0",
     ):
         assert not any(Path(socket).is_relative_to(place) for place in reach.SYSTEM)
+
+
+SETS_A_FLAG = """
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+for path in b"train.py", b"package":
+    flags = ctypes.create_string_buffer(bytes([0x80]) + bytes(23))
+    print(libc.syscall(469, -100, path, flags, ctypes.c_size_t(24), 0), ctypes.get_errno())
+"""
+
+
+@pytest.mark.parametrize("level", sandboxes()[:-1], ids=lambda level: level.level)
+def test_no_flag_of_a_file_is_set_by_its_path(level: Sandbox, view: View) -> None:
+    (view.workspace / "flag.py").write_text(SETS_A_FLAG)
+    assert says(level, view, f"{sys.executable} flag.py").split("\n") == [f"-1 {errno.ENOSYS}"] * 2
 
 
 class TestFilter:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import mmap
 import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pytest_autoresearch.errors import LabError
 from pytest_autoresearch.lab import touching
 from pytest_autoresearch.lab.found import Survey
 from pytest_autoresearch.lab.workspace import Workspace
@@ -54,7 +57,7 @@ def assert_as_a_walk_finds_it(workspace: Workspace) -> None:
     assert by_watch == told(workspace.survey())
     workspace._touching = watch
     workspace.fill(STATE)
-    workspace._touching = None
+    watch, workspace._touching = workspace._touching, None
     assert told(workspace.survey()) == (set(), set(), set(), set())
     workspace._touching = watch
 
@@ -247,6 +250,55 @@ def test_where_no_watch_can_be_had_everything_is_looked_at(tmp_path: Path, monke
             by_another_link(workspace.root)
             assert [change.path for change in workspace.changes()] == ["data/deep/f1"]
             workspace.close()
+
+
+def test_what_somebody_may_still_hold_is_looked_at_again(workspace: Workspace) -> None:
+    """A run hands an open file to one that is still there; what that stores through a mapping no watch hears."""
+    for _ in range(2):
+        with open(workspace.root / "data/f1", "r+b") as file, mmap.mmap(file.fileno(), 2) as mapped:
+            assert_as_a_walk_finds_it(workspace)
+            time.sleep(0.03)
+            mapped[0:1] = b"X"
+            mapped.flush()
+            workspace.disturb()
+            assert "data/f1" in workspace.survey().altered
+            assert_as_a_walk_finds_it(workspace)
+        assert (workspace.root / "data/f1").read_bytes() == BLOBS[STATE["data/f1"].blob]
+        assert workspace._touching is not None
+
+
+def test_what_is_added_to_a_state_for_a_while_is_heard_of(workspace: Workspace) -> None:
+    more = {path: FileEntry("100644", blob_id(b"9\n")) for path in ("hidden/deep/f", "src/hidden", "f4")}
+    for _ in range(2):
+        (workspace.root / "hidden").write_text("X\n")
+        (workspace.root / "src/hidden").mkdir()
+        workspace.extend(more)
+        assert {(workspace.root / path).read_text() for path in more} == {"9\n"}
+        by_another_link(workspace.root)
+        (workspace.root / "hidden/deep/f").write_text("X\n")
+        assert_as_a_walk_finds_it(workspace)
+        assert {str(p.relative_to(workspace.root)) for p in workspace.root.rglob("*") if not p.is_dir()} == {*STATE}
+        assert workspace._touching is not None
+
+
+def test_a_fill_that_failed_is_made_up_for(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = {**STATE, "data/f1": FileEntry("100644", blob_id(b"9\n"))}
+
+    def refused(*_: object, **__: object) -> int:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", refused)
+        with pytest.raises(LabError):
+            workspace.fill(other)
+    workspace.fill(other)
+    assert (workspace.root / "data/f1").read_text() == "9\n"
+
+
+def test_what_was_not_heard_ends_the_watch(workspace: Workspace) -> None:
+    by_so_much_that_something_is_not_heard(workspace.root)
+    workspace.fill(STATE)
+    assert workspace._touching is None
 
 
 def test_what_outlives_a_run_ends_the_watch(workspace: Workspace) -> None:

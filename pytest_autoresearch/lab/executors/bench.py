@@ -47,7 +47,7 @@ class Bench:
             checkout=site.top,
             ignored={layout.log},
             kept=layout.kept,
-            watched=isinstance(sandbox, BwrapSandbox) and sandbox.forbids_mounts and site.protocol.build is None,
+            watched=isinstance(sandbox, BwrapSandbox) and sandbox.is_heard and site.protocol.build is None,
         )
         self._state: Mapping[str, FileEntry] = {}
         self._data: tuple[Path, ...] = ()
