@@ -1,7 +1,8 @@
 """One slot without look-ahead: sessions give what sessions gave when their traces were recorded, run by run.
 
-The traces are from the commit before experiments were able to run side by side. ``python -m
-tests.research.test_traces`` writes them anew, which is right only for a change of the judge's own rules.
+The traces are from the commit before experiments were able to run side by side; that of ``grouped`` from the one
+since which it leaves open what a step of the machine may have been. ``python -m tests.research.test_traces`` writes
+them anew, which is right only for a change of the judge's own rules.
 """
 
 from __future__ import annotations
