@@ -26,7 +26,6 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.kills import PROTOCOL
 from pytest_autoresearch.notebook.chain import ledger_ref, read_history
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.protocol.experiment import Reason
@@ -34,6 +33,23 @@ from tests.notebook.diary import CONFIG, IDENTITY, assert_agreed, git, new_repos
 
 DISK = 96  # MB; a night's loose objects between two repacks need 10
 FULL = 10.0  # s
+PROTOCOL = """\
+---
+isolation: none
+judge: classic
+---
+## Metric
+- Name: loss
+- Direction: lower
+## Target Files
+- `rate.txt`
+## Run Command
+`echo "loss: $(cat rate.txt)"`
+## Time Budget
+- Per experiment: 20s
+## Branch
+autoresearch/demo
+"""
 CONFTEST = """\
 import datetime, os, sys, time
 from pathlib import Path
@@ -184,8 +200,7 @@ def soak(top: Path, experiments: int, kills: int, rng: random.Random) -> bool:
         room = Room(top, new_repository(top / "disk" / "repository"))
         stack.callback(room.end)
         (top / "home").mkdir()
-        protocol = PROTOCOL.replace("sleep 0.05; ", "")
-        for name, text in ((CONFIG, protocol), ("conftest.py", CONFTEST), ("rate.txt", "100000\n")):
+        for name, text in ((CONFIG, PROTOCOL), ("conftest.py", CONFTEST), ("rate.txt", "100000\n")):
             (room.root / name).write_text(text)
         git(room.root, "add", "-A")
         git(room.root, "commit", "-q", "-m", "protocol")
