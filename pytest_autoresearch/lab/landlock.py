@@ -5,7 +5,6 @@ Needs no privilege and works inside containers. It can not hide or remap paths a
 
 from __future__ import annotations
 
-import ctypes
 import os
 import stat
 import struct
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from pytest_autoresearch.lab import seccomp
 from pytest_autoresearch.lab.command import Command
+from pytest_autoresearch.lab.kernel import checked, libc
 from pytest_autoresearch.lab.places import sealed
 from pytest_autoresearch.lab.plain import fresh_home, guarded, inside, settled, stand_ins, supervisor_concealed
 from pytest_autoresearch.lab.reach import Reach, reach
@@ -127,7 +127,7 @@ def _ruleset(rules: Rules, *, internet: bool) -> Iterator[int]:
     handled = _handled_files(version())
     attributes = struct.pack("=QQQ", handled, 0 if internet else _TCP, _SCOPES)
     size = 8 if version() < 4 else 16 if version() < 6 else 24
-    handle = _checked(_syscall(_CREATE_RULESET, attributes[:size], size, 0))
+    handle = checked(_syscall(_CREATE_RULESET, attributes[:size], size, 0))
     try:
         for path, access in rules.items():
             with suppress(FileNotFoundError, PermissionError):
@@ -147,22 +147,10 @@ def _add(ruleset: int, path: Path, access: int) -> None:
     try:
         if not stat.S_ISDIR(os.fstat(handle).st_mode):
             access &= _OF_FILES
-        _checked(_syscall(_ADD_RULE, ruleset, _RULE_PATH_BENEATH, struct.pack("=Qi", access, handle), 0))
+        checked(_syscall(_ADD_RULE, ruleset, _RULE_PATH_BENEATH, struct.pack("=Qi", access, handle), 0))
     finally:
         os.close(handle)
 
 
 def _syscall(*arguments: object) -> int:
-    return int(_libc().syscall(*arguments))
-
-
-@cache
-def _libc() -> ctypes.CDLL:
-    return ctypes.CDLL(None, use_errno=True)
-
-
-def _checked(result: int) -> int:
-    if result < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-    return result
+    return int(libc().syscall(*arguments))

@@ -5,7 +5,6 @@ What the levels without mounts share is here too: the warden, and the links that
 
 from __future__ import annotations
 
-import ctypes
 import os
 import site
 import sys
@@ -17,6 +16,7 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 from pytest_autoresearch.lab.command import Command
+from pytest_autoresearch.lab.kernel import libc
 from pytest_autoresearch.lab.nursery import Keeper
 from pytest_autoresearch.lab.places import borrowed, fresh_directories
 from pytest_autoresearch.lab.reach import Reach, reach
@@ -138,4 +138,4 @@ def _count_concealed(change: int) -> None:
     global _concealed
     with _concealing:
         _concealed += change
-        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, int(not _concealed), 0, 0, 0)
+        libc().prctl(_PR_SET_DUMPABLE, int(not _concealed), 0, 0, 0)

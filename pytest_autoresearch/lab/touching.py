@@ -20,11 +20,11 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
 from pytest_autoresearch.lab.expected import Directory
+from pytest_autoresearch.lab.kernel import checked, libc
 
 _LIMIT = Path("/proc/sys/fs/inotify/max_user_watches")
 _SHARE = 2  # of the user's watches a session takes no more than this part: an editor wants some too
@@ -113,7 +113,7 @@ class Touching:
         self._root = os.fsencode(root) + b"/"
         if sys.platform != "linux":
             raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-        self._handle = _checked(_libc().inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
+        self._handle = checked(libc().inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC))
         self._watches: dict[int, tuple[str, str | None]] = {}
         self._touched: Touched | None = None
         _open.add(self)
@@ -183,11 +183,11 @@ class Touching:
     def _watch(self, prefix: str, name: str | None) -> bool:
         """Whether something lies there."""
         path = self._root + os.fsencode(prefix if name is None else prefix + name)
-        number = _libc().inotify_add_watch(self._handle, path, _HEARD)
+        number = libc().inotify_add_watch(self._handle, path, _HEARD)
         if number >= 0:
             self._watches[number] = (prefix, name)
         elif ctypes.get_errno() not in (errno.ENOENT, errno.ENOTDIR):
-            _checked(number)
+            checked(number)
         return bool(number >= 0)
 
     def _hear(self, events: bytes) -> None:
@@ -248,15 +248,3 @@ def _above(path: str) -> Iterator[str]:
         above, _ = _parted(path)
         yield above
         path = above.rstrip("/")
-
-
-@cache
-def _libc() -> ctypes.CDLL:
-    return ctypes.CDLL(None, use_errno=True)
-
-
-def _checked(result: int) -> int:
-    if result < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-    return result

@@ -7,7 +7,6 @@ member stays one.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import re
 import select
@@ -19,6 +18,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
+
+from pytest_autoresearch.lab.kernel import libc
 
 _MOST_HELD = 64
 """Children that are held by a handle each: orphans of a run may be thousands, and we may not open as many files."""
@@ -62,7 +63,7 @@ class Usage:
 def become_subreaper() -> None:
     """Make orphans of our runs our own children, so that a daemon can not slip away. Linux; elsewhere nothing."""
     if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        libc().prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 @dataclass(slots=True)

@@ -8,7 +8,6 @@ by what is seen here, so it does not matter that a command could change the path
 from __future__ import annotations
 
 import array
-import ctypes
 import errno
 import fcntl
 import os
@@ -24,6 +23,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pytest_autoresearch.lab.command import Command
+from pytest_autoresearch.lab.kernel import libc
 from pytest_autoresearch.lab.lookups import Asked, Lookup
 
 MOST_LOOKUPS = 2_000
@@ -220,7 +220,7 @@ def _exists(pid: int, path: Path) -> bool:
     root = os.open(f"/proc/{pid}/root", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         how = struct.pack("=QQQ", os.O_PATH | os.O_CLOEXEC, 0, _IN_ROOT | _NO_MAGIC)
-        found = ctypes.CDLL(None, use_errno=True).syscall(_OPENAT2, root, os.fsencode(path), how, len(how))
+        found = libc().syscall(_OPENAT2, root, os.fsencode(path), how, len(how))
         if found < 0:
             return False
         os.close(found)
