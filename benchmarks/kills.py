@@ -26,7 +26,7 @@ from pathlib import Path
 import psutil
 
 from pytest_autoresearch.judge import JudgeSettings, JudgeState
-from pytest_autoresearch.notebook.chain import ledger_ref, read_history, read_records
+from pytest_autoresearch.notebook.chain import ledger_ref, read_chain, read_records
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.record import Group
 from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Reason, Role
@@ -167,9 +167,8 @@ class Product:
 
     def recorded(self) -> set[int]:
         with Git.discover(self.root) as repository:
-            if repository.resolve(ledger_ref("demo")) is None:
-                return set()
-            return {each.number for each in read_history(repository, "demo").experiments}
+            chain = read_chain(repository, ledger_ref("demo"))
+        return set() if chain is None else {each.number for each in chain.history.experiments}
 
     def check(self, counts: Counts) -> None:
         """The next start goes on, nothing of the killed ones is left, and new records say what their runs show."""

@@ -26,7 +26,7 @@ from pathlib import Path
 
 import psutil
 
-from pytest_autoresearch.notebook.chain import ledger_ref, read_history
+from pytest_autoresearch.notebook.chain import ledger_ref, read_chain
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.protocol.experiment import Reason
 from tests.notebook.diary import CONFIG, IDENTITY, assert_agreed, git, new_repository
@@ -145,8 +145,8 @@ class Room:
     def check(self) -> None:
         """Whatever was told is in the ledger."""
         with Git.discover(self.root) as repository:
-            known = repository.resolve(ledger_ref("demo"))
-            recorded = 0 if known is None else len(read_history(repository, "demo").experiments)
+            chain = read_chain(repository, ledger_ref("demo"))
+        recorded = 0 if chain is None else len(chain.history.experiments)
         assert recorded >= self.told, f"{self.told - recorded} experiments were lost"
 
     # What happens to it

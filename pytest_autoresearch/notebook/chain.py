@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from pathlib import Path
 
 from pytest_autoresearch.errors import NotebookError
 from pytest_autoresearch.notebook.codec import decode
@@ -48,6 +49,11 @@ def running_ref(tag: str) -> str:
 def pending_ref(tag: str, number: int) -> str:
     """A proposal that is being measured."""
     return f"{LEDGERS}/{tag}/pending/{number}"
+
+
+def kept_directory(git: Git, tag: str) -> Path:
+    """Where a session keeps its newest objects once more; see :class:`pytest_autoresearch.notebook.kept.Kept`."""
+    return git.common_dir / "autoresearch" / tag / "kept"
 
 
 def unbegun(tag: str) -> History:
@@ -121,12 +127,25 @@ def read_records(git: Git, ref: str) -> Iterator[Record]:
 
 def _messages(git: Git, ref: str, *order: str) -> Iterator[tuple[str, str]]:
     """Ledger commits and their messages, newest first."""
-    if git.resolve(ref) is None:
+    if git.resolve(ref) is None and not _put_back(git, ref):
         return
-    for entry in git.plumbing.run(*_LOG, *order, "--format=%H%n%B", ref, "--").split(b"\0"):
+    words = (*_LOG, *order, "--format=%H%n%B", ref, "--")
+    try:
+        entries = git.plumbing.run(*words).split(b"\0")
+    except NotebookError:
+        if not _put_back(git, ref):
+            raise
+        entries = git.plumbing.run(*words).split(b"\0")
+    for entry in entries:
         commit, _, message = entry.partition(b"\n")
         if commit:
             yield commit.decode(), message.decode("utf-8", "replace")
+
+
+def _put_back(git: Git, ref: str) -> bool:
+    """Whether something was amiss because a session died as a collection of git's took its newest records."""
+    tag = ref.removeprefix(f"{LEDGERS}/").partition("/")[0]
+    return ref == ledger_ref(tag) and git.objects.put_back(kept_directory(git, tag))
 
 
 def read_history(git: Git, tag: str) -> History:

@@ -28,7 +28,6 @@ from pytest_autoresearch.notebook.codec import encode
 from pytest_autoresearch.notebook.deferral import uninterrupted
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.lock import Lock
-from pytest_autoresearch.notebook.newest import Newest
 from pytest_autoresearch.notebook.pending import Pending, Waiting, remove_stale_locks
 from pytest_autoresearch.notebook.record import (
     Attribution,
@@ -79,7 +78,6 @@ class Notebook:
         self._lowest = 0  # below it all numbers are recorded
         self._results = Table(table, self._say)
         self._branch = Branch(git, tag, self._say)
-        self._newest = Newest(git, state_directory(git, tag) / "newest.json")
         self._waiting = Waiting(git, tag, state_directory(git, tag), boundary)
 
     @classmethod
@@ -288,6 +286,7 @@ class Notebook:
 
     def close(self) -> None:
         """Give the locks back."""
+        self.git.objects.let_go()
         self.git.plumbing.close()
         self.git.plumbing.inherit = ()
         while self._locks:
@@ -312,7 +311,7 @@ class Notebook:
     def _repair(self) -> None:
         """Bring refs, branch, table and pending proposal to what the ledger says."""
         remove_stale_locks(self.git, self.tag)
-        self._newest.restore()
+        self.git.objects.keep_in(chains.kept_directory(self.git, self.tag))
         refs = read_refs(self.git, self.tag)
         chain = read_chain(self.git, ledger_ref(self.tag))
         refuse_branch(self.git, refs, chain, self.tag)
@@ -359,7 +358,6 @@ class Notebook:
         text = encode(record, in_order=not isinstance(record, Experiment) or record.number == len(self._recorded))
         commit = self.git.commit(self.git.empty_tree, [*previous, *parents], text)
         self._boundary("record written")
-        self._newest.keep([commit, *parents])
         self.git.move_ref(ledger_ref(self.tag), commit, self._head)
         self._head = commit
         self._boundary("ledger moved")

@@ -8,8 +8,10 @@ import os
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 
 from pytest_autoresearch.errors import NotebookError
+from pytest_autoresearch.notebook.kept import Kept
 from pytest_autoresearch.notebook.plumbing import Helper, Plumbing
 
 NEWEST, RECENT, RECENT_BYTES = 16, 300, 20_000_000
@@ -34,6 +36,7 @@ class Objects:
         self._read_bytes = 0
         self._collected = (False, 0.0)
         self._unsynced: list[str] = []
+        self._second: Kept | None = None
         self.digest_size = self._hash().digest_size
         self.zero = "0" * self.digest_size * 2
 
@@ -48,6 +51,12 @@ class Objects:
 
     def lookup(self, name: str) -> tuple[str | None, bytes]:
         """The id and content of what ``name`` names, None if it is nothing."""
+        found = self._looked_up(name)
+        if found[0] is None and self.settle():
+            found = self._looked_up(name)
+        return found
+
+    def _looked_up(self, name: str) -> tuple[str | None, bytes]:
         with self._asking() as helper:
             answer = helper.ask(name.encode("utf-8", "surrogateescape"))[0]
             parts = answer.rsplit(b" ", 2)
@@ -124,10 +133,6 @@ class Objects:
         self._unsynced.append(name)
         return name
 
-    def written(self, name: str) -> bytes | None:
-        """The content of an object that was written a short while ago."""
-        return self._recent[name][1] if name in self._recent else None
-
     def flush(self) -> None:
         """Bring what :meth:`store` wrote to the disk. The first sync takes the others along."""
         while self._unsynced:
@@ -137,6 +142,27 @@ class Objects:
                     os.fsync(loose)
                 finally:
                     os.close(loose)
+
+    def keep_in(self, directory: Path) -> None:
+        """Keep what may still be taken away in ``directory`` too, and go on with what a session that died has there."""
+        directory.mkdir(parents=True, exist_ok=True)
+        self._second = Kept(directory)
+        for name, kind, data in [*self._second.objects()]:
+            self._remember(name, kind, data)
+        self.settle(everything=True)
+
+    def put_back(self, directory: Path) -> bool:
+        """Write again what is kept in ``directory`` and is not there any more; whether it was any."""
+        missing = [each for each in Kept(directory).objects() if self._looked_up(each[0])[0] is None]
+        for _, kind, data in missing:
+            self.store(kind, data)
+        return bool(missing)
+
+    def let_go(self) -> None:
+        """Keep nothing more, unless a collection is at work that may still take something."""
+        if self._second is not None and not self._is_collected():
+            self._second.clear()
+        self._second = None
 
     def discard(self, name: str) -> None:
         """Take back a commit of ours that nothing refers to: no repack would pack it, and 3,000 are 12 MB.
@@ -149,11 +175,16 @@ class Objects:
         if born > newest_graph and not self._is_collected():
             os.unlink(self._loose(name))
 
-    def settle(self) -> bool:
+    def settle(self, *, everything: bool = False) -> bool:
         """Write again what somebody's ``git gc --prune=now`` took away before a ref led to it; whether it was any."""
+        with self.plumbing.lock:
+            return self._settle(everything=everything)
+
+    def _settle(self, *, everything: bool) -> bool:
         missing = []
-        for name in [name for name in self._endangered() if not os.path.exists(self._loose(name))]:
-            if self.lookup(name)[0] is None:
+        endangered = list(self._recent) if everything else self._endangered()
+        for name in [name for name in endangered if not os.path.exists(self._loose(name))]:
+            if self._looked_up(name)[0] is None:
                 missing.append(self._recent[name])
             else:
                 self._forget(name)  # packed, so a ref led to it
@@ -178,10 +209,14 @@ class Objects:
         self._forget(name)
         self._recent[name] = (kind, data)
         self._recent_bytes += len(data)
+        if self._second is not None:
+            self._second.keep(name, self._loose(name))
 
     def _forget(self, name: str) -> None:
-        _, data = self._recent.pop(name, ("", b""))
+        kind, data = self._recent.pop(name, ("", b""))
         self._recent_bytes -= len(data)
+        if kind and self._second is not None:
+            self._second.forget(name)
 
     def _loose(self, name: str) -> str:
         return f"{self._directory}/{name[:2]}/{name[2:]}"

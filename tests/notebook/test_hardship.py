@@ -15,6 +15,8 @@ import pytest
 from pytest_autoresearch.errors import NotebookError
 from pytest_autoresearch.notebook import git as git_module
 from pytest_autoresearch.notebook import ledger as ledger_module
+from pytest_autoresearch.notebook.chain import read_history
+from pytest_autoresearch.notebook.git import Git
 from tests.notebook.diary import Diary, assert_sound, ended_by, git, in_child, new_repository
 
 
@@ -111,18 +113,49 @@ def test_garbage_collection_without_mercy_while_a_session_runs_loses_nothing(roo
     assert_sound(root)
 
 
-def test_a_session_that_dies_as_a_collection_takes_its_newest_record_finds_it_again(root: Path) -> None:
+def taken(root: Path, *commits: str) -> None:
+    """What a collection takes that began before a ref led to these: the commits and all that only they need."""
+    needed = git(root, "rev-list", "--objects", "--no-walk", *commits).split("\n")
+    older = set(git(root, "rev-list", "--objects", *(f"{commit}^" for commit in commits)).split("\n"))
+    for line in {*needed} - older:
+        name = line.split(" ")[0]
+        (root / ".git/objects" / name[:2] / name[2:]).unlink(missing_ok=True)
+
+
+def test_a_session_that_dies_as_a_collection_takes_its_newest_records_finds_them_again(root: Path) -> None:
     def work_and_die() -> None:
         diary = Diary(root)
-        diary.reach(5)
-        for commit in (git(root, "rev-parse", "refs/autoresearch/demo/log"), diary.experiments[-1].commit):
-            (root / ".git/objects" / commit[:2] / commit[2:]).unlink()
+        diary.reach(6)
+        heads = [f"refs/autoresearch/demo/log{back}" for back in ("", "~1")]
+        taken(root, *heads, *(experiment.commit for experiment in diary.experiments[-2:]))
         os.kill(os.getpid(), signal.SIGKILL)
 
     assert ended_by(in_child(work_and_die)) == -signal.SIGKILL
+    assert subprocess.run(["git", "fsck"], cwd=root, capture_output=True).returncode
+    with Git.discover(root) as repository:  # as the commands do, which look without the lock
+        assert len(read_history(repository, "demo").experiments) == 6
     with Diary(root) as diary:
-        assert len(diary.experiments) == 5
-        diary.reach(6)
+        assert len(diary.experiments) == 6
+        diary.reach(7)
+    assert_sound(root)
+
+
+def test_a_collection_that_outlives_the_session_takes_nothing_from_the_next_one(root: Path) -> None:
+    def work_and_die() -> None:
+        Diary(root).reach(6)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    assert ended_by(in_child(work_and_die)) == -signal.SIGKILL
+    at_work = root / ".git/gc.pid"
+    at_work.touch()
+    for _ in range(2):  # the second one follows one that ended in order
+        with Diary(root) as diary:
+            taken(root, "refs/autoresearch/demo/log", diary.experiments[-1].commit)
+            diary.reach(len(diary.experiments) + 1)
+    at_work.unlink()
+    with Diary(root) as diary:
+        diary.reach(9)
+    assert not (root / ".git/autoresearch/demo/kept").exists(), "what nobody can take is not kept"
     assert_sound(root)
 
 
