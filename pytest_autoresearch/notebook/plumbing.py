@@ -11,7 +11,6 @@ import secrets
 import shutil
 import signal
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -150,7 +149,7 @@ class Plumbing:
             raise failure(args, err, self.top)
         return bytes(out)
 
-    def helper(self, *args: str, takes_file: bool = False) -> Helper:
+    def helper(self, *args: str) -> Helper:
         """The one running process of this command; started anew if it died or another process repacked."""
         self._notice_repack()
         name = " ".join(args)
@@ -159,7 +158,7 @@ class Plumbing:
             known.close()
             known = None
         if known is None:
-            self._helpers[name] = known = Helper(self, args, takes_file=takes_file)
+            self._helpers[name] = known = Helper(self, args)
         return known
 
     def close(self) -> None:
@@ -169,9 +168,9 @@ class Plumbing:
                 helper.close()
             self._helpers.clear()
 
-    def start_helper(self, args: Sequence[str], keep: tuple[int, ...] = ()) -> Any:
+    def start_helper(self, args: Sequence[str]) -> Any:
         """A long-running command, for :class:`Helper`."""
-        return self._start(args, keep=keep)
+        return self._start(args)
 
     def _start(
         self,
@@ -179,7 +178,6 @@ class Plumbing:
         *,
         env: Mapping[str, str] | None = None,
         users_config: bool = False,
-        keep: tuple[int, ...] = (),
     ) -> Any:
         if self._is_over:
             raise NotebookError(f"{self.top}: git {args[0]} was not started: there is no time left")
@@ -192,7 +190,7 @@ class Plumbing:
             as_process=True,
             # Ctrl-C goes to the whole foreground group; the supervisor decides when its git children stop.
             start_new_session=True,
-            pass_fds=(*self.inherit, *keep),
+            pass_fds=self.inherit,
         )
 
     def _surroundings(self) -> dict[str, str]:
@@ -218,14 +216,11 @@ class Plumbing:
 
 
 class Helper:
-    """A git process that answers many questions. ``takes_file``: objects travel through a file it has open."""
+    """A git process that answers many questions."""
 
-    def __init__(self, plumbing: Plumbing, args: Sequence[str], *, takes_file: bool) -> None:
+    def __init__(self, plumbing: Plumbing, args: Sequence[str]) -> None:
         self._args, self._top = args, plumbing.top
-        # Unlinked at birth: nothing is left over however this process ends.
-        self._file: IO[bytes] | None = tempfile.TemporaryFile(dir=plumbing.common_dir) if takes_file else None
-        keep = (self._file.fileno(),) if self._file else ()
-        self._process = plumbing.start_helper(args, keep)
+        self._process = plumbing.start_helper(args)
         self._in: IO[bytes] = self._process.proc.stdin
         self._out: IO[bytes] = self._process.proc.stdout
         self._grumbled = b""
@@ -252,17 +247,6 @@ class Helper:
             self._in.write(question + b"\n")
             self._in.flush()
             return [self.line() for _ in range(lines)]
-
-    def ask_about(self, data: bytes) -> bytes:
-        """The answer about a file with this content."""
-        assert self._file is not None
-        with self.conversation():
-            self._file.seek(0)
-            self._file.truncate()
-            self._file.write(data)
-            self._file.flush()
-            self._file.seek(0)
-            return self.ask(b"/dev/fd/%d" % self._file.fileno())[0]
 
     def tell(self, question: bytes, limit: int) -> bytes:
         """All of an answer, cut at ``limit`` bytes, by a command that repeats a line it can make nothing of."""
@@ -295,8 +279,6 @@ class Helper:
         with contextlib.suppress(OSError):
             self._in.close()
         stop(self._process.proc)
-        if self._file is not None:
-            self._file.close()
 
     def line(self) -> bytes:
         """The next line of an answer."""
@@ -315,6 +297,12 @@ class Helper:
         return failure(self._args, self._grumbled + stderr, self._top)
 
 
+def refused(error: OSError, top: Path) -> NotebookError:
+    """What the system said to an object of ours, in one line, and the remedy where we know one."""
+    said = error.strerror or str(error)
+    return NotebookError(f"{top}: an object can not be written: {said}{_remedy(said, top)}")
+
+
 def failure(args: Sequence[str], stderr: bytes | str, top: Path) -> NotebookError:
     """What git said, in one line, and the remedy where we know one."""
     text = stderr.decode("utf-8", "replace") if isinstance(stderr, bytes) else stderr
@@ -322,16 +310,20 @@ def failure(args: Sequence[str], stderr: bytes | str, top: Path) -> NotebookErro
     text, unreachable, _ = text.partition("\n\nPlease make sure you have the correct access rights")
     lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("hint:")]
     said = "; ".join(lines[-2:]) or "it ended without a word"
-    remedy = ""
-    if "No space left" in text or "Disk quota" in text or shutil.disk_usage(top).free < FULL:
-        remedy = "\n  the disk is full: free some space and start again; everything recorded so far is safe"
-    elif unreachable:
+    remedy = _remedy("" if unreachable else text, top)  # rights are the remote's then
+    if unreachable and not remedy:
         remedy = "\n  see that the remote is there and lets you in: git remote -v"
-    elif "Read-only file system" in text or "Permission denied" in text or "insufficient permission" in text:
-        remedy = "\n  make the repository's git directory writable for this user"
-    elif locked:
+    elif locked and not remedy:
         remedy = "\n  another git is at work, or one that died has left its lock: wait, or delete that file"
     return NotebookError(f"{top}: git {args[0]} failed: {said}{remedy}")
+
+
+def _remedy(said: str, top: Path) -> str:
+    if "No space left" in said or "Disk quota" in said or shutil.disk_usage(top).free < FULL:
+        return "\n  the disk is full: free some space and start again; everything recorded so far is safe"
+    if "Read-only file system" in said or "Permission denied" in said or "insufficient permission" in said:
+        return "\n  make the repository's git directory writable for this user"
+    return ""
 
 
 def discover_places(path: Path) -> tuple[Path, Path, Path, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 from pathlib import Path
@@ -320,10 +321,9 @@ def test_dirty_and_ignored_tell_of_the_checkout_and_do_not_touch_it(root: Path) 
 
 def test_no_git_process_outlives_its_repository_object(root: Path) -> None:
     repository = Git.discover(root)
-    repository.objects.store("blob", b"x")
     repository.move_ref("refs/heads/x", repository.head(), repository.zero)
     children = [helper._process.proc.pid for helper in repository.plumbing._helpers.values()]
-    assert len(children) == 3
+    assert len(children) == 2
     repository.close()
     for child in children:
         with pytest.raises(ProcessLookupError):
@@ -384,6 +384,39 @@ def test_git_processes_end_where_a_ctrl_c_has_left_one_locked(root: Path) -> Non
         process._waitpid_lock.acquire()  # as a KeyboardInterrupt between two steps of Popen.poll does
         assert repository.resolve("HEAD")
     assert process.returncode is not None
+
+
+@pytest.mark.parametrize("form", ["sha1", "sha256"])
+@pytest.mark.parametrize("shared", ["umask", "group", "world"])
+def test_an_object_is_as_git_would_have_written_it(tmp_path: Path, form: str, shared: str) -> None:
+    git(tmp_path, "init", "-q", f"--object-format={form}", f"--shared={shared}", "theirs")
+    git(tmp_path, "init", "-q", f"--object-format={form}", f"--shared={shared}", "ours")
+    contents = [b"", b"x", b"some code\n" * 100_000, bytes(range(256))]
+    theirs, ours = tmp_path / "theirs", tmp_path / "ours"
+    git(ours, "commit", "-q", "--allow-empty", "-m", "start")
+    for place, content in enumerate(contents):
+        (tmp_path / f"{place}").write_bytes(content)
+    names = [git(theirs, "hash-object", "-w", str(tmp_path / f"{place}")) for place in range(len(contents))]
+    with Git.discover(ours) as repository:
+        assert [repository.store("blob", content) for content in [*contents, *contents]] == [*names, *names]
+        assert [*repository.read(names).values()] == contents
+    for name in names:
+        for part in (name[:2], f"{name[:2]}/{name[2:]}"):
+            rights = [oct((root / ".git/objects" / part).stat().st_mode) for root in (theirs, ours)]
+            assert rights[0] == rights[1]
+    assert "dangling" in git(ours, "fsck", "--strict", "--full")
+    assert not [*(ours / ".git").rglob("tmp_obj_*")]
+
+
+def test_an_object_that_can_not_be_written_leaves_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with Git.discover(root) as repository:
+        monkeypatch.setattr(os, "rename", refuse)
+        with pytest.raises(NotebookError, match=r"No space left on device\n  the disk is full"):
+            repository.store("blob", b"nobody has this")
+    assert not [*(root / ".git").rglob("tmp_obj_*")]
 
 
 def test_git_syncs_packs_and_leaves_loose_objects_to_us(root: Path, tmp_path: Path) -> None:
