@@ -60,12 +60,15 @@ Cost nothing.
 autoresearch/cost
 """
 CONFTEST = """\
-import os, resource
+import os, resource, time
 from pytest_autoresearch.agents.base import Proposal
 from pytest_autoresearch.lab import sandbox
+from pytest_autoresearch.lab.executors.local import LocalExecutor
 
 if os.environ.get("COST_LEVEL") == "landlock":
     sandbox._bwrap = lambda *_: "left out here"
+if os.environ.get("COST_AHEAD") == "no":
+    LocalExecutor.start_ahead = lambda self: None
 
 class Reader:
     name, reads = "reader", True
@@ -86,7 +89,7 @@ def used():
 
 def pytest_autoresearch_recorded(experiment, history):
     with open(os.environ["COST_LOG"], "a") as log:
-        print(used(), file=log)
+        print(used(), time.monotonic(), file=log)
 """
 THEIRS = """\
 import os, sys
@@ -184,9 +187,13 @@ class Room:
         agent: str = f"command:{AGENT}",
         experiments: int = BATCH,
         command: Sequence[str] = COMPARED,
+        by_clock: bool = False,
         **env: str,
     ) -> tuple[float, float]:
-        """Seconds of one experiment (the first of a session is left out) and of the whole session."""
+        """Seconds of one experiment (the first of a session is left out) and of the whole session's processor time.
+
+        ``by_clock``: those of the experiment are the clock's.
+        """
         log = root / ".cost.log"
         log.unlink(missing_ok=True)
         isolation = {"bwrap": "strict", "landlock": "auto", "process": "none"}[level]
@@ -200,7 +207,8 @@ class Room:
             **env,
         )
         assert experiments == 0 or f"isolation {level}" in said or level in said, said
-        readings = [float(line) for line in log.read_text().splitlines()][-experiments:] if experiments else []
+        lines = log.read_text().splitlines()[-experiments:] if experiments else []
+        readings = [float(line.split()[by_clock]) for line in lines]
         return (readings[-1] - readings[0]) / max(1, len(readings) - 1) if readings else 0.0, whole
 
     def long_session(self) -> Path:
@@ -365,9 +373,9 @@ def size_row(room: Room, rounds: int) -> Ratios:
     return in_turns(rounds, lambda: room.ours(roots[0])[0], lambda: room.ours(roots[1])[0])
 
 
-def read(room: Room, root: Path, experiments: int, **env: str) -> tuple[float, float]:
+def read(room: Room, root: Path, experiments: int, cold: str = "") -> tuple[float, float]:
     """As :meth:`Room.ours`, by an agent that reads its briefing and starts no process."""
-    return room.ours(root, level="process", agent="reader", experiments=experiments, **env)
+    return room.ours(root, level="process", agent="reader", experiments=experiments, PYTHONDONTWRITEBYTECODE=cold)
 
 
 def history_row(room: Room, rounds: int) -> Ratios:
@@ -382,12 +390,16 @@ def resume_row(room: Room, rounds: int) -> Ratios:
     return [read(room, long, 0)[1] - read(room, fresh, 0)[1] for _ in range(rounds)]
 
 
-def start_row(**env: str) -> Callable[[Room, int], Ratios]:
+def start_row(cold: str = "") -> Callable[[Room, int], Ratios]:
     def row(room: Room, rounds: int) -> Ratios:
         root = room.repository()
         read(room, root, 1)
         bare = [sys.executable, "-c", "import pytest"]
-        return in_turns(rounds, lambda: read(room, root, 0, **env)[1], lambda: cost(bare, root, **env)[0])
+        return in_turns(
+            rounds,
+            lambda: read(room, root, 0, cold)[1],
+            lambda: cost(bare, root, PYTHONDONTWRITEBYTECODE=cold)[0],
+        )
 
     return row
 
@@ -412,6 +424,29 @@ def marked_row(room: Room, rounds: int) -> Ratios:
         lambda: room.ours(root, test, command=plain, PYTEST_DISABLE_PLUGIN_AUTOLOAD="")[0],
         lambda: cost(hand, root, COST_LOG=os.devnull, PYTEST_DISABLE_PLUGIN_AUTOLOAD="")[0],
     )
+
+
+THINKS = 1.0  # s
+
+
+def wall_row(room: Room, rounds: int) -> Ratios:
+    """Seconds of the clock beside those that the agent thinks, over the same with nothing started ahead."""
+    root = room.repository(test=MARKED)
+    plain = [sys.executable, "-m", "pytest", "-q", "-p", "no:asyncio"]
+
+    def seconds(ahead: str) -> float:
+        taken, _ = room.ours(
+            root,
+            "test_loss.py::test_loss",
+            agent=f"command:sleep {THINKS}; {AGENT}",
+            command=plain,
+            by_clock=True,
+            COST_AHEAD=ahead,
+            PYTEST_DISABLE_PLUGIN_AUTOLOAD="",
+        )
+        return taken - THINKS
+
+    return in_turns(rounds, lambda: seconds("yes"), lambda: seconds("no"))
 
 
 def empty_row(*others: str) -> Callable[[Room, int], Ratios | str]:
@@ -467,8 +502,9 @@ ROWS: Mapping[str, Row] = {
     "files": Row("20,000 files / 10 files", files_row, 1.3, 8.3),
     "size": Row("5 MB target / small target", size_row, 2.0, 18.0),
     "marked": Row("marked test: an experiment / pytest by hand", marked_row, 1.05, 1.06),
+    "marked-wall": Row("the same by the clock, agent thinks 1 s / none ahead", wall_row, 0.6, 1.0),
     "start": Row("start of a session / import pytest", start_row(), 2.5, 3.8),
-    "start-cold": Row("the same, no bytecode", start_row(PYTHONDONTWRITEBYTECODE="1"), 2.5, 6.0),
+    "start-cold": Row("the same, no bytecode", start_row(cold="1"), 2.5, 6.0),
     "empty": Row("empty session / with pytest-timeout alone, instructions", empty_row(), 1.01, 1.043),
     "plugin": Row("the same / with an empty plugin as well", empty_row(NOTHING), 1.01),
     "history": Row("after 3,000 / after 10, agent reads", history_row, 1.05, 1.66),

@@ -16,7 +16,7 @@ import pytest
 from pytest_autoresearch.counting import UNDER_CALLGRIND, missing_tools
 from pytest_autoresearch.errors import ConfigError
 from pytest_autoresearch.forwarding import forwarded
-from pytest_autoresearch.protocol.marker import INSTRUCTIONS, from_marker
+from pytest_autoresearch.protocol.marker import INSTRUCTIONS, PYTEST, from_marker
 from pytest_autoresearch.protocol.model import Protocol
 from pytest_autoresearch.research.guards import PRIVATE_CACHE
 
@@ -168,7 +168,7 @@ def _measuring_command(item: pytest.Item, metric: object, directory: PurePosixPa
     config = item.config
     root = config.rootpath.resolve()
     root = root if root.is_relative_to(top) else top
-    words = ["python", "-m", "pytest", "-q", "--color=no", "--autoresearch-measure", str(metric)]
+    words = ["-q", "--color=no", "--autoresearch-measure", str(metric)]
     if config.inipath is not None and config.inipath.resolve().is_relative_to(root):
         words += ["-c", config.inipath.resolve().relative_to(root).as_posix()]
     # What stands in addopts goes through the same list: a report there would be written from inside the sandbox.
@@ -176,7 +176,7 @@ def _measuring_command(item: pytest.Item, metric: object, directory: PurePosixPa
     words.append(f"{item.path.resolve().relative_to(root).as_posix()}::{node_id(item).partition('::')[2]}")
     command = f"{shlex.join(words)} {PRIVATE_CACHE}"
     # exec: a shell that waits would hold the output open, and the word that signs it in its environment.
-    command = f"{UNDER_CALLGRIND} {command}" if metric == INSTRUCTIONS else f"exec {command}"
+    command = f"{UNDER_CALLGRIND} python -m pytest {command}" if metric == INSTRUCTIONS else f"{PYTEST}{command}"
     up = "/".join([".."] * len(directory.parts)) or "."
     where = PurePosixPath(up, root.relative_to(top).as_posix()).as_posix()
     return command if where == "." else f"cd {shlex.quote(where)} && {command}"

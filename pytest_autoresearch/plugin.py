@@ -108,6 +108,8 @@ def _collect_no_garbage(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests(early_config: pytest.Config, args: list[str]) -> Generator[None]:
+    if (gate := sys.modules.get("pytest_autoresearch.gate")) is not None:
+        gate.wait()
     if any(argument.startswith("--autoresearch") for argument in args):  # a plain run loads next to nothing of ours
         if _AsTheyAre not in sys.meta_path:
             sys.meta_path.insert(0, _AsTheyAre)

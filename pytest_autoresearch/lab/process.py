@@ -50,26 +50,37 @@ def execute(
     ``tick`` is called about every 0.2 s with the seconds run so far; what it raises ends the run and passes through,
     as a KeyboardInterrupt does. ``observe`` is given the output as it comes.
     """
-    tree.become_subreaper()
-    with ExitStack() as stack:
-        cgroup = stack.enter_context(open_cgroup(memory=command.memory, threads=command.threads))
-        run = stack.enter_context(closing(_Run(command, cgroup, tick, observe)))
-        try:
-            run.start()
-        except (OSError, ValueError, subprocess.SubprocessError) as error:
-            return Outcome(Ending.NOT_STARTED, detail=f"{command.argv[0]}: {error}")
+    with begun(command) as run:
+        if isinstance(run, Outcome):
+            return run
+        run.tick, run.observe = tick, observe
         run.watch()
         return run.outcome()
 
 
+@contextmanager
+def begun(command: Command) -> Iterator[Begun | Outcome]:
+    """``command``, started; or why it can not be. When this ends, nothing that it started is alive."""
+    tree.become_subreaper()
+    with ExitStack() as stack:
+        cgroup = stack.enter_context(open_cgroup(memory=command.memory, threads=command.threads))
+        run = stack.enter_context(closing(Begun(command, cgroup)))
+        try:
+            run.start()
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
+            yield Outcome(Ending.NOT_STARTED, detail=f"{command.argv[0]}: {error}")
+        else:
+            yield run
+
+
 @dataclass(slots=True)
-class _Run:
+class Begun:
     """One command under way. Until it is closed it owns the pipes; then nothing of it is alive."""
 
     command: Command
     cgroup: Cgroup | None
-    tick: Callable[[float], None] | None
-    observe: Callable[[bytes], None] | None
+    tick: Callable[[float], None] | None = None
+    observe: Callable[[bytes], None] | None = None
     mark: str = field(default_factory=lambda: secrets.token_hex(8))
     ending: Ending = Ending.EXITED
     detail: str = ""

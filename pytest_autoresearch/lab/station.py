@@ -78,6 +78,6 @@ class Station:
     def close(self) -> None:
         """Remove the workspace."""
         try:
-            self._bench.workspace.close()
+            self._bench.close()
         except OSError as error:
             raise LabError(f"{self.root} can not be removed: {error}") from error

@@ -78,11 +78,12 @@ class Workspace:
         self._may_watch = watched
         self._touching: Touching | None = None
 
-    def fill(self, state: Mapping[str, FileEntry]) -> bool:
+    def fill(self, state: Mapping[str, FileEntry], *, held: Collection[str] = ()) -> bool:
         """Make the directory hold exactly ``state``, writing no more than has changed.
 
-        Returns whether what :meth:`adopt` took in for this very state is still there, untouched. Raises LabError if the
-        disk, the system or a missing LFS content does not allow it.
+        ``held`` are empty files and directories that somebody mounts on: they stay. Returns whether what :meth:`adopt`
+        took in for this very state is still there, untouched. Raises LabError if the disk, the system or a missing LFS
+        content does not allow it.
         """
         try:
             if is_new := not self._begun:
@@ -99,7 +100,8 @@ class Workspace:
                     self._disown()
                     survey = self._survey(root, hashes=False)
                 for path in survey.strangers:
-                    self._remove(root, path)
+                    if path not in held:
+                        self._remove(root, path)
                 # Times, rights and attributes could carry a note from one run to the next.
                 self._write_all(root, [*survey.altered, *survey.touched])
                 for path in self._submodules:

@@ -31,6 +31,9 @@ _OF_METRIC = ("extract", "target", "min_delta", "bounds")
 NONCE = "AUTORESEARCH_NONCE"
 """The variable that has the word by which a measuring pytest signs its numbers; what it starts is not told."""
 
+PYTEST = "exec python -m pytest "
+"""How the command that measures a body ends, but for pytest's arguments."""
+
 BEST = "AUTORESEARCH_BEST"
 """The variable that has the level which a body's metric assertion compares with."""
 

@@ -15,6 +15,7 @@ from pytest_autoresearch.agents.base import AgentSettings
 from pytest_autoresearch.errors import LabError
 from pytest_autoresearch.executables import workspaces
 from pytest_autoresearch.lab.cpus import keep_to
+from pytest_autoresearch.lab.executors.local import LocalExecutor
 from pytest_autoresearch.lab.job import Executor, Site
 from pytest_autoresearch.lab.machine import machine_fingerprint
 from pytest_autoresearch.lab.removal import remove_tree
@@ -75,7 +76,8 @@ def lanes(site: Site, fleet: Fleet, watch: Watch, fitted: Callable[[Site], Site]
             devices = site.devices if number == 0 else ()
             here = replace(site, slot=number, cores=own, memory=fleet.memory, devices=devices)
             executor = stack.enter_context(fleet.executor(fitted(here)))
-            return Lane(executor, executor.occupy(waiting(watch)), partial(keep_to, own))
+            then = executor.start_ahead if isinstance(executor, LocalExecutor) else _nothing
+            return Lane(executor, executor.occupy(waiting(watch)), partial(keep_to, own), then)
 
         yield lane
 
@@ -105,6 +107,10 @@ def equipped_slots(
         slots = stack.enter_context(closing(Slots(lane(0), partial(map, lane, range(1, count)), None, watch)))
         slots.complete()
         yield slots
+
+
+def _nothing() -> None:
+    """What other machines do between two runs is their own business."""
 
 
 @contextmanager

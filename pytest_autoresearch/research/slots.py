@@ -51,10 +51,18 @@ class _Event:
 
 
 class Worker:
-    """A thread that does one thing at a time and tells the queue. ``begin`` is done first, in that thread."""
+    """A thread that does one thing at a time and tells the queue.
 
-    def __init__(self, ended: SimpleQueue[_Event], begin: Callable[[], None] = lambda: None) -> None:
-        self._ended, self._begin = ended, begin
+    In that thread ``begin`` is done first, and ``then`` whenever something was done and told.
+    """
+
+    def __init__(
+        self,
+        ended: SimpleQueue[_Event],
+        begin: Callable[[], None] = lambda: None,
+        then: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._ended, self._begin, self._then = ended, begin, then
         self._inbox: SimpleQueue[Callable[[Tick], Any] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._cancelled = False
@@ -94,15 +102,18 @@ class Worker:
             except BaseException as error:  # whatever it is, it belongs to the script that waits for this
                 event = _Event(self, error=error)
             self._ended.put(event)
+            if event.error is None:
+                self._then()
 
 
 @dataclass(frozen=True)
 class Lane:
-    """A slot as it is opened: its executor, its place, and what its thread does first."""
+    """A slot as it is opened: its executor, its place, and what its thread does first, and after each run."""
 
     executor: Executor
     place: Place
     begin: Callable[[], None] = lambda: None
+    then: Callable[[], None] = lambda: None
     lock: threading.Lock = field(default_factory=threading.Lock, compare=False)
 
     def measure(self, job: Job, tick: Tick) -> Measurement:
@@ -168,7 +179,7 @@ class Slots:
         return [lane.place for lane in self._lanes.values()]
 
     def _join(self, lane: Lane) -> None:
-        worker = Worker(self._ended, lane.begin)
+        worker = Worker(self._ended, lane.begin, lane.then)
         self._lanes[worker] = lane
         self._free.append(worker)
 

@@ -15,11 +15,13 @@ from pytest_autoresearch.protocol.model import Direction, Metric, Protocol
 from tests.attacks.arena import available
 from tests.attacks.bodies import FILES, HONEST, SCORE, SECONDS, STARTED, Started
 
-LEVELS = tuple(pytest.param(level, marks=pytest.mark.slow) for level in ("bwrap", "landlock", "process"))
+AHEAD = "bwrap, started ahead"
+LEVELS = tuple(pytest.param(level, marks=pytest.mark.slow) for level in ("bwrap", AHEAD, "landlock", "process"))
 RUN = "exec python -m pytest -q -p no:cacheprovider --disable-plugin-autoload -p pytest_autoresearch.plugin"
 
 
 def measure(root: Path, level: str, program: str) -> Measurement:
+    is_ahead, level = level == AHEAD, level.partition(",")[0]
     sandbox = available(level)
     if sandbox is None:
         pytest.skip(f"this machine has no {level}")
@@ -44,8 +46,13 @@ def measure(root: Path, level: str, program: str) -> Measurement:
     )
     state = {path: FileEntry("100644", blob_id(text.encode())) for path, text in {**FILES, "train.py": program}.items()}
     lab = LocalExecutor(site, Choice(sandbox, level))
+    job = Job(Role.CANDIDATE, 1, 1, state, 60.0, budget=30.0)
     try:
-        return lab.measure(Job(Role.CANDIDATE, 1, 1, state, 60.0, budget=30.0), lambda _: None)
+        if is_ahead:  # after one that did what this one does
+            lab.measure(job, lambda _: None)
+            lab.start_ahead()
+            assert lab._main._ahead is not None
+        return lab.measure(job, lambda _: None)
     finally:
         lab.close()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
@@ -17,6 +17,7 @@ from pytest_autoresearch.lab.editable import editable_roots, site_directories
 from pytest_autoresearch.lab.environment import base_environment, contract_environment
 from pytest_autoresearch.lab.extracting import CACHES, MODULES, WRITE
 from pytest_autoresearch.lab.gpus import Lease
+from pytest_autoresearch.lab.headstart import HeadStart, can_wait, leads_in
 from pytest_autoresearch.lab.job import Site, Tick
 from pytest_autoresearch.lab.layout import MOST_PARTS, Layout, Sight, moved
 from pytest_autoresearch.lab.passage import Passage, only_to
@@ -31,6 +32,9 @@ from pytest_autoresearch.protocol.experiment import FileEntry
 
 FIRST_BUILD = 3600.0  # s; a later one gets several times what the first took
 SHORTEST_BUILD = 60.0  # s
+MOST_MISSED = 3
+"""So many runs in a row that could not be what was started ahead are enough."""
+NO_LEASE = Lease()
 
 
 class Bench:
@@ -54,6 +58,8 @@ class Bench:
         self._sight = Sight.RUN
         self._build_limit = FIRST_BUILD
         self.lookout: Lookout | None = None
+        self._ahead: HeadStart | None = None
+        self._missed = 0
         if site.protocol.git_throwaway:
             self._git = find_git(site.top)
         megabytes = site.protocol.memory_mb
@@ -68,7 +74,7 @@ class Bench:
         if self._layout.data and visible.keys() != self._state.keys():
             self._data = self._layout.data_beside(visible, top)
         self._state = visible
-        built = self.workspace.fill(visible)
+        built = self.workspace.fill(visible, held=() if self._ahead is None else self._ahead.held)
         if self._site.protocol.git_throwaway:
             make_repository(self.workspace.root, self._git, top)
         return built
@@ -145,16 +151,13 @@ class Bench:
         `out-of-scope` instead of whatever the program makes of an error. It gets no caches: runs would read what it put
         there. ``hosts``: it reaches these and nothing else of the network, which takes a level with namespaces.
         """
-        protocol, top = self._site.protocol, self._site.top
+        network = self._site.protocol.network if network is None else network
         if granted is not None and MODULES not in granted:
             environment = {**environment, "PYTHONSAFEPATH": "1"}
-        argv, named = self._program(words, environment["PATH"])
-        command = Command(
-            argv, top / protocol.directory, environment, timeout, stdin, memory=self._memory, merge_output=merge_output
-        )
-        is_open = hosts is None and (protocol.network if network is None else network)
-        view = self._view(named, by_agent=by_agent, granted=granted, lease=lease or Lease())
-        view = replace(view, network=is_open, home=home or {})
+        command, named = self._command(words, environment, timeout)
+        command = replace(command, stdin=stdin, merge_output=merge_output)
+        view = self._view(named, by_agent=by_agent, granted=granted, lease=lease or NO_LEASE)
+        view = replace(view, network=network and hosts is None, home=home or {})
         passage = Passage()
         try:
             with ExitStack() as stack:
@@ -171,16 +174,60 @@ class Bench:
     def _executed(self, command: Command, view: View, tick: Tick, observe: Callable[[bytes], None] | None) -> Outcome:
         """Run what is ready to be confined; what was known of the workspace is known no more."""
         self.workspace.disturb()
-        with self._sandbox.wrap(command, view) as confined:
-            outcome = execute(confined, tick=tick, observe=observe)
+        outcome = None
+        if (ahead := self._ahead) is not None:
+            self._ahead = None
+            with closing(ahead):
+                outcome = ahead.go(command, view, tick, observe)
+            self._missed = self._missed + 1 if outcome is None else 0
+        if outcome is None:
+            with self._sandbox.wrap(command, view) as confined:
+                outcome = execute(confined, tick=tick, observe=observe)
         self.workspace.disturb(for_good=outcome.is_left)
         return outcome
+
+    def start_ahead(self, words: str) -> None:
+        """Start the next run of a marked test, where one can wait that has loaded nothing of its candidate."""
+        if self._ahead is not None or self._missed >= MOST_MISSED or any(map(leads_in, self._state)):
+            return
+        command, named = self._command(words, self.environment(), FIRST_BUILD)
+        view = replace(self._view(named), network=self._site.protocol.network)
+        if can_wait(command, view):
+            self.workspace.disturb()
+            with suppress(OSError):  # it is not missed
+                self._ahead = HeadStart.of(self._sandbox, command, view)
+
+    def end_ahead(self) -> None:
+        """End what was started ahead and is not wanted any more."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            ahead.close()
+
+    def close(self) -> None:
+        """Remove the workspace."""
+        self.end_ahead()
+        self.workspace.close()
+
+    def _command(
+        self, words: str | tuple[str, ...], environment: Mapping[str, str], timeout: float
+    ) -> tuple[Command, tuple[Path, ...]]:
+        """What is run in the protocol's directory, and the paths that it names itself."""
+        argv, named = self._program(words, environment["PATH"])
+        where = self._site.top / self._site.protocol.directory
+        return Command(argv, where, environment, timeout, memory=self._memory), named
 
     def _without_caches(self) -> AbstractContextManager[None]:
         """The workspace while an agent is there."""
         return set_aside(self.workspace.root, map(PurePosixPath, self._layout.kept), self._site.scratch)
 
-    def _view(self, named: Sequence[Path], *, by_agent: bool, granted: frozenset[str] | None, lease: Lease) -> View:
+    def _view(
+        self,
+        named: Sequence[Path],
+        *,
+        by_agent: bool = False,
+        granted: frozenset[str] | None = None,
+        lease: Lease = NO_LEASE,
+    ) -> View:
         """What a command sees of the machine; ``named`` are the paths that it names itself."""
         top = self._site.top
         return View(

@@ -123,6 +123,12 @@ class LocalExecutor:
                 outcome = self._guards.run(command, environment, timeout=timeout, tick=tick, lease=lease)
         return replace(finished(outcome), building=building)
 
+    def start_ahead(self) -> None:
+        """Have the next run of a marked test load what is installed, where nobody else gets at it; for this thread."""
+        protocol = self._site.protocol
+        if "::" in protocol.source and self.isolation == "bwrap" and self._gpus is None and protocol.build is None:
+            self._main.start_ahead(protocol.run)
+
     @contextmanager
     def watching(self) -> Iterator[Lookout]:
         """What commands ask for and do not find is noted while this lasts; they are slower for it."""
@@ -149,7 +155,7 @@ class LocalExecutor:
         self._holding.close()
         for bench in self._benches:
             try:
-                bench.workspace.close()
+                bench.close()
             except OSError as error:
                 raise LabError(f"{bench.workspace.root} can not be removed: {error}") from error
 
