@@ -8,7 +8,7 @@ import statistics
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from typing import Any
 from benchmarks import search_tasks as world
 from pytest_autoresearch.agents.base import Briefing, Turn
 from pytest_autoresearch.agents.search.agent import SearchAgent
-from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Move, Reason, Role, Status
+from pytest_autoresearch.judge import GroupVerdict, Judge, JudgeSettings, Policy, Rule, Step, Verdict
+from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Move, Outcome, Reason, Role, Status
 from pytest_autoresearch.protocol.model import Direction, Metric, PathRule, Protocol
 
 STARTED, PROOF = 2, 12  # runs of the start, and of the proof
@@ -71,7 +72,10 @@ def named(task: world.Task) -> tuple[str, ...]:
 
 @dataclass
 class Session:
-    """One agent on one task. ``left`` (runs) is told to the agent; None: it does not know when it ends."""
+    """One agent on one task. ``left`` (runs) is told to the agent; None: it does not know when it ends.
+
+    Its judge is a plain one: a step that is better beyond doubt is kept after one run, any other by the mean of two.
+    """
 
     task: world.Task
     agent: SearchAgent
@@ -88,9 +92,13 @@ class Session:
         self.lots = random.Random(self.seed)
         self.desk = Desk(script(self.start, self.task))
         self.protocol = Protocol("", Metric("loss", Direction.LOWER), (PathRule("train.py"),), "true", knobs=self.knobs)
+        values = self._calibrate()
+        self.tip = self._record(Reason.IMPROVED, (), values, "c0")
+
+    def _calibrate(self) -> Sequence[float | None]:
         values = [self.measure(self.desk.incumbent) for _ in range(STARTED)]
         self.level = statistics.fmean(v for v in values if v is not None)
-        self.tip = self._record(Reason.IMPROVED, (), values, "c0")
+        return values
 
     def measure(self, text: bytes) -> float | None:
         self.runs += 1
@@ -178,9 +186,12 @@ class Session:
         values: Sequence[float | None],
         parent: str,
         against: float | None = None,
+        estimate: float | None = None,
     ) -> Experiment:
         number = len(self.history)
         found = [value for value in values if value is not None]
+        if estimate is None and found:
+            estimate = statistics.fmean(found)
         experiment = Experiment(
             number,
             reason.status,
@@ -190,7 +201,7 @@ class Session:
             parent,
             "",
             "",
-            value=statistics.fmean(found) if found else None,
+            value=estimate,
             against=self.level if against is None else against,
             moves=moves,
             measurements=tuple(Measurement(Role.CANDIDATE, value=value) for value in found),
@@ -198,6 +209,52 @@ class Session:
         assert reason.status is not Status.KEEP or found
         self.history.append(experiment)
         return experiment
+
+
+class GroupedSession(Session):
+    """The same under the product's judge (``grouped``), which asks for runs of candidates, the tip and full groups."""
+
+    def _calibrate(self) -> Sequence[float | None]:
+        self.judge = Judge(JudgeSettings(policy=Policy.GROUPED, rule=Rule(calibration=STARTED)))
+        self.base = 0, self.desk.incumbent
+        values: list[float | None] = []
+        answer: Step | Verdict | None = self.judge.calibrate()
+        while isinstance(answer, Step):
+            values.append(self.measure(self.desk.incumbent))
+            answer = self.judge.tell(values[-1])
+        self.level = self.judge.level.estimate
+        return values
+
+    def _judge(self, text: bytes, moves: tuple[Move, ...], value: float) -> None:
+        values: list[float | None] = []
+        answer: Step | Verdict | None = self.judge.start(number=len(self.history))
+        while isinstance(answer, Step):
+            if answer is Step.INCUMBENT:
+                answer = self.judge.tell(self.measure(self.desk.incumbent))
+                continue
+            values.append(self.measure(text) if values else value)
+            answer = self.judge.tell(values[-1])
+        assert answer is not None
+        judged = self._record(answer.reason, moves, values, self.tip.commit, answer.against, answer.estimate)
+        if answer.status is Status.KEEP:
+            self.tip, self.desk.incumbent = judged, text
+            if self.judge.due:
+                self._certify()
+        self.level = self.judge.level.estimate
+
+    def _certify(self) -> None:
+        """Prove the keeps of a full group, or go back to where it began."""
+        tip, (base, text) = self.desk.incumbent, self.base
+        answer: Step | GroupVerdict = self.judge.certify()
+        while isinstance(answer, Step):
+            answer = self.judge.tell_group(self.measure(text if answer is Step.BASE else tip))
+        if answer.outcome is Outcome.ROLLED_BACK:
+            for number in answer.keeps:
+                row = self.history[number]
+                self.history[number] = replace(row, status=Status.DISCARD, reason=Reason.UNPROVEN)
+            self.tip, self.desk.incumbent = self.history[base], text
+        elif answer.outcome is Outcome.CERTIFIED:
+            self.base = self.tip.number, tip
 
 
 def regret(task: world.Task, start: world.Values, end: world.Values, lots: random.Random) -> float:
@@ -215,17 +272,19 @@ def regret(task: world.Task, start: world.Values, end: world.Values, lots: rando
 
 @dataclass(frozen=True)
 class Case:
-    """One task from one start with one seed, ranges guessed or named."""
+    """One task from one start with one seed, ranges guessed or named. ``grouped``: the product's judge has a say."""
 
     task: world.Task
     quantile: float
     seed: int
     named: bool
     slots: int = 1
+    grouped: bool = False
 
     def session(self, agent: SearchAgent) -> Session:
         knobs = named(self.task) if self.named else ()
-        return Session(self.task, agent, self.start, self.seed, knobs, slots=self.slots)
+        kind = GroupedSession if self.grouped else Session
+        return kind(self.task, agent, self.start, self.seed, knobs, slots=self.slots)
 
     @property
     def start(self) -> world.Values:
