@@ -14,7 +14,7 @@ from pytest_autoresearch.agents.briefing import write_briefing
 from pytest_autoresearch.agents.digest import since_keep
 from pytest_autoresearch.agents.search.agent import SearchAgent, create
 from pytest_autoresearch.agents.search.trials import Trials
-from pytest_autoresearch.protocol.experiment import Experiment, Move, Reason
+from pytest_autoresearch.protocol.experiment import Experiment, Move, Reason, Status
 from pytest_autoresearch.protocol.model import Direction
 from tests.agents.greedy import Session, constants
 
@@ -72,6 +72,19 @@ def test_a_ledger_that_is_older_than_moves_is_read_by_its_descriptions(agent: st
     assert [turned.new for turned in trials.turned["LR"]] == ["0.08"]
     trials.follow([BASELINE, replace(old, moves=())], Direction.LOWER)
     assert not Trials().turned
+
+
+def test_what_stood_on_a_keep_that_was_taken_back_is_still_what_it_was() -> None:
+    kept = told(1, Reason.IMPROVED, value=0.8, moves=(Move("LR", "0.1", "0.2"),), against=1.0)
+    above = told(2, Reason.WORSE, value=0.9, moves=(Move("WIDTH", "8", "16"),), against=0.8, parent=kept.commit)
+    old, fresh = Trials(), Trials()
+    old.follow([BASELINE, kept, above], Direction.LOWER)
+    taken_back = [BASELINE, replace(kept, status=Status.DISCARD, reason=Reason.UNPROVEN), above]
+    old.follow(taken_back, Direction.LOWER)
+    fresh.follow(taken_back, Direction.LOWER)
+    assert old.states == fresh.states and old.turned == fresh.turned and old.levels == fresh.levels
+    assert [trial.values for trial in fresh.states] == [{}, {"LR": "0.2"}, {"LR": "0.2", "WIDTH": "16"}]
+    assert not fresh.turned["LR"][0].kept
 
 
 def test_what_code_changed_beside_the_knobs_shifts_what_was_measured_before() -> None:

@@ -32,6 +32,8 @@ BLOCKED = frozenset(  # what a state itself brings about, and what it measured d
     }
 )
 
+_TAKEN_BACK = frozenset({Reason.UNPROVEN, Reason.DROPPED})  # keeps once: others stand on them
+
 
 @dataclass(frozen=True, slots=True)
 class Turned:
@@ -98,6 +100,7 @@ class Trials:
     _freedom: int = 0
     _level: float | None = None
     _seen: int = 0
+    _kept: list[int] = field(default_factory=list)
     _last: tuple[int, str] | None = None
 
     def follow(self, history: Sequence[Experiment], direction: Direction) -> None:
@@ -106,8 +109,10 @@ class Trials:
             fresh = Trials(version=self.version + 1)
             for name in self.__dataclass_fields__:
                 setattr(self, name, getattr(fresh, name))
-        for experiment in history[self._seen :]:
+        for at, experiment in enumerate(history[self._seen :], self._seen):
             self._take(experiment, direction)
+            if experiment.kept:
+                self._kept.append(at)
         self._seen = self.number = len(history)
         if history:
             self._last = history[-1].number, history[-1].commit
@@ -141,7 +146,9 @@ class Trials:
         if not 0 < self._seen <= len(history):
             return False
         last = history[self._seen - 1]
-        return (last.number, last.commit) == self._last
+        if (last.number, last.commit) != self._last:
+            return False
+        return all(history[at].kept for at in self._kept)  # a keep that was taken back makes it another history
 
     def _take(self, experiment: Experiment, direction: Direction) -> None:
         moves = moves_of(experiment)
@@ -179,7 +186,7 @@ class Trials:
             epoch, values = len(self._epochs) - 1, {}
         for move in moves:
             self._epochs[epoch].firsts.setdefault(move.name, before.get(move.name, move.old))
-        if experiment.kept:
+        if experiment.kept or experiment.reason in _TAKEN_BACK:
             self._states[experiment.commit] = epoch, values
         against = experiment.against
         if against is not None and experiment.parent in self.levels and experiment.reason is not Reason.PROBE:
