@@ -56,7 +56,7 @@ class LandlockSandbox:
             stack.enter_context(stand_ins(view))
             stack.enter_context(supervisor_concealed())
             ruleset = stack.enter_context(_ruleset(rules(view, reach(), own), internet=view.network))
-            code = seccomp.program(internet=view.network, pinned=view.pinned)
+            code = seccomp.program(internet=view.network, pinned=view.pinned, among_others=True)
             confined = replace(
                 command,
                 cwd=inside(command.cwd, view),

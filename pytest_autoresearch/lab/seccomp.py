@@ -1,5 +1,6 @@
 """A small system call filter that closes what namespaces and Landlock leave open: key rings, vsock, io_uring, TIOCSTI,
-the kernel's log, flags of files that are set without a word, and pid 1, which is bubblewrap.
+the kernel's log, flags of files that are set without a word, leases that hold up whoever opens a file, and pid 1, which
+is bubblewrap. Without a PID namespace also what slows or limits the processes of others.
 
 It is no allow-list: capabilities and namespaces already stop the rest. Knows no run; only makes bytes for the kernel.
 """
@@ -33,6 +34,12 @@ class _Machine:
     ptrace: int
     process_vm_writev: int
     sched_setaffinity: int
+    fcntl: int
+    prlimit: int
+    priorities: tuple[int, int]
+    """setpriority and ioprio_set: whose of a kind, and the kind."""
+    scheduling: tuple[int, int, int]
+    """sched_setparam, sched_setscheduler and sched_setattr."""
 
 
 _MACHINES = {
@@ -46,6 +53,10 @@ _MACHINES = {
         ptrace=101,
         process_vm_writev=311,
         sched_setaffinity=203,
+        fcntl=72,
+        prlimit=302,
+        priorities=(141, 251),
+        scheduling=(142, 144, 314),
     ),
     "aarch64": _Machine(
         audit=0xC00000B7,
@@ -57,16 +68,23 @@ _MACHINES = {
         ptrace=117,
         process_vm_writev=271,
         sched_setaffinity=122,
+        fcntl=25,
+        prlimit=261,
+        priorities=(140, 30),
+        scheduling=(118, 119, 274),
     ),
 }
 _IO_URING_SETUP, _FILE_SETATTR = 425, 469
+_F_SETLEASE = 1024
+_OF_A_USER = (2, 3)  # the kinds of setpriority and ioprio_set that mean all of a user; 2 also a group to the second
 
 
-def program(*, internet: bool, pinned: bool = False, machine: str | None = None) -> bytes:
+def program(*, internet: bool, pinned: bool = False, among_others: bool = False, machine: str | None = None) -> bytes:
     """The filter as an array of ``struct sock_filter``; empty on a machine whose call numbers are not known here.
 
     ``internet`` False also refuses IPv4 and IPv6 sockets, for levels without a network namespace. ``pinned``: to ask
     for other processors does nothing. It is no error, which would end programs that pin their threads for speed.
+    ``among_others``: there is no PID namespace, so only who calls is given another priority, scheduling or limit.
     """
     numbers = _MACHINES.get(machine or platform.machine())
     if numbers is None:
@@ -88,10 +106,41 @@ def program(*, internet: bool, pinned: bool = False, machine: str | None = None)
         *_except(numbers.ioctl, 1, [_TIOCSTI, _TIOCLINUX], errno.EPERM),
         *_except(numbers.ptrace, 1, [1], errno.EPERM),
         *_except(numbers.process_vm_writev, 0, [1], errno.EPERM),
+        *_except(numbers.fcntl, 1, [_F_SETLEASE], errno.EPERM),
         *(_without(numbers.sched_setaffinity, 0) if pinned else ()),
+        *(_for_itself(numbers) if among_others else ()),
         _step(_RETURN, _ALLOW),
     ]
     return b"".join(code)
+
+
+def _for_itself(numbers: _Machine) -> list[bytes]:
+    """What changes a process named by its pid passes where that is 0: whoever asks."""
+    limits = [
+        _step(_LOAD, _ARGUMENTS),
+        _step(_JUMP_IF_EQUAL, 0, then=4),
+        _step(_LOAD, _ARGUMENTS + 8 * 2),  # a pointer to new limits, in two halves; without one they are asked for
+        _step(_JUMP_IF_EQUAL, 0, otherwise=3),
+        _step(_LOAD, _ARGUMENTS + 8 * 2 + 4),
+        _step(_JUMP_IF_EQUAL, 0, otherwise=1),
+        _step(_RETURN, _ALLOW),
+        _refuse(errno.EPERM),
+    ]
+    steps = [_step(_JUMP_IF_EQUAL, numbers.prlimit, otherwise=len(limits)), *limits]
+    for call in numbers.scheduling:
+        steps += _only(call, [0], errno.EPERM)
+    for call in numbers.priorities:
+        kinds = [_step(_JUMP_IF_EQUAL, kind, then=len(_OF_A_USER) + 1 - at) for at, kind in enumerate(_OF_A_USER)]
+        body = [
+            _step(_LOAD, _ARGUMENTS),
+            *kinds,
+            _step(_LOAD, _ARGUMENTS + 8),
+            _step(_JUMP_IF_EQUAL, 0, then=1),
+            _refuse(errno.EPERM),
+            _step(_RETURN, _ALLOW),
+        ]
+        steps += [_step(_JUMP_IF_EQUAL, call, otherwise=len(body)), *body]
+    return steps
 
 
 def _step(code: int, value: int, then: int = 0, otherwise: int = 0) -> bytes:

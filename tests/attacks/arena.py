@@ -21,9 +21,9 @@ import sysconfig
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from unittest import mock
 
@@ -35,10 +35,10 @@ from pytest_autoresearch.lab.landlock import LandlockSandbox, version
 from pytest_autoresearch.lab.plain import PlainSandbox
 from pytest_autoresearch.lab.process import execute
 from pytest_autoresearch.lab.view import Sandbox, View
+from tests.attacks.beside import Beside, words
 from tests.attacks.programs import ATTACKS, PRELUDE, Attack
 
 GRACE = 0.3
-NEIGHBOURS = 3  # slots that are busy beside the one that attacks
 
 # Another process of the user: it holds the secret in its environment, its memory, an open file and its directory.
 _VICTIM = """
@@ -47,18 +47,6 @@ secret = ctypes.create_string_buffer(os.environ["SECRET"].encode())
 held = open("secret")
 print(ctypes.addressof(secret), held.fileno(), flush=True)
 time.sleep(600)
-"""
-
-# A run on another slot, which holds the same until it is told to end.
-_NEIGHBOUR = """
-import ctypes, os, sys, time
-secret = ctypes.create_string_buffer(os.environ["SECRET"].encode())
-held = open("secret")
-print(ctypes.addressof(secret), held.fileno(), file=open("begun.part", "w"), flush=True)
-os.rename("begun.part", "begun")
-while not os.path.exists("over"):
-    time.sleep(0.02)
-print("undisturbed" if held.read() == secret.value.decode() == open("secret").read() else "disturbed")
 """
 
 
@@ -93,8 +81,7 @@ class Arena:
     name: str = field(default_factory=lambda: f"autoresearch-attack-{secrets.token_hex(6)}")
     facts: dict[str, object] = field(default_factory=dict)
     victim: int = 0
-    neighbours: list[Future[Outcome]] = field(default_factory=list)
-    spared: frozenset[int] = frozenset()
+    neighbours: Beside | None = None
     ends: ExitStack = field(default_factory=ExitStack)
     sockets: dict[str, socket.socket] = field(default_factory=dict)
     terminal: tuple[int, int] = field(default_factory=os.openpty)
@@ -111,12 +98,14 @@ class Arena:
         )
 
     @property
+    def key(self) -> int:
+        """Of System V's objects; the next one is a neighbour's."""
+        return int(self.name[-7:], 16)
+
+    @property
     def outside(self) -> Path:
         """Where the victim works."""
-        return self.root / "outside" if self.beside is None else self._slot(0)
-
-    def _slot(self, number: int) -> Path:
-        return self.root / f"scratch/slot-{number + 1}"
+        return self.root / "outside" if self.beside is None else self.root / "scratch/slot-1"
 
     def build(self) -> None:
         """Lay the files out, start the services and the victim."""
@@ -153,7 +142,10 @@ class Arena:
         if self.beside is None:
             self._start_victim()
         else:
-            self._start_neighbours(self.beside)
+            self.neighbours = Beside(self.beside, self.view, self.name, self.key, self.secret)
+            self.neighbours.begin(self.ends)
+            self.victim = self.neighbours.victim
+            self.facts |= self.neighbours.facts
         self._note_facts()
 
     def _start_victim(self) -> None:
@@ -171,37 +163,6 @@ class Arena:
         self.victim = victim.pid
         self.facts["address"], self.facts["open_file"] = map(int, victim.stdout.readline().split())
 
-    def _start_neighbours(self, sandbox: Sandbox) -> None:
-        """Runs on the other slots; they are under way when this returns."""
-        pool = self.ends.enter_context(ThreadPoolExecutor(NEIGHBOURS))
-        self.ends.callback(self.let_neighbours_end)
-        program = (os.path.realpath(sys.executable), "-S", "-I", "-c", _NEIGHBOUR, self.name)
-        places = [self._slot(number) for number in range(NEIGHBOURS)]
-        for place in places:
-            place.mkdir(parents=True, exist_ok=True)
-            (place / "secret").write_text(self.secret)
-            self.neighbours.append(pool.submit(self._neighbour, sandbox, program, place))
-        deadline = time.monotonic() + 60
-        while not all((place / "begun").exists() for place in places):
-            assert time.monotonic() < deadline and not any(each.done() for each in self.neighbours)
-            time.sleep(0.02)
-        self.facts["address"], self.facts["open_file"] = map(int, (places[0] / "begun").read_text().split())
-        mine = [int(pid) for pid in filter(str.isdigit, os.listdir("/proc")) if self.name in _words(pid)]
-        self.spared = frozenset(mine)
-        self.victim = max(pid for pid in mine if _words(str(pid)) == list(program))
-
-    def _neighbour(self, sandbox: Sandbox, program: tuple[str, ...], place: Path) -> Outcome:
-        view = replace(self.view, workspace=place, readonly=())
-        environment = {"PATH": os.defpath, "SECRET": self.secret}
-        with sandbox.wrap(Command(program, view.shown_at, environment, 3600.0, disk_floor=0), view) as confined:
-            return execute(confined)
-
-    def let_neighbours_end(self) -> list[str]:
-        """What they say at their end."""
-        for number in range(len(self.neighbours)):
-            (self._slot(number) / "over").touch()
-        return [each.result(60).stdout.decode().strip() for each in self.neighbours]
-
     def _note_facts(self) -> None:
         home, outside = self.root / "home", self.outside
         self.facts |= {
@@ -209,7 +170,7 @@ class Arena:
             "supervisor": os.getpid(),
             "network": os.readlink("/proc/self/ns/net"),
             "name": self.name,
-            "key": int(self.name[-7:], 16),
+            "key": self.key,
             "home": str(home),
             "outside": str(outside),
             "secret": str(outside / "secret"),
@@ -234,7 +195,9 @@ class Arena:
             os.set_inheritable(inheritable.fileno(), True)
             for _ in range(2 if attack.kind == "state" else 1):
                 began = time.monotonic()
-                outcome = self._run(attack, sandbox)
+                with ThreadPoolExecutor(1) as pool:
+                    running = pool.submit(self._run, attack, sandbox)
+                    outcome = self.neighbours.let_go(running) if self.neighbours else running.result()
                 taken = time.monotonic() - began
                 harms |= self._harms(attack, outcome, taken)
         after = self._state()
@@ -294,7 +257,7 @@ class Arena:
         places = (str(self.view.workspace), str(self.view.shown_at))
         for pid in filter(str.isdigit, os.listdir("/proc")):
             with suppress(OSError):
-                if int(pid) in self.spared:
+                if self.neighbours and int(pid) in self.neighbours.processes:
                     continue
                 if int(pid) != os.getpid() and os.readlink(f"/proc/{pid}/cwd").startswith(places):
                     os.kill(int(pid), signal.SIGKILL)
@@ -309,10 +272,11 @@ class Arena:
 
     def _state(self) -> State:
         files = {}
-        slots = (f"scratch/{self._slot(number).name}" for number in range(len(self.neighbours)))
+        slots = [f"scratch/{place.name}" for place in self.neighbours.places] if self.neighbours else []
         for top in ("home", "outside", "scratch/workspace/lib", *slots):
             for directory, _, names in os.walk(self.root / top):
-                for path in [Path(directory), *(Path(directory, name) for name in names)]:
+                own = {"looks", "looks.part", "noticed"} if top in slots else set()
+                for path in [Path(directory), *(Path(directory, name) for name in {*names} - own)]:
                     status = path.lstat()
                     content = path.read_bytes() if stat.S_ISREG(status.st_mode) else b""
                     when = 0 if path.is_dir() else status.st_mtime_ns
@@ -325,16 +289,17 @@ class Arena:
             server.close()
         for descriptor in self.terminal:
             os.close(descriptor)
-        with suppress(OSError):
-            os.unlink(f"/dev/shm/{self.name}")
+        for name in (self.name, f"theirs{self.name}"):
+            with suppress(OSError):
+                os.unlink(f"/dev/shm/{name}")
         for place in ("/tmp", "/var/tmp"):
             with suppress(OSError):
                 os.unlink(f"{place}/{self.name}")
         self._remove_system_v()
 
     def _remove_system_v(self) -> None:
-        libc, key = ctypes.CDLL(None), int(str(self.facts["key"]))
-        if (segment := libc.shmget(key, 1, 0)) >= 0:
+        libc, key = ctypes.CDLL(None), self.key
+        for segment in filter(lambda found: found >= 0, (libc.shmget(each, 1, 0) for each in (key, key + 1))):
             libc.shmctl(segment, 0, None)
         if (queue := libc.msgget(key, 0)) >= 0:
             libc.msgctl(queue, 0, None)
@@ -357,19 +322,13 @@ def arena(root: Path, beside: Sandbox | None = None) -> Iterator[Arena]:
         yield place
 
 
-def _words(pid: str) -> list[str]:
-    """The command line of a process; nothing where it is gone."""
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")[:-1]
-    return []
-
-
 def _settings(pid: int) -> tuple[object, ...]:
-    if not _words(str(pid)):
+    if not words(str(pid)):
         return ("dead",)
     score = Path(f"/proc/{pid}/oom_score_adj").read_text()
     limits = resource.prlimit(pid, resource.RLIMIT_CORE)
-    return (os.getpriority(os.PRIO_PROCESS, pid), os.sched_getaffinity(pid), score, limits)
+    scheduled = (os.getpriority(os.PRIO_PROCESS, pid), os.sched_getscheduler(pid), os.sched_getaffinity(pid))
+    return (*scheduled, score, limits)
 
 
 def _was_reached(server: socket.socket) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.attacks.bodies import STARTED
 from tests.attacks.forgeries import FORGERIES, HONEST
+from tests.attacks.neighbours import NEIGHBOURLY
 from tests.attacks.peeks import PEEKS
 from tests.attacks.programs import ATTACKS, STOPPED, SUCCEEDS
 
@@ -18,6 +19,10 @@ LEVELS = ("bwrap", "landlock", "process")
 # Reference → file and test. A row's own case is [LEVEL-NAME OF THE ROW] where the test has cases.
 TESTS = {
     "attacks": ("test_attacks.py", "test_an_attack_ends_as_the_security_model_says"),
+    "neighbours": (
+        "test_side_by_side.py",
+        "test_what_a_run_tries_with_its_neighbours_ends_as_the_security_model_says",
+    ),
     "forgeries": ("test_forgeries.py", "test_a_forgery_ends_as_the_security_model_says"),
     "bodies": ("test_bodies.py", "test_a_started_program_ends_as_the_security_model_says"),
     "holdout": ("test_holdout.py", "test_no_candidate_sees_what_scores_it"),
@@ -48,9 +53,10 @@ class Way:
 def ways() -> Iterator[Way]:
     """Every row, kind by kind."""
     marks = {STOPPED: "stopped", SUCCEEDS: "**succeeds**"}
-    for attack in ATTACKS:
+    for attack in [*ATTACKS, *NEIGHBOURLY]:
         outcomes = [marks.get(cell, cell) for cell in (attack.bwrap, attack.landlock, attack.process)]
-        yield Way(attack.kind, attack.name, (outcomes[0], outcomes[1], outcomes[2]), "attacks")
+        test = "neighbours" if attack in NEIGHBOURLY else "attacks"
+        yield Way(attack.kind, attack.name, (outcomes[0], outcomes[1], outcomes[2]), test)
     as_yes = ("as with `yes`", "as with `yes`")
     for name, outcome, test in AGENTS:
         yield Way("agent's network", name, (outcome, *as_yes), test)

@@ -410,7 +410,6 @@ _attack(
     "process",
     "slows another process down (nice)",
     "attempt(lambda: os.setpriority(os.PRIO_PROCESS, A['victim'], 10))",
-    landlock=USER,
 )
 _attack(
     "process",
@@ -422,13 +421,11 @@ _attack(
     "process",
     "slows another process down (disk priority)",
     "attempt(lambda: (call('syscall', 251, 1, A['victim'], 3 << 13), did()))",
-    landlock=USER,
 )
 _attack(
     "process",
     "limits another process (prlimit)",
     "import resource\nattempt(lambda: (resource.prlimit(A['victim'], resource.RLIMIT_CORE, (0, 0)), did()))",
-    landlock=SUCCEEDS,
 )
 _attack(
     "process",

@@ -13,8 +13,9 @@ from pytest_autoresearch.lab.cpus import cores, keep_to, shared_out
 from pytest_autoresearch.lab.executors.local import LocalExecutor
 from pytest_autoresearch.lab.sandbox import Choice
 from pytest_autoresearch.protocol.experiment import Measurement, Reason, Role
-from tests.attacks.arena import NEIGHBOURS, arena, available
-from tests.attacks.programs import ATTACKS, STOPPED
+from tests.attacks.arena import arena, available
+from tests.attacks.neighbours import NEIGHBOURLY, NEIGHBOURS
+from tests.attacks.programs import ATTACKS, STOPPED, SUCCEEDS
 from tests.lab.test_local_executor import Bench, measure
 
 pytestmark = pytest.mark.slow
@@ -124,12 +125,30 @@ def test_no_attack_of_the_list_reaches_a_run_on_another_slot(level: str, tmp_pat
         pytest.skip(f"this machine has no {level}")
     harms = {}
     with arena(tmp_path, beside=sandbox) as place:
+        assert place.neighbours is not None
         for attack in ATTACKS:
             harms[attack.name] = place.attack(attack, sandbox)
-        assert place.let_neighbours_end() == ["undisturbed"] * NEIGHBOURS
+        assert place.neighbours.end() == ["undisturbed"] * NEIGHBOURS
     # a run on another slot has the rights of this one, whoever the user is
     expected = {attack.name: attack.expected(level, is_root=False) for attack in ATTACKS}
     assert {name: found for name, found in harms.items() if found and expected[name] == STOPPED} == {}
+
+
+@pytest.mark.parametrize("level", ["bwrap", "landlock", "process"])
+def test_what_a_run_tries_with_its_neighbours_ends_as_the_security_model_says(level: str, tmp_path: Path) -> None:
+    sandbox = available(level)
+    if sandbox is None:
+        pytest.skip(f"this machine has no {level}")
+    harms = {}
+    with arena(tmp_path, beside=sandbox) as place:
+        assert place.neighbours is not None
+        for attack in NEIGHBOURLY:
+            found = place.attack(attack, sandbox)
+            harms[attack.name] = found | {*place.neighbours.noticed()}
+        assert place.neighbours.end() == ["undisturbed"] * NEIGHBOURS
+    expected = {attack.name: attack.expected(level, is_root=False) for attack in NEIGHBOURLY}
+    assert {name: found for name, found in harms.items() if found and expected[name] == STOPPED} == {}
+    assert {name for name, found in harms.items() if not found and expected[name] == SUCCEEDS} == set()
 
 
 @pytest.mark.skipif(len(cores()) < 2, reason="needs two cores")
