@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from pytest_autoresearch.judge import scatter
 from pytest_autoresearch.judge.spread import Spread
 from pytest_autoresearch.judge.standing import Belief, Incumbent, Run, Standing, Step
 from pytest_autoresearch.judge.trial import REMEMBERED, Trial
@@ -36,23 +37,34 @@ def folded(standing: Standing, trial: Trial) -> Standing:
         return _noisy(changed)
     if not standing.noisy:
         changed = replace(changed, agreements=standing.agreements + max(0, mine.agreements - before.agreements))
+    if standing.places == before.places and standing.calibrated:  # whatever is the tip by now, it is the same machine
+        changed = replace(changed, wander=standing.wander.joined(before.wander, mine.wander))
     if standing.tip != before.tip:
-        return changed
+        belief = _learned(standing.belief, before.belief, mine.belief)
+        wander = changed.wander.of_tip(standing.wander.states.tip)
+        return replace(changed, wander=wander, belief=belief)
     if not standing.calibrated:
         return _calibrated(changed, mine) if mine.calibrated else changed
     belief = _belief(standing.belief, before.belief, mine.belief, changed.clock)
     kept = isinstance(trial.answer, Verdict) and trial.answer.status is Status.KEEP
     if kept:
         keeps = changed.keeps if trial.test is None else (*changed.keeps, trial.test)
-        wander = standing.wander.of_tip(mine.wander.states.tip)
+        wander = changed.wander.of_tip(mine.wander.states.tip)
         changed = replace(changed, keeps=keeps, wander=wander, last=mine.last)
         return replace(changed, incumbent=mine.incumbent, belief=belief, unchecked=0)
     window = _with_runs(standing, before, mine)
     last = mine.last if mine.last != before.last else standing.last
-    wander = mine.wander if standing.wander == before.wander else standing.wander
-    return replace(
-        changed, incumbent=replace(standing.incumbent, window=window), belief=belief, last=last, wander=wander
-    )
+    incumbent = replace(standing.incumbent, window=window)
+    return replace(changed, incumbent=incumbent, belief=belief, last=last)
+
+
+def proven(standing: Standing, before: Standing, mine: Standing) -> Standing:
+    """The standing with the runs and the test of a group that was opened on ``before`` and ends as ``mine``."""
+    passed, tests = mine.clock - before.clock, max(standing.tests, mine.tests)
+    changed = replace(standing, clock=standing.clock + passed, tests=tests)
+    if standing.calibrated or not mine.calibrated or standing.tip != before.tip:
+        return changed
+    return _calibrated(changed, mine)
 
 
 def _noisy(standing: Standing) -> Standing:
@@ -87,20 +99,22 @@ def _with_runs(standing: Standing, before: Standing, mine: Standing) -> tuple[Ru
     return (*standing.incumbent.window, *(run for run in mine.incumbent.window if run not in known))
 
 
+def _learned(now: Belief, before: Belief, mine: Belief) -> Belief:
+    """With what the trial has learned of the effects at large, whatever is the tip by now."""
+    return replace(
+        now,
+        prior=scatter.joined(now.prior, before.prior, mine.prior),
+        experiments=now.experiments + mine.experiments - before.experiments,
+    )
+
+
 def _belief(now: Belief, before: Belief, mine: Belief, clock: int) -> Belief:
     """What is believed with what the trial has learned: its keep, the tip's level, the effects at large."""
-    prior = tuple(a * b / c if c > 0 else a for a, b, c in zip(now.prior, mine.prior, before.prior, strict=True))
-    total = sum(prior)
-    learned = replace(
-        now,
-        prior=tuple(each / total for each in prior) if total > 0 else now.prior,
-        experiments=now.experiments + mine.experiments - before.experiments,
-        won=now.won + mine.won - before.won,
-    )
+    learned = replace(_learned(now, before, mine), won=now.won + mine.won - before.won)
     if mine.stack != before.stack or mine.base != before.base:  # it was kept: the tip is its own
-        return replace(
-            mine, prior=learned.prior, experiments=learned.experiments, won=learned.won, due=now.due, clock=clock
-        )
+        stack = (*now.stack, *mine.stack[len(before.stack) :])  # a group may have proven what it stands on
+        known = replace(mine, prior=learned.prior, experiments=learned.experiments, won=learned.won, clock=clock)
+        return replace(known, base=now.base, stack=stack, due=now.due)
     if mine.variance is None or before.variance is None or now.variance is None or not mine.variance:
         return learned
     gained = 1 / mine.variance - 1 / before.variance  # as much as its runs told, in the form that adds up

@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pytest_autoresearch.judge import calibrating, comparing, paired, statistics
+from pytest_autoresearch.judge import beside, calibrating, comparing, paired, statistics
 from pytest_autoresearch.judge import tip as tips
 from pytest_autoresearch.judge.rule import LARGEST
 from pytest_autoresearch.judge.settings import JudgeError, JudgeSettings
@@ -156,14 +156,26 @@ def _log_evidence(group: Group) -> float:
 
 
 def _ended(group: Group, outcome: Outcome) -> Group:
-    """The standing that the group leaves, and what is said of it."""
-    standing = _with_tip_runs(group.settings, _with_residuals(group), group.tip)
+    return replace(group, answer=_verdict(group, outcome))
+
+
+def closed(standing: Standing, group: Group) -> Standing:
+    """The standing after a group has ended, in which experiments may have ended since it was opened.
+
+    What was kept on top of its keeps meanwhile is proven by a later group, or falls with them.
+    """
+    verdict, tested = group.answer, group.opening.belief.stack
+    assert isinstance(verdict, GroupVerdict)
+    is_its_own = standing.tip == group.opening.tip
+    standing = group.standing if standing == group.opening else beside.proven(standing, group.opening, group.standing)
+    standing = _with_residuals(group, standing)
+    if is_its_own:
+        standing = _with_tip_runs(group.settings, standing, group.tip)
     belief, stack = standing.belief, standing.belief.stack
-    verdict = _verdict(group, outcome)
-    if outcome is Outcome.GOES_ON:
+    if verdict.outcome is Outcome.GOES_ON:
         belief = replace(belief, due=len(stack) + HEIGHT)
-    elif outcome is Outcome.CERTIFIED:
-        belief = replace(belief, base=stack[-1].number, stack=(), due=HEIGHT)
+    elif verdict.outcome is Outcome.CERTIFIED:
+        belief = replace(belief, base=tested[-1].number, stack=stack[len(tested) :], due=HEIGHT)
         standing = replace(standing, keeps=(*standing.keeps, group.test))
     else:  # the tip is the base again, known by the one run that is made before the next candidate
         mean = statistics.mean(group.base) if group.base else belief.mean
@@ -171,7 +183,7 @@ def _ended(group: Group, outcome: Outcome) -> Group:
         standing = replace(standing, last=None, wander=standing.wander.of_tip(None))
     standing = replace(standing, belief=belief)
     incumbent = replace(standing.incumbent, window=(), elsewhere=(), level=tips.level_of(standing))
-    return replace(group, standing=replace(standing, incumbent=incumbent), answer=verdict)
+    return replace(standing, incumbent=incumbent)
 
 
 def _verdict(group: Group, outcome: Outcome) -> GroupVerdict:
@@ -193,8 +205,7 @@ def _verdict(group: Group, outcome: Outcome) -> GroupVerdict:
     )
 
 
-def _with_residuals(group: Group) -> Standing:
-    standing = group.standing
+def _with_residuals(group: Group, standing: Standing) -> Standing:
     for values in (group.base, group.tip):
         if len(values) > 1:
             center, residuals, _ = _pulled_in(group, values)

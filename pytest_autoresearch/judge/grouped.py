@@ -83,9 +83,20 @@ def _decided(trial: Trial) -> Trial:
             return trial.asks(step)
     if not (at.worth > 0 and not doubtful):
         return _discarded(trial, at)
-    if trial.settings.workers > 1 and trial.fresh < 1:  # what the tip is known for may have been run on other slots
+    if not _is_paired(trial):  # the tip may be known from other slots alone
         return trial.asks(Step.INCUMBENT)
     return _keeping(trial, at)
+
+
+def _is_paired(trial: Trial) -> bool:
+    """Whether the tip was run on the candidate's own slot: this one, or where it was judged before, one left behind."""
+    return trial.settings.workers == 1 or trial.fresh > 0 or trial.paired
+
+
+def wants_its_pair(trial: Trial) -> bool:
+    """Whether it asks for that run. It tells as much beside a base that was left behind, and is not needed again."""
+    judges = trial.settings.grouped and trial.standing.calibrated and trial.standing.noisy
+    return judges and trial.answer is Step.INCUMBENT and not _is_paired(trial)
 
 
 def _is_incredible(trial: Trial, at: Weighed) -> bool:

@@ -175,7 +175,7 @@ class Judge:
             raise JudgeError("the judge is told a value it did not ask for")
         self._under_way = under_way = group.told(under_way, value)
         if isinstance(under_way.answer, GroupVerdict):
-            self._end(under_way, under_way.standing)
+            self._end(under_way, group.closed(self.standing, under_way))
         assert under_way.answer is not None
         return under_way.answer
 
@@ -202,16 +202,20 @@ class Judge:
         number: int = 0,
         slot: int = 0,
         expected: tuple[float, float] | None = None,
+        *,
+        paired: bool = False,
     ) -> Trial:
         """A trial of its own on the standing of this moment; its ``answer`` says what to run first on its ``slot``.
 
-        ``expected`` is what :func:`carried.expected` says of a candidate that was merged onto another base.
+        ``expected`` and ``paired`` are what is known of a candidate that was merged onto another base, as of a Trial.
         """
         if self._under_way is not None:
             raise JudgeError("an experiment is under way: tell the judge what is pending, or overturn it")
         self._undo = None
         self.standing = self.standing.at(slot)
-        trial = rule.opened(self.settings, self.standing, complexity_change, number, self._turns, expected)
+        trial = rule.opened(
+            self.settings, self.standing, complexity_change, number, self._turns, expected, paired=paired
+        )
         self._turns.append(trial.turn)
         return trial
 
@@ -230,9 +234,8 @@ class Judge:
 
     def state_of(self, trial: Trial) -> JudgeState:
         """What a trial can be gone on with in another process: :meth:`reopen`."""
-        return JudgeState(
-            trial.opening, Begun(trial.heard, trial.complexity, trial.number, expected=trial.expected), None
-        )
+        begun = Begun(trial.heard, trial.complexity, trial.number, expected=trial.expected)
+        return JudgeState(trial.opening, begun)
 
     def level_beside(self, trial: Trial) -> Level:
         """The incumbent's level as a trial knows it by now."""
@@ -246,6 +249,18 @@ class Judge:
     def forget(self, trial: Trial) -> None:
         """As if the trial had not been opened."""
         self._turns.remove(trial.turn)
+
+    def prove(self) -> Group:
+        """A group of its own on the standing of this moment, as :meth:`open`; :meth:`settle` folds it in.
+
+        JudgeError where there is nothing to prove.
+        """
+        self._undo = None
+        return group.opened(self.settings, self.standing)
+
+    def settle(self, proven: Group) -> None:
+        """Fold a group that has ended into the standing, in which experiments may have ended since it was opened."""
+        self.standing = group.closed(self.standing, proven)
 
     def rest_on(self, base: int, provisional: Sequence[int], slot: int | None = None) -> None:
         """The tip is these keeps, which their group has yet to prove, on ``base``.

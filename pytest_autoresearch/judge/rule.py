@@ -32,10 +32,13 @@ def opened(
     number: int | None = None,
     taken: Collection[int] = (),
     expected: tuple[float, float] | None = None,
+    *,
+    paired: bool = False,
 ) -> Trial:
     """An experiment on this standing; ``taken`` are the ``turn`` of other trials that are open beside it.
 
-    ``expected`` is what :func:`carried.expected` says of a candidate that was merged onto another base.
+    ``expected`` is what :func:`carried.expected` says of a candidate that was merged onto another base; ``paired``:
+    that base was run on the same slot.
     """
     recent = tuple(run for run in standing.incumbent.window if standing.clock - run.clock < settings.numbers.span)
     begun = replace(
@@ -46,7 +49,7 @@ def opened(
     )
     turn = next(turn for turn in count(standing.tests + 1) if turn not in taken)
     number = begun.experiments if number is None else number
-    return _answered(Trial(settings, standing, begun, complexity, number, turn, expected=expected))
+    return _answered(Trial(settings, standing, begun, complexity, number, turn, expected=expected, paired=paired))
 
 
 def told(trial: Trial, value: float | None) -> Trial:
@@ -89,6 +92,13 @@ def overturned(trial: Trial) -> Trial:
         standing = taken_back(trial.standing, trial.undo) if kept and trial.undo is not None else trial.standing
         return replace(trial, standing=standing, answer=None)
     return abandoned(trial)
+
+
+def left_behind(trial: Trial) -> Trial:
+    """The trial of a candidate that is judged anew beside another base: its effect is counted there, and once."""
+    ended, known = overturned(trial), trial.opening.belief
+    belief = replace(ended.standing.belief, prior=known.prior, experiments=known.experiments)
+    return replace(ended, standing=replace(ended.standing, belief=belief))
 
 
 def taken_back(standing: Standing, undo: Undo) -> Standing:

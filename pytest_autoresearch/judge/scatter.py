@@ -83,11 +83,32 @@ class States:
         found = replace(self, likelihood=round(self.likelihood + math.log(total), 4))
         return found if own is not None else replace(found, tip=tuple(value / total for value in raw))
 
+    def joined(self, before: States, mine: States) -> States:
+        """With what ``mine`` has learned since ``before``; this one has learned from others since."""
+        tip = self.tip
+        if tip is None or mine.tip is None or before.tip is None:
+            tip = mine.tip if tip is None else tip
+        else:
+            tip = joined(tip, before.tip, mine.tip)
+        return States(
+            likelihood=round(self.likelihood + mine.likelihood - before.likelihood, 4),
+            usual=joined(self.usual, before.usual, mine.usual),
+            count=self.count + mine.count - before.count,
+            tip=tip,
+        )
+
     def learned(self, own: Weights) -> States:
         """With what one more state is believed to have (predictive recursion: Newton 2002)."""
         rate = 1 / (PATIENCE + self.count)
         usual = tuple(u + (o - u) * rate for u, o in zip(self.usual, own, strict=True))
         return replace(self, usual=usual, count=self.count + 1)
+
+
+def joined(now: Sequence[float], before: Sequence[float], mine: Sequence[float]) -> tuple[float, ...]:
+    """Probabilities by what ``mine`` has learned since ``before``, and ``now`` from others since."""
+    raw = [a * b / c if c > 0 else a for a, b, c in zip(now, mine, before, strict=True)]
+    total = sum(raw)
+    return tuple(each / total for each in raw) if total > 0 else tuple(now)
 
 
 def posterior(

@@ -129,9 +129,9 @@ class Standing:
     slot: int = 0
 
     @property
-    def tip(self) -> tuple[int, ...]:
-        """Which state is the incumbent: the numbers of the base and of what stands on it, and of the levels' place."""
-        return (self.places, self.belief.base, *(keep.number for keep in self.belief.stack))
+    def tip(self) -> tuple[int, int]:
+        """Which state is the incumbent, whether a group has proven it or not: its number, and of the levels' place."""
+        return (self.places, self.belief.stack[-1].number if self.belief.stack else self.belief.base)
 
     def at(self, slot: int) -> Standing:
         """The same, seen from a slot: a comparison is made with runs of its own, never across two."""

@@ -19,8 +19,11 @@ STALE = 0.001  # variances of a run that a level loses in certainty with each ru
 
 
 def staleness(settings: JudgeSettings, standing: Standing) -> float:
-    """Variances of one run that the tip's level loses in certainty with each run that passes."""
-    return max(STALE / settings.workers, standing.wander.rate if settings.adapts else 0.0)
+    """Variances of one run that the tip's level loses in certainty with each run that passes.
+
+    The clock counts the runs of all slots, and a machine moves in the time that each of them takes.
+    """
+    return max(STALE, standing.wander.rate if settings.adapts else 0.0) / settings.workers
 
 
 def aged(settings: JudgeSettings, standing: Standing) -> Standing:

@@ -51,7 +51,9 @@ class Undo:
 def is_checked(trial: Trial) -> bool:
     """Whether the incumbent is run again only to see whether the machine stands still."""
     standing = trial.standing
-    if not trial.settings.adapts or standing.last is None or trial.opening.wander.moves is not None:
+    if not trial.settings.adapts or standing.last is None:
+        return False
+    if trial.opening.wander.moves is not None and trial.settings.workers == 1:  # there the tip is run often enough
         return False
     # the clock counts the runs of all slots, and a machine moves in the time that each of them takes
     return standing.clock - standing.last.clock >= standing.check * trial.settings.workers
@@ -61,7 +63,8 @@ def is_checked(trial: Trial) -> bool:
 class Trial:
     """One experiment, from its opening to its verdict.
 
-    ``expected``: what its runs beside a base that was left behind make likely of its effect, see :mod:`carried`.
+    ``expected``: what its runs beside a base that was left behind make likely of its effect, see :mod:`carried`;
+    ``paired``: that base was run among them, on the same slot.
 
     ``standing`` is the opening one with what this trial has added to it so far; ``heard`` all its runs in order.
     ``complexity`` is lines added minus removed, ``number`` the experiment's, ``turn`` that of its test if it comes to
@@ -79,6 +82,7 @@ class Trial:
     turn: int = 1
     calibrates: bool = False
     expected: tuple[float, float] | None = None
+    paired: bool = False
     heard: tuple[Heard, ...] = ()
     runs: tuple[Run, ...] = ()
     fresh: int = 0

@@ -86,6 +86,19 @@ class Wander:
         held = tuple(round(held + log, 4) for held, log in zip(self.likelihoods, logs, strict=True))
         return replace(self, likelihoods=held, pairs=self.pairs + 1, states=self.states.seen(square, own))
 
+    def joined(self, before: Wander, mine: Wander) -> Wander:
+        """With the pairs by which ``mine`` has seen more than ``before``; this one has seen others since."""
+        if self == before:
+            return mine
+        logs = zip(self.likelihoods, mine.likelihoods, before.likelihoods, strict=True)
+        return Wander(
+            likelihoods=tuple(round(a + b - c, 4) for a, b, c in logs),
+            pairs=self.pairs + mine.pairs - before.pairs,
+            level=mine.level if self.level is None else self.level,
+            variance=mine.variance if self.level is None else self.variance,
+            states=self.states.joined(before.states, mine.states),
+        )
+
     def of_tip(self, own: Weights | None) -> Wander:
         """Where another state is the incumbent, of which this is known."""
         return replace(self, states=replace(self.states, tip=own))

@@ -139,7 +139,9 @@ class Group:
     """Provisional keeps measured together, on fresh pairs, against the last commit that needed no proof any more.
 
     ``keeps`` and ``base`` are numbers of experiments. ``gain`` and ``interval`` in metric units, positive is better,
-    None where a run failed. ``judge`` is the judge's state afterwards.
+    None where a run failed. ``judge`` is the judge's state afterwards. Of a group that failed, ``keeps`` has those too
+    that were made on top of it while it was measured. ``opened``: after how many records with a judge's state it was
+    begun, None: after all before it.
     """
 
     keeps: tuple[int, ...]
@@ -156,6 +158,7 @@ class Group:
     isolation: str = "process"
     place: Place | None = None
     judge: Mapping[str, Any] = field(default_factory=dict)
+    opened: int | None = None
 
     @property
     def ended(self) -> datetime:

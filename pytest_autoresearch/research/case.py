@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 
 from pytest_autoresearch.judge.trial import Trial
 from pytest_autoresearch.notebook.pending import Pending
-from pytest_autoresearch.protocol.experiment import Experiment, FileEntry, Measurement, Move, Place
+from pytest_autoresearch.protocol.experiment import Experiment, FileEntry, Measurement, Move, Place, Role
 
 
 @dataclass
@@ -43,3 +43,8 @@ class Case:
     measurements: list[Measurement] = field(default_factory=list)
     earlier: list[Measurement] = field(default_factory=list)
     began: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+
+    @property
+    def paired(self) -> bool:
+        """Whether an incumbent that was left behind was run at the place of this experiment."""
+        return any(run.role is Role.INCUMBENT and run.place == self.place for run in self.earlier)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import statistics
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 
+from pytest_autoresearch.errors import PlaceLost
 from pytest_autoresearch.judge import GroupVerdict, Step
+from pytest_autoresearch.judge.group import told
 from pytest_autoresearch.notebook.record import Group
-from pytest_autoresearch.protocol.experiment import FileEntry, Measurement, Outcome, Role
+from pytest_autoresearch.protocol.experiment import FileEntry, Measurement, Outcome, Place, Role
 from pytest_autoresearch.research.baseline import refresh
 from pytest_autoresearch.research.moving import elsewhere
 from pytest_autoresearch.research.session import Research
-from pytest_autoresearch.research.work import Script
+from pytest_autoresearch.research.work import Script, Seat
 
 GROUP_SEEDS = 5_000_000  # where the seeds of these runs begin, far from those of experiments and verifications
 SEEDS_OF_ONE = 1_000  # a group that goes on is measured again, on other seeds
@@ -34,34 +36,75 @@ def certify(research: Research) -> Group:
     Where it fails the branch is at the base again. Nothing is recorded, and the next start begins anew, where the
     session dies in between.
     """
-    history, number = research.notebook.history, research.next_number
-    base = history.certified
-    assert base is not None
-    states = {Step.BASE: research.parts.git.files(base.commit), Step.INCUMBENT: research.drafts.incumbent}
-    fresh = _Fresh(research, states, number, GROUP_SEEDS + SEEDS_OF_ONE * len(history.groups))
+    number, opened = research.next_number, research.position
+    fresh = _Fresh(research, _states(research), number, _seeds(research))
     answer: Step | GroupVerdict = research.judge.certify()
     while isinstance(answer, Step):
         research.phase(number, f"{research.judge.progress()}", budget=research.runs.budget)
         answer = research.judge.tell_group(fresh.run(answer).value)
+    return _recorded(research, answer, fresh.runs, opened, research.place)
+
+
+def proof(research: Research) -> Script[Group]:
+    """As :func:`certify`, on one slot while experiments go on on the others, and anew where its place is lost."""
+    try:
+        return (yield from _proof(research))
+    except PlaceLost:
+        return (yield from _proof(research))
+
+
+def _proof(research: Research) -> Script[Group]:
+    place = yield Seat()
+    number, opened, states, seeds = research.next_number, research.position, _states(research), _seeds(research)
+    runs: Mapping[Step, list[Measurement]] = {step: [] for step in states}
+    group = research.judge.prove()
+    while isinstance(step := group.answer, Step):
+        index = seeds + sum(map(len, runs.values()))
+        runs[step].append((yield from research.runs.beside(states[step], number, index)))
+        group = told(group, runs[step][-1].value)
+    research.judge.settle(group)
+    assert isinstance(group.answer, GroupVerdict)
+    return _recorded(research, group.answer, runs, opened, place)
+
+
+def _states(research: Research) -> Mapping[Step, Mapping[str, FileEntry]]:
+    """What is measured: the tip, and the last certified commit below it."""
+    return {
+        Step.BASE: research.parts.git.files(research.certified.commit),
+        Step.INCUMBENT: research.drafts.incumbent,
+    }
+
+
+def _seeds(research: Research) -> int:
+    return GROUP_SEEDS + SEEDS_OF_ONE * len(research.notebook.history.groups)
+
+
+def _recorded(
+    research: Research, answer: GroupVerdict, runs: Mapping[Step, Sequence[Measurement]], opened: int, place: Place
+) -> Group:
+    """Write down how a group fared; what was kept on top of one that failed falls with it."""
+    failed = answer.outcome is Outcome.ROLLED_BACK
+    above = [keep.number for keep in research.notebook.history.provisional if keep.number not in answer.keeps]
     group = Group(
-        keeps=answer.keeps,
-        base=base.number,
+        keeps=(*answer.keeps, *(above if failed else ())),
+        base=answer.base,
         outcome=answer.outcome,
         gain=answer.gain,
         interval=answer.interval,
         pairs=answer.pairs,
-        base_runs=tuple(fresh.runs[Step.BASE]),
-        tip_runs=tuple(fresh.runs[Step.INCUMBENT]),
+        base_runs=tuple(runs[Step.BASE]),
+        tip_runs=tuple(runs[Step.INCUMBENT]),
         when=datetime.now(timezone.utc),
         evidence=answer.evidence,
         threshold=answer.threshold,
         isolation=research.lab.isolation,
-        place=research.place,
+        place=place,
         judge=research.judge.state().to_json(),
+        opened=None if opened == research.position else opened,
     )
     research.notebook.group(group)
-    if group.outcome is Outcome.ROLLED_BACK:
-        research.drafts.went_back(base.commit)
+    if failed:
+        research.drafts.went_back(research.certified.commit)
     research.watch.remark(group_words(group))
     return group
 

@@ -10,13 +10,15 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from pytest_autoresearch.agents.base import Agent
 from pytest_autoresearch.notebook.pending import Pending
+from pytest_autoresearch.notebook.record import Group
 from pytest_autoresearch.protocol.experiment import Experiment
 from pytest_autoresearch.research.baseline import baseline
 from pytest_autoresearch.research.case import Case
-from pytest_autoresearch.research.certifying import certify, prove, reserve
+from pytest_autoresearch.research.certifying import certify, proof, prove, reserve
 from pytest_autoresearch.research.guarding import try_new_guards
 from pytest_autoresearch.research.moving import elsewhere
 from pytest_autoresearch.research.script import experiment
@@ -25,6 +27,7 @@ from pytest_autoresearch.research.slots import Ticket
 
 PACE = 10  # newest experiments that say how long turns and runs take
 SHORT_TURN = 0.5  # s of an agent's turn; to be ahead of less is not worth a base that may be left behind
+PROOF = 0  # the number of what is no experiment's, among those that wait for a slot the first
 PAUSE = 0.5  # s between two looks at whether a paused session may go on
 
 
@@ -54,6 +57,7 @@ class Loop:
         self.research, self._slots = research, research.slots
         self._at_rest, self._awaited = at_rest, awaited
         self._rests = False
+        self._proof: Ticket[Group] | None = None
         self.stopped = ""
 
     def next(self) -> Ended | None:
@@ -70,8 +74,9 @@ class Loop:
                     return None
                 if (failed := self._fill()) is not None:
                     return failed
-                if (ticket := self._slots.wait()) is not None:
-                    return self._told(ticket)
+                ticket = self._slots.wait()
+                if ticket is not None and (ended := self._told(ticket)) is not None:
+                    return ended
         except KeyboardInterrupt:
             self._slots.cancel()
             self.research.notebook.put_off()
@@ -83,14 +88,22 @@ class Loop:
         except Exception as error:
             return Ended(0, error=error)
 
-    def _told(self, ticket: Ticket[Experiment]) -> Ended:
-        """An experiment that has ended, for those who report; whether it is time for a rest is seen now."""
+    def _told(self, ticket: Ticket[Any]) -> Ended | None:
+        """An experiment that has ended, for those who report; whether it is time for a rest is seen now.
+
+        None for the proof of a group, which speaks for itself.
+        """
+        is_proof = ticket is self._proof
+        self._proof = None if is_proof else self._proof
         self.research.cases.pop(ticket.number, None)
         if ticket.error is not None:
             self._slots.cancel()
             self.research.cases.clear()
+            self._proof = None
         elif self._slots.live:
-            self._rests = self.research.judge.due or self._awaited()
+            self._rests = self._awaited() or (self._slots.size == 1 and self.research.judge.due)
+        if is_proof and ticket.error is None:
+            return None
         return Ended(ticket.number, ticket.result, ticket.error)
 
     # The end
@@ -129,10 +142,21 @@ class Loop:
             pending = self._unresumed()
             number = self.research.next_number if pending is None else pending.number
             try:
+                self._prove_beside()
                 if not self._has_room(asks=pending is None) or not self._begin(number, pending):
                     return None
             except Exception as error:
                 return Ended(number, error=error)
+
+    def _prove_beside(self) -> None:
+        """Begin to prove what is provisional when that is due, while experiments go on on the other slots."""
+        wanted = self._slots.size > 1 and self.research.judge.due and not self._rests
+        if wanted and self._proof is None and not self._slots.is_idle and not self._is_held():
+            self._proof = self._slots.start(PROOF, proof(self.research))
+
+    def _is_held(self) -> bool:
+        """Whether people want nothing to begin."""
+        return bool(self.research.parts.paused() or self.research.parts.stop_requested())
 
     def _begin(self, number: int, pending: Pending | None) -> bool:
         """Begin an experiment; False while the agent whose turn it is has one and takes one at a time."""
@@ -163,10 +187,11 @@ class Loop:
         ahead = min(self._ahead(), busy) if asks else 0
         if self._rests or len(slots.live) - busy >= slots.free + ahead:
             return False
-        if research.parts.paused() or research.parts.stop_requested():
+        if self._is_held():
             return False
+        under_way = sum(ticket is not self._proof for ticket in slots.live)
         thinking = sum(case.thinks for case in research.cases.values())
-        return research.tally.has_room(research.settings, len(slots.live), thinking) and not self._enough()
+        return research.tally.has_room(research.settings, under_way, thinking) and not self._enough()
 
     def _ahead(self) -> int:
         """How many proposals are asked for before there is a slot for them."""

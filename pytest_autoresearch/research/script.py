@@ -11,6 +11,7 @@ from pytest_autoresearch.agents.base import Agent
 from pytest_autoresearch.agents.briefing import looks_trivial
 from pytest_autoresearch.errors import PlaceLost
 from pytest_autoresearch.judge import Step, Verdict
+from pytest_autoresearch.judge.grouped import wants_its_pair
 from pytest_autoresearch.judge.rule import overturned, told
 from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Reason, Role, Status
 from pytest_autoresearch.protocol.marker import ASSERTED
@@ -117,10 +118,10 @@ def _weighed(research: Research, case: Case, candidate: Candidate) -> Script[Rul
     slot = 0 if case.place is None else case.place.slot
     if case.trial is None:
         case.opened = research.position
-        case.trial = judge.open(candidate.complexity, candidate.number, slot, case.expected)
+        case.trial = judge.open(candidate.complexity, candidate.number, slot, case.expected, paired=case.paired)
     trial = case.trial
     while isinstance(step := trial.answer, Step):
-        if trial.runs and research.is_stale(case):
+        if trial.runs and research.is_stale(case) and not wants_its_pair(trial):
             return None
         role = Role.CANDIDATE if step is Step.CANDIDATE else Role.INCUMBENT
         if role is Role.CANDIDATE:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pytest_autoresearch.agents.base import Agent
 from pytest_autoresearch.judge import JudgeState
 from pytest_autoresearch.judge.carried import expected
-from pytest_autoresearch.judge.rule import overturned
+from pytest_autoresearch.judge.rule import left_behind
 from pytest_autoresearch.judge.trial import Trial
 from pytest_autoresearch.lab.job import Executor
 from pytest_autoresearch.notebook.merging import merged
@@ -152,7 +152,7 @@ class Research:
         changes = merged(self.parts.git, base=case.base.commit, ours=head.commit, theirs=candidate.tree, by_line=True)
         if case.trial is not None:  # what was spent on it stays spent
             case.expected = expected(case.trial)
-            case.spent.append(overturned(case.trial))
+            case.spent.append(left_behind(case.trial))
             case.trial = None
         case.earlier, case.measurements = [*case.earlier, *case.measurements], []
         if isinstance(changes, str):

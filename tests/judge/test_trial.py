@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_autoresearch.judge import JudgeSettings, Standing, Step, Verdict, rule
+from pytest_autoresearch.judge import JudgeSettings, Standing, Step, Verdict, group, rule
 from pytest_autoresearch.judge.standing import Run
+from pytest_autoresearch.judge.tip import staleness
 from pytest_autoresearch.judge.trial import Trial
 from pytest_autoresearch.protocol.experiment import Status
 
@@ -99,3 +100,74 @@ def test_a_machine_that_stands_still_is_looked_at_less_and_less_also_side_by_sid
             looks.append(any(heard.step is Step.INCUMBENT for heard in trial.heard))
             standing = rule.closed(standing, trial)
     assert standing.check > 4 and sum(looks[60:]) <= 6, looks
+
+
+def test_what_trials_side_by_side_have_seen_of_the_machine_and_of_effects_adds_up() -> None:
+    """Also of those whose base was left behind: a belief that nobody corrects costs every later candidate runs."""
+    how, rng = JudgeSettings(policy="grouped", workers=3), random.Random(2)
+    standing = calibrated(how, rng)
+    close, keep, worse = (rule.opened(how, standing, number=number) for number in (1, 2, 3))
+    close, keep, worse = judged(close, rng, 50.0, 49.0), judged(keep, rng, 50.0, 42.0), judged(worse, rng, 50.0, 55.0)
+    assert isinstance(keep.answer, Verdict) and keep.answer.status is Status.KEEP
+    seen = [trial.standing.wander.pairs - standing.wander.pairs for trial in (close, keep, worse)]
+    assert sum(seen) > 0
+    after = standing
+    for trial in (keep, close, worse):
+        after = rule.closed(after, trial)
+    assert after.wander.pairs == standing.wander.pairs + sum(seen)
+    moved = [b - a for a, b in zip(standing.wander.likelihoods, after.wander.likelihoods, strict=True)]
+    apart = [
+        sum(t.standing.wander.likelihoods[at] - standing.wander.likelihoods[at] for t in (close, keep, worse))
+        for at in range(len(moved))
+    ]
+    assert moved == pytest.approx(apart, abs=1e-3)
+    assert after.belief.experiments == standing.belief.experiments + 3
+    assert after.belief.prior != rule.closed(standing, keep).belief.prior
+    assert after.tip == keep.standing.tip
+
+
+def test_a_change_that_is_judged_anew_counts_once_among_the_effects() -> None:
+    how, rng = JudgeSettings(policy="grouped", workers=2), random.Random(2)
+    standing = calibrated(how, rng)
+    trial = judged(rule.opened(how, standing), rng, 50.0, 46.0)
+    after = rule.closed(standing, rule.left_behind(trial))
+    assert (after.belief.prior, after.belief.experiments) == (standing.belief.prior, standing.belief.experiments)
+    assert after.clock == standing.clock + len(trial.heard) and after.tip == standing.tip
+
+
+def test_a_level_grows_stale_by_the_time_that_runs_take_not_by_how_many_slots_there_are() -> None:
+    how = [JudgeSettings(policy="grouped", workers=workers) for workers in (1, 4)]
+    standing = calibrated(how[0], random.Random(2))
+    for seen in range(40):
+        standing = standing.apart(Run(seen, 50.0), Run(seen + 4, 50.0 + (seen % 3 - 1) * 4))
+    assert standing.wander.rate > 0
+    one, four = (staleness(each, standing) for each in how)
+    assert one == pytest.approx(4 * four)
+
+
+def group_of(how: JudgeSettings, standing: Standing, gain: float) -> group.Group:
+    proof, rng = group.opened(how, standing), random.Random(9)
+    while isinstance(proof.answer, Step):
+        proof = group.told(proof, rng.gauss(50.0 - (gain if proof.answer is Step.INCUMBENT else 0.0), 1))
+    return proof
+
+
+@pytest.mark.parametrize(("gain", "base", "stack"), [(8.0, 1, (2,)), (-8.0, 0, ())])
+def test_what_is_kept_while_its_group_is_measured_is_proven_later_or_falls_with_it(
+    gain: float, base: int, stack: tuple[int, ...]
+) -> None:
+    how, rng = JudgeSettings(policy="grouped", workers=2), random.Random(2)
+    start = calibrated(how, rng)
+    first = judged(rule.opened(how, start, number=1), rng, 50.0, 42.0)
+    opening = rule.closed(start, first)
+    second = judged(rule.opened(how, opening, number=2), rng, 42.0, 34.0)
+    third = rule.opened(how, rule.closed(opening, second), number=3)
+    proof = group_of(how, opening, gain)
+    assert group.closed(opening, proof).tip == (0, base)
+    after = group.closed(rule.closed(opening, second), proof)
+    assert (after.belief.base, tuple(keep.number for keep in after.belief.stack)) == (base, stack)
+    assert after.clock == opening.clock + len(second.heard) + len(proof.heard) and after.tests == 1
+    assert after.keeps == ((1,) if gain > 0 else ())
+    third = judged(third, rng, 34.0, 26.0)
+    later = rule.closed(after, third).belief
+    assert (later.base, tuple(keep.number for keep in later.stack)) == (base, (*stack, 3) if gain > 0 else ())

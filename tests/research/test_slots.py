@@ -20,7 +20,7 @@ import pytest
 
 from pytest_autoresearch.agents.base import Briefing, Desk, Proposal
 from pytest_autoresearch.errors import ConfigError
-from pytest_autoresearch.judge import JudgeSettings, JudgeState, Standing, Step, Verdict, rule
+from pytest_autoresearch.judge import GroupVerdict, JudgeSettings, JudgeState, Standing, Step, Verdict, group, rule
 from pytest_autoresearch.lab.job import Job
 from pytest_autoresearch.notebook.chain import ledger_ref, read_records
 from pytest_autoresearch.notebook.drop import drop_keep
@@ -305,9 +305,12 @@ def test_a_replay_of_the_ledger_gives_its_verdicts_for_any_number_of_slots(
     settings = JudgeSettings(policy=policy, workers=workers)
     judged = 0
     for at, record in enumerate(records):
+        opening = records[(at if record.opened is None else record.opened) - 1]
+        if isinstance(record, Group):
+            proof = regrouped(JudgeState.from_json(opening.judge).standing, record, settings)
+            assert (proof.outcome, proof.evidence, proof.pairs) == (record.outcome, record.evidence, record.pairs)
         if isinstance(record, Group) or record.number == 0 or not record.measurements:
             continue
-        opening = records[(at if record.opened is None else record.opened) - 1]
         verdict = replayed(JudgeState.from_json(opening.judge).standing, record, settings)
         assert (verdict.reason, verdict.estimate, verdict.threshold, verdict.evidence) == (
             record.reason,
@@ -320,12 +323,24 @@ def test_a_replay_of_the_ledger_gives_its_verdicts_for_any_number_of_slots(
     assert all({run.place for run in e.measurements} <= {e.place} for e in history.experiments)
 
 
+def regrouped(standing: Standing, record: Group, settings: JudgeSettings) -> GroupVerdict:
+    """The verdict on the runs of a group's record."""
+    proof = group.opened(settings, standing)
+    runs = {Step.BASE: iter(record.base_runs), Step.INCUMBENT: iter(record.tip_runs)}
+    while isinstance(proof.answer, Step):
+        proof = group.told(proof, next(runs[proof.answer]).value)
+    assert proof.answer is not None and not [*runs[Step.BASE], *runs[Step.INCUMBENT]]
+    return proof.answer
+
+
 def replayed(standing: Standing, record: Experiment, settings: JudgeSettings) -> Verdict:
     """The verdict on a record's runs; which test of the session it was is told by its threshold."""
     slot = record.place.slot if record.place is not None else 0
+    paired = any(run.role is Role.INCUMBENT and run.place == record.place for run in record.earlier)
     for taken in range(8):
         turns = range(standing.tests + 1, standing.tests + 1 + taken)
-        trial = rule.opened(settings, standing.at(slot), record.complexity, record.number, turns, record.expected)
+        given = settings, standing.at(slot), record.complexity, record.number, turns, record.expected
+        trial = rule.opened(*given, paired=paired)
         for run in record.measurements:
             if trial.answer is not (Step.CANDIDATE if run.role is Role.CANDIDATE else Step.INCUMBENT):
                 break
@@ -333,6 +348,29 @@ def replayed(standing: Standing, record: Experiment, settings: JudgeSettings) ->
         if isinstance(trial.answer, Verdict) and trial.answer.threshold == record.threshold:
             return trial.answer
     raise AssertionError(f"no verdict on {record.number}")
+
+
+def test_experiments_go_on_while_a_group_is_proven_on_one_slot(root: Path) -> None:
+    """What is kept meanwhile stays provisional, and the group is a true one: its runs are of its own tip and base."""
+
+    def noisy(text: str, job: Job, place: Place) -> float:
+        return total(text, job, place) + random.Random(f"{job.seed}{text}").gauss(0, 0.2)
+
+    root.joinpath("train.py").write_text("".join(f"V{n} = 8\n#\n" for n in range(1, 61)))
+    for command in (["add", "-A"], ["commit", "-q", "-m", "sixty values"]):
+        subprocess.run(["git", *command], cwd=root, check=True)
+    world = World({n: setting(f"V{n}", 6) for n in range(1, 61)}, noisy)
+    history = world.run(root, workers="3", experiments="60")
+    with Git.discover(root) as git:
+        records = [r for r in read_records(git, ledger_ref("demo")) if isinstance(r, (Experiment, Group))]
+    beside = [(at, r) for at, r in enumerate(records) if isinstance(r, Group) and r.opened is not None]
+    assert beside and not history.provisional
+    for at, proven in beside:
+        assert proven.opened is not None and proven.place is not None
+        meanwhile = {r.number for r in records[proven.opened : at] if isinstance(r, Experiment)}
+        assert meanwhile and not meanwhile & set(proven.keeps)
+        assert {run.place for run in (*proven.base_runs, *proven.tip_runs)} == {proven.place}
+        assert proven.gain == pytest.approx(2 * len(proven.keeps), abs=1)
 
 
 @pytest.mark.slow
