@@ -143,9 +143,22 @@ class Objects:
         with contextlib.suppress(OSError):
             os.utime(path)  # it is there, and as good as new to a prune
             return
+        for _ in range(ATTEMPTS):
+            try:
+                return self._put(path, kind, data)
+            except FileNotFoundError:  # the directory was not there, or a git gc has just taken it, or the draft
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(os.path.dirname(path))
+                    os.chmod(os.path.dirname(path), os.stat(self._directory).st_mode & 0o7777)
+        raise FileNotFoundError(errno.ENOENT, "a git gc takes away what is written", path)
+
+    def _put(self, path: str, kind: str, data: bytes) -> None:
+        """Write the file, with the rights of this store: who may read the directory may read it."""
         draft = f"{os.path.dirname(path)}/tmp_obj_{secrets.token_hex(8)}"  # a prune knows such names as leftovers
+        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
         try:
-            with os.fdopen(self._draft(draft), "wb") as file:
+            with os.fdopen(handle, "wb") as file:
+                os.fchmod(handle, os.stat(self._directory).st_mode & 0o444)
                 squeezed = zlib.compressobj(LEVEL)
                 file.write(squeezed.compress(f"{kind} {len(data)}\0".encode()))
                 file.write(squeezed.compress(data))
@@ -155,19 +168,6 @@ class Objects:
             with contextlib.suppress(OSError):
                 os.unlink(draft)
             raise
-
-    def _draft(self, draft: str) -> int:
-        """A new file with the rights of an object of this repository: who may read the store may read it."""
-        store = os.stat(self._directory).st_mode
-        for _ in range(ATTEMPTS):
-            with contextlib.suppress(FileNotFoundError):
-                handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
-                os.fchmod(handle, store & 0o444)
-                return handle
-            with contextlib.suppress(FileExistsError):  # a git gc may just have removed the directory
-                os.mkdir(os.path.dirname(draft))
-                os.chmod(os.path.dirname(draft), store & 0o7777)
-        raise FileNotFoundError(errno.ENOENT, "its directory does not stay", draft)
 
     def flush(self) -> None:
         """Bring what :meth:`store` wrote to the disk. The first sync takes the others along."""
