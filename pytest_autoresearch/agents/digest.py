@@ -1,13 +1,13 @@
 """What a history says, in a few lines: keeps, near misses, failures by cause, and a table that fits its room.
 
-Pure, and linear in the history. Numbers of hidden measurements are never looked at.
+Pure. A history is taken in experiment by experiment, so that a turn costs what is new in it and what it shows.
+Numbers of hidden measurements are never looked at.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from operator import itemgetter
 
 from pytest_autoresearch.protocol.experiment import Experiment, Reason, Role
@@ -27,47 +27,106 @@ _MEASURED = frozenset(
 _UNREMARKABLE = frozenset({Reason.IMPROVED, Reason.SIMPLER, Reason.WORSE, Reason.NOISE, Reason.EQUAL, Reason.PROBE})
 
 
-def since_keep(history: Sequence[Experiment]) -> int:
-    """Experiments after the last keep (or after the baseline), but for probes, which could not be kept."""
-    barren = 0
-    for experiment in reversed(history):
-        if experiment.kept:
-            break
-        barren += experiment.reason is not Reason.PROBE
-    return barren
+class Digest:
+    """A history as a briefing needs it: take in what it has become with :meth:`read` before anything is asked.
+
+    ``kept`` are all keeps and the baseline, ``keeps`` those that an agent proposed; ``lost`` are refuted and ``told``
+    all experiments with a hypothesis, ``proven`` the keeps among them; ``hidden`` were discarded for noise. ``close``
+    are the three measured discards that came closest to the incumbent of their time, the best first; ``barren`` counts
+    the experiments after the last keep (or the baseline), but for probes, which could not be kept.
+    """
+
+    def __init__(self, direction: Direction) -> None:
+        self.direction = direction
+        self._seen: tuple[Experiment, ...] = ()
+        self._forget()
+
+    def _forget(self) -> None:
+        self.kept: list[Experiment] = []
+        self.keeps: list[Experiment] = []
+        self.tried: list[Experiment] = []
+        self.proven: list[Experiment] = []
+        self.lost: list[Experiment] = []
+        self.told: list[Experiment] = []
+        self.hidden: list[Experiment] = []
+        self.barren = 0
+        self.causes: dict[Reason, list[Experiment]] = defaultdict(list)
+        self.counts: Counter[Reason] = Counter()
+        self._closest: list[tuple[float, int, Experiment]] = []
+        self._places: dict[int, int] = {}
+        self._rows: dict[tuple[int, int], tuple[str, int]] = {}
+
+    @property
+    def close(self) -> list[Experiment]:
+        """The near misses."""
+        return [e for _, _, e in reversed(self._closest)]
+
+    def read(self, history: Sequence[Experiment]) -> Digest:
+        """Itself, with all of ``history`` and nothing else: what was rewritten is forgotten."""
+        now, known = tuple(history), self._seen
+        if now[: len(known)] != known:
+            self._forget()
+            known = ()
+        for experiment in now[len(known) :]:
+            self._take(experiment)
+        self._seen = now
+        return self
+
+    def _take(self, e: Experiment) -> None:
+        if e.kept:
+            self.kept.append(e)
+            self.barren = 0
+        else:
+            self.barren += e.reason is not Reason.PROBE
+        if e.number > 0:
+            self._places[e.number] = len(self.tried)
+            self.tried.append(e)
+            self.counts[e.reason] += 1
+            self.keeps += [e] if e.kept else []
+            if e.hypothesis and not e.hypothesis.isspace():
+                self.told.append(e)
+                self.proven += [e] if e.kept else []
+                self.lost += [e] if e.reason in (Reason.WORSE, Reason.EQUAL) else []
+        if e.reason in (Reason.NOISE, Reason.UNPROVEN):
+            self.hidden.append(e)
+        if e.reason not in _UNREMARKABLE:
+            self.causes[e.reason].append(e)
+        if e.value is not None and e.against is not None and e.reason in _MEASURED:
+            gain = self.direction.gain(0.0, 1.0) * (e.value - e.against)
+            self._closest = sorted([*self._closest, (gain, e.number, e)], key=itemgetter(0, 1))[-3:]
+
+    def row(self, experiment: Experiment, words: int) -> tuple[str, int]:
+        """A row of the table and its bytes: the same ones are told turn after turn."""
+        key = experiment.number, words
+        if key not in self._rows:
+            text = _row(experiment, self.direction, words)
+            self._rows[key] = text, len(text.encode())
+        return self._rows[key]
+
+    def by_importance(self) -> Iterator[tuple[Experiment, int]]:
+        """Each once with the characters its words may take: the newest, keeps and near misses, the others."""
+        older = max(0, len(self.tried) - RECENT)
+        marked = {place for e in (*self.keeps, *self.close) if (place := self._places.get(e.number, older)) < older}
+        yield from ((e, 90) for e in reversed(self.tried[older:]))
+        yield from ((self.tried[place], 90) for place in sorted(marked, reverse=True))
+        yield from ((self.tried[place], 50) for place in reversed(range(older)) if place not in marked)
 
 
-def best_and_latest_keeps(history: Sequence[Experiment], direction: Direction) -> list[Experiment]:
+def best_and_latest_keeps(digest: Digest) -> list[Experiment]:
     """The two latest keeps and the one that gained most, newest first, at most three."""
-    keeps = [e for e in history if e.kept and e.number > 0]
-    chosen = {e.number: e for e in keeps[-2:]}
-    if keeps:
-        best = max(keeps, key=lambda e: _change(e, direction) or 0.0)
+    chosen = {e.number: e for e in digest.keeps[-2:]}
+    if digest.keeps:
+        best = max(digest.keeps, key=lambda e: _change(e, digest.direction) or 0.0)
         chosen[best.number] = best
     return [chosen[number] for number in sorted(chosen, reverse=True)]
 
 
-def near_misses(history: Sequence[Experiment], direction: Direction) -> list[Experiment]:
-    """The three measured discards that came closest to the incumbent of their time, the best first."""
-    sign, best = direction.gain(0.0, 1.0), list[tuple[float, int, Experiment]]()
-    for e in history:
-        if e.value is None or e.against is None:
-            continue
-        gain = sign * (e.value - e.against)
-        if (len(best) < 3 or (gain, e.number) > best[0][:2]) and e.reason in _MEASURED:
-            best = sorted([*best, (gain, e.number, e)], key=itemgetter(0, 1))[-3:]
-    return [e for _, _, e in reversed(best)]
-
-
-def failures_by_cause(history: Sequence[Experiment]) -> list[str]:
+def failures_by_cause(digest: Digest) -> list[str]:
     """One line per reason that is more than a number: how often, and the newest two in words."""
-    causes: dict[Reason, list[Experiment]] = defaultdict(list)
-    for experiment in reversed(history):
-        if experiment.reason not in _UNREMARKABLE:
-            causes[experiment.reason].append(experiment)
     lines = []
-    for reason, experiments in sorted(causes.items(), key=lambda item: (-len(item[1]), item[0].value)):
-        words = list(dict.fromkeys(w for e in experiments[:20] if (w := detail(e, 110))))[:2]
+    for reason, experiments in sorted(digest.causes.items(), key=lambda item: (-len(item[1]), item[0].value)):
+        newest = reversed(experiments[-20:])
+        words = list(dict.fromkeys(w for e in newest if (w := detail(e, 110))))[:2]
         lines.append(f"- {reason.value} × {len(experiments)}" + (f": {'; '.join(words)}" if words else ""))
     return lines
 
@@ -94,27 +153,27 @@ def detail(experiment: Experiment, limit: int) -> str:
     return one_line(experiment.detail, limit)
 
 
-def table(history: Sequence[Experiment], direction: Direction, room: int, close: Sequence[Experiment]) -> str:
-    """Everything tried in at most ``room`` bytes, newest first; ``close`` are the :func:`near_misses`.
+def table(digest: Digest, room: int) -> str:
+    """Everything tried in at most ``room`` bytes, newest first.
 
     When room is short the newest, the keeps and the near misses keep their rows, then as many others as fit, in fewer
     words; the rest is counted by reason.
     """
-    tried = [e for e in history if e.number > 0]
     room -= 200  # for the line that counts what is left out
     shown: dict[int, str] = {}
-    for experiment, words in _by_importance(tried, close):
-        row = _row(experiment, direction, words)
-        room -= len(row.encode()) + 1
+    counts = Counter(digest.counts)
+    for experiment, words in digest.by_importance():
+        row, size = digest.row(experiment, words)
+        room -= size + 1
         if room < 0:
             break
         shown[experiment.number] = row
+        counts[experiment.reason] -= 1
     lines = [shown[number] for number in sorted(shown, reverse=True)]
-    counts = Counter(e.reason for e in tried if e.number not in shown)
-    if counts:
+    if counts := +counts:
         left_out = sorted(counts.items(), key=lambda item: (-item[1], item[0].value))[:8]
         told = ", ".join(f"{count} {reason.value}" for reason, count in left_out)
-        lines.append(f"(and {sum(counts.values())} older ones without a row: {told})")
+        lines.append(f"(and {counts.total()} older ones without a row: {told})")
     return "\n".join(lines)
 
 
@@ -123,30 +182,13 @@ def number_text(value: float) -> str:
     return f"{value:.6g}"
 
 
-def _by_importance(tried: Sequence[Experiment], close: Sequence[Experiment]) -> Iterator[tuple[Experiment, int]]:
-    """Each experiment once with the characters its words may take: the newest, keeps and near misses, the others."""
-    newest, older = tried[-RECENT:], tried[:-RECENT]
-    marked = {e.number for e in older if e.kept} | {e.number for e in close}
-    yield from ((e, 90) for e in reversed(newest))
-    yield from ((e, 90) for e in reversed(older) if e.number in marked)
-    yield from ((e, 50) for e in reversed(older) if e.number not in marked)
-
-
 def _row(experiment: Experiment, direction: Direction, limit: int) -> str:
-    verdict = "KEEP" if experiment.kept else experiment.reason.value
-    change = _change(experiment, direction)
-    return _told(experiment.number, verdict, experiment.value, change, experiment.description, limit)
-
-
-@lru_cache(maxsize=4096)
-def _told(number: int, verdict: str, value: float | None, change: float | None, description: str, limit: int) -> str:
-    """A row of the table. The same ones are told turn after turn."""
-    cells = [f"{number:04d}", verdict]
-    if value is not None:
-        cells.append(number_text(value))
-        if change is not None:
+    cells = [f"{experiment.number:04d}", "KEEP" if experiment.kept else experiment.reason.value]
+    if experiment.value is not None:
+        cells.append(number_text(experiment.value))
+        if (change := _change(experiment, direction)) is not None:
             cells.append(f"({abs(change):.3g} {'better' if change > 0 else 'worse'})" if change else "(equal)")
-    cells.append(one_line(description, limit) or "(no description)")
+    cells.append(one_line(experiment.description, limit) or "(no description)")
     return "  ".join(cells)
 
 

@@ -1,6 +1,6 @@
 """What a history teaches beyond its rows: runs in numbers, hypotheses and their fate, what noise hides, other sessions.
 
-Pure, and linear in the history. Whatever a run or an agent said is quoted as data; hidden measurements are never
+Pure. Whatever a run or an agent said is quoted as data; hidden measurements are never
 looked at.
 """
 
@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pytest_autoresearch.agents.digest import detail, number_text
+from pytest_autoresearch.agents.digest import Digest, detail, number_text
 from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Reason, Role
 from pytest_autoresearch.protocol.model import Direction, Limit, Protocol
 from pytest_autoresearch.text import clean, fenced, one_line
@@ -45,9 +45,9 @@ NOTHING = Besides()
 # ── runs ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def told_runs(protocol: Protocol, history: Sequence[Experiment], room: int) -> Iterator[str]:
+def told_runs(protocol: Protocol, history: Sequence[Experiment], digest: Digest, room: int) -> Iterator[str]:
     """The incumbent's, the best and the last run in numbers, with the end of what they printed; ``room`` bytes each."""
-    for label, experiment in _speaking(history, protocol.metric.direction):
+    for label, experiment in _speaking(history, digest):
         runs = own_runs(experiment)
         facts = [_spent(runs, protocol)]
         facts += _limits(protocol.limits, runs, own_runs(history[0]))
@@ -71,12 +71,12 @@ def own_runs(experiment: Experiment) -> list[Measurement]:
     return [run for run in experiment.measurements if run.role is mine]
 
 
-def _speaking(history: Sequence[Experiment], direction: Direction) -> list[tuple[str, Experiment]]:
+def _speaking(history: Sequence[Experiment], digest: Digest) -> list[tuple[str, Experiment]]:
     """The incumbent, the kept state with the best number, and the newest that was run: each once."""
-    kept = [e for e in history if e.kept and e.value is not None]
+    kept = [e for e in digest.kept if e.value is not None]
     chosen: list[tuple[str, Experiment]] = []
     if kept:
-        best = max(kept, key=lambda e: direction.gain(0.0, e.value or 0.0))
+        best = max(kept, key=lambda e: digest.direction.gain(0.0, e.value or 0.0))
         chosen += [("The best state (in your files)" if best is kept[-1] else "The state in your files", kept[-1])]
         chosen += [("The best number", best)] if best is not kept[-1] else []
     last = next((e for e in reversed(history) if own_runs(e)), None)
@@ -148,19 +148,17 @@ def fate(experiment: Experiment, direction: Direction) -> str:
     return f"not decided: {experiment.reason.value}{numbers}"
 
 
-def hypotheses(history: Sequence[Experiment], direction: Direction, room: int) -> list[str]:
+def hypotheses(digest: Digest, room: int) -> list[str]:
     """A line for each hypothesis in at most ``room`` bytes, the newest first; two thirds are for decided ones.
 
     Each is the words of an earlier turn.
     """
-    told = [e for e in reversed(history) if e.hypothesis and e.number > 0 and not e.hypothesis.isspace()]
-    kept, lost = [e for e in told if e.kept], [e for e in told if e.reason in (Reason.WORSE, Reason.EQUAL)]
     shown: dict[int, str] = {}
     left = 0
-    for which, experiments in (("confirmed", kept), ("refuted", lost), ("", told)):
+    for which, experiments in (("confirmed", digest.proven), ("refuted", digest.lost), ("", digest.told)):
         left += room // 3
-        for experiment in experiments[:MOST_HYPOTHESES]:
-            became = fate(experiment, direction)
+        for experiment in reversed(experiments[-MOST_HYPOTHESES:]):
+            became = fate(experiment, digest.direction)
             if experiment.number in shown or not became.startswith(which):
                 continue
             line = f"- {experiment.number:04d} {became}: {one_line(experiment.hypothesis, 160)}"
@@ -209,8 +207,9 @@ def smallest_seen(spread: float, candidate: int, incumbent: int) -> float:
     return SEEN * spread * math.sqrt(1 / max(1, candidate) + 1 / max(1, incumbent))
 
 
-def in_noise(history: Sequence[Experiment], direction: Direction, near: Sequence[Experiment]) -> list[str]:
-    """What was discarded as noise, how small a gain its runs could have shown, and what came close: ``near``."""
+def in_noise(history: Sequence[Experiment], digest: Digest) -> list[str]:
+    """What was discarded as noise, how small a gain its runs could have shown, and what came close."""
+    direction, hidden = digest.direction, digest.hidden
     spread, freedom = spread_of_runs(history)
     lines = []
     if spread and freedom:
@@ -220,7 +219,6 @@ def in_noise(history: Sequence[Experiment], direction: Direction, near: Sequence
             f"- One run tells a gain of about {one:.3g} from noise in four cases of five, ten runs one of {ten:.3g}:"
             " what you expect to gain less by is better combined with something else."
         )
-    hidden = [e for e in history if e.reason in (Reason.NOISE, Reason.UNPROVEN)]
     for experiment in reversed(hidden[-8:]):
         runs = len(own_runs(experiment))
         seen = f"; about {smallest_seen(spread, runs, len(own_runs(history[0]))):.3g} could have been seen"
@@ -231,7 +229,7 @@ def in_noise(history: Sequence[Experiment], direction: Direction, near: Sequence
         )
     if len(hidden) > 8:
         lines.append(f"- and {len(hidden) - 8} more were lost in noise")
-    close = ", ".join(f"{e.number:04d}{_gain(e, direction)}" for e in near)
+    close = ", ".join(f"{e.number:04d}{_gain(e, direction)}" for e in digest.close)
     return [*lines, f"- Near misses: {close}"] if close else lines
 
 

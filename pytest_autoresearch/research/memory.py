@@ -84,7 +84,7 @@ def reasons_gone(protocol: Protocol, history: Sequence[Experiment]) -> list[tupl
     One that was tried again has its verdict. On another state the same idea is another edit, so it is known by its
     description, or by the knobs it turns, as well.
     """
-    if not history:
+    if not any(experiment.reason in _MAY_GO for experiment in history):
         return []
     start, kept = own_runs(history[0]), {experiment.number for experiment in history if experiment.kept}
     gone: dict[int, tuple[Experiment, str]] = {}

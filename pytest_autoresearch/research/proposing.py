@@ -9,6 +9,7 @@ from functools import lru_cache
 from pytest_autoresearch.agents.answer import NOTHING_TO_CHANGE
 from pytest_autoresearch.agents.base import Agent, Briefing, Proposal
 from pytest_autoresearch.agents.briefing import MOST_QUOTED, write_briefing, write_retry
+from pytest_autoresearch.agents.digest import Digest
 from pytest_autoresearch.agents.turns import whose_turn
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.record import History
@@ -54,6 +55,7 @@ class Proposer:
         self._session_seed, self._told, self._left, self._memory, self._grant = session_seed, told, left, memory, grant
         self._spend = spend
         self._introduced: set[str] = set()
+        self._digest: Digest | None = None
         self._change = lru_cache(_DIFFS_KEPT)(lambda old, new: git.diff(old, new)[:MOST_QUOTED])  # never another one
         self._spent: dict[str, str] = {}  # agents with nothing left to propose, by the commit that was to be changed
 
@@ -138,6 +140,8 @@ class Proposer:
         protocol, hints = self._told()
         text = ""
         if reads:
+            if self._digest is None or self._digest.direction is not protocol.metric.direction:
+                self._digest = Digest(protocol.metric.direction)
             text = write_briefing(
                 protocol,
                 self._scope.targets,
@@ -147,6 +151,7 @@ class Proposer:
                 tended=self._tended(protocol),
                 besides=self._memory.besides(protocol, history.experiments, case.number),
                 number=case.number,
+                digest=self._digest,
             )
         return Briefing(
             number=case.number,

@@ -11,7 +11,7 @@ import pytest
 
 from pytest_autoresearch.agents.base import Briefing, Desk, Proposal
 from pytest_autoresearch.agents.briefing import write_briefing
-from pytest_autoresearch.agents.digest import since_keep
+from pytest_autoresearch.agents.digest import Digest
 from pytest_autoresearch.agents.search.agent import SearchAgent, create
 from pytest_autoresearch.agents.search.trials import Trials
 from pytest_autoresearch.protocol.experiment import Experiment, Move, Reason, Status
@@ -109,7 +109,7 @@ def test_a_coding_agent_is_told_which_knobs_are_taken_care_of(tmp_path: Path) ->
 
 def test_probes_do_not_make_a_coding_agent_despair() -> None:
     probes = [told(number, Reason.PROBE, value=2.0) for number in range(1, 30)]
-    assert since_keep([BASELINE, *probes, told(30, Reason.WORSE, value=2.0)]) == 1
+    assert Digest(Direction.LOWER).read([BASELINE, *probes, told(30, Reason.WORSE, value=2.0)]).barren == 1
 
 
 LISTENER = """

@@ -18,7 +18,7 @@ from pytest_autoresearch.agents.briefing import (
     write_retry,
 )
 from pytest_autoresearch.agents.clipping import clip
-from pytest_autoresearch.agents.digest import STUCK, VERY_STUCK, near_misses, table
+from pytest_autoresearch.agents.digest import STUCK, VERY_STUCK, Digest, table
 from pytest_autoresearch.agents.lessons import Besides
 from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Reason, Role
 from pytest_autoresearch.protocol.model import Amount, Direction, Holdout, Limit, Metric, PathRule, Protocol, Section
@@ -193,7 +193,7 @@ def test_a_bold_move_is_asked_for_now_and_then() -> None:
 
 def test_near_misses_are_shown_in_full_when_stuck() -> None:
     text = brief(barren(STUCK))
-    assert [e.number for e in near_misses(barren(STUCK), Direction.LOWER)] == [1, 2, 3]
+    assert [e.number for e in Digest(Direction.LOWER).read(barren(STUCK)).close] == [1, 2, 3]
     assert "Near miss: 0001" in text and "Near miss: 0002" in text
 
 
@@ -236,7 +236,7 @@ def test_a_long_night_stays_in_bounds(count: int) -> None:
 
 def test_when_room_is_short_the_newest_rows_and_the_keeps_stay() -> None:
     history = long_history(300)
-    rows = table(history, Direction.LOWER, 10_000, near_misses(history, Direction.LOWER))
+    rows = table(Digest(Direction.LOWER).read(history), 10_000)
     assert len(rows.encode()) <= 10_000
     numbers = [int(line[:4]) for line in rows.splitlines()[:-1]]
     assert numbers == sorted(numbers, reverse=True)
@@ -298,6 +298,19 @@ def test_any_history_and_protocol_stay_in_bounds(history: list[Experiment], long
     assert len(text.encode("utf-8", "replace")) <= LIMIT
     failed = Measurement(Role.CANDIDATE, failure=Reason.ERROR, log_tail=long)
     assert len(write_retry(text, long, failed).encode("utf-8", "replace")) <= RETRY_LIMIT
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(histories(), st.integers(1, 41), st.integers(0, 40))
+def test_a_digest_of_an_earlier_history_gives_the_same_bytes(
+    history: list[Experiment], first: int, rewritten: int
+) -> None:
+    digest = Digest(Direction.LOWER)
+    otherwise = [*history]
+    otherwise[rewritten % len(history)] = replace(history[rewritten % len(history)], reason=Reason.UNPROVEN, value=0.5)
+    for known in (history[:first], history, otherwise, history):
+        text = write_briefing(PROTOCOL, TARGETS, known, diff_of, digest=digest)
+        assert text == brief(known)
 
 
 def test_a_clipped_text_says_what_is_missing_and_closes_its_fence() -> None:
