@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.reading.door import PYTHON, is_code, read_source
@@ -18,6 +19,7 @@ from pytest_autoresearch.reading.source import Binding, Call, Kind, Source, Span
 
 _SIGNS = frozenset("+ - * / // % ** ^ & | << >> ~ ( ) [ ] { } , . : :: -> ! ; @ < > ? ?? || && ${ :- $ ` == !=".split())
 _RESERVED = frozenset("if else for while lambda await yield async function return new match case do switch".split())
+_REMEMBERED = 100_000  # bytes of a file whose reading is remembered; it takes fifty times as much memory
 _LONGEST = 512  # tokens of what may say a seed: each is looked at again where one stands within another
 _MOST_ROUNDS = 8  # of a name that is bound to a name that is bound to a name …
 _CELLS = {
@@ -45,8 +47,8 @@ def only_moves_seeds(path: str, before: bytes, after: bytes) -> bool:
         if path.lower().endswith(".ipynb"):
             return _only_in_notebook(before, after)
         if is_code(path):
-            old, new = read_source(path, before), read_source(path, after)
-            return _only_seeds_differ(old, new)
+            old = _read_again(path, before) if len(before) <= _REMEMBERED else read_source(path, before)
+            return _only_seeds_differ(old, read_source(path, after))
         return masked_settings(path, before) == masked_settings(path, after) is not None and _differ(
             path, before, after
         )
@@ -54,6 +56,12 @@ def only_moves_seeds(path: str, before: bytes, after: bytes) -> bool:
         return _only_seeds_differ_in_text(path, before, after)
     except Exception:  # what a reader stumbles over is a file without seeds, never the end of a session
         return False
+
+
+@lru_cache(maxsize=4)
+def _read_again(path: str, before: bytes) -> Source:
+    """The incumbent's file, which every proposal is compared with."""
+    return read_source(path, before)
 
 
 def _only_in_notebook(before: bytes, after: bytes) -> bool:

@@ -16,6 +16,7 @@ from pytest_autoresearch.protocol.experiment import Experiment
 
 FILE = "lanes.json"
 MOST = 64  # lanes that are read from a file
+MOMENT = 0.2  # s; what lasts no longer nobody reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,18 +34,21 @@ class Lane:
 
 
 class Lanes:
-    """A watcher among others, and a hook that hears of records: tells ``says`` of every change."""
+    """A watcher among others, and a hook that hears of records: tells ``says`` of changes, at most once in a moment."""
 
     def __init__(self, says: Sequence[Callable[[Sequence[Lane]], None]]) -> None:
         self._says = says
         self._lanes: dict[int, Lane] = {}
+        self._told_at, self._owes = float("-inf"), False
 
     def phase(self, number: int, text: str, *, budget: float | None = None) -> None:
         self._lanes[number] = Lane(number, text, time.time(), budget)
         self._tell()
 
     def tick(self, elapsed: float) -> None:
-        """Who reads a lane counts its seconds."""
+        """Tell what came too soon after something else; who reads a lane counts its seconds."""
+        if self._owes:
+            self._tell()
 
     def remark(self, text: str) -> None:
         """Stands in the terminal."""
@@ -56,9 +60,15 @@ class Lanes:
     def end(self) -> None:
         """Nothing goes on any more."""
         self._lanes.clear()
+        self._told_at = float("-inf")
         self._tell()
 
     def _tell(self) -> None:
+        now = time.monotonic()
+        self._owes = now - self._told_at < MOMENT
+        if self._owes:
+            return
+        self._told_at = now
         lanes = [self._lanes[number] for number in sorted(self._lanes)]
         for say in self._says:
             say(lanes)

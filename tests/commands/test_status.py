@@ -104,10 +104,19 @@ def test_a_pause_is_said_with_what_ends_it() -> None:
     assert "pytest-autoresearch pause --off" in lines(told(), paused=True)[0]
 
 
+def said_by_then(lanes: Lanes, state: Path, count: int) -> None:
+    """What came in the same moment as something else is told with a tick after it."""
+    deadline = time.monotonic() + 30
+    while len(read(state)) != count and time.monotonic() < deadline:
+        lanes.tick(0.2)
+
+
 def test_lanes_are_kept_for_other_processes_and_what_is_recorded_leaves_them(tmp_path: Path) -> None:
     lanes = Lanes([kept_in(tmp_path)])
     lanes.phase(7, "candidate run", budget=20.0)
+    assert [lane.number for lane in read(tmp_path)] == [7]
     lanes.phase(8, "claude proposes")
+    said_by_then(lanes, tmp_path, 2)
     found = read(tmp_path)
     assert [(lane.number, lane.text, lane.budget) for lane in found] == [
         (7, "candidate run", 20.0),
@@ -115,6 +124,7 @@ def test_lanes_are_kept_for_other_processes_and_what_is_recorded_leaves_them(tmp
     ]
     assert abs(found[0].began - time.time()) < 60
     lanes.pytest_autoresearch_recorded(histories.experiment(7))
+    said_by_then(lanes, tmp_path, 1)
     assert [lane.number for lane in read(tmp_path)] == [8]
     lanes.end()
     assert read(tmp_path) == []
