@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 
 from pytest_autoresearch.errors import NotebookError
+from pytest_autoresearch.notebook import unbegun
 from pytest_autoresearch.notebook.git import Git
 
 _HINTS, _PAUSE, _STOP = "hints.jsonl", "pause", "stop"
@@ -128,7 +129,7 @@ def find(path: Path, tag: str | None) -> Steered:
         raise NotebookError(f"several sessions are running: {', '.join(live)}\n  say which: --tag TAG")
     chosen = tag or next(iter([*live, *reversed(known)]), None)
     if chosen is None:
-        raise NotebookError(f"no session in {path}\n  `pytest --autoresearch` begins one")
+        raise NotebookError(f"no session in {path}\n  `pytest --autoresearch` begins one{unbegun.words(states.parent)}")
     if chosen not in known and chosen not in live:
         raise NotebookError(f"no session {chosen}\n  there are: {', '.join(known) or 'none'}")
     return Steered(chosen, states / chosen, chosen in live)

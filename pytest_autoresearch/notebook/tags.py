@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_autoresearch.errors import NotebookError
+from pytest_autoresearch.notebook import unbegun
 from pytest_autoresearch.notebook.branch import read_refs, refuse_branch
 from pytest_autoresearch.notebook.chain import LEDGERS, branch_ref, ledger_ref, read_chain, sessions
 from pytest_autoresearch.notebook.git import Git
@@ -42,7 +43,8 @@ def locate(path: Path, tag: str | None) -> Located:
     )
     if not mine:
         git.close()
-        raise NotebookError(f"{path}: no session was begun here\n  there are: {_named(known)}")
+        failed = unbegun.words(git.common_dir)
+        raise NotebookError(f"{path}: no session was begun here\n  there are: {_named(known)}{failed}")
     return Located(git, mine[-1].tag)
 
 

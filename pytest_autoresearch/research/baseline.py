@@ -11,6 +11,8 @@ from pytest_autoresearch.errors import AutoresearchError
 from pytest_autoresearch.judge import Step, Verdict
 from pytest_autoresearch.lab.advice import baseline_advice
 from pytest_autoresearch.lab.limits import unreported
+from pytest_autoresearch.notebook import unbegun
+from pytest_autoresearch.notebook.ledger import state_directory
 from pytest_autoresearch.notebook.record import Level
 from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Reason, Role
 from pytest_autoresearch.research.candidate import Ruling
@@ -28,8 +30,19 @@ def baseline(research: Research) -> Experiment:
     """Measure the start commit as often as the judge wants, and open the notebook with it.
 
     Raises BaselineFailed when a guard is red already, and, with the log's tail and the likely cause, when a run or the
-    holdout gives no metric.
+    holdout gives no metric. No ledger has that, which would hold the session to what did not work; a file has.
     """
+    state = state_directory(research.parts.git, research.parts.session.tag)
+    try:
+        experiment = _begun(research)
+    except BaselineFailed as failed:
+        unbegun.keep(state, str(failed))
+        raise
+    unbegun.forget(state)
+    return experiment
+
+
+def _begun(research: Research) -> Experiment:
     began = datetime.now(timezone.utc)
     protocol, parts = research.protocol, research.parts
     candidate = research.drafts.baseline(parts.git.tree(parts.session.start))

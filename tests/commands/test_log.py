@@ -16,6 +16,7 @@ from pytest_autoresearch.notebook.chain import read_history
 from pytest_autoresearch.notebook.export import as_csv
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.record import History
+from tests.conftest import Project
 from tests.notebook.diary import Diary, assert_sound, git, new_repository
 
 Cli = Callable[..., tuple[int, str, str]]
@@ -149,6 +150,23 @@ def test_without_a_session_the_commands_say_so(tmp_path: Path, capsys: pytest.Ca
         assert main([*command, str(empty)]) == 4
         assert "no session was begun here\n  there are: none yet" in capsys.readouterr().err
     assert main(["drop", "3", str(empty)]) == 4
+
+
+def test_why_a_session_did_not_begin_is_still_said_in_the_morning(project: Project) -> None:
+    honest = (project.root / "train.py").read_text()
+    project.write("train.py", "raise SystemExit('no corpus')\n")
+    project.commit("broken")
+    words = ("--autoresearch", "--autoresearch-experiments=1", "--autoresearch-agent=sweep")
+    assert project.pytest(*words).returncode == 1
+    kept = project.root / ".git/autoresearch/demo/baseline.txt"
+    for command in ("log", "status"):
+        said = project.cli(command).stderr
+        assert "demo: the baseline failed: error: no corpus" in said and str(kept) in said
+    assert "command: python train.py" in kept.read_text()
+    project.write("train.py", honest)
+    project.commit("mended")
+    assert project.pytest(*words).returncode == 0
+    assert not kept.exists() and project.cli("log").returncode == 0
 
 
 def test_report_as_csv_has_one_row_per_experiment(cli: Cli) -> None:
