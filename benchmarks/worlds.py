@@ -82,7 +82,8 @@ class World:
     ``wander``: the deviation of an AR(1) process with ``memory``. ``steps``: the probability per run that the machine
     changes its state, to a level drawn with deviation ``step``. ``uneven``: each state's noise is multiplied with
     exp(U(-x, x)/2). ``own``: with exp(x Z). ``unstable``: the share of states that scatter three times as much.
-    ``paired``: the share of the variance that runs of one seed have in common. ``grain`` in metric units.
+    ``paired``: the share of the variance that runs of one seed have in common; below zero, every second state has it
+    the other way round. ``grain`` in metric units.
     """
 
     name: str
@@ -115,6 +116,7 @@ class State:
     level: float
     spread: float = 1.0
     own: list[float] = field(default_factory=list)
+    key: int = 0
 
 
 class Machine:
@@ -122,6 +124,7 @@ class Machine:
 
     def __init__(self, world: World, seed: int) -> None:
         self.world, self.rng, self.runs = world, random.Random(seed), 0
+        self._seed, self._states = seed, 0
         self.start = self.state(START)
         self._wandered = self.rng.gauss(0, world.wander) if world.wander else 0.0
         self._stepped = self.moved = 0.0
@@ -134,7 +137,8 @@ class Machine:
             spread *= math.exp(world.own * rng.gauss(0, 1))
         if world.unstable and rng.random() < world.unstable:
             spread *= 3
-        return State(level, spread)
+        self._states += 1
+        return State(level, spread, key=self._states)
 
     def proposal(self, tip: State, number: int) -> tuple[State, float]:
         """A candidate on this tip, and its effect in sigma."""
@@ -147,10 +151,10 @@ class Machine:
             level = max(level, tip.level * 0.05)
         return self.state(level), (tip.level - level) / unit
 
-    def run(self, state: State) -> float:
-        world, rng = self.world, self.rng
+    def run(self, state: State, seed: int | None = None) -> float:
+        world = self.world
         self.runs += 1
-        z = world.noise(rng) * state.spread
+        z = self._noise(state, seed) * state.spread
         if world.lognormal:
             value = state.level * math.exp(world.sigma / START * z - (world.sigma / START * state.spread) ** 2 / 2)
         else:
@@ -158,6 +162,18 @@ class Machine:
         self.moved = self._disturbance() * world.sigma
         value += self.moved
         return math.floor(value / world.grain + 0.5) * world.grain if world.grain else value
+
+    def _noise(self, state: State, seed: int | None) -> float:
+        """With a seed, what it does to all states, and what it does to this one: again and again the same."""
+        world = self.world
+        if seed is None or not world.paired:
+            return world.noise(self.rng)
+        shared, own = random.Random(f"{self._seed}:{seed}"), random.Random(f"{self._seed}:{seed}:{state.key}")
+        share = abs(world.paired)
+        both = math.sqrt(share) * world.noise(shared)
+        if world.paired < 0 and state.key % 2:
+            both = -both
+        return both + math.sqrt(1 - share) * world.noise(own)
 
     def crashes(self) -> bool:
         return self.world.crashes > 0 and self.rng.random() < self.world.crashes
@@ -170,3 +186,50 @@ class Machine:
         if world.steps and rng.random() < world.steps:
             self._stepped = rng.gauss(0, world.step)
         return self._wandered + self._stepped - world.drift * self.runs
+
+
+SCALES = (  # part A: noise that goes with the level, and what breaks the assumption of normal noise
+    World("constant"),
+    World("constant, level falls to a tenth", sigma=0.1, jump=0.1),
+    World("proportional 5 %", sigma=5, power=1),
+    World("proportional, tenfold speed-up", sigma=5, power=1, jump=0.1),
+    World("root of the level, tenfold", power=0.5, jump=0.1),
+    World("lognormal 5 %, tenfold", sigma=5, power=1, lognormal=True, jump=0.1),
+    World("lognormal 30 %, fivefold", sigma=30, power=1, lognormal=True, jump=0.2),
+    World("t3", noise=t3),
+    World("t3, proportional, tenfold", noise=t3, sigma=5, power=1, jump=0.1),
+    World("skew, 3 % outliers", noise=skew),
+    World("skew, proportional, tenfold", noise=skew, sigma=5, power=1, jump=0.1),
+    World("drift .02 a run", drift=0.02),
+    World("own sd of each state, exp(.5 z)", own=0.5),
+    World("20 % of states with sd 3", unstable=0.2),
+    World("steps of sd", grain=1.0),
+    World("bimodal, 20 % slow", noise=bimodal),
+)
+MOVING = (  # item by item what the machine may do
+    World("AR(1) .995, sd 1", wander=1),
+    World("AR(1) .995, sd 3", wander=3),
+    World("AR(1) .995, sd 10", wander=10),
+    World("steps, .01 a run, sd 2", steps=0.01, step=2),
+    World("steps, .03 a run, sd 5", steps=0.03, step=5),
+    World("states' noise differs 7-fold", uneven=math.log(7)),
+)
+PAIRED = tuple(World(f"correlation {share}", paired=share) for share in (0.001, 0.5, 0.9, -0.5))
+TASKS = (  # part B: what proposals are worth
+    World("mix", mix),
+    World("subtle", subtle),
+    World("20 % gains Exp(.4)", many_small),
+    World("rare large: 4 % U(1, 5)", rare_large),
+    World("5 % U(2, 5), tiny losses", tiny_losses),
+    World("continuous N(-.8, .6)", continuous),
+    World("15 % crashes, mix", mix, crashes=0.15),
+    World("t3, mix", mix, t3),
+    World("t3, subtle", subtle, t3),
+    World("skew, mix", mix, skew),
+    World("skew, subtle", subtle, skew),
+    World("15 % crashes, subtle", subtle, crashes=0.15),
+    World("drift +.02, mix", mix, drift=0.02),
+    World("drift +.02, subtle", subtle, drift=0.02),
+    World("drift -.02, mix", mix, drift=-0.02),
+    World("drift -.02, subtle", subtle, drift=-0.02),
+)

@@ -190,9 +190,9 @@ def _remedies(noise: Noise, metric: str) -> Iterator[str]:
         yield machine_line(found.machine)
     if found.seed is not None and not noise.exact:
         share = f"{100 * found.seed:.0f} % of the variance"
-        helps = "fix the seed in the run, or average over several" if found.seed > 0.5 else "fixing it helps little"
+        helps = "`seeds: paired` compares runs of one seed" if found.seed > 0.3 else "pairing runs by it helps little"
         left = math.sqrt(max(0.0, 1 - found.seed))
-        yield f"seed    {share} is the seed's: one seed for all runs leaves {left:.2f} of the noise; {helps}"
+        yield f"seed    {share} is the seed's: beside a run of the same seed {left:.2f} of the noise is left; {helps}"
     if found.repeats:
         told = ", ".join(f"{name} {value:.2f}" for name, value in sorted(found.repeats.items(), key=lambda p: p[1]))
         yield f"repeats 5 in one run and their {told} of this noise, measured on neighbouring runs"

@@ -31,6 +31,8 @@ def folded(standing: Standing, trial: Trial) -> Standing:
         unchecked=0 if ran_incumbent else standing.unchecked + 1,
         check=max(standing.check, mine.check),
         spread=spread,
+        seeded=max(standing.seeded, mine.seeded),
+        beside=mine.beside if standing.beside == before.beside else standing.beside,
         differences=_with_new(standing.differences, before.differences, mine.differences),
     )
     if mine.noisy and not standing.noisy:
@@ -115,6 +117,9 @@ def _belief(now: Belief, before: Belief, mine: Belief, clock: int) -> Belief:
         stack = (*now.stack, *mine.stack[len(before.stack) :])  # a group may have proven what it stands on
         known = replace(mine, prior=learned.prior, experiments=learned.experiments, won=learned.won, clock=clock)
         return replace(known, base=now.base, stack=stack, due=now.due)
+    if now.panel is not None:  # what its runs of the tip told is taken where nobody else has told of it meanwhile
+        same = now.panel == before.panel and mine.panel is not None
+        return replace(learned, panel=mine.panel, mean=mine.mean, variance=mine.variance) if same else learned
     if mine.variance is None or before.variance is None or now.variance is None or not mine.variance:
         return learned
     gained = 1 / mine.variance - 1 / before.variance  # as much as its runs told, in the form that adds up

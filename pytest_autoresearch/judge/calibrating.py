@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from pytest_autoresearch.judge import evidence, statistics
+from pytest_autoresearch.judge import evidence, statistics, tip
+from pytest_autoresearch.judge.panel import Panel
+from pytest_autoresearch.judge.seeds import FIRST_FREEDOM, FIRST_SHARE
 from pytest_autoresearch.judge.settings import JudgeSettings
 from pytest_autoresearch.judge.spread import Spread
 from pytest_autoresearch.judge.standing import Run, Standing
@@ -47,18 +49,24 @@ def finished(settings: JudgeSettings, standing: Standing) -> Standing:
     if len(values) < runs_needed(settings, standing):
         return standing
     noisy = not settings.classic and (standing.noisy or len(set(values)) > 1)
+    squares, center, freedom = statistics.squared_residuals(values), statistics.mean(values), len(values) - 1
+    is_panel = noisy and settings.paired and settings.grouped
+    if is_panel:  # of a run beside another of its seed, of which nothing is known yet
+        squares, freedom = (1 - FIRST_SHARE) * squares / freedom * FIRST_FREEDOM, FIRST_FREEDOM
     if noisy:
-        squares, center = statistics.squared_residuals(values), statistics.mean(values)
-        standing = replace(standing, spread=Spread().pooled(squares, len(values) - 1, center, values))
+        standing = replace(standing, spread=Spread().pooled(squares, freedom, center, values))
     standing = replace(standing, calibrated=True, noisy=noisy, agreements=0 if noisy else 1)
     level = evidence.level(settings, standing, values)
     standing = replace(standing, incumbent=replace(standing.incumbent, level=level))
-    for earlier, later in pairwise(standing.incumbent.window if noisy else ()):
+    for earlier, later in pairwise(standing.incumbent.window if noisy and not is_panel else ()):
         standing = standing.apart(earlier, later)
     standing = replace(standing, last=standing.incumbent.window[-1])
     if not (noisy and settings.grouped):
         return standing
     unit = standing.spread.deviation(level.estimate)
     belief = standing.belief.known(level.estimate, 1 / len(values), unit, standing.spread)
+    if is_panel:
+        shared = squares / freedom * FIRST_SHARE / (1 - FIRST_SHARE)
+        belief = tip.at_seeds(belief, Panel.opened(values, squares / freedom, shared))
     belief = replace(belief, clock=standing.clock, calibrated_at=level.estimate)
     return replace(standing, belief=belief, incumbent=replace(standing.incumbent, window=()))

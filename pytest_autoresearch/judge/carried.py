@@ -10,6 +10,7 @@ from __future__ import annotations
 from pytest_autoresearch.judge import statistics, tip
 from pytest_autoresearch.judge.standing import Step
 from pytest_autoresearch.judge.trial import Trial
+from pytest_autoresearch.judge.weighing import followed_at_seeds, on_panel
 
 DOUBTED = 1.0  # times the variance: what a change is worth on another base may differ
 
@@ -19,6 +20,8 @@ def expected(trial: Trial) -> tuple[float, float] | None:
 
     With what was expected before it, weighed by precision. None where nothing is known, or another rule judges.
     """
+    if on_panel(trial):
+        return _at_seeds(trial)
     opening, settings = tip.aged(trial.settings, trial.opening), trial.settings
     belief, doubt, spread = opening.belief, opening.doubt, opening.spread
     own = [heard.value for heard in trial.heard if heard.step is Step.CANDIDATE and heard.value is not None]
@@ -34,7 +37,19 @@ def expected(trial: Trial) -> tuple[float, float] | None:
         level += weight * (statistics.mean(tips) - level)
         doubt = 1 / len(tips) if doubt is None else doubt * (1 - weight)
     assert doubt is not None
-    gain, variance = settings.gain(level, mean) / unit, DOUBTED * (1 / len(own) + doubt)
+    return _joined(trial, settings.gain(level, mean) / unit, DOUBTED * (1 / len(own) + doubt))
+
+
+def _at_seeds(trial: Trial) -> tuple[float, float] | None:
+    """As expected, by what its runs differ by from the tip's of the same seed."""
+    unit = trial.standing.spread.deviation(trial.standing.belief.mean)
+    state = followed_at_seeds(trial, unit) if unit else None
+    if state is None or not state.square:
+        return trial.expected
+    return _joined(trial, state.effect, DOUBTED / state.square)
+
+
+def _joined(trial: Trial, gain: float, variance: float) -> tuple[float, float]:
     if trial.expected is None:
         return gain, variance
     before, other = trial.expected

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from pytest_autoresearch.judge import evidence, statistics
+from pytest_autoresearch.judge import evidence, seeds, statistics
 from pytest_autoresearch.judge.ending import discarded, kept
 from pytest_autoresearch.judge.settings import JudgeSettings, Policy
 from pytest_autoresearch.judge.standing import Run, Step
@@ -108,7 +108,7 @@ def _weighed(trial: Trial) -> Trial:
     if _reached(trial, latest):
         if trial.fresh < 1 or (trial.settings.adapts and trial.fresh < AGREEING and _has_moved(trial)):
             return trial.asks(Step.INCUMBENT)
-        if runs >= 2:
+        if (len(seeds.pairs(trial)[0]) if trial.settings.paired else runs) >= 2:
             return answered(replace(trial, reason=_keep_reason(trial)))
     if runs >= trial.settings.most_runs:
         return discarded(trial, Reason.NOISE)

@@ -74,6 +74,30 @@ def compared(
     return Compared(gain, interval, percent, (bounds[0], bounds[1]))
 
 
+def compared_pairs(
+    direction: Direction, start: Sequence[float], head: Sequence[float], tail: float = 0.025
+) -> Compared:
+    """As :func:`compared`, of runs that share a seed with their partner: the interval is that of the paired t.
+
+    What both of a pair have from their seed is no difference, however much that is; nothing of earlier runs is used,
+    as these tell how a commit scatters over seeds.
+    """
+    before, after = statistics.mean(start), statistics.mean(head)
+    gain, pairs = direction.gain(before, after), len(start)
+    ratio = after / before if before > 0 and after > 0 else None
+    percent = None if ratio is None else 100 * direction.gain(1.0, ratio)
+    if pairs < 2:
+        return Compared(gain, None, percent, None)
+    reach = statistics.t_quantile(1 - tail, pairs - 1) / math.sqrt(pairs * (pairs - 1))
+    half = reach * math.sqrt(statistics.squared_residuals([y - x for x, y in zip(start, head, strict=True)]))
+    if ratio is None:
+        return Compared(gain, (gain - half, gain + half))
+    logs = [y / after - x / before for x, y in zip(start, head, strict=True)]  # of the ratio, to first order
+    scaled = statistics.scaled(ratio, reach * math.sqrt(statistics.squared_residuals(logs)))
+    bounds = sorted(100 * direction.gain(1.0, bound) for bound in scaled)
+    return Compared(gain, (gain - half, gain + half), percent, (bounds[0], bounds[1]))
+
+
 def _variance(runs: Sequence[float], own: Residuals) -> tuple[float, int]:
     """Of the mean of the runs, and the degrees of freedom it is known by."""
     freedom = len(runs) - 1 + own.freedom

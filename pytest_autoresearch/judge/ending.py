@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pytest_autoresearch.judge import evidence
+from pytest_autoresearch.judge import evidence, seeds
 from pytest_autoresearch.judge.standing import Belief, Incumbent, Level, Provisional, Run
 from pytest_autoresearch.judge.trial import Trial, Undo
 from pytest_autoresearch.judge.verdict import Verdict
@@ -13,7 +13,7 @@ from pytest_autoresearch.protocol.experiment import Reason, Status
 
 def kept(trial: Trial, reason: Reason, measured: tuple[Run, ...], window: tuple[Run, ...]) -> Trial:
     """The candidate is the incumbent: ``measured`` tell its level, ``window`` opens the next comparison."""
-    old, ended = trial.standing.incumbent, trial.closed()
+    old, ended = trial.standing.incumbent, _closed(trial)
     if trial.standing.noisy:
         ended = ended.pooled_runs([run.value for run in measured])
     verdict = _verdict(trial, ended, Status.KEEP, reason, measured)
@@ -35,8 +35,13 @@ def kept(trial: Trial, reason: Reason, measured: tuple[Run, ...], window: tuple[
 
 def discarded(trial: Trial, reason: Reason) -> Trial:
     """The incumbent stays."""
-    ended = trial.closed()
+    ended = _closed(trial)
     return ended.ended(_verdict(trial, ended, Status.DISCARD, reason, trial.runs))
+
+
+def _closed(trial: Trial) -> Trial:
+    ended = trial.closed()
+    return seeds.learned(ended) if trial.settings.paired and trial.standing.noisy else ended
 
 
 def _on_top(trial: Trial, gain: float) -> Belief:

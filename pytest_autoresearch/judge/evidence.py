@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from pytest_autoresearch.judge import statistics
+from pytest_autoresearch.judge import paired, seeds, statistics
 from pytest_autoresearch.judge.settings import JudgeSettings
 from pytest_autoresearch.judge.spread import Spread
 from pytest_autoresearch.judge.standing import WINSOR, Level, Standing
@@ -22,6 +22,11 @@ def log_evidence(trial: Trial, shift: float) -> float:
 
     From the candidate's runs and the incumbent's window, outliers winsorised.
     """
+    if trial.settings.paired:
+        before, after = seeds.pairs(trial)
+        if not before:
+            return 0.0
+        return paired.evidence_beside(trial.settings, trial.standing, before, after, -shift, seeds.noise_beside(trial))
     window = [run.value for run in trial.standing.incumbent.window]
     center = statistics.median(window)
     before = [trial.settings.gain(center, value) for value in window]

@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 
 from pytest_autoresearch.judge import beside, calibrating, comparing, paired, statistics
 from pytest_autoresearch.judge import tip as tips
+from pytest_autoresearch.judge.panel import UNKNOWN
 from pytest_autoresearch.judge.rule import LARGEST
 from pytest_autoresearch.judge.settings import JudgeError, JudgeSettings
-from pytest_autoresearch.judge.standing import HEIGHT, WINSOR, Run, Standing, Step
+from pytest_autoresearch.judge.standing import HEIGHT, WINSOR, Belief, Run, Standing, Step
 from pytest_autoresearch.judge.trial import Heard
 from pytest_autoresearch.judge.verdict import GroupVerdict
 from pytest_autoresearch.protocol.experiment import Outcome
@@ -32,6 +33,7 @@ class Group:
 
     ``test`` and ``level`` are what is spent on it, ``latest`` the natural logarithm of the evidence, ``answer`` what
     to run next (``Step.BASE``, or ``Step.INCUMBENT`` for the tip) or the verdict. ``pairs`` is how many there may be.
+    ``void`` are those that a failed run has left incomplete, where the two runs of a pair share a seed.
     """
 
     settings: JudgeSettings
@@ -45,7 +47,15 @@ class Group:
     level: float = 0.0
     latest: float | None = None
     failed: bool = False
+    void: int = 0
     answer: Step | GroupVerdict | None = None
+
+    @property
+    def seed(self) -> int | None:
+        """Of the next run: the incumbent's while it is calibrated, then the number of the pair. None: not paired."""
+        if not self.settings.paired:
+            return None
+        return self.void + min(len(self.base), len(self.tip)) if self.standing.calibrated else self.standing.seeded
 
     @property
     def evidence(self) -> float | None:
@@ -77,13 +87,16 @@ def told(group: Group, value: float | None) -> Group:
     if not isinstance(step, Step):
         raise JudgeError("the judge is told a value it did not ask for")
     sound = float(value) if value is not None and abs(value) < LARGEST else None
-    standing = replace(group.standing, clock=group.standing.clock + 1)
-    group = replace(group, standing=standing, heard=(*group.heard, Heard(step, sound)))
+    seed, standing = group.seed, replace(group.standing, clock=group.standing.clock + 1)
+    if seed is not None and not standing.calibrated:
+        standing = replace(standing, seeded=seed + 1)
+    group = replace(group, standing=standing, heard=(*group.heard, Heard(step, sound, seed)))
     if sound is None:
         return _failed(group, step)
-    group = replace(group, failed=False)
+    failed_before = group.failed and group.settings.paired and standing.calibrated
+    group = replace(group, failed=failed_before and len(group.base) == len(group.tip))  # until the pair is complete
     if not standing.calibrated:
-        run = Run(standing.clock, sound)
+        run = Run(standing.clock, sound, seed)
         return _answered(replace(group, standing=calibrating.with_run(standing, run)))
     if step is Step.BASE:
         return _answered(replace(group, base=(*group.base, sound)))
@@ -91,6 +104,10 @@ def told(group: Group, value: float | None) -> Group:
 
 
 def _failed(group: Group, step: Step) -> Group:
+    if not group.failed and group.settings.paired and group.standing.calibrated:  # both runs anew, on another seed
+        whole = min(len(group.base), len(group.tip))
+        group = replace(group, base=group.base[:whole], tip=group.tip[:whole], void=group.void + 1, failed=True)
+        return replace(group, answer=_first_of_pair(whole))
     if not group.failed:
         return replace(group, failed=True)
     if step is Step.BASE or not group.standing.calibrated:
@@ -118,7 +135,12 @@ def _answered(group: Group) -> Group:
         if group.latest <= math.log(GONE) or base >= group.pairs or _runs_left(group) < 2:
             goes_on = _gain(group) > 0 and len(group.standing.belief.stack) < TALLEST
             return _ended(group, Outcome.GOES_ON if goes_on else Outcome.ROLLED_BACK)
-    return replace(group, answer=Step.BASE if base % 2 == 0 else Step.INCUMBENT)
+    return replace(group, answer=_first_of_pair(base))
+
+
+def _first_of_pair(pairs: int) -> Step:
+    """ABBA: which of the two is run first after so many pairs."""
+    return Step.BASE if pairs % 2 == 0 else Step.INCUMBENT
 
 
 def _runs_left(group: Group) -> float:
@@ -180,10 +202,20 @@ def closed(standing: Standing, group: Group) -> Standing:
     else:  # the tip is the base again, known by the one run that is made before the next candidate
         mean = statistics.mean(group.base) if group.base else belief.mean
         belief = replace(belief, stack=(), due=HEIGHT, mean=mean, variance=None, levels=())
-        standing = replace(standing, last=None, wander=standing.wander.of_tip(None))
+        belief = _of_base(group, belief, min(len(group.base), len(group.tip)) if is_its_own else 0)
+        standing = replace(standing, last=None, wander=standing.wander.of_tip(None), seeded=0)
     standing = replace(standing, belief=belief)
     incumbent = replace(standing.incumbent, window=(), elsewhere=(), level=tips.level_of(standing))
     return replace(standing, incumbent=incumbent)
+
+
+def _of_base(group: Group, belief: Belief, pairs: int) -> Belief:
+    """Where seeds are paired: the tip's level at each seed, less what the pairs have shown."""
+    if belief.panel is None:
+        return belief
+    variance = group.standing.spread.variance(belief.mean)
+    by = statistics.mean(group.base[:pairs]) - statistics.mean(group.tip[:pairs]) if pairs else 0.0
+    return tips.at_seeds(belief, belief.panel.moved(by, variance * (2 / pairs if pairs else UNKNOWN)))
 
 
 def _verdict(group: Group, outcome: Outcome) -> GroupVerdict:
@@ -192,7 +224,8 @@ def _verdict(group: Group, outcome: Outcome) -> GroupVerdict:
     found = None
     if pairs:
         direction = Direction(group.settings.direction)
-        found = comparing.compared(direction, group.base[:pairs], group.tip[:pairs])
+        compared = comparing.compared_pairs if group.settings.paired else comparing.compared
+        found = compared(direction, group.base[:pairs], group.tip[:pairs])
     return GroupVerdict(
         outcome=outcome,
         keeps=tuple(keep.number for keep in belief.stack),
@@ -206,6 +239,9 @@ def _verdict(group: Group, outcome: Outcome) -> GroupVerdict:
 
 
 def _with_residuals(group: Group, standing: Standing) -> Standing:
+    pairs = min(len(group.base), len(group.tip))
+    if group.settings.paired:
+        return _with_pairs(standing, group.base[:pairs], group.tip[:pairs])
     for values in (group.base, group.tip):
         if len(values) > 1:
             center, residuals, _ = _pulled_in(group, values)
@@ -215,11 +251,23 @@ def _with_residuals(group: Group, standing: Standing) -> Standing:
     return standing
 
 
+def _with_pairs(standing: Standing, base: Sequence[float], tip: Sequence[float]) -> Standing:
+    """What pairs scatter by that share a seed, in the noise; only ``grouped`` counts it so."""
+    if len(base) < 2 or standing.belief.panel is None:
+        return standing
+    center, freedom = statistics.mean(tip), len(base) - 1
+    squares = statistics.squared_residuals([y - x for x, y in zip(base, tip, strict=True)]) / 2
+    squares = min(squares, freedom * standing.largest_square(center))
+    return replace(standing, spread=standing.spread.pooled(squares, freedom, center, (*base, *tip)))
+
+
 def _with_tip_runs(settings: JudgeSettings, standing: Standing, tip: Sequence[float]) -> Standing:
     """The tip's level moves by as much as these runs know better."""
     if not tip:
         return standing
     standing = tips.aged(settings, standing)
+    if standing.belief.panel is not None:  # they had other seeds
+        return standing
     belief, mean = standing.belief, statistics.mean(tip)
     doubt = standing.doubt
     if belief.variance is None or doubt is None:

@@ -10,13 +10,21 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from pytest_autoresearch.judge import evidence, statistics, tracking, unlike
+from pytest_autoresearch.judge import evidence, statistics, tip, tracking, unlike
 from pytest_autoresearch.judge.belief import accepted_harm, learned
 from pytest_autoresearch.judge.standing import WINSOR, Provisional, Run, Step
 from pytest_autoresearch.judge.tip import as_discarded, as_kept, level_of, with_aged_tip
 from pytest_autoresearch.judge.trial import Trial, Undo, is_checked
 from pytest_autoresearch.judge.verdict import Verdict
-from pytest_autoresearch.judge.weighing import Weighed, moving, next_run, tracks_of, weighed
+from pytest_autoresearch.judge.weighing import (
+    Weighed,
+    followed_at_seeds,
+    moving,
+    next_run,
+    on_panel,
+    tracks_of,
+    weighed,
+)
 from pytest_autoresearch.protocol.experiment import Reason, Status
 
 VAGUE = 1.5  # variances of a run: a tip that is known worse than that is run before a candidate is compared with it
@@ -27,6 +35,7 @@ RESERVE = 8  # runs that a session of so many runs keeps for its last group
 MOST_WON = 3.0  # sigma that one keep counts for in the session's rate, so that a jump does not stop the re-runs
 OTHER_SCALE = 3 / 2  # beyond this ratio to the calibrated level, either way, noise is measured again
 RELEARNED = 5  # runs that do so
+TELLING = 6  # degrees of freedom from which on the noise beside a run of the same seed is known
 BIG = 4  # runs after which a change of scale is known well enough: the first selected it, the others tell the noise
 
 
@@ -49,6 +58,9 @@ def relearning(trial: Trial) -> int:
 
 def _is_vague(trial: Trial) -> bool:
     doubt, moves = trial.standing.doubt, moving(trial)
+    if on_panel(trial):
+        unit = trial.standing.spread.deviation(trial.standing.belief.mean) or 1.0
+        return followed_at_seeds(trial, unit).doubts[0][0] > VAGUE and _may_run(trial)
     if doubt is None or moves is None:
         return doubt is None or (doubt > VAGUE and _may_run(trial))
     _, doubt = tracking.level(tracks_of(trial, moves))
@@ -57,7 +69,7 @@ def _is_vague(trial: Trial) -> bool:
 
 def with_candidate(trial: Trial, run: Run) -> Trial:
     """With a run of the candidate; all but the first are pulled in to where a run may lie, given those before."""
-    if not trial.runs or not trial.standing.calibrated:
+    if not trial.runs or not trial.standing.calibrated or on_panel(trial):
         return replace(trial, runs=(*trial.runs, run))
     center = statistics.mean(trial.values)
     unit = trial.standing.spread.deviation(trial.standing.belief.mean)
@@ -76,8 +88,8 @@ def _decided(trial: Trial) -> Trial:
     made = at.runs if at.followed is None else at.runs + trial.fresh
     if made < min(MOST_RUNS, trial.settings.max_runs) and _may_run(trial):
         price = max(LEAST_WORTH, 2 * belief.won / trial.standing.clock)
-        step, worth = next_run(at)
-        if trial.settings.adapts and at.runs == 1 and _is_incredible(trial, at):
+        step, worth = next_run(at, trial.standing.seeded)
+        if trial.settings.adapts and at.runs == 1 and (_is_incredible(trial, at) or _tells_of_seeds(trial, at)):
             return trial.asks(Step.CANDIDATE)
         if worth > price or doubtful:
             return trial.asks(step)
@@ -104,6 +116,11 @@ def _is_incredible(trial: Trial, at: Weighed) -> bool:
     return evidence.is_suspicious(trial.settings, trial.standing, at.unit * at.gain, trial.standing.belief.mean)
 
 
+def _tells_of_seeds(trial: Trial, at: Weighed) -> bool:
+    """Whether a second run is worth it for what it says of the noise that no seed explains: of the first few it is."""
+    return at.panel is not None and trial.standing.spread.freedom < TELLING
+
+
 def _may_run(trial: Trial) -> bool:
     """Whether the session has more runs than its last group needs."""
     return trial.settings.runs is None or trial.standing.clock < trial.settings.runs - RESERVE
@@ -111,10 +128,14 @@ def _may_run(trial: Trial) -> bool:
 
 def _learned(trial: Trial, at: Weighed) -> Trial:
     """With the candidate's residuals in the noise, and its effect in the prior."""
-    if at.runs > 1:
+    if at.panel is not None:
+        squares, freedom = at.panel.residual
+        if freedom > 0:
+            trial = trial.pooled(at.unit**2 * squares, freedom, trial.standing.belief.mean, trial.values)
+    elif at.runs > 1:
         center = statistics.mean(trial.values)
         trial = trial.pooled(statistics.squared_residuals(trial.values), at.runs - 1, center, trial.values)
-    trial = unlike.learned(trial, at.scatter)
+    trial = trial if at.panel is not None else unlike.learned(trial, at.scatter)
     belief, weights = trial.standing.belief, at.believed.weights
     experiments = belief.experiments + 1
     prior = belief.prior if weights is None else learned(belief.prior, weights, experiments)
@@ -128,6 +149,9 @@ def _discarded(trial: Trial, at: Weighed) -> Trial:
     worse = at.gain < 0 and (at.runs == 1 or at.believed.harm >= 0.5)
     raw = [heard.value for heard in trial.heard if heard.step is Step.CANDIDATE and heard.value is not None]
     level = evidence.level(trial.settings, ended.standing, raw)
+    against = trial.standing.belief.mean
+    if at.panel is not None:  # its runs are those of a few seeds, and so is what they are compared with
+        against = trial.settings.moved(level.estimate, -at.unit * at.gain)
     return ended.ended(
         Verdict(
             status=Status.DISCARD,
@@ -135,7 +159,7 @@ def _discarded(trial: Trial, at: Weighed) -> Trial:
             estimate=level.estimate,
             interval=level.interval,
             samples=len(raw),
-            against=trial.standing.belief.mean,
+            against=against,
         )
     )
 
@@ -155,7 +179,9 @@ def _without(trial: Trial, at: Weighed) -> Trial:
 
 def _keeping(trial: Trial, at: Weighed) -> Trial:
     """The candidate is the tip, at the level that its own runs and the old tip's together make likely."""
-    learnt = unlike.with_new_tip(_learned(trial, at), at.scatter)
+    learnt = _learned(trial, at)
+    if at.panel is None:
+        learnt = unlike.with_new_tip(learnt, at.scatter)
     old = learnt.standing.belief
     discarded = as_discarded(trial.settings, learnt.standing, at)
     undo = Undo(trial.standing.incumbent, discarded, trial.standing.last)
@@ -187,6 +213,8 @@ def _relearned(trial: Trial) -> Trial:
     if trial.settings.adapts:
         values = [*trial.values[1:], *values]
     center = statistics.mean(values)
+    if on_panel(trial):
+        return tip.relearned(trial, values)
     trial = trial.pooled(statistics.squared_residuals(values), len(values) - 1, center, values, capped=False)
     spread = trial.standing.spread
     belief = trial.standing.belief.known(center, 1 / len(values), spread.deviation(center), spread)
@@ -196,6 +224,8 @@ def _relearned(trial: Trial) -> Trial:
 
 def _kept(trial: Trial) -> Trial:
     standing, samples = trial.standing, len(trial.runs) + len(trial.kept_runs)
+    if on_panel(trial):
+        standing = replace(standing, seeded=samples)  # the tip's own by now
     level = level_of(standing)
     incumbent = replace(standing.incumbent, window=(), level=level, elsewhere=())
     assert trial.draft is not None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
-from pytest_autoresearch.judge import calibrating, certified, group, rule
+from pytest_autoresearch.judge import calibrating, certified, group, rule, seeds
 from pytest_autoresearch.judge.group import PAIRS, Group
 from pytest_autoresearch.judge.grouped import relearning
 from pytest_autoresearch.judge.settings import JudgeError, JudgeSettings
@@ -59,6 +59,14 @@ class Judge:
         """What it waits to be told."""
         answer = None if self._under_way is None else self._under_way.answer
         return answer if isinstance(answer, Step) else None
+
+    @property
+    def seed(self) -> int | None:
+        """Which seed the pending run has, where seeds are paired; a group's pairs are counted on their own."""
+        under_way = self._under_way
+        if isinstance(under_way, Group):
+            return under_way.seed
+        return None if under_way is None else seeds.next_seed(under_way)
 
     @property
     def level(self) -> Level:
@@ -226,7 +234,7 @@ class Judge:
             return None
         trial = rule.opened(self.settings, state.standing, begun.complexity, begun.number, expected=begun.expected)
         self._turns.append(trial.turn)
-        for step, value in begun.heard:
+        for step, value, _ in begun.heard:
             if trial.answer is not step:  # the rule has been changed since: it asks anew from there on
                 break
             trial = rule.told(trial, value)
@@ -293,7 +301,7 @@ class Judge:
             self.calibrate()
         else:
             self.start(begun.complexity, begun.number)
-        for step, value in begun.heard:
+        for step, value, _ in begun.heard:
             if self.pending is not step:
                 break
             self.tell_group(value) if begun.is_group else self.tell(value)

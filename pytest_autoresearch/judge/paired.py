@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from pytest_autoresearch.judge import statistics
 from pytest_autoresearch.judge.settings import JudgeSettings
+from pytest_autoresearch.judge.spread import Spread
 from pytest_autoresearch.judge.standing import WINSOR, Standing
 
 OWN = 8  # degrees of freedom that the session's noise is worth against that of the pairs, where these scatter more
@@ -22,7 +23,19 @@ def log_evidence(
     noise above that: where the pairs scatter more, they count for themselves, with the session worth OWN degrees of
     freedom (a moderated variance: Smyth 2004).
     """
-    spread, pairs = standing.spread, len(before)
+    return evidence_beside(settings, standing, before, after, demanded, standing.spread)
+
+
+def evidence_beside(
+    settings: JudgeSettings,
+    standing: Standing,
+    before: Sequence[float],
+    after: Sequence[float],
+    demanded: float,
+    spread: Spread,
+) -> float:
+    """As :func:`log_evidence`, with the ``spread`` of a run beside its partner."""
+    pairs = len(before)
     variance = (spread.variance(statistics.mean(before)) + spread.variance(statistics.mean(after))) / 2
     variance *= 1 + standing.wander.rate
     gains = [settings.gain(x, y) for x, y in zip(before, after, strict=True)]

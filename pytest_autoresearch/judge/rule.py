@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from itertools import count
 
-from pytest_autoresearch.judge import beside, calibrating, certified, evidence, exact, grouped, tip
+from pytest_autoresearch.judge import beside, calibrating, certified, evidence, exact, grouped, seeds, tip
 from pytest_autoresearch.judge.settings import JudgeError, JudgeSettings
 from pytest_autoresearch.judge.standing import Level, Run, Standing, Step
 from pytest_autoresearch.judge.trial import Heard, Trial, Undo
@@ -61,11 +61,13 @@ def told(trial: Trial, value: float | None) -> Trial:
     if not isinstance(step, Step):
         raise JudgeError("the judge is told a value it did not ask for")
     sound = float(value) if value is not None and abs(value) < LARGEST else None
+    seed = seeds.next_seed(trial)
     standing = replace(trial.standing, clock=trial.standing.clock + 1)
-    trial = replace(trial, standing=standing, heard=(*trial.heard, Heard(step, sound)))
+    trial = replace(trial, standing=standing, heard=(*trial.heard, Heard(step, sound, seed)))
+    trial = seeds.with_seed(trial, step, seed)
     if sound is None:
         return _failed(trial, step, Reason.ERROR if value is None else Reason.BAD_METRIC)
-    run = Run(standing.clock, sound)
+    run = Run(standing.clock, sound, seed)
     trial = _with_incumbent(trial, run) if step is Step.INCUMBENT else _with_candidate(trial, run)
     return _answered(_watched(trial, run, step))
 

@@ -66,7 +66,8 @@ class JudgeSettings:
     (None: nothing). ``workers`` above 1 spends the error so that candidates may be judged side by side.
     ``rule`` overrides the policy's numbers. ``runs``: how many the session may make in all, of which ``grouped`` leaves
     some for its last group (None: as many as there is time for). ``adapts``: whether a machine that wanders and states
-    that scatter unlike each other are answered; off in tests of the bare rules only.
+    that scatter unlike each other are answered; off in tests of the bare rules only. ``paired``: runs that are compared
+    share a seed, see :mod:`seeds`.
     """
 
     direction: Direction | str = Direction.LOWER
@@ -79,6 +80,7 @@ class JudgeSettings:
     rule: Rule | None = None
     runs: int | None = None
     adapts: bool = True
+    paired: bool = False
 
     def __post_init__(self) -> None:
         """Raise JudgeError for what makes no sense."""

@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from pytest_autoresearch.judge.belief import FIRST_PRIOR
+from pytest_autoresearch.judge.panel import Panel
 from pytest_autoresearch.judge.scatter import States, Weights
 from pytest_autoresearch.judge.spread import Spread
 from pytest_autoresearch.judge.wander import Wander
@@ -32,10 +33,11 @@ class Step(str, Enum):
 
 
 class Run(NamedTuple):
-    """One finished run: its place in the session's sequence of runs, and its metric."""
+    """One finished run: its place in the session's sequence of runs, its metric, and which paired seed it had."""
 
     clock: int
     value: float
+    seed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,8 @@ class Belief:
     the noise is learned of the tip as well. ``calibrated_at`` is the level at which the noise was last measured on
     purpose. ``won`` sigma in ``experiments``. The tip stands on experiment ``base``, the last certified one, with the
     keeps of ``stack`` on it; these are certified when there are ``due`` of them. ``levels``: (probability, mean,
-    variance) of each place where the tip may lie, on a machine that moves and has left more than one.
+    variance) of each place where the tip may lie, on a machine that moves and has left more than one. ``panel``: where
+    it lies at each paired seed; mean and variance are then those of its average.
     """
 
     prior: tuple[float, ...] = FIRST_PRIOR
@@ -91,6 +94,7 @@ class Belief:
     stack: tuple[Provisional, ...] = ()
     due: int = HEIGHT
     levels: tuple[tuple[float, float, float], ...] = ()
+    panel: Panel | None = None
 
     def known(self, mean: float, doubt: float, unit: float, spread: Spread) -> Belief:
         """With a tip at ``mean``, whose variance is ``doubt`` times that of one run, which scatters by ``unit``."""
@@ -107,7 +111,8 @@ class Standing:
     are the error spent so far: the number of tests, and which of them were passed. In exact mode ``agreements`` counts
     runs that repeated a value of their state, ``unchecked`` the experiments since the incumbent was run, and
     ``differences`` are the sizes of the last ones. ``wander`` says whether the machine moves, ``last`` is the
-    incumbent's newest run, and it is run again ``check`` runs later.
+    incumbent's newest run, and it is run again ``check`` runs later. ``seeded`` is the next paired seed that the
+    incumbent has not had, ``beside`` the noise of a run beside another with its seed (None: not known).
     """
 
     calibrated: bool = False
@@ -127,6 +132,8 @@ class Standing:
     check: int = FIRST_CHECK
     belief: Belief = Belief()
     slot: int = 0
+    seeded: int = 0
+    beside: Spread | None = None
 
     @property
     def tip(self) -> tuple[int, int]:
@@ -180,23 +187,30 @@ class Standing:
         variance = self.spread.variance(later.value)
         if earlier is None or not variance:
             return replace(self, last=later)
-        distance, gap = later.value - earlier.value, later.clock - earlier.clock
+        distance = later.value - earlier.value
+        return self.differing(distance * distance / variance, earlier, later, own)
+
+    def differing(self, square: float, earlier: Run, later: Run, own: Weights | None = None) -> Standing:
+        """As :meth:`apart`, of runs that differ by this squared distance in variances of one run at the later."""
+        gap = later.clock - earlier.clock
         check = min(3 * self.check // 2, LAST_CHECK) if gap >= self.check else self.check
         wander = self.wander
         if wander.level is None:
             wander = replace(wander, level=earlier.value, variance=self.spread.variance(earlier.value))
         assert wander.level is not None
-        square = distance * distance / variance * self.spread.variance(wander.level) / (wander.variance or 1.0)
+        square *= self.spread.variance(wander.level) / (wander.variance or 1.0)
         return replace(self, wander=wander.seen(square, gap, own), last=later, check=check)
 
     def forgotten(self) -> Standing:
         """Without levels and noise, as on another machine; what was spent and learned of effects stays."""
-        belief = replace(self.belief, variance=None, levels=())
+        belief = replace(self.belief, variance=None, levels=(), panel=None)
         return replace(
             self,
             calibrated=False,
             places=self.places + 1,
             spread=Spread(),
+            seeded=0,
+            beside=None,
             agreements=0,
             wander=Wander(),
             last=None,
@@ -216,13 +230,17 @@ def to_plain(value: Any) -> Any:
         return {**_fields(value), "prior": None}
     if hasattr(value, "__dataclass_fields__"):
         return _fields(value)
-    return [to_plain(item) for item in value] if isinstance(value, tuple) else value
+    if not isinstance(value, tuple):
+        return value
+    if getattr(value, "seed", value) is None:  # of runs without paired seeds nothing is said of them
+        value = value[:-1]
+    return [to_plain(item) for item in value]
 
 
 def _fields(value: Any) -> dict[str, Any]:
     """Of one slot nothing is said that takes several: programs that know of no slots go on with it."""
     named = {name: to_plain(getattr(value, name)) for name in value.__dataclass_fields__}
-    rare = ("slot", "elsewhere", "expected", "levels")
+    rare = ("slot", "elsewhere", "expected", "levels", "panel", "seeded", "beside")
     return {name: plain for name, plain in named.items() if plain or name not in rare}
 
 
@@ -230,13 +248,18 @@ def standing_from(data: Mapping[str, Any]) -> Standing:
     """The standing that gave this JSON. KeyError, TypeError or ValueError if it is not one."""
     fields = dict(data)
     fields["keeps"], fields["differences"] = tuple(fields["keeps"]), tuple(fields["differences"])
-    one, two, three = fields["spread"]["squares"]
-    fields["spread"] = Spread(**{**fields["spread"], "squares": (one, two, three)})
+    fields["spread"] = _spread(fields["spread"])
+    fields["beside"] = _spread(fields["beside"]) if "beside" in fields else None
     fields["incumbent"] = incumbent_from(fields["incumbent"])
     fields["wander"] = _wander(fields["wander"])
     fields["last"] = None if fields["last"] is None else Run(*fields["last"])
     fields["belief"] = belief_from(fields["belief"])
     return Standing(**fields)
+
+
+def _spread(data: Mapping[str, Any]) -> Spread:
+    one, two, three = data["squares"]
+    return Spread(**{**data, "squares": (one, two, three)})
 
 
 def _wander(data: Mapping[str, Any]) -> Wander:
@@ -259,8 +282,8 @@ def incumbent_from(data: Mapping[str, Any]) -> Incumbent:
     return Incumbent(_runs(data["window"]), level, data["debt"], elsewhere)
 
 
-def _runs(data: Sequence[tuple[int, float]]) -> tuple[Run, ...]:
-    return tuple(Run(int(clock), float(value)) for clock, value in data)
+def _runs(data: Sequence[Sequence[Any]]) -> tuple[Run, ...]:
+    return tuple(Run(int(clock), float(value), *seed) for clock, value, *seed in data)
 
 
 def belief_from(data: Mapping[str, Any]) -> Belief:
@@ -268,4 +291,5 @@ def belief_from(data: Mapping[str, Any]) -> Belief:
     prior = FIRST_PRIOR if data["prior"] is None else tuple(data["prior"])
     stack = tuple(Provisional(int(number), worth, harm) for number, worth, harm in data["stack"])
     levels = tuple((weight, mean, variance) for weight, mean, variance in data.get("levels", ()))
-    return Belief(**{**data, "prior": prior, "stack": stack, "levels": levels})
+    panel = Panel.of(data["panel"]) if "panel" in data else None
+    return Belief(**{**data, "prior": prior, "stack": stack, "levels": levels, "panel": panel})

@@ -88,8 +88,8 @@ def _begun(data: Mapping[str, Any]) -> Begun:
     return Begun(**{**data, "heard": _heard(data["heard"]), "expected": None if expected is None else tuple(expected)})
 
 
-def _heard(data: Sequence[tuple[str, float | None]]) -> tuple[Heard, ...]:
-    return tuple(Heard(Step(step), value) for step, value in data)
+def _heard(data: Sequence[Sequence[Any]]) -> tuple[Heard, ...]:
+    return tuple(Heard(Step(step), value, *seed) for step, value, *seed in data)
 
 
 def _undo(data: Mapping[str, Any]) -> Undo:

@@ -23,10 +23,11 @@ REMEMBERED = 25  # differences that say what size is usual in exact mode
 
 
 class Heard(NamedTuple):
-    """What was run, and its metric; None for a run that gave none."""
+    """What was run, its metric, None for a run that gave none, and which paired seed it had."""
 
     step: Step
     value: float | None
+    seed: int | None = None
 
 
 class Pooled(NamedTuple):

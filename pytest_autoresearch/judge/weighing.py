@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from pytest_autoresearch.judge import scatter, statistics, tracking, unlike
+from pytest_autoresearch.judge import panel, scatter, statistics, tracking, unlike
 from pytest_autoresearch.judge.belief import Posterior, posterior, worth_of_a_run
 from pytest_autoresearch.judge.scatter import Scatter
 from pytest_autoresearch.judge.standing import Step
@@ -20,8 +20,13 @@ CLEAR = 0.5  # sigma by which a candidate far off the grid may still be misjudge
 
 
 def moving(trial: Trial) -> Moves | None:
-    """How the machine moves, as far as that was likely when the trial was opened."""
-    return trial.opening.wander.moves if trial.settings.adapts else None
+    """How the machine moves, as far as that was likely when the trial was opened; see :func:`on_panel`, too."""
+    return trial.opening.wander.moves if trial.settings.adapts and not on_panel(trial) else None
+
+
+def on_panel(trial: Trial) -> bool:
+    """Whether runs of one seed are compared, and the tip's level is known at each seed."""
+    return trial.settings.paired and trial.standing.belief.panel is not None
 
 
 def _size(trial: Trial, moves: Moves) -> float:
@@ -45,7 +50,7 @@ class Weighed:
     """A candidate beside the tip. ``unit`` is sigma in metric units, all else in sigma; ``tip`` its variance.
 
     ``followed`` only where it moves. ``own`` and ``tips``: variances of a run of candidate and tip in the session's,
-    ``scatter`` what is known of the first, where states scatter unlike each other.
+    ``scatter`` what is known of the first, where states scatter unlike each other. ``panel`` where seeds are paired.
     """
 
     unit: float
@@ -58,6 +63,7 @@ class Weighed:
     own: float = 1.0
     tips: float = 1.0
     scatter: Scatter | None = None
+    panel: panel.Followed | None = None
 
     @property
     def told(self) -> float:
@@ -82,6 +88,8 @@ def weighed(trial: Trial) -> Weighed:
     measured = settings.gain(belief.mean, statistics.mean(trial.values))
     unit = trial.standing.spread.deviation(belief.mean)
     unit = unit or abs(measured) / math.sqrt(12) or 1.0  # a metric in steps that has never moved: its step's own noise
+    if on_panel(trial):
+        return _at_seeds(trial, tip, unit)
     if moves is not None:
         return _followed(trial, moves, tip, unit, measured)
     gain, demanded = measured / unit, settings.demanded(belief.mean) / unit
@@ -111,6 +119,37 @@ def tracks_of(trial: Trial, moves: Moves) -> list[Track]:
     return tracking.tracked(levels or [Track(0.0, doubt / size**2)], runs, moves.law)
 
 
+def followed_at_seeds(trial: Trial, unit: float) -> panel.Followed:
+    """The tip's level at each seed by all runs of the trial since it was last known, and the candidate's effect."""
+    settings, belief = trial.settings, trial.standing.belief
+    assert belief.panel is not None
+    levels = tuple(settings.gain(belief.mean, mean) / unit for mean in belief.panel.means)
+    state = panel.Followed(levels, belief.panel.doubts).scaled(1 / unit**2)
+    rate = trial.opening.wander.rate if settings.adapts else 0.0
+    since = max(belief.clock - trial.opening.clock, 0)
+    earlier = [heard for heard in trial.heard[:since] if heard.step is Step.CANDIDATE]
+    for heard in (*earlier, *trial.heard[since:]):
+        state = state.later(rate)
+        if heard.value is not None and heard.seed is not None:
+            gain = settings.gain(belief.mean, heard.value) / unit
+            state = state.told(heard.seed % panel.SEEDS, gain, float(heard.step is Step.CANDIDATE))
+    return state
+
+
+def _at_seeds(trial: Trial, tip: float, unit: float) -> Weighed:
+    """As weighed by what runs differ by from the tip's of the same seed."""
+    state, demanded = followed_at_seeds(trial, unit), trial.settings.demanded(trial.standing.belief.mean) / unit
+    joint = tracking.weighed([state.track], trial.prior)
+    believed = tracking.posterior([state.track], joint, demanded)
+    return Weighed(unit, tip, len(trial.runs), state.effect, demanded, believed, panel=state)
+
+
+def _run_at_seeds(at: Weighed, state: panel.Followed, next_of_tip: int) -> tuple[Step, float]:
+    candidate, tip = state.told_by(at.runs % panel.SEEDS, 1.0), state.told_by(next_of_tip % panel.SEEDS, 0.0)
+    worth = worth_of_a_run(at.worth, at.deviation, 1 / state.square, min(candidate, tip))
+    return Step.CANDIDATE if candidate <= tip else Step.INCUMBENT, worth
+
+
 def _followed(trial: Trial, moves: Moves, tip: float, unit: float, measured: float) -> Weighed:
     """As weighed by all runs of the trial in their order, on a machine that moves."""
     settings, belief, size = trial.settings, trial.standing.belief, _size(trial, moves)
@@ -123,8 +162,10 @@ def _followed(trial: Trial, moves: Moves, tip: float, unit: float, measured: flo
     return Weighed(unit, tip, len(trial.runs), measured / unit, demanded, believed, followed)
 
 
-def next_run(at: Weighed) -> tuple[Step, float]:
+def next_run(at: Weighed, next_of_tip: int) -> tuple[Step, float]:
     """Which run tells more, and by how much it raises the expected gain, in sigma."""
+    if at.panel is not None:
+        return _run_at_seeds(at, at.panel, next_of_tip)
     return _quiet_run(at) if at.followed is None else _moving_run(at, at.followed)
 
 

@@ -255,6 +255,12 @@ def _soft(value: object) -> bool:
     return as_text(value) == "soft"
 
 
+def _paired(value: object) -> bool:
+    if as_text(value) not in ("paired", "own"):
+        raise BadValue("`seeds` is `paired` or `own`; the number that they all come from is `seed: 7`", value)
+    return as_text(value) == "paired"
+
+
 RAY = ("cpus", "gpus", "resources", "labels")
 
 
@@ -314,6 +320,7 @@ KEYS: dict[str, Key] = {
     "knobs": Key("knobs", _knobs),
     "one_variable": Key("one_variable", parsed(parse_bool)),
     "attribute": Key("attribute", parsed(parse_auto)),
+    "seeds": Key("paired_seeds", _paired),
     "progress": Key("progress", as_text),
     "budget": Key("budget_soft", _soft),
 }

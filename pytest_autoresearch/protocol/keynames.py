@@ -66,6 +66,7 @@ LOOSE: dict[str, str] = {
     "look_ahead": "look ahead",
     "publish": "publish",
     "seed": "seed, random seed",
+    "seeds": "seeds, paired seeds",
 }
 
 VAGUE: dict[str, str] = {

@@ -174,7 +174,7 @@ class Protocol:
     ``directory`` is the config's (or test file's) directory relative to the repository's top (``.`` at the top);
     ``source`` the config path or test node id relative to the top. ``budget`` None: the measured baseline x 2.
     ``kill_timeout`` None: 2 x the budget. ``tag`` None: the session names itself by date. ``aggregate`` ``geomean``: a
-    marked test's parameter sets make one metric.
+    marked test's parameter sets make one metric. ``paired_seeds``: runs that are compared share a seed.
     """
 
     goal: str
@@ -202,6 +202,7 @@ class Protocol:
     knobs: tuple[str, ...] = ()
     one_variable: bool = False
     attribute: bool = False
+    paired_seeds: bool = False
     progress: str | None = None
     aggregate: str | None = None
     options: Options = Options()

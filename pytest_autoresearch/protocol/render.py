@@ -131,6 +131,7 @@ def _rest(protocol: Protocol) -> dict[str, Any]:
         "knobs": protocol.knobs,
         "one_variable": protocol.one_variable,
         "attribute": "auto" if protocol.attribute else None,
+        "seeds": "paired" if protocol.paired_seeds else None,
         "progress": protocol.progress,
         "budget": "soft" if protocol.budget_soft else None,
     }

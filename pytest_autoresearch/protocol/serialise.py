@@ -32,7 +32,7 @@ Json = dict[str, Any]
 _LISTS = ("constraints", "guard", "data", "caches", "knobs")
 _SCALARS = (
     *("goal", "run", "budget", "kill_timeout", "budget_soft", "notes", "build", "network", "memory_mb"),
-    *("git_throwaway", "one_variable", "attribute", "progress", "aggregate", "source"),
+    *("git_throwaway", "one_variable", "attribute", "paired_seeds", "progress", "aggregate", "source"),
 )
 _TUPLE_OPTIONS = ("agents", "agent_args", "agent_env", "agent_hosts", "observers")
 
@@ -100,6 +100,7 @@ def fixed(protocol: Protocol) -> dict[str, Any]:
         "readonly": sorted(rule.pattern for rule in protocol.readonly),
         "data": sorted(protocol.data),
         "env": dict(sorted(protocol.env.items())),
+        **({"seeds": "paired"} if protocol.paired_seeds else {}),
     }
 
 

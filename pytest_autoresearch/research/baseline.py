@@ -88,7 +88,7 @@ def _calibrated(research: Research, number: int) -> list[Measurement]:
         words = f"{Role.INCUMBENT.value} run" if progress is None else f"{Role.INCUMBENT.value} run, {progress}"
         # by the number that comes next, whose record takes the line away: no record will ever name the incumbent again
         research.phase(research.next_number, words, budget=research.runs.budget)
-        measured = research.runs.measure(state, Role.INCUMBENT, number, len(measurements))
+        measured = research.runs.measure(state, Role.INCUMBENT, number, len(measurements), judge.seed)
         measurements.append(measured)
         if measured.value is None and not research.history:
             again = partial(research.runs.measure, state, Role.INCUMBENT, number, 0)

@@ -58,9 +58,10 @@ def new_session(git: Git, protocol: Protocol, settings: Settings, tag: str, work
 def refuse_changes(session: Session, protocol: Protocol) -> None:
     """ConfigError where ``protocol`` is another than the session's: numbers compare while what they measure stays."""
     now = digests(protocol)
-    changed = [name for name in now if now[name] != session.digests.get(name, now[name])]
+    began = {**now, "seeds": None, **session.digests}  # what an older version did not know is as it was
+    changed = [name for name in began if now.get(name) != began[name]]
     if changed:
-        was, became = (_shown(fixed(each)[changed[0]]) for each in (from_json(session.protocol), protocol))
+        was, became = (_shown(fixed(each).get(changed[0], "own")) for each in (from_json(session.protocol), protocol))
         raise ConfigError(
             f"{', '.join(changed)} changed since the session {session.tag} began, so its numbers do not compare\n"
             f"    {changed[0]} was:    {was}\n"

@@ -60,7 +60,10 @@ def _proof(research: Research) -> Script[Group]:
     group = research.judge.prove()
     while isinstance(step := group.answer, Step):
         index = seeds + sum(map(len, runs.values()))
-        runs[step].append((yield from research.runs.beside(states[step], number, index)))
+        pair = group.seed
+        if pair is not None and group.standing.calibrated:
+            pair += seeds
+        runs[step].append((yield from research.runs.beside(states[step], number, index, pair)))
         group = told(group, runs[step][-1].value)
     research.judge.settle(group)
     assert isinstance(group.answer, GroupVerdict)
@@ -129,11 +132,17 @@ class _Fresh:
             if self._research.slots.size > 1 and self._research.judge.is_calibrated:
                 self._measure_pairs()
             else:
-                state, index = self._states[step], self._seeds + self._made
-                self._ahead[step].append(self._research.runs.measure(state, Role.INCUMBENT, self._number, index))
+                self._ahead[step].append(self._measure(self._states[step]))
                 self._made += 1
         self.runs[step].append(self._ahead[step].popleft())
         return self.runs[step][-1]
+
+    def _measure(self, state: Mapping[str, FileEntry]) -> Measurement:
+        judge, runs = self._research.judge, self._research.runs
+        pair = judge.seed
+        if pair is not None and judge.is_calibrated:
+            pair += self._seeds
+        return runs.measure(state, Role.INCUMBENT, self._number, self._seeds + self._made, pair)
 
     def _measure_pairs(self) -> None:
         begun, size = len(self.runs[Step.BASE]), self._research.slots.size
@@ -146,6 +155,8 @@ class _Fresh:
 
     def _pair(self, index: int, *, tip_first: bool) -> Script[dict[Step, list[Measurement]]]:
         """A run of base and tip each on one slot, a second one of a state whose first failed."""
+        if self._research.protocol.paired_seeds:
+            return (yield from self._of_one_seed(index, tip_first=tip_first))
         found: dict[Step, list[Measurement]] = {}
         for step in (Step.INCUMBENT, Step.BASE) if tip_first else (Step.BASE, Step.INCUMBENT):
             found[step] = []
@@ -154,6 +165,19 @@ class _Fresh:
                 run = yield from self._research.runs.beside(self._states[step], self._number, index + made)
                 found[step].append(run)
         return found
+
+    def _of_one_seed(self, index: int, *, tip_first: bool) -> Script[dict[Step, list[Measurement]]]:
+        """The same where both share a seed: after a failure both are run anew, and who fails again has failed."""
+        found: dict[Step, list[Measurement]] = {}
+        for seed in (index, index + 1):
+            for step in (Step.INCUMBENT, Step.BASE) if tip_first else (Step.BASE, Step.INCUMBENT):
+                run = yield from self._research.runs.beside(self._states[step], self._number, seed, pair=seed)
+                found[step] = [run]
+                if run.value is None:
+                    break
+            if run.value is not None:
+                return found
+        return {step: [run, run]}
 
 
 def certify_again(research: Research) -> Group | None:

@@ -166,7 +166,11 @@ def _judge(
     Beside it, whether what was measured of a pending proposal still compares.
     """
     wanted = JudgeSettings(
-        protocol.metric.direction, settings.judge, min_delta=protocol.metric.min_delta, workers=workers
+        protocol.metric.direction,
+        settings.judge,
+        min_delta=protocol.metric.min_delta,
+        workers=workers,
+        paired=protocol.paired_seeds,
     )
     newest = notebook.judged
     if newest is None:

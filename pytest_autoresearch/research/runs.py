@@ -20,6 +20,7 @@ from pytest_autoresearch.research.work import Run, Script
 from pytest_autoresearch.text import clean, one_line
 
 BASELINE_DEADLINE = 3600.0  # s; a baseline without a budget has to end some time
+PAIRED = -1  # the number under which seeds are drawn that runs of several experiments share
 HIDDEN_SEEDS = 3_000_000  # where the seeds of hidden runs begin, far from those of the other runs
 
 
@@ -56,13 +57,24 @@ class Runs:
         text = f"{self._parts.session.seed}:{number}:{index}".encode()
         return int.from_bytes(hashlib.sha256(text).digest()[:4], "big") >> 1
 
+    def paired_seed(self, index: int) -> int:
+        """The seed that runs of different states share, whatever experiment's they are."""
+        return self.seed(PAIRED, index)
+
     # An experiment's, on its slot
 
     def of_case(
-        self, case: Case, state: Mapping[str, FileEntry], role: Role, index: int, *, may_give_up: bool = False
+        self,
+        case: Case,
+        state: Mapping[str, FileEntry],
+        role: Role,
+        index: int,
+        *,
+        pair: int | None = None,
+        may_give_up: bool = False,
     ) -> Script[Measurement]:
-        """One run for a case; ``index`` picks its seed."""
-        job = self._job(state, role, case.number, index, to_beat=case.to_beat, may_give_up=may_give_up)
+        """One run for a case; ``index`` picks its seed, or ``pair`` the one that it shares with other runs."""
+        job = self._job(state, role, case.number, index, pair, to_beat=case.to_beat, may_give_up=may_give_up)
         return self._taken((yield Run(job)), case.place)
 
     def hidden_of_case(self, case: Case, state: Mapping[str, FileEntry], pair: int) -> Script[Measurement]:
@@ -72,14 +84,18 @@ class Runs:
 
     # No experiment's
 
-    def beside(self, state: Mapping[str, FileEntry], number: int, index: int) -> Script[Measurement]:
+    def beside(
+        self, state: Mapping[str, FileEntry], number: int, index: int, pair: int | None = None
+    ) -> Script[Measurement]:
         """One run of a kept state, on whichever slot its script has."""
-        run: Measurement = yield Run(self._job(state, Role.INCUMBENT, number, index, to_beat=self._best))
+        run: Measurement = yield Run(self._job(state, Role.INCUMBENT, number, index, pair, to_beat=self._best))
         return self._taken(run, run.place)
 
-    def measure(self, state: Mapping[str, FileEntry], role: Role, number: int, index: int) -> Measurement:
+    def measure(
+        self, state: Mapping[str, FileEntry], role: Role, number: int, index: int, pair: int | None = None
+    ) -> Measurement:
         """One run on the first slot, while nothing else is measured."""
-        run: Measurement = self._slots.perform(Run(self._job(state, role, number, index, to_beat=self._best)))
+        run: Measurement = self._slots.perform(Run(self._job(state, role, number, index, pair, to_beat=self._best)))
         return self._taken(run, self._parts.place)
 
     def measure_hidden(self, state: Mapping[str, FileEntry], number: int, pair: int) -> Measurement:
@@ -104,6 +120,7 @@ class Runs:
         role: Role,
         number: int,
         index: int,
+        pair: int | None,
         *,
         to_beat: float | None,
         may_give_up: bool = False,
@@ -111,7 +128,7 @@ class Runs:
         env = {}
         if role is Role.CANDIDATE and "::" in self._protocol.source:
             env[BEST] = repr(to_beat)  # what the body's metric assertion compares with
-        seed = self.seed(number, index)
+        seed = self.seed(number, index) if pair is None else self.paired_seed(pair)
         return Job(role, number, seed, state, self.deadline, self.budget, env=env, may_give_up=may_give_up)
 
     def _hidden_job(self, state: Mapping[str, FileEntry], number: int, pair: int) -> Job:

@@ -13,6 +13,7 @@ from pytest_autoresearch.errors import PlaceLost
 from pytest_autoresearch.judge import Step, Verdict
 from pytest_autoresearch.judge.grouped import wants_its_pair
 from pytest_autoresearch.judge.rule import overturned, told
+from pytest_autoresearch.judge.seeds import next_seed
 from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Reason, Role, Status
 from pytest_autoresearch.protocol.marker import ASSERTED
 from pytest_autoresearch.research.candidate import Candidate, Ruling
@@ -153,7 +154,12 @@ def _measured(
     words = f"{role.value} run" if progress is None else f"{role.value} run, {progress}"
     research.phase(case.number, words, budget=research.runs.budget)
     state = candidate.state if role is Role.CANDIDATE else case.state
-    run = yield from research.runs.of_case(case, state, role, len(case.measurements), may_give_up=may_give_up)
+    if case.trial is not None:
+        pair = next_seed(case.trial)
+    else:  # a probe is compared with what has the first seed
+        pair = 0 if research.protocol.paired_seeds else None
+    index = len(case.measurements)
+    run = yield from research.runs.of_case(case, state, role, index, pair=pair, may_give_up=may_give_up)
     case.measurements.append(run)
     return run
 

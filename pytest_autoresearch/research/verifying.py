@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 
-from pytest_autoresearch.judge.comparing import Compared, Residuals, compared
+from pytest_autoresearch.judge.comparing import Compared, Residuals, compared, compared_pairs
 from pytest_autoresearch.notebook.record import Verification
 from pytest_autoresearch.protocol.experiment import Experiment, FileEntry, Measurement, Place, Role
 from pytest_autoresearch.research.session import Research
@@ -39,7 +39,7 @@ def verify(research: Research, pairs: int | None = None) -> Verification:
             break
         name = ("start", "head", "head", "start")[index % 4]
         research.phase(number, f"verify, {name}", budget=research.runs.budget)
-        runs[name].append(_fresh_run(research, states[name], number, index))
+        runs[name].append(_fresh_run(research, states[name], number, VERIFY_SEEDS + index))
         if runs[name][-1].value is None:
             break
     found = _found(research, runs)
@@ -69,6 +69,8 @@ def _found(research: Research, runs: Mapping[str, Sequence[Measurement]]) -> Com
     start, head = ([m.value for m in runs[name] if m.value is not None] for name in ("start", "head"))
     if len(start) + len(head) < sum(map(len, runs.values())) or not head:
         return None
+    if research.protocol.paired_seeds:
+        return compared_pairs(research.protocol.metric.direction, start, head)
     place = research.place
     first, last = (Residuals.of(own_runs(research.history, end, place)) for end in _ends(research))
     return compared(research.protocol.metric.direction, start, head, first, last)
@@ -85,7 +87,8 @@ def _on_holdout(
     head: list[Measurement] = []
     for index in range(2 * pairs):
         name = ("start", "head", "head", "start")[index % 4]
-        measured = research.runs.measure_hidden(states[name], number, VERIFY_SEEDS + index)
+        seed = VERIFY_SEEDS + (index - index % 2 if research.protocol.paired_seeds else index)
+        measured = research.runs.measure_hidden(states[name], number, seed)
         (start if name == "start" else head).append(measured)
         if measured.value is None:
             break
@@ -97,7 +100,8 @@ def _compared(research: Research, start: Sequence[Measurement], head: Sequence[M
     before, after = ([m.value for m in runs if m.value is not None] for runs in (start, head))
     if len(before) < len(start) or len(after) < len(head) or not after:
         return None
-    return compared(research.protocol.metric.direction, before, after)
+    by_pairs = research.protocol.paired_seeds and len(before) == len(after)
+    return (compared_pairs if by_pairs else compared)(research.protocol.metric.direction, before, after)
 
 
 def own_runs(history: Sequence[Experiment], state: Experiment, place: Place) -> list[float]:
@@ -126,4 +130,6 @@ def _repeats(research: Research, runs: Mapping[str, Sequence[Measurement]]) -> b
 
 
 def _fresh_run(research: Research, state: Mapping[str, FileEntry], number: int, index: int) -> Measurement:
-    return research.runs.measure(state, Role.INCUMBENT, number, VERIFY_SEEDS + index)
+    """The runs of a pair come one after the other; where seeds are paired they share theirs."""
+    pair = index - index % 2 if research.protocol.paired_seeds else None
+    return research.runs.measure(state, Role.INCUMBENT, number, index, pair)

@@ -38,7 +38,7 @@ def test_told_the_same_again_it_decides_the_same(policy: str, seed: int, effect:
     standing = calibrated(how, rng)
     trial = judged(rule.opened(how, standing), rng, 50.0, 50.0 + effect)
     again = rule.opened(how, standing)
-    for step, value in trial.heard:
+    for step, value, _ in trial.heard:
         assert again.answer is step
         again = rule.told(again, value)
     assert again == trial
