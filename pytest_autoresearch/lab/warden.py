@@ -1,8 +1,8 @@
 """The parents of runs at the levels without a PID namespace; a program of its own, run as ``python -S -I warden.py``.
 
 Usage: warden.py CHANNEL, where CHANNEL is the descriptor of a socket to the supervisor. An interpreter's start costs
-more than many a run, so this one starts once: for every order it leaves a copy of itself behind, which the supervisor
-inherits, and which is the warden of one run. :mod:`pytest_autoresearch.lab.nursery` is the other end.
+more than many a run, so this one starts once: for every order it makes a copy of itself that is the supervisor's child,
+and the warden of one run. :mod:`pytest_autoresearch.lab.nursery` is the other end.
 
 Every orphan of the run becomes the warden's child, however it hides, so the whole run can be ended by ending the
 warden's children. The confinement is put on after the fork, so the warden stays outside and can not be signalled from
@@ -31,6 +31,7 @@ _LANDLOCK_RESTRICT_SELF = 446
 _MOST_HANDLES = 64
 _OUT_OF_THE_WAY = 256  # descriptors from here on are nobody's
 _PATIENCE = 5.0  # s
+_CLONE, _CLONE_PARENT = {"x86_64": 56, "aarch64": 220}, 0x8000
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -76,7 +77,7 @@ def _become(order: "dict[str, Any]", handles: "dict[str, int]", kept: "dict[int,
     """The child: never returns."""
     command = order["argv"]
     try:
-        for number in (signal.SIGTERM, signal.SIGPIPE, signal.SIGXFSZ):  # the interpreter ignores the last two
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGXFSZ):  # it ignores the last two
             signal.signal(number, signal.SIG_DFL)
         for target, handle in kept.items():
             os.dup2(handle, target)
@@ -122,6 +123,20 @@ def _end(number: int, frame: object) -> None:
     raise _Ended
 
 
+def _left_behind() -> bool:
+    """Make a copy of this process that is a child of its parent, the supervisor; whether this is the copy."""
+    if (clone := _CLONE.get(os.uname().machine)) is not None:
+        pid = _libc.syscall(clone, _CLONE_PARENT | signal.SIGCHLD, 0, 0, 0, 0)
+        if pid >= 0:
+            return bool(pid == 0)
+    pid = os.fork()  # else its parent dies, and the supervisor is its subreaper
+    if pid == 0 and os.fork():
+        os._exit(0)
+    if pid:
+        os.waitpid(pid, 0)
+    return pid == 0
+
+
 def _guard(order: "dict[str, Any]", handles: "dict[str, int]", kept: "dict[int, int]") -> int:
     """Run one command as a child and end what is left of it; its exit status as a shell tells it."""
     code = 128 + signal.SIGTERM
@@ -140,7 +155,8 @@ def _guard(order: "dict[str, Any]", handles: "dict[str, int]", kept: "dict[int, 
                 break
     except _Ended:
         pass
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     _end_children()
     return code
 
@@ -150,7 +166,14 @@ def _be_inherited(supervisor: int) -> bool:
     deadline = time.monotonic() + _PATIENCE
     while os.getppid() != supervisor and time.monotonic() < deadline:
         time.sleep(0.0001)
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+    def end_alone(number: int, frame: object) -> None:
+        # A thread of the supervisor's that ends makes the signal too, while another goes on as the parent.
+        if os.getppid() != supervisor:
+            raise _Ended
+
+    signal.signal(signal.SIGHUP, end_alone)
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGHUP)
     return os.getppid() == supervisor
 
 
@@ -189,18 +212,14 @@ def main(arguments: "list[str]") -> int:
         word, received, _, _ = socket.recv_fds(channel, 1, _MOST_HANDLES)
         if not word:
             return 0
-        pid = os.fork()
-        if pid == 0:
-            code = 0
-            if os.fork() == 0:
-                code = 128 + signal.SIGTERM
-                with suppress(BaseException):  # the supervisor sees that its line is dead
-                    channel.close()
-                    code = _serve(supervisor, received)
+        if _left_behind():
+            code = 128 + signal.SIGTERM
+            with suppress(BaseException):  # the supervisor sees that its line is dead
+                channel.close()
+                code = _serve(supervisor, received)
             os._exit(code)
         for handle in received:
             os.close(handle)
-        os.waitpid(pid, 0)
 
 
 if __name__ == "__main__":

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pytest_autoresearch.lab import nursery
+from pytest_autoresearch.lab import nursery, warden
 from pytest_autoresearch.lab.command import Command, Ending, Outcome
 from pytest_autoresearch.lab.nursery import Keeper
 from pytest_autoresearch.lab.process import execute
@@ -73,8 +75,50 @@ def test_where_somebody_kills_the_process_that_bears_wardens_another_one_does(tm
     assert nursery._nursery().process.pid != before
 
 
+def test_a_run_outlives_the_thread_that_began_the_first_one(tmp_path: Path) -> None:
+    nursery._nursery().close()
+    is_begun, may_end = threading.Event(), threading.Event()
+
+    def begin() -> None:
+        nursery._nursery()
+        is_begun.set()
+        may_end.wait()
+
+    first = threading.Thread(target=begin)
+    first.start()
+    is_begun.wait()
+    hold, go = os.pipe()
+    heard: list[Outcome] = []
+    script = f"trap 'echo hung up' HUP; touch begun; read -r <&{hold}; echo over"
+    run = threading.Thread(target=lambda: heard.append(kept(script, tmp_path, pass_fds=(hold,))))
+    run.start()
+    while not (tmp_path / "begun").exists() and run.is_alive():
+        time.sleep(0.01)
+    may_end.set()
+    first.join()
+    os.close(hold)
+    os.close(go)
+    run.join()
+    assert [(each.exit_code, each.stdout) for each in heard] == [(0, b"over\n")]
+
+
+def test_where_the_number_of_the_call_is_not_known_a_warden_is_inherited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = Path(warden.__file__).read_text()
+    other = tmp_path / "warden.py"
+    other.write_text(text.replace('{"x86_64": 56, "aarch64": 220}', "{}"))
+    assert other.read_text() != text
+    monkeypatch.setattr(nursery, "_WARDEN", other)
+    nursery._nursery().close()
+    assert kept("(setsid sleep 100 &) ; echo one", tmp_path).stdout == b"one\n"
+    assert str(other).encode() in Path(f"/proc/{nursery._nursery().process.pid}/cmdline").read_bytes()
+    nursery._nursery().close()
+
+
 def test_many_runs_leave_no_file_and_no_process_behind(tmp_path: Path) -> None:
-    kept("true", tmp_path)
+    for _ in range(2):  # the process that bears wardens is held by a descriptor once it is there
+        kept("true", tmp_path)
     files, children = len(os.listdir("/proc/self/fd")), _children()
     for _ in range(5):
         kept("(setsid sleep 100 &) ; true", tmp_path)
