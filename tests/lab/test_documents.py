@@ -125,3 +125,20 @@ def test_other_separators_and_empty_files() -> None:
 def test_every_key_that_is_named_is_one_that_finds_its_number() -> None:
     for document in (PYTEST_BENCHMARK, HYPERFINE, GOOGLE, CRITERION, WANDB, TRAINER):
         assert all(resolve(document, key) == value for key, value in leaves(document))
+
+
+@pytest.mark.parametrize("key", [None, "loss"])
+def test_a_last_document_whose_number_is_none_is_not_replaced_by_an_earlier_one(key: str | None) -> None:
+    data = b'{"loss": 0.5}\n{"loss": "nan"}\n'
+    reading = read_file(data, MetricFile("f.jsonl", key), Metric("loss", Direction.LOWER))
+    assert reading.failure is Reason.BAD_METRIC, reading
+
+
+def test_a_row_that_is_too_short_has_no_cell() -> None:
+    reading = read_file(b"step,loss\n1,0.5\n2\n", MetricFile("f.csv", column="loss"), Metric("loss", Direction.LOWER))
+    assert reading.value == 0.5
+
+
+def test_entries_of_a_list_are_named_by_their_name_where_they_have_one() -> None:
+    named = {"benchmarks": [{"name": "a", "s": 1}, {"name": "b", "s": 2}, {"command": "c", "s": 3}]}
+    assert [key for key, _ in leaves(named)] == ["benchmarks[name=a].s", "benchmarks[name=b].s", "benchmarks[2].s"]

@@ -21,6 +21,7 @@ READ = [
     "10%\nval_loss: 0.52" + 40 * "\x08" + "val_loss: 0.41",
     "val_loss: 0.41" + 14 * "\x08" + 14 * " ",
     "val_loss: 0.41 |\x08\x08\n\x08",
+    "10%\nval_loss: 0.41" + 14 * "\x08" + "done",
     "2024-01-01 12:00:00,123 - INFO - val_loss: 0.41",
     "INFO:root:val_loss: 0.41",
     "[2024-01-01 12:00:00][main][INFO] - val_loss: 0.41",
@@ -37,6 +38,9 @@ READ = [
     "val_loss: <tf.Tensor: shape=(), dtype=float32, numpy=0.41>",
     "val_loss: [0.41]",
     'val_loss: "0.41"',
+    "val_loss: '0.41'",
+    'saved {"rate": 0.1} val_loss: 0.41',
+    "epoch train_loss val_loss time\n1 0.5 0.41 3\nsaved state to 7",
     '{"epoch": 3, "val_loss": 0.41}',
     '{"level":"info","msg":"done","val_loss":0.41}',
     "{'eval_loss': '1.2', 'val_loss': '0.41', 'epoch': '1.0'}",
@@ -113,6 +117,19 @@ NOT_IT = [
 @pytest.mark.parametrize("log", READ)
 def test_what_can_mean_one_thing_is_read(log: str) -> None:
     assert read_log(log.encode(), METRIC).value == 0.41
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+def test_a_log_of_two_bytes_a_letter_is_read_by_its_mark(encoding: str) -> None:
+    mark = "" if encoding == "utf-16" else "\ufeff"
+    assert read_log(f"{mark}val_loss: 0.41\n".encode(encoding), METRIC).value == 0.41
+
+
+def test_a_number_beyond_all_floats_is_bad_and_says_so() -> None:
+    reading = read_log(b"step 3 val_loss: 1e999", METRIC)
+    assert reading.failure is Reason.BAD_METRIC and reading.detail.endswith(
+        "'step 3 val_loss: 1e999': is not one finite number"
+    )
 
 
 @pytest.mark.parametrize("log", REFUSED)
