@@ -13,6 +13,7 @@ set -euo pipefail
 room=$(mktemp -d)
 python=${PYTHON:-python3}
 began=$SECONDS
+second=1 # of a short run; a rehearsal computes nothing
 export XDG_CACHE_HOME=$room/cache
 
 finish() {
@@ -45,6 +46,7 @@ def nvmlDeviceGetComputeRunningProcesses(handle): return []
 def nvmlDeviceGetCurrentClocksThrottleReasons(handle): return 0
 EOF
   export PYTHONPATH=$room/played REHEARSED=yes
+  second=0.1
   on_device() { :; }
 else
   command -v nvidia-smi >/dev/null || { say "not seen: there is no nvidia-smi here"; exit 3; }
@@ -151,7 +153,7 @@ for record in records(sys.argv[1]):
 EOF
 }
 
-repository one 1
+repository one $second
 "$python" -m pytest_autoresearch.cli doctor --no-run "$room/one" >"$room/doctor" || [ -n "${REHEARSED:-}" ] ||
   { cat "$room/doctor"; fail "doctor"; }
 grep -iE '(gpu|cuda|isolation) ' "$room/doctor" | sed 's/^/        /' || true
@@ -173,7 +175,7 @@ for _ in $(seq 200); do
   sleep 0.2
 done
 [ -n "$(running long)" ] || { cat "$room/long-said"; fail "a long run does not begin"; }
-repository other 1
+repository other $second
 session other --autoresearch-experiments=1 >"$room/other-said" 2>&1 &
 other=$!
 for _ in $(seq 150); do grep -q 'waiting for a GPU' "$room/other-said" && break; sleep 0.2; done

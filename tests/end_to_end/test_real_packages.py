@@ -7,6 +7,7 @@ its benchmark marked as docs/pytest.md says. The true speed-up is then what the 
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -22,6 +23,7 @@ from tests.conftest import Project
 Edits = Mapping[str, str]  # what is replaced by what
 
 CHECKOUT = Path(__file__).parents[2]
+UV = shutil.which("uv")  # installs in seconds what takes pip half a minute
 QUICK = ("--benchmark-max-time=0.1", "--benchmark-min-rounds=2")  # options of theirs, which every run gets too
 AGENT = """\
 import json, os, pathlib, sys
@@ -121,6 +123,10 @@ GRAPHQL = Package(
 """``--benchmark-disable`` in addopts, tests that import each other relatively, options of its conftest.py."""
 
 
+def _succeed(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True, text=True, timeout=900)
+
+
 class Upstream(Project):
     """The unpacked sdist as a repository, installed editable into an environment with this plugin."""
 
@@ -128,9 +134,10 @@ class Upstream(Project):
         self.package = package
         self.python = str(directory / "venv" / "bin" / "python")
         super().__init__(directory / package.name, directory / "home")
-        subprocess.run([sys.executable, "-m", "venv", str(directory / "venv")], check=True)
+        make = (sys.executable, "-m", "venv") if UV is None else (UV, "venv", "-q", "--seed", "-p", sys.executable)
+        subprocess.run([*make, str(directory / "venv")], check=True)
         self._unpack(directory / "sdist")
-        self._pip("install", "-e", str(self.root), str(CHECKOUT), "pytest-benchmark", *package.needs)
+        self._install("-e", str(self.root), str(CHECKOUT), "pytest-benchmark", *package.needs)
         self._prepare()
 
     @property
@@ -152,9 +159,14 @@ class Upstream(Project):
                 if member.name:
                     archive.extract(member, self.root, filter="data")
 
+    def _install(self, *words: str) -> None:
+        if UV is None:
+            self._pip("install", *words)
+        else:
+            _succeed(UV, "pip", "install", "-q", "--compile-bytecode", "--python", self.python, *words)
+
     def _pip(self, *words: str) -> None:
-        command = [self.python, "-m", "pip", "-q", "--disable-pip-version-check", *words]
-        subprocess.run(command, check=True, capture_output=True, text=True, timeout=900)
+        _succeed(self.python, "-m", "pip", "-q", "--disable-pip-version-check", *words)
 
     def _prepare(self) -> None:
         """Commit what was shipped, then the start: its benchmark marked, one function slower."""

@@ -187,11 +187,11 @@ class Shelf(Upstream):
                 archive.extractall(place, filter="data")
             shutil.copytree(next(path for path in place.iterdir() if path.is_dir()), self.root / name)
 
-    def _pip(self, *words: str) -> None:
-        if words[:2] == ("install", "-e") and self.library.folder:
+    def _install(self, *words: str) -> None:
+        if self.library.folder:
             members = [str(self.root / name) for name in (*self.library.beside, self.library.name)]
-            words = ("install", *(word for member in members for word in ("-e", member)), *words[3:])
-        super()._pip(*words)
+            words = (*(word for member in members for word in ("-e", member)), *words[2:])
+        super()._install(*words)
 
     def _prepare(self) -> None:
         library, place = self.library, self.root / self.library.folder

@@ -44,9 +44,7 @@ def index(tmp_path: Path) -> Iterator[Index]:
         urllib.request.urlopen("https://pypi.org/simple/pluggy/", timeout=30).close()
     except OSError as error:
         pytest.skip(f"PyPI is not there: {error}")
-    builder = tmp_path / "builder"
-    subprocess.run([sys.executable, "-m", "venv", str(builder)], check=True)
-    command = [str(builder / "bin/pip"), "wheel", "-q", "--no-deps", "-w", str(tmp_path), str(ROOT)]
+    command = ["uv", "build", "-q", "--wheel", "-p", sys.executable, "-o", str(tmp_path), str(ROOT)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     (wheel,) = tmp_path.glob("*.whl")
