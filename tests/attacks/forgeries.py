@@ -79,7 +79,7 @@ def _forgery(
     landlock: str | None = None,
     process: str | None = None,
     leaves: bool = False,
-    timeout: float = 20.0,
+    timeout: float = 60.0,
 ) -> None:
     """``landlock`` and ``process`` end as the level before them unless they are said."""
     text = f"{PRELUDE}\nhonest()\n{textwrap.dedent(program).strip()}\n"

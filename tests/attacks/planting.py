@@ -76,7 +76,7 @@ def started_by_a_throwaway_repository(level: str, entry: str, root: Path) -> str
         )
         try:
             for number in (1, 2):  # what an earlier run has left lies there when the second one is prepared
-                measured = lab.measure(Job(Role.CANDIDATE, number, 1, state, 20.0), lambda _: None)
+                measured = lab.measure(Job(Role.CANDIDATE, number, 1, state, 60.0), lambda _: None)
                 assert measured.value == 1.0, measured
         finally:
             lab.close()

@@ -76,7 +76,7 @@ def test_a_forgery_ends_as_the_security_model_says(
         assert measured.detail.isprintable()
         if forgery.leaves:
             assert outcome(measure(lab, blobs, forgery.program, 1, forgery.timeout)) == forgery.expected(level)
-            assert outcome(measure(lab, blobs, f"{PRELUDE}\nhonest()\n", 2, 20.0)) == HONEST
+            assert outcome(measure(lab, blobs, f"{PRELUDE}\nhonest()\n", 2, 60.0)) == HONEST
     finally:
         lab.close()
     assert list((tmp_path / "repo").iterdir()) == []

@@ -48,9 +48,9 @@ def measure(root: Path, level: str, program: str, *, role: Role = Role.HOLDOUT, 
     )
     state = {path: FileEntry("100644", blob_id(each.encode())) for path, each in {**FILES, "train.py": text}.items()}
     lab = LocalExecutor(site, Choice(sandbox, level))
-    job = Job(role, 1, 1, state, 20.0, budget=10.0)
+    job = Job(role, 1, 1, state, 60.0, budget=10.0)
     if role is Role.HOLDOUT:
-        job = Job(role, 1, 1, state, 20.0, 10.0, command=holdout.run, extract=holdout.score or holdout.extract)
+        job = Job(role, 1, 1, state, 60.0, 10.0, command=holdout.run, extract=holdout.score or holdout.extract)
     try:
         return lab.measure(job, lambda _: None)
     finally:

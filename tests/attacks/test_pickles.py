@@ -61,7 +61,7 @@ class Lab:
             self.blobs[blob_id(text.encode())] = text.encode()
             state[path] = FileEntry("100644", blob_id(text.encode()))
         role = Role.CANDIDATE if number else Role.INCUMBENT
-        return self.executor.measure(Job(role, number, 1, state, 20.0, budget=10.0), lambda _: None)
+        return self.executor.measure(Job(role, number, 1, state, 60.0, budget=10.0), lambda _: None)
 
 
 @contextmanager
