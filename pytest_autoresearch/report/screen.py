@@ -16,10 +16,38 @@ import pytest
 
 from pytest_autoresearch.protocol.experiment import Experiment
 from pytest_autoresearch.report.terminal import MARKUP, experiment_line, further_line, live_line
+from pytest_autoresearch.report.words import WAITS
 from pytest_autoresearch.text import clean, shown
 
 COMMANDS = ("table", "branch", "diff", "resume", "publish")
 """What the lines of the summary begin with that are for copying."""
+
+
+class _Living:
+    """What was told last, how many others are under way beside it, and how many wait for a slot."""
+
+    def __init__(self) -> None:
+        self._number, self._text, self._budget = 0, "", None  # type: int, str, float | None
+        self._under_way: set[int] = set()
+        self._queued: set[int] = set()
+
+    def phase(self, number: int, text: str, budget: float | None) -> None:
+        self.ended(number)
+        if text == WAITS:
+            self._queued.add(number)
+            return
+        self._under_way.add(number)
+        self._number, self._text, self._budget = number, text, budget
+
+    def ended(self, number: int) -> None:
+        self._under_way.discard(number)
+        self._queued.discard(number)
+
+    def line(self, elapsed: float, width: int) -> str:
+        others = len(self._under_way - {self._number})
+        name = "baseline" if self._number == 0 else f"{self._number:04d}" + (f" +{others}" if others else "")
+        queued = f", {len(self._queued)} queued" if self._queued else ""
+        return live_line(name, f"{self._text}{queued}", elapsed, self._budget, width)
 
 
 class Screen:
@@ -27,8 +55,7 @@ class Screen:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._name, self._text, self._budget = "", "", None  # type: str, str, float | None
-        self._under_way: set[int] = set()
+        self._living = _Living()
 
     @property
     def _reporter(self) -> Any:
@@ -64,7 +91,7 @@ class Screen:
 
     def row(self, experiment: Experiment) -> None:
         """Write the row of a finished experiment over the live line; with -q those of keeps only."""
-        self._under_way.discard(experiment.number)
+        self._living.ended(experiment.number)
         line = shown(experiment_line(experiment, self._width))
         self.clear()
         if self._config.get_verbosity() < 0 and not experiment.kept:
@@ -73,23 +100,20 @@ class Screen:
 
     def further(self, experiment: Experiment) -> None:
         """With -v, below pytest's own line: the row, and what it has no room for."""
-        self._under_way.discard(experiment.number)
+        self._living.ended(experiment.number)
         if self._reporter is not None and self._config.get_verbosity() > 0:
             self._reporter.ensure_newline()
             self._reporter.write_line(shown(experiment_line(experiment, self._width)), **MARKUP[experiment.status])
             self._reporter.write_line(shown(further_line(experiment)))
 
     def phase(self, number: int, text: str, *, budget: float | None = None) -> None:
-        self._under_way.add(number)
-        others = f" +{len(self._under_way) - 1}" if len(self._under_way) > 1 else ""
-        self._name = "baseline" if number == 0 else f"{number:04d}{others}"
-        self._text, self._budget = text, budget
+        self._living.phase(number, text, budget)
         self.tick(0.0)
 
     def tick(self, elapsed: float) -> None:
         if self._lives and self.draws_rows:
             with self._uncaptured():
-                line = shown(live_line(self._name, self._text, elapsed, self._budget, self._width - 1))
+                line = shown(self._living.line(elapsed, self._width - 1))
                 self._reporter.rewrite(line, erase=True)
 
     def forget(self, category: str) -> None:
@@ -149,20 +173,16 @@ class PlainScreen:
 
     def __init__(self) -> None:
         self._lives = sys.stderr.isatty()
-        self._name, self._text, self._budget = "", "", None  # type: str, str, float | None
-        self._under_way: set[int] = set()
+        self._living = _Living()
 
     def phase(self, number: int, text: str, *, budget: float | None = None) -> None:
-        self._under_way.add(number)
-        others = f" +{len(self._under_way) - 1}" if len(self._under_way) > 1 else ""
-        self._name = "baseline" if number == 0 else f"{number:04d}{others}"
-        self._text, self._budget = text, budget
+        self._living.phase(number, text, budget)
         self.tick(0.0)
 
     def tick(self, elapsed: float) -> None:
         if self._lives:
             width = shutil.get_terminal_size((120, 24)).columns - 1
-            line = live_line(self._name, self._text, elapsed, self._budget, width)
+            line = self._living.line(elapsed, width)
             sys.stderr.write(f"\r{line:<{width}}")
             sys.stderr.flush()
 

@@ -13,6 +13,8 @@ from pytest_autoresearch.protocol.model import Limit
 from pytest_autoresearch.report.figures import count, interval, number, percent
 from pytest_autoresearch.report.story import State, Story
 
+WAITS = "waits for a slot"
+"""What an experiment does whose proposal is made, while all slots are taken."""
 MACHINE = {
     "drift": "its speed wanders by more than the noise, so levels that lie hours apart do not compare; less is found",
     "steps": "its speed jumps now and then, so levels on either side of a jump do not compare; less is found",

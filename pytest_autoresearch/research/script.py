@@ -16,6 +16,7 @@ from pytest_autoresearch.judge.rule import overturned, told
 from pytest_autoresearch.judge.seeds import next_seed
 from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Reason, Role, Status
 from pytest_autoresearch.protocol.marker import ASSERTED
+from pytest_autoresearch.report.words import WAITS
 from pytest_autoresearch.research.candidate import Candidate, Ruling
 from pytest_autoresearch.research.case import Case
 from pytest_autoresearch.research.doubting import doubted
@@ -38,6 +39,8 @@ def experiment(research: Research, case: Case, agent: Agent | None) -> Script[Ex
         candidate, ruling = yield from research.proposed(case, agent)
     if ruling is None:
         research.announce(case, candidate)  # before it waits for a slot: it was paid for
+        if not research.slots.free:
+            research.phase(case.number, WAITS)
         case.place = yield Seat()
         if any(run.place not in (None, case.place) for run in case.measurements):
             begin_anew(research, case)  # the last session had it on another slot

@@ -263,8 +263,6 @@ class Slots:
         self._shown = next((ticket for ticket in self.live if ticket.number == number), None)
         if self._shown is not None and self._shown.lane is not None and self.size > 1:
             text = f"slot {self._lanes[self._shown.lane].place.slot}, {text}"
-        if self._waiting:
-            text = f"{text}, {len(self._waiting)} queued"
         self._watch.phase(number, text, budget=budget)
 
     # How

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pytest_autoresearch.report.screen import Screen
+from pytest_autoresearch.report.words import WAITS
 
 
 class Reporter:
@@ -15,6 +16,7 @@ class Reporter:
 
     def __init__(self, isatty: bool) -> None:
         self.isatty, self.lines, self.showfspath = isatty, [], True  # type: bool, list[str], bool
+        self.living = ""
 
     def write_line(self, line: str, **markup: bool) -> None:
         self.lines.append(line)
@@ -23,7 +25,7 @@ class Reporter:
         """Nothing was written before."""
 
     def rewrite(self, line: str, erase: bool = False) -> None:
-        """The living line."""
+        self.living = line
 
     def write(self, text: str) -> None:
         """What ends it."""
@@ -54,3 +56,19 @@ def test_words_stay_whole_on_a_terminal_and_lines_in_a_pipe(monkeypatch: pytest.
     assert narrow.lines[-1] == RESUME and max(map(len, narrow.lines[:-1])) <= 60
     words = " ".join(narrow.lines).split()
     assert words == " ".join(pipe.lines).split()
+
+
+def test_how_many_wait_for_a_slot_is_counted_when_the_line_is_drawn() -> None:
+    """What each experiment was told to do last stays true of it alone; how many wait changes with every one."""
+    reporter = Reporter(isatty=True)
+    shown = screen(reporter)
+    shown.phase(1, "slot 0, candidate run")
+    for number in (2, 3):
+        shown.phase(number, "agent proposes")
+        shown.phase(number, WAITS)
+    shown.tick(4.0)
+    assert ", 2 queued: 4 s" in reporter.living
+    shown.phase(2, "slot 1, candidate run")
+    assert reporter.living.startswith("0002 +1") and "slot 1, candidate run, 1 queued" in reporter.living
+    shown.phase(3, "slot 0, candidate run")
+    assert "queued" not in reporter.living
