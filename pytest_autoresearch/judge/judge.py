@@ -6,6 +6,7 @@ Holds one session's standing and what is under way on it; the rules themselves a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from pytest_autoresearch.judge import calibrating, certified, group, rule, seeds
@@ -139,6 +140,10 @@ class Judge:
         if slot is not None:
             self.standing = self.standing.at(slot)
         self._under_way = self._undo = None
+
+    def spend(self, tests: int) -> None:
+        """So many tests are spent, whether or not what they were spent on is known any more."""
+        self.standing = replace(self.standing, tests=max(self.standing.tests, tests))
 
     def start(self, complexity_change: int = 0, number: int | None = None) -> Step:
         """Begin an experiment with this ``number``; ``complexity_change`` is lines added minus lines removed."""

@@ -152,12 +152,13 @@ class Notebook:
         moves: tuple[Move, ...] = (),
         probe: bool = False,
         seen: int | None = None,
+        tests: int = 0,
     ) -> Pending:
         """Keep a proposal before it is measured. Called again for a pending one, it counts one attempt more."""
         with uninterrupted():
             old = self.pending.get(number)
             if old is not None and old.tree == tree and old.parent == parent:
-                pending = replace(old, attempts=old.attempts + 1)
+                pending = replace(old, attempts=old.attempts + 1, tests=max(old.tests, tests))
             else:
                 now = datetime.now(timezone.utc)
                 commit = self.git.commit(tree, [parent], f"experiment {number} is being measured", now)
@@ -175,18 +176,25 @@ class Notebook:
                     probe,
                     started=now,
                     seen=seen,
+                    tests=tests,
                 )
             self._waiting.start(pending)
             self.pending[number] = pending
         return pending
 
     def progress(
-        self, number: int, measurements: Sequence[Measurement], judge: Mapping[str, Any], opened: int | None = None
+        self,
+        number: int,
+        measurements: Sequence[Measurement],
+        judge: Mapping[str, Any],
+        opened: int | None = None,
+        tests: int = 0,
     ) -> None:
         """Keep how far the measuring of a pending proposal got, and after how many records it was first compared."""
         with uninterrupted():
-            so_far = replace(self.pending[number], measurements=tuple(measurements), judge=judge, opened=opened)
-            self.pending[number] = so_far
+            old = self.pending[number]
+            so_far = replace(old, measurements=tuple(measurements), judge=judge, opened=opened)
+            self.pending[number] = replace(so_far, tests=max(old.tests, tests))
             self._waiting.save(self.pending[number])
 
     def put_off(self) -> None:

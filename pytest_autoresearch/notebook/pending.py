@@ -26,7 +26,8 @@ class Pending:
     and were not ended in order.
 
     ``measurements`` and ``judge`` are as far as it got, for a certification to go on in the middle, and ``opened``
-    after how many records it was first compared; ``seen`` is how many records its agent knew.
+    after how many records it was first compared; ``seen`` is how many records its agent knew. ``tests`` is the highest
+    of the judge's tests that was spent on it, beside whichever base: it stays spent, whatever becomes of its trials.
     """
 
     number: int
@@ -46,6 +47,7 @@ class Pending:
     started: datetime | None = None
     seen: int | None = None
     opened: int | None = None
+    tests: int = 0
 
 
 class Waiting:

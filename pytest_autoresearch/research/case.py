@@ -45,6 +45,11 @@ class Case:
     began: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
 
     @property
+    def tests(self) -> int:
+        """The highest of the judge's tests that was spent on it; 0 for none."""
+        return max((trial.test or 0 for trial in (*self.spent, self.trial) if trial is not None), default=0)
+
+    @property
     def paired(self) -> bool:
         """Whether an incumbent that was left behind was run at the place of this experiment."""
         return any(run.role is Role.INCUMBENT and run.place == self.place for run in self.earlier)

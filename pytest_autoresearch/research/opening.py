@@ -179,6 +179,7 @@ def _judge(
     states = [JudgeState.from_json(each) for each in (newest.judge, *(pending.judge for pending in begun))]
     state = max(states, key=lambda state: state.standing.clock)  # what is pending may have met one measured anew
     judge = Judge(wanted, replace(state, begun=None))
+    judge.spend(max((pending.tests for pending in notebook.pending.values()), default=0))
     age = datetime.now(timezone.utc) - (newest.ended or datetime.min.replace(tzinfo=timezone.utc))
     where = next((run.place for pending in begun for run in pending.measurements[-1:] if run.place), None)
     is_here = any(newest.was_measured_at(place) for place in places) if where is None else where in places

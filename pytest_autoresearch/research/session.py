@@ -181,11 +181,12 @@ class Research:
             moves=candidate.moves,
             probe=candidate.probe,
             seen=case.seen,
+            tests=case.tests,
         )
 
     def keep_progress(self, case: Case, judge: JudgeState) -> None:
         """Keep how far the measuring of a proposal got."""
-        self.notebook.progress(case.number, case.measurements, judge.to_json(), case.opened)
+        self.notebook.progress(case.number, case.measurements, judge.to_json(), case.opened, case.tests)
 
     def close(self, case: Case) -> None:
         """Let the judge take what the case's trials have shown, so that the ledger says where it stood then."""

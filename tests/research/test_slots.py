@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import multiprocessing
 import os
 import random
 import signal
@@ -422,3 +423,37 @@ def pending(place: Path) -> list[dict[str, Any]]:
         with contextlib.suppress(FileNotFoundError, ValueError):
             found.append({"measurements": [], **json.loads(path.read_text())})
     return found
+
+
+def die_with_a_test_spent(root: str) -> None:
+    """Killed while an experiment is judged anew whose first base was left behind after a test was spent on it."""
+    released, made = threading.Event(), []
+
+    def value(text: str, job: Job, place: Place) -> float:
+        if job.number == 2:
+            if "A = 4" in text and "B = 4" in text:
+                os.kill(os.getpid(), signal.SIGKILL)
+            made.append(text)
+            if len(made) > 5:
+                released.wait(60)
+        return total(text, job, place) + random.Random(f"{job.seed}{text}").gauss(0, 0.3)
+
+    world = World({1: setting("A", 4), 2: setting("B", 4)}, value)
+    with world.session(Path(root), workers="2", experiments="2", judge="certified") as research:
+        for ended in every(research):
+            if ended.number == 1:
+                released.set()
+
+
+def test_a_test_that_was_spent_beside_a_base_left_behind_outlives_a_kill(root: Path) -> None:
+    killed = multiprocessing.get_context("spawn").Process(target=die_with_a_test_spent, args=(str(root),))
+    killed.start()
+    killed.join(90)
+    assert killed.exitcode == -signal.SIGKILL
+    world = World(
+        {}, lambda text, job, place: total(text, job, place) + random.Random(f"{job.seed}{text}").gauss(0, 0.3)
+    )
+    with world.session(root, workers="2", experiments="0", judge="certified") as research:
+        recorded = JudgeState.from_json(research.history[-1].judge).standing
+        assert [e.number for e in research.history] == [0, 1] and recorded.tests == 1
+        assert research.judge.standing.tests == 2, "the resumed experiment is the third test, not the second again"
