@@ -192,7 +192,8 @@ def closed(standing: Standing, group: Group) -> Standing:
     standing = group.standing if standing == group.opening else beside.proven(standing, group.opening, group.standing)
     standing = _with_residuals(group, standing)
     if is_its_own:
-        standing = _with_tip_runs(group.settings, standing, group.tip)
+        is_moving = group.settings.adapts and standing.wander.rate > 0 and standing.clock == group.standing.clock
+        standing = _followed(group, standing) if is_moving else _with_tip_runs(group.settings, standing, group.tip)
     belief, stack = standing.belief, standing.belief.stack
     if verdict.outcome is Outcome.GOES_ON:
         belief = replace(belief, due=len(stack) + HEIGHT)
@@ -259,6 +260,23 @@ def _with_pairs(standing: Standing, base: Sequence[float], tip: Sequence[float])
     squares = statistics.squared_residuals([y - x for x, y in zip(base, tip, strict=True)]) / 2
     squares = min(squares, freedom * standing.largest_square(center))
     return replace(standing, spread=standing.spread.pooled(squares, freedom, center, (*base, *tip)))
+
+
+def _followed(group: Group, standing: Standing) -> Standing:
+    """The tip's level run by run, on a machine that moves: the mean of the runs is where it was on average."""
+    belief, doubt, rate = standing.belief, standing.doubt, standing.wander.rate
+    if belief.variance is None or doubt is None or belief.panel is not None or not group.tip:
+        return _with_tip_runs(group.settings, standing, group.tip)
+    runs = group.heard[max(belief.clock - group.opening.clock, 0) :]
+    mean, one = belief.mean, belief.variance / doubt if doubt else 1.0
+    doubt += rate * max(group.opening.clock - belief.clock, 0)
+    for heard in runs:
+        doubt += rate
+        if heard.step is Step.INCUMBENT and heard.value is not None:
+            weight = doubt / (doubt + 1)
+            mean, doubt = mean + weight * (heard.value - mean), doubt * (1 - weight)
+    belief = replace(belief, mean=mean, variance=doubt * one, levels=(), clock=standing.clock)
+    return replace(standing, belief=belief)
 
 
 def _with_tip_runs(settings: JudgeSettings, standing: Standing, tip: Sequence[float]) -> Standing:

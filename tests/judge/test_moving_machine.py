@@ -12,7 +12,18 @@ from functools import partial
 import pytest
 from scipy import stats
 
-from pytest_autoresearch.judge import Judge, JudgeSettings, Standing, Step, Verdict, belief, rule, tracking
+from pytest_autoresearch.judge import (
+    GroupVerdict,
+    Judge,
+    JudgeSettings,
+    JudgeState,
+    Standing,
+    Step,
+    Verdict,
+    belief,
+    rule,
+    tracking,
+)
 from pytest_autoresearch.judge.belief import FIRST_PRIOR, posterior
 from pytest_autoresearch.judge.paired import log_evidence
 from pytest_autoresearch.judge.spread import Spread
@@ -250,3 +261,24 @@ def test_a_keep_never_reads_as_a_loss_though_the_machine_became_slower_meanwhile
                 assert answer.against - answer.estimate == pytest.approx(answer.worth) and answer.worth > 0
                 won, kept = won + gain, kept + 1
     assert kept > 40
+
+
+def test_a_group_leaves_the_tip_where_its_last_runs_were_on_a_machine_that_moves() -> None:
+    """The machine becomes slower by one deviation with each run: the mean of the tip's runs is half an hour old."""
+    rng, wander = random.Random(3), Wander(level=100.0, variance=1.0)
+    for _ in range(40):
+        for gap in (1, 20):
+            wander = wander.seen((2 + gap) * rng.gauss(0, 1) ** 2, gap)
+    bench = Bench(Judge(JudgeSettings(policy="grouped")))
+    bench.calibrate(noise(rng, 100.0))
+    standing = replace(bench.judge.standing.resting_on(0, [1, 2]), wander=wander)
+    assert standing.wander.rate > 0.3
+    judge, made, last = Judge(bench.judge.settings, JudgeState(standing)), 0, 0.0
+    answer: Step | GroupVerdict = judge.certify()
+    while isinstance(answer, Step):
+        made += 1
+        value = 100.0 + made + rng.gauss(0, 0.5) - (4.0 if answer is Step.INCUMBENT else 0.0)
+        last = value if answer is Step.INCUMBENT else last
+        answer = judge.tell_group(value)
+    assert made >= 8
+    assert abs(judge.standing.belief.mean - last) < 2

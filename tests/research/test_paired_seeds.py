@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_autoresearch.notebook.chain import read_history
+from pytest_autoresearch.judge import JudgeSettings
+from pytest_autoresearch.notebook.chain import ledger_ref, read_history, read_records
 from pytest_autoresearch.notebook.git import Git
-from pytest_autoresearch.protocol.experiment import Role
+from pytest_autoresearch.notebook.record import Group
+from pytest_autoresearch.protocol.experiment import Experiment, Role
 from tests.conftest import CONFIG
 from tests.end_to_end.test_resume import Life
 from tests.research.noisy import make_noisy, scripted
+from tests.research.test_replay import regrouped, replayed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,10 +54,30 @@ def test_a_gain_is_kept_and_verified_on_shared_seeds(project: Project, policy: s
     for group in history.groups:
         assert [m.seed for m in group.base_runs] == [m.seed for m in group.tip_runs]
         assert not {m.seed for m in group.base_runs} & (mine | its), "what selected a keep does not prove it"
+    judged_again(project, policy)
     (verified,) = history.verifications
     assert [m.seed for m in verified.start_runs] == [m.seed for m in verified.head_runs]
     assert verified.gain == pytest.approx(gain) and verified.interval is not None
     assert verified.interval == pytest.approx((gain, gain), abs=1e-6), "the seed is all the noise there is"
+
+
+def judged_again(project: Project, policy: str) -> None:
+    """The ledger's runs, told to a fresh judge, give its verdicts."""
+    settings = JudgeSettings(policy=policy, paired=True)
+    with Git.discover(project.root) as git:
+        records = [r for r in read_records(git, ledger_ref("demo")) if isinstance(r, (Experiment, Group))]
+    for before, record in pairwise(records):
+        if isinstance(record, Group):
+            proof = regrouped(before, record, settings)
+            assert (proof.outcome, proof.evidence, proof.interval) == (record.outcome, record.evidence, record.interval)
+        else:
+            verdict = replayed(before, record, settings)
+            assert verdict is not None
+            assert (verdict.status, verdict.estimate, verdict.evidence) == (
+                record.status,
+                record.value,
+                record.evidence,
+            )
 
 
 def test_a_session_that_dies_has_the_same_seeds_again(tmp_path: Path) -> None:
