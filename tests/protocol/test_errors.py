@@ -159,6 +159,16 @@ def test_a_yaml_bomb_is_refused_before_it_grows() -> None:
     assert "anchors and aliases" in failure(with_front(bomb)).message
 
 
+def test_a_sentence_is_blamed_for_a_direction_and_for_nothing_else() -> None:
+    assert "neither lower nor higher" not in str(failure(GOOD.replace("- **Direction**: lower is better\n", "")))
+    blamed = failure(GOOD.replace("- **Name**: val_bpb\n- **Direction**: lower is better", "faster is what we like"))
+    assert "direction: `faster is what we like` says neither lower nor higher" in str(blamed)
+
+
+def test_a_key_without_a_value_leaves_its_section_the_say() -> None:
+    assert parse(f"---\npatience:\n---\n{GOOD}\n## Patience\n5\n", file="c.md").options.patience == 5
+
+
 def test_several_missing_sections_are_named_together() -> None:
     error = failure("# Plan\n\nWe will think about it.\n")
     assert error.message == "there are no sections Metric, Target Files and Run Command"

@@ -41,6 +41,7 @@ def refusals(paths: Sequence[str], *, extract: str = "python grader.py", **more:
         *("random.pyc", "iniconfig.py", "pluggy/__init__.py", "sklearn/metrics.py", "sklearn.py", "argcomplete.py"),
         *("tests/json.py", "tests/pluggy.py", "src/statistics.py", "src/statistics/__init__.py", "new/dir/random.py"),
         *("src/nets/fresh/random.py", "tools/json.py", "tests/fresh/iniconfig/__init__.py", "google/cloud/x.py"),
+        "google.py",
         *("labels/__init__.py", "labels.so", "labels.pyi", "src/nets/labels/__init__.py", "src/nets/labels.abi3.so"),
         *("src/labels.py", "tests/labels/__init__.py", "util.py", "src/util.py", "space/util.py", "other.py"),
         *("evil-1.0.dist-info/entry_points.txt", "x.egg-info/entry_points.txt", "src/Evil.DIST-INFO/RECORD"),
@@ -69,7 +70,7 @@ def test_a_new_file_takes_no_name_that_is_found_elsewhere(path: str) -> None:
         *("src/fresh/deep.py", "tests/test_json.py", "tests/__init__.py", "space/__init__.py", "space/more.py"),
         *("data.py", "data/x.csv", "json.txt", "statistics.md", "random/notes.txt", "notes.json", "web/other.js"),
         *("vendored/yaml/tokens.py", "src/nets/util.py", "src/nets/labels.json", "things.pyi", "train/notes.md"),
-        *("html.html", "src/types.d.ts", "csv.csv", "a.b/model.py"),
+        *("html.html", "src/types.d.ts", "csv.csv", "a.b/model.py", "google/own/y.py"),
     ],
 )
 def test_other_new_files_are_welcome(path: str) -> None:

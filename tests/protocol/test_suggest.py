@@ -154,6 +154,8 @@ def test_a_template_reads_back_as_its_protocol(protocol: Protocol) -> None:
         ({"main.c": 'printf("cost: %d", 7);', "Makefile": "bench: main\n"}, "make bench", None, ("main.c",)),
         ({"b.ts": "console.log(`cost: ${x}`)", "package.json": '{"scripts": {"perf": "tsx b.ts"}}'},
          "npm run --silent perf", None, ("b.ts",)),
+        ({"b.js": "console.log(`cost: ${x}`)", "package.json": '{"scripts": {"lint": "eslint b.js"}}'},
+         "node b.js", None, ("b.js",)),
         ({"b.ts": "console.log(`cost: ${x}`)"}, None, None, ("b.ts",)),
         ({"t.py": "print(f'cost: {x}')", "uv.lock": ""}, "uv run python t.py", None, ("t.py",)),
         ({"t.py": "print(f'cost: {x}')", "poetry.lock": ""}, "poetry run python t.py", None, ("t.py",)),
