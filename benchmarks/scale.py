@@ -7,18 +7,18 @@ looking ahead, and four. Allowed: 97 % with one slot that looks ahead, 95 % with
 
 Then simulated time: the real session, driver, judge and notebook, on slots that only compute and a clock that jumps.
 Runs take 5 minutes, a tenth of the proposals is a gain of 0.5 to 3 standard deviations of a run. Told are the hours
-until the true gain is 0.9 of what one slot has reached at its end, and where the time of the slots went. Asked for: 4
-slots 3.3 times, 16 slots 10 times as soon.
+until the true gain is 0.9 of what one slot has reached at its end, what the slots' hours went into, and what the
+session and its gits take of a core. Asked for: 4 slots 3.3 times, 16 slots 10 times as soon.
 """
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -32,7 +32,7 @@ from pytest_autoresearch.lab.job import Job
 from pytest_autoresearch.notebook.chain import read_history
 from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.record import History
-from pytest_autoresearch.protocol.experiment import Place, Reason
+from pytest_autoresearch.protocol.experiment import Measurement, Place, Reason, Role
 from tests.research.side_by_side import World, every
 
 CONFIG = """\
@@ -156,11 +156,16 @@ class Course:
         return next((hours for hours, reached in self.gains if reached >= gain), None)
 
 
+def _cpu() -> float:
+    """Processor seconds of this process and of the gits that it has waited for."""
+    return sum(os.times()[:4])
+
+
 def simulated(root: Path, slots: int, experiments: int, seed: int) -> Course:
     clock = Clock()
     text = "".join(f"line {n}\n" for n in range(experiments + 100))
     new_repository(root, "true", text)
-    task, gains, began = Task(seed), [], time.process_time()
+    task, gains, began = Task(seed), [], _cpu()
     options = {"workers": str(slots), "experiments": str(experiments), "look_ahead": "no", "judge": "grouped"}
     with jumping(clock), task.session(root, **options) as research:
         for _ in every(research):
@@ -169,26 +174,32 @@ def simulated(root: Path, slots: int, experiments: int, seed: int) -> Course:
             gains.append((clock.now / 3600, true_gain(research.parts.git.read([blob])[blob].decode())))
         gains.append((clock.now / 3600, gains[-1][1]))
         history = research.notebook.history
-    cpu = time.process_time() - began
+    cpu = _cpu() - began
     return Course(slots, gains, history, clock.now / 3600, clock.busy / 3600, cpu)
 
 
 def told(course: Course, alone: Course, target: float) -> str:
-    """One line: how much sooner, and where the slots' time went."""
+    """One line: how much sooner, and what the slots' hours went into besides runs of candidates and of pairs."""
     own, reached = course.until(target), alone.until(target)
     sooner = "never" if own is None or reached is None else f"{reached / own:5.2f}x"
-    runs = sum(len(each.measurements) + len(each.earlier) for each in course.history.experiments)
-    earlier = sum(len(each.earlier) for each in course.history.experiments)
-    groups = sum(len(group.base_runs) + len(group.tip_runs) for group in course.history.groups)
-    beside = sum(run.role.value == "incumbent" for each in course.history.experiments for run in each.measurements)
-    stale = sum(each.reason is Reason.STALE for each in course.history.experiments)
-    total = course.slots * course.hours
-    idle = 1 - course.busy / total
+    history, total = course.history, course.slots * course.hours
+    start, *done = history.experiments
+    calibration = _hours(start.measurements) * (course.slots - 1)  # of the others, which wait
+    earlier = _hours(run for each in done for run in each.earlier)
+    beside = _hours(run for each in done for run in each.measurements if run.role is Role.INCUMBENT)
+    groups = _hours(run for group in history.groups for run in (*group.base_runs, *group.tip_runs))
+    idle = total - course.busy - calibration
+    stale = sum(each.reason is Reason.STALE for each in done)
     return (
-        f"{course.slots:3d} slots {course.hours:7.1f} h, same gain {sooner}; runs {runs}, of the incumbent"
-        f" {beside / runs:4.0%}, left behind {earlier / runs:4.0%} ({stale} conflicts); groups {groups} runs;"
-        f" slots idle {idle:4.0%}; supervisor {course.cpu / (course.hours * 3600):.3%} of a core"
+        f"{course.slots:3d} slots {course.hours:7.1f} h, same gain {sooner}; of {total:.0f} slot-hours: calibration"
+        f" {calibration / total:.1%}, the incumbent {beside / total:.1%}, left behind {earlier / total:.1%} ({stale}"
+        f" conflicts), groups {groups / total:.1%}, idle {idle / total:.1%}; supervisor and git"
+        f" {course.cpu / (course.hours * 3600):.3%} of a core"
     )
+
+
+def _hours(runs: Iterable[Measurement]) -> float:
+    return sum(run.duration for run in runs) / 3600
 
 
 def main() -> None:
