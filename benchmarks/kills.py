@@ -202,7 +202,12 @@ class Product:
             prints = Prints(repository, self.noisy)
             settings = JudgeSettings(policy=self.judge, workers=self.slots)
             for at, record in enumerate(records):
-                if at < counts.records or isinstance(record, Group):
+                if at < counts.records:
+                    continue
+                if isinstance(record, Group):
+                    states = {each.number: each.tree for each in records[:at] if isinstance(each, Experiment)}
+                    for number, of in ((record.base, record.base_runs), (record.keeps[-1], record.tip_runs)):
+                        assert [run.value for run in of] == [prints.at(states[number], run) for run in of], record
                     continue
                 runs = {Role.CANDIDATE: record.tree, Role.INCUMBENT: record.parent}
                 for measured in record.measurements:
