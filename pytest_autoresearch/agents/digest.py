@@ -93,7 +93,8 @@ class Digest:
             self.causes[e.reason].append(e)
         if e.value is not None and e.against is not None and e.reason in _MEASURED:
             gain = self.direction.gain(0.0, 1.0) * (e.value - e.against)
-            self._closest = sorted([*self._closest, (gain, e.number, e)], key=itemgetter(0, 1))[-3:]
+            # Of equals the first: the same ones turn after turn, whose diffs are known.
+            self._closest = sorted([*self._closest, (gain, -e.number, e)], key=itemgetter(0, 1))[-3:]
 
     def row(self, experiment: Experiment, words: int) -> tuple[str, int]:
         """A row of the table and its bytes: the same ones are told turn after turn."""
