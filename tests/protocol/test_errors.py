@@ -169,6 +169,18 @@ def test_a_key_without_a_value_leaves_its_section_the_say() -> None:
     assert parse(f"---\npatience:\n---\n{GOOD}\n## Patience\n5\n", file="c.md").options.patience == 5
 
 
+def test_a_target_of_its_own_counts_before_one_beside_the_name() -> None:
+    beside = GOOD.replace("val_bpb\n", "val_bpb (target: 0.9)\n")
+    assert parse(beside, file="c.md").metric.target == 0.9
+    own = beside.replace("lower is better\n", "lower is better\n- **Target**: 0.8\n")
+    assert parse(own, file="c.md").metric.target == 0.8
+
+
+def test_a_remark_that_names_another_file_excepts_nothing() -> None:
+    (rule,) = parse(GOOD.replace("- train.py", "- train.py - reads data/prepare.py"), file="c.md").targets
+    assert (rule.pattern, rule.note) == ("train.py", "reads data/prepare.py")
+
+
 def test_several_missing_sections_are_named_together() -> None:
     error = failure("# Plan\n\nWe will think about it.\n")
     assert error.message == "there are no sections Metric, Target Files and Run Command"
