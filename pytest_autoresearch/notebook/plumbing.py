@@ -6,6 +6,7 @@ Knows processes and flags only; what the objects mean is the business of the mod
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import os
 import secrets
 import shutil
@@ -13,8 +14,10 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from subprocess import PIPE
+from types import ModuleType
 from typing import IO, Any
 
 from pytest_autoresearch.errors import NotebookError
@@ -74,10 +77,9 @@ def command_layer(repository: Path) -> tuple[Any, Path]:
         raise NotebookError(f"{program} does not start\n  install git 2.30 or newer") from None
 
 
+@cache
 def _layer_class(program: Path, repository: Path) -> Any:
-    """GitPython starts git as it is imported, to ask for its version: it has to be the one that was found."""
-    if "git.cmd" in sys.modules:
-        return sys.modules["git.cmd"].Git
+    """GitPython's class. Where all of GitPython is imported, it starts git for its version: the one that was found."""
     changed = {
         "GIT_PYTHON_GIT_EXECUTABLE": str(program),
         "GIT_PYTHON_REFRESH": "raise",
@@ -86,14 +88,33 @@ def _layer_class(program: Path, repository: Path) -> Any:
     before = {name: os.environ.get(name) for name in changed}
     os.environ.update(changed)
     try:
-        from git.cmd import Git as CommandLayer
+        return _layer_alone() or importlib.import_module("git.cmd").Git
     finally:
         for name, value in before.items():
             if value is None:
                 del os.environ[name]
             else:
                 os.environ[name] = value
-    return CommandLayer
+
+
+def _layer_alone() -> Any:
+    """The command layer without the models of a repository, which cost three times as much; None if it needs them.
+
+    What was imported for it is forgotten, so that whoever imports GitPython gets all of it.
+    """
+    spec = None if "git" in sys.modules else importlib.util.find_spec("git")
+    if spec is None or spec.submodule_search_locations is None:
+        return None
+    package = ModuleType("git")
+    package.__path__ = [*spec.submodule_search_locations]
+    sys.modules["git"] = package
+    try:
+        return importlib.import_module("git.cmd").Git
+    except ImportError:
+        return None
+    finally:
+        for name in [name for name in sys.modules if name == "git" or name.startswith("git.")]:
+            del sys.modules[name]
 
 
 class Plumbing:

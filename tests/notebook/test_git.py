@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import subprocess
+import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -440,3 +442,17 @@ def test_whether_refs_can_wait_is_seen_without_asking_git(tmp_path: Path, packed
             git(root, "pack-refs", "--all", "--prune")
         assert repository.may_have_refs("refs/autoresearch/demo/asked")
         assert not repository.may_have_refs("refs/autoresearch/dem")
+
+
+def test_whoever_imports_gitpython_after_us_gets_all_of_it(root: Path) -> None:
+    script = f"""
+        import pathlib
+        from pytest_autoresearch.notebook.git import Git
+        with Git.discover(pathlib.Path({str(root)!r})) as ours:
+            import sys
+            assert not [name for name in sys.modules if name.split(".")[0] == "git"]
+            import git
+            assert git.Repo({str(root)!r}).head.commit.hexsha == ours.head()
+            assert git.cmd.Git and issubclass(git.exc.GitCommandError, git.GitError)
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(script)], check=True)
