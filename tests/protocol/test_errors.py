@@ -181,6 +181,11 @@ def test_a_remark_that_names_another_file_excepts_nothing() -> None:
     assert (rule.pattern, rule.note) == ("train.py", "reads data/prepare.py")
 
 
+def test_of_other_keys_only_a_guard_is_read_from_a_line_of_a_section_about_something_else() -> None:
+    protocol = parse(f"{GOOD}\n## Constraints\n- Patience: 3 is enough\n- Guard: tests/\n", file="c.md")
+    assert (protocol.options.patience, protocol.guard) == (None, ("tests/",))
+
+
 def test_several_missing_sections_are_named_together() -> None:
     error = failure("# Plan\n\nWe will think about it.\n")
     assert error.message == "there are no sections Metric, Target Files and Run Command"

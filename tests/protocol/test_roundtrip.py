@@ -17,6 +17,7 @@ START = "## Metric\nlower x_y is better\n## Targets\n- a\n## Run\n`b`\n"
 slowly = settings(max_examples=120)
 
 
+@pytest.mark.timeout(600)  # what makes them takes seconds, and on a busy machine two minutes
 @settings(slowly, max_examples=50)
 @given(protocols)
 def test_a_rendered_protocol_reads_back_as_itself(protocol: Protocol) -> None:

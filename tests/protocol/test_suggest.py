@@ -130,6 +130,7 @@ def test_any_files_give_a_suggestion(files: dict[str, str]) -> None:
     assert isinstance(suggest(files), Suggestion)
 
 
+@pytest.mark.timeout(600)  # as in test_roundtrip.py
 @settings(max_examples=20)
 @given(protocols)
 def test_a_template_reads_back_as_its_protocol(protocol: Protocol) -> None:
