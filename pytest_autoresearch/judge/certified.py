@@ -108,7 +108,7 @@ def _weighed(trial: Trial) -> Trial:
     if _reached(trial, latest):
         if trial.fresh < 1 or (trial.settings.adapts and trial.fresh < AGREEING and _has_moved(trial)):
             return trial.asks(Step.INCUMBENT)
-        if (len(seeds.pairs(trial)[0]) if trial.settings.paired else runs) >= 2:
+        if (len(seeds.pairs(trial)[0]) if seeds.are_compared(trial) else runs) >= 2:
             return answered(replace(trial, reason=_keep_reason(trial)))
     if runs >= trial.settings.most_runs:
         return discarded(trial, Reason.NOISE)

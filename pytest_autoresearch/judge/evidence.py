@@ -22,7 +22,7 @@ def log_evidence(trial: Trial, shift: float) -> float:
 
     From the candidate's runs and the incumbent's window, outliers winsorised.
     """
-    if trial.settings.paired:
+    if seeds.are_compared(trial):
         before, after = seeds.pairs(trial)
         if not before:
             return 0.0

@@ -16,6 +16,8 @@ from pytest_autoresearch.judge.spread import Spread
 from pytest_autoresearch.judge.standing import Step
 from pytest_autoresearch.judge.trial import Trial
 
+TELLING = 12  # pairs of runs of the incumbent, before a machine is taken to stand still
+STILL = 0.05  # probability that it moves
 FIRST_SHARE = 0.5  # of a run's variance that its seed is taken to explain before candidates have shown it
 FIRST_FREEDOM = 2  # degrees of freedom that this counts for
 
@@ -48,6 +50,15 @@ def with_seed(trial: Trial, step: Step, seed: int | None) -> Trial:
     else:
         seeded = max(standing.seeded, seed + 1)
     return replace(trial, standing=replace(standing, seeded=seeded))
+
+
+def are_compared(trial: Trial) -> bool:
+    """Whether runs count by their pairs: not while the machine may move, as the incumbent's may be an hour old.
+
+    There the mean of all its runs is what a candidate is held against, as without pairs.
+    """
+    wander = trial.opening.wander
+    return trial.settings.paired and wander.pairs >= TELLING and wander.moving < STILL
 
 
 def pairs(trial: Trial) -> tuple[list[float], list[float]]:

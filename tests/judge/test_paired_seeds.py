@@ -173,3 +173,9 @@ def test_gains_are_as_many_where_seeds_do_nothing_and_more_where_they_do(share: 
     ]
     plain, shared = (sum(ended.gain for ended in each) for each in sessions)
     assert shared > least * plain
+
+
+def test_on_a_machine_that_moves_no_run_of_an_hour_ago_makes_a_keep() -> None:
+    world = World("a level that wanders by ten deviations", paired=0.5, wander=10)
+    settings = JudgeSettings(policy="certified", paired=True, runs=400)
+    assert [len(Session(settings, world, 9_000_000 + n).play(runs=400).effects) for n in (4, 6, 10)] == [0, 0, 0]
