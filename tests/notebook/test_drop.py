@@ -46,7 +46,7 @@ def test_later_keeps_are_applied_again_without_the_dropped_one(root: Path) -> No
     assert git(root, "log", "--format=%s", "main..autoresearch/demo").splitlines() == ["set RATE to 4", "set RATE to 2"]
     assert [e.status for e in after] == [Status.KEEP, Status.DISCARD, Status.KEEP, Status.DISCARD, Status.KEEP]
     assert after[1].commit == before[1].commit
-    assert (after[1].reason, after[1].detail) == (Reason.DROPPED, "luck")
+    assert (after[1].reason, after[1].detail, after[1].provisional) == (Reason.DROPPED, "luck", False)
     assert [after[n].commit for n in (2, 4)] == [drop.moved[2], drop.moved[4]] != [before[n].commit for n in (2, 4)]
     for keep in (after[2], after[4]):
         assert keep.parent == git(root, "rev-parse", f"{keep.commit}^")
