@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 from pytest_autoresearch.judge import evidence, statistics, tip, tracking, unlike
 from pytest_autoresearch.judge.belief import accepted_harm, learned
@@ -132,16 +133,34 @@ def _learned(trial: Trial, at: Weighed) -> Trial:
         squares, freedom = at.panel.residual
         if freedom > 0:
             trial = trial.pooled(at.unit**2 * squares, freedom, trial.standing.belief.mean, trial.values)
-    elif at.runs > 1:
-        center = statistics.mean(trial.values)
-        trial = trial.pooled(statistics.squared_residuals(trial.values), at.runs - 1, center, trial.values)
-    trial = trial if at.panel is not None else unlike.learned(trial, at.scatter)
+    else:
+        if at.runs > 1:
+            trial = trial.pooled(*_residuals(trial, at), statistics.mean(trial.values), trial.values)
+        trial = unlike.learned(trial, at.scatter)
     belief, weights = trial.standing.belief, at.believed.weights
     experiments = belief.experiments + 1
     prior = belief.prior if weights is None else learned(belief.prior, weights, experiments)
     return replace(
         trial, standing=replace(trial.standing, belief=replace(belief, prior=prior, experiments=experiments))
     )
+
+
+def _residuals(trial: Trial, at: Weighed) -> tuple[float, int]:
+    """The candidate's squared residuals and their degrees of freedom.
+
+    On a machine that is followed those of neighbouring runs, where no step lies between them.
+    """
+    if at.followed is None:
+        return statistics.squared_residuals(trial.values), at.runs - 1
+    one, law = trial.standing.spread.variance(trial.standing.belief.mean), at.followed.law
+    own = [(clock, heard.value) for clock, heard in enumerate(trial.heard) if heard.step is Step.CANDIDATE]
+    pairs = [
+        (then - before, (later - earlier) ** 2)
+        for (before, earlier), (then, later) in pairwise(own)
+        if earlier is not None and later is not None
+    ]
+    squares = [square / 2 for gap, square in pairs if not tracking.is_step(square / one, gap, law)]
+    return math.fsum(squares), len(squares)
 
 
 def _discarded(trial: Trial, at: Weighed) -> Trial:

@@ -21,6 +21,7 @@ POINTS = 16  # at which the outcome of another run is weighed
 SEEN = 1e-3  # probability below which an effect under a hypothesis does not matter to that
 HOPELESS = 1.5  # deviations below zero: no single run makes such a candidate a keep
 TINY = 1e-12
+PLAIN = 22.0  # sigma, three deviations of a step: a gain beyond that is taken for one, the tip need not be run for it
 UNSEEN = 0.01  # probability below which a hypothesis does not outlive the trial
 
 
@@ -84,6 +85,16 @@ def tracked(tracks: Sequence[Track], runs: Iterable[tuple[bool, float]], law: La
     return tracks
 
 
+def is_step(square: float, gap: int, law: Law) -> bool:
+    """Whether two runs of one state, ``gap`` runs apart, differ by a step rather than by noise.
+
+    ``square``: of their difference, in variances of a run.
+    """
+    stays = math.pow(1 - law.chance, gap)
+    noise = stays * math.exp(-square / 4) / math.sqrt(2)
+    return (1 - stays) * math.exp(-square / (4 + 2 * law.jump)) / math.sqrt(2 + law.jump) > noise
+
+
 def level(tracks: Sequence[Track]) -> tuple[float, float]:
     """Mean and variance of the level before the candidate's first run."""
     top = max(track.height for track in tracks)
@@ -107,8 +118,8 @@ def weighed(tracks: Sequence[Track], prior: Sequence[float]) -> list[list[float]
 def posterior(tracks: Sequence[Track], joint: Sequence[Sequence[float]], demanded: float = 0.0) -> Posterior:
     """What is believed of the candidate. Beyond the grid the data speak alone."""
     best, least = tracks[0], min(track.square for track in tracks)
-    if best.square > TINY and abs(best.linear / best.square) > FAR / math.sqrt(max(least, TINY)):
-        gain = best.linear / best.square
+    gain = best.linear / best.square if best.square > TINY else 0.0
+    if gain > PLAIN or abs(gain) > FAR / math.sqrt(max(least, TINY)):
         return Posterior(gain, 1 / math.sqrt(best.square), float(gain < demanded))
     weights = tuple(map(sum, zip(*joint, strict=True)))
     mean = sum(w * g for w, g in zip(weights, GRID, strict=True))

@@ -50,11 +50,9 @@ class Undo:
 
 
 def is_checked(trial: Trial) -> bool:
-    """Whether the incumbent is run again only to see whether the machine stands still."""
+    """Whether the incumbent is run again only to see what the machine does."""
     standing = trial.standing
     if not trial.settings.adapts or standing.last is None:
-        return False
-    if trial.opening.wander.moves is not None and trial.settings.workers == 1:  # there the tip is run often enough
         return False
     # the clock counts the runs of all slots, and a machine moves in the time that each of them takes
     return standing.clock - standing.last.clock >= standing.check * trial.settings.workers

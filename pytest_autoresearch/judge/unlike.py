@@ -8,16 +8,14 @@ from pytest_autoresearch.judge import statistics
 from pytest_autoresearch.judge.scatter import VARIANCES, Scatter, Weights
 from pytest_autoresearch.judge.trial import Trial
 
-NEGLIGIBLE = 0.03  # probability that states scatter unlike each other; below it one noise is reckoned with
-
 
 def candidate_scatter(trial: Trial) -> Scatter | None:
-    """By its runs so far, in what one run of the session scatters by; None where one noise is reckoned with.
+    """By its runs so far, in what one run of the session scatters by; None where the machine is followed.
 
-    A machine that moves is followed with one noise: what moves between two runs is taken for no state's own.
+    That is done with one noise: what moves between two runs is taken for no state's own.
     """
     wander = trial.opening.wander
-    if not trial.settings.adapts or wander.unlike < NEGLIGIBLE or wander.moves is not None:
+    if not trial.settings.adapts or wander.moves is not None:
         return None
     scatter, center = _believed(trial, wander.states.usual), statistics.mean(trial.values)
     one = trial.standing.spread.variance(trial.standing.belief.mean)
@@ -28,7 +26,7 @@ def candidate_scatter(trial: Trial) -> Scatter | None:
 def tip_scatter(trial: Trial) -> Scatter | None:
     """As :func:`candidate_scatter`, of the tip."""
     wander, states = trial.opening.wander, trial.standing.wander.states
-    if not trial.settings.adapts or wander.unlike < NEGLIGIBLE or wander.moves is not None:
+    if not trial.settings.adapts or wander.moves is not None:
         return None
     return _believed(trial, states.tip or states.usual)
 

@@ -45,22 +45,24 @@ SCATTER = (
     2.76,
 )  # variances of states that differ 23-fold, 5-fold in deviation; their mean is 1
 FEWEST = 8  # pairs; what fewer say is luck
-LIKELY = 0.15  # that it moves: from there on it is reckoned with, which costs nothing where it does not
+LIKELY = 0.15  # that it drifts: from there on it is reckoned with, which costs nothing where it does not
+# The chance and the variance of a step, which is reckoned with on every machine: where it takes none that costs
+# nothing, and where steps are three times as frequent hardly less is gained than by knowing it.
+STEP = (0.01, 50.0)
+OWN = 0.9  # that states scatter unlike each other: from there on their variances matter more than what the machine does
 CERTAIN = 0.95  # from there on it is said
 LONGEST = 64  # runs; no machine wanders off for ever, so a longer gap says nothing more
 LEAST = 1e-12  # of a density: beyond is an outlier, and no law is ruled out by one
 
 
 class Moves(NamedTuple):
-    """How the machine moves, on average over the likely laws; ``size``: variance of a run in that of the first pair."""
+    """How the machine is taken to move. ``size``: variance of a run in that of the first pair; None: as the session's.
+
+    Where it drifts, what the session takes for the noise has the drift in it.
+    """
 
     law: Law
-    size: float
-
-    @property
-    def rate(self) -> float:
-        """Variances of one run between neighbouring runs, steps included."""
-        return self.law.rate + self.law.chance * self.law.jump
+    size: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +107,10 @@ class Wander:
 
     @property
     def moves(self) -> Moves | None:
-        """How the machine moves; None unless that is likely."""
-        return _moves(self._all) if self.pairs >= FEWEST else None
+        """How the machine is followed; None where it stands still and every state has a noise of its own."""
+        if self.pairs < FEWEST:
+            return Moves(Law(0.0, *STEP))
+        return None if _shares(self._all)[-1][0] > OWN else _moves(self._all)
 
     @property
     def moving(self) -> float:
@@ -122,9 +126,9 @@ class Wander:
 
     @property
     def rate(self) -> float:
-        """Variances of one run by which neighbouring runs lie apart more than by their noise; 0 unless likely."""
+        """Variances of one run by which a drift moves the level with each run; 0 unless likely."""
         moves = self.moves
-        return 0.0 if moves is None else moves.rate
+        return 0.0 if moves is None else moves.law.rate
 
     @property
     def word(self) -> str:
@@ -177,14 +181,12 @@ def _shares(likelihoods: tuple[float, ...]) -> tuple[tuple[float, ...], ...]:
 
 
 @lru_cache(maxsize=8)
-def _moves(likelihoods: tuple[float, ...]) -> Moves | None:
-    moving = _shares(likelihoods)[UNEVEN + 1 : -1]
-    shares = [sum(row) for row in moving]
+def _moves(likelihoods: tuple[float, ...]) -> Moves:
+    drifts = _shares(likelihoods)[UNEVEN + 1 : STEPS]
+    shares = [sum(row) for row in drifts]
     likely = sum(shares)
     if likely < LIKELY:
-        return None
-    laws = LAWS[UNEVEN + 1 :]
-    rate, chance = (sum(s * law[at] for s, law in zip(shares, laws, strict=True)) for at in (0, 1))
-    jump = sum(s * law.chance * law.jump for s, law in zip(shares, laws, strict=True)) / chance if chance else 0.0
-    size = sum(s * size for row in moving for s, size in zip(row, SIZES, strict=True)) / likely
-    return Moves(Law(rate, chance, jump), size)
+        return Moves(Law(0.0, *STEP))
+    rate = sum(share * law.rate for share, law in zip(shares, LAWS[UNEVEN + 1 : STEPS], strict=True))
+    size = sum(share * size for row in drifts for share, size in zip(row, SIZES, strict=True)) / likely
+    return Moves(Law(rate, *STEP), size)

@@ -1,6 +1,7 @@
 """A candidate beside the tip: what it is likely worth after its runs so far, and which run would tell more. Pure.
 
-On a quiet machine means of runs say all; on one that moves the level is followed run by run (``tracking``).
+The level is followed run by run (``tracking``), as the machine may move; where states scatter unlike each other, and
+where they are compared seed by seed, it is not.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ CLEAR = 0.5  # sigma by which a candidate far off the grid may still be misjudge
 
 
 def moving(trial: Trial) -> Moves | None:
-    """How the machine moves, as far as that was likely when the trial was opened; see :func:`on_panel`, too."""
-    return trial.opening.wander.moves if trial.settings.adapts and not on_panel(trial) else None
+    """How the machine is taken to move, by what was known when the trial was opened; None: means of runs say all."""
+    opening = trial.opening
+    is_followed = trial.settings.adapts and opening.spread.variance(opening.belief.mean) > 0 and not on_panel(trial)
+    return opening.wander.moves if is_followed else None
 
 
 def on_panel(trial: Trial) -> bool:
@@ -30,10 +33,10 @@ def on_panel(trial: Trial) -> bool:
 
 
 def _size(trial: Trial, moves: Moves) -> float:
-    """The deviation of a run on a machine that moves, in what the session takes it for: that has the moves in it."""
+    """The deviation of a run, in what the session takes it for."""
     wander, spread = trial.standing.wander, trial.opening.spread
     known = spread.variance(wander.level or 0.0)
-    return math.sqrt(moves.size * wander.variance / known) if known and wander.variance else 1.0
+    return 1.0 if moves.size is None or not known else math.sqrt(moves.size * (wander.variance or known) / known)
 
 
 @dataclass(frozen=True, slots=True)

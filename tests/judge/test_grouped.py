@@ -416,6 +416,6 @@ def test_a_gain_that_is_hard_to_believe_gets_a_second_look_before_it_is_kept(gai
     asked, step = 0, judge.start(number=1)
     while isinstance(step, Step):
         asked += step is Step.CANDIDATE
-        step = judge.tell(100.0 + gain)
+        step = judge.tell(100.0 + (gain if step is Step.CANDIDATE else 0.0))
     assert isinstance(step, Verdict)
     assert (step.status, step.suspicious, asked) == (Status.KEEP, looks == 2, looks)

@@ -172,6 +172,20 @@ def test_a_run_of_the_tip_tells_a_step_of_the_machine_from_a_gain() -> None:
     assert tip > candidate, "the same run again can not tell the two apart"
 
 
+def test_a_step_between_two_runs_of_a_candidate_is_not_taken_for_noise() -> None:
+    law = Wander().moves
+    assert law is not None and law.law.chance > 0
+    assert not tracking.is_step(9.0, 1, law.law) and tracking.is_step(49.0, 1, law.law)
+    assert not any(tracking.is_step(49.0, gap, Law()) for gap in (1, 8)), "a machine that takes none"
+    standing = known(freedom=10)
+    standing = replace(standing, belief=standing.belief.known(100.0, 0.2, 1.0, standing.spread))
+    trial = rule.opened(JudgeSettings(policy="grouped"), standing)
+    left = [97.5, 107.0, 96.9, 97.2]
+    while isinstance(trial.answer, Step):
+        trial = rule.told(trial, (left.pop(0) if left else 97.0) if trial.answer is Step.CANDIDATE else 100.0)
+    assert len(trial.runs) >= 2 and rule.closed(standing, trial).spread.variance(100.0) < 1.2
+
+
 def after(standing: Standing, *values: float) -> Standing:
     """With an experiment that was run at these values, the tip's run at the last of them if it is asked for."""
     trial, left = rule.opened(JudgeSettings(policy="grouped"), standing), list(values)
@@ -189,8 +203,8 @@ def test_whether_a_candidate_was_bad_or_the_machine_took_a_step_is_told_by_the_n
     assert len(open_question.belief.levels) > 1
     assert sum(weight for weight, _, _ in open_question.belief.levels) == pytest.approx(1.0)
     assert after(open_question, 100.3).belief.mean == pytest.approx(100, abs=0.5), "it was bad"
-    stepped_up = after(after(open_question, 107.2), 106.9)
-    assert stepped_up.belief.mean == pytest.approx(107, abs=0.5), "no three in a row are as bad as that"
+    stepped_up = after(after(after(open_question, 107.2), 106.9), 107.1)
+    assert stepped_up.belief.mean == pytest.approx(107, abs=0.5), "no four in a row are as bad as that"
     assert standing_from(json.loads(json.dumps(to_plain(open_question)))) == open_question
 
 
