@@ -169,7 +169,7 @@ def _is_relative(pairs: Sequence[tuple[float, float]]) -> bool:
 
 def _steps(pairs: Sequence[tuple[float, float]]) -> list[float]:
     if _is_relative(pairs):
-        return [math.log(head / base) for base, head in pairs]
+        return [math.log(head) - math.log(base) for base, head in pairs]  # a ratio can be too small for a float
     return [head - base for base, head in pairs]
 
 

@@ -93,7 +93,7 @@ def power(before: float, after: float, value_ratio: float, deviation: float) -> 
     """
     if not before or after / before <= 0 or value_ratio <= 0 or value_ratio == 1:
         return None
-    moved, size = math.log(after / before), math.log(value_ratio)
+    moved, size = math.log(after) - math.log(before), math.log(value_ratio)
     error = deviation or min(EXACT * abs(moved), _rounding(before) + _rounding(after))
     if abs(moved) <= CLEAR * deviation or abs(moved) < 1e-6:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pytest_autoresearch.judge.pairs import EXACT, FIRST, MOST, Compared, Outcome, Plan, aimed, compared, wants_more
@@ -113,6 +113,7 @@ def test_more_pairs_find_what_fewer_do_not_on_a_machine_that_others_use() -> Non
 
 
 @settings(max_examples=50)
+@example([(1.0, 1.0), (2.0, 5e-324)])
 @given(st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6)), max_size=MOST))
 def test_whatever_is_measured_there_is_an_answer(pairs: list[tuple[float, float]]) -> None:
     result = compared(pairs, Direction.LOWER, PLAN)
