@@ -17,12 +17,7 @@ from typing import Any, final
 from pytest_autoresearch.errors import NotebookError
 from pytest_autoresearch.notebook import chain as chains
 from pytest_autoresearch.notebook.branch import Branch, Refs, read_refs, refuse_branch, refuse_tag
-from pytest_autoresearch.notebook.chain import (
-    Chain,
-    ledger_ref,
-    read_chain,
-    sessions,
-)
+from pytest_autoresearch.notebook.chain import Chain, ledger_ref, read_chain, sessions
 from pytest_autoresearch.notebook.claim import claim, table_lock
 from pytest_autoresearch.notebook.codec import encode
 from pytest_autoresearch.notebook.deferral import uninterrupted
