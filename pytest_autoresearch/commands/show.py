@@ -225,6 +225,11 @@ def protocol_rows(protocol: Protocol) -> Iterator[Row]:
     yield row("memory", memory, filled="no limit", origin="memory_mb")
     yield row("git", "throwaway" if protocol.git_throwaway else "none", origin="git_throwaway")
     yield row("knobs", ", ".join(protocol.knobs), filled="every literal that looks like one")
+    yield row("one_variable", _plain(protocol.one_variable), filled="no")
+    yield row("attribute", "auto" if protocol.attribute else "no", filled="no: by the command")
+    yield row(
+        "seeds", "paired" if protocol.paired_seeds else "", filled="a new one for each run", origin="paired_seeds"
+    )
     yield row("progress", protocol.progress or "")
     if protocol.aggregate is not None:
         yield row("aggregate", protocol.aggregate)
@@ -255,6 +260,7 @@ def setting_rows(protocol: Protocol, settings: Settings) -> Iterator[Row]:
         "review",
         "prices",
         "guard_workers",
+        "observers",
     ):
         value = getattr(settings, name)
         shown = format_duration(value) if name == "agent_deadline" else _plain(value)

@@ -28,6 +28,17 @@ def test_show_gives_every_value_its_line_and_marks_what_was_filled_in(project: P
     assert "train.py" in rows["may change"] and "prepare.py" in rows["read-only"]
 
 
+def test_what_the_front_matter_says_of_search_and_judge_has_a_row_with_its_line(project: Project) -> None:
+    config = project.root / "autoresearch.config.md"
+    said = "---\nseeds: paired\nattribute: auto\none_variable: yes\nobservers: [report]\n---\n"
+    config.write_text(said + config.read_text())
+    lines = project.cli("show", env={"COLUMNS": "80"}).stdout.splitlines()
+    rows = {" ".join(line[:19].split()): line.split() for line in lines}
+    for number, (name, value) in enumerate([("seeds", "paired"), ("attribute", "auto"), ("one variable", "yes")], 2):
+        assert rows[name][-2:] == ["line", str(number)] and value in rows[name]
+    assert rows["observers"][-2:] == ["line", "5"]
+
+
 @pytest.mark.slow
 def test_show_says_which_variable_of_the_environment_counts(project: Project) -> None:
     done = project.cli("show", env={"AUTORESEARCH_PATIENCE": "7"})
