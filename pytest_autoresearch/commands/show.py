@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -187,6 +187,11 @@ def protocol_rows(protocol: Protocol) -> Iterator[Row]:
         line = protocol.origins.get(origin or name)
         return Row(name, value if line is not None and value else filled, _line(line))
 
+    yield from _asked(protocol, row)
+    yield from _around(protocol, row)
+
+
+def _asked(protocol: Protocol, row: Callable[..., Row]) -> Iterator[Row]:
     metric, deadline = protocol.metric, protocol.deadline
     yield row("goal", protocol.goal)
     yield row("metric", f"{metric.name}, {metric.direction.value} is better")
@@ -212,6 +217,9 @@ def protocol_rows(protocol: Protocol) -> Iterator[Row]:
     yield row("constraints", "\n".join(f"- {text}" for text in protocol.constraints))
     yield row("tag", protocol.tag or "", filled="the date the session begins")
     yield row("notes", protocol.notes)
+
+
+def _around(protocol: Protocol, row: Callable[..., Row]) -> Iterator[Row]:
     yield row("guard", "\n".join(protocol.guard))
     told = reported_limits(protocol)
     yield row("limits", "\n".join(_limit(x) + (f" ({SELF_REPORTED})" if x in told else "") for x in protocol.limits))
@@ -227,9 +235,8 @@ def protocol_rows(protocol: Protocol) -> Iterator[Row]:
     yield row("knobs", ", ".join(protocol.knobs), filled="every literal that looks like one")
     yield row("one_variable", _plain(protocol.one_variable), filled="no")
     yield row("attribute", "auto" if protocol.attribute else "no", filled="no: by the command")
-    yield row(
-        "seeds", "paired" if protocol.paired_seeds else "", filled="a new one for each run", origin="paired_seeds"
-    )
+    paired = "paired" if protocol.paired_seeds else ""
+    yield row("seeds", paired, filled="a new one for each run", origin="paired_seeds")
     yield row("progress", protocol.progress or "")
     if protocol.aggregate is not None:
         yield row("aggregate", protocol.aggregate)

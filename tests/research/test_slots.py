@@ -427,10 +427,19 @@ def pending(place: Path) -> list[dict[str, Any]]:
 
 def die_with_a_test_spent(root: str) -> None:
     """Killed while an experiment is judged anew whose first base was left behind after a test was spent on it."""
-    released, made = threading.Event(), []
+    first, second, released = threading.Event(), threading.Event(), threading.Event()
+    made = []
+
+    def later(text: str) -> str:
+        assert first.wait(60), "whose trial is opened first has the first test"
+        return setting("B", 4)(text)
 
     def value(text: str, job: Job, place: Place) -> float:
+        if job.number == 1:
+            first.set()
+            assert second.wait(60), "and ends once the other has begun on the same base"
         if job.number == 2:
+            second.set()
             if "A = 4" in text and "B = 4" in text:
                 os.kill(os.getpid(), signal.SIGKILL)
             made.append(text)
@@ -438,7 +447,7 @@ def die_with_a_test_spent(root: str) -> None:
                 released.wait(60)
         return total(text, job, place) + random.Random(f"{job.seed}{text}").gauss(0, 0.3)
 
-    world = World({1: setting("A", 4), 2: setting("B", 4)}, value)
+    world = World({1: setting("A", 4), 2: later}, value)
     with world.session(Path(root), workers="2", experiments="2", judge="certified") as research:
         for ended in every(research):
             if ended.number == 1:
