@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -134,8 +135,7 @@ class Upstream(Project):
         self.package = package
         self.python = str(directory / "venv" / "bin" / "python")
         super().__init__(directory / package.name, directory / "home")
-        make = (sys.executable, "-m", "venv") if UV is None else (UV, "venv", "-q", "--seed", "-p", sys.executable)
-        subprocess.run([*make, str(directory / "venv")], check=True)
+        subprocess.run([sys.executable, "-m", "venv", str(directory / "venv")], check=True)
         self._unpack(directory / "sdist")
         self._install("-e", str(self.root), str(CHECKOUT), "pytest-benchmark", *package.needs)
         self._prepare()
@@ -160,10 +160,11 @@ class Upstream(Project):
                     archive.extract(member, self.root, filter="data")
 
     def _install(self, *words: str) -> None:
-        if UV is None:
-            self._pip("install", *words)
-        else:
-            _succeed(UV, "pip", "install", "-q", "--compile-bytecode", "--python", self.python, *words)
+        """By pip where there is no uv, and where only pip knows the way to an index."""
+        if UV is not None:
+            with suppress(subprocess.CalledProcessError):
+                return _succeed(UV, "pip", "install", "-q", "--compile-bytecode", "--python", self.python, *words)
+        self._pip("install", *words)
 
     def _pip(self, *words: str) -> None:
         _succeed(self.python, "-m", "pip", "-q", "--disable-pip-version-check", *words)
