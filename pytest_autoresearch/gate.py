@@ -4,9 +4,9 @@ Runs inside the sandbox of the run that it will be: ``python gate.py IN OUT ARGU
 pytest ARGUMENT...``, which it becomes; IN and OUT are descriptors of pipes. ``lab/headstart.py`` is the other end.
 
 Nothing of the workspace is loaded before the word comes: until then no directory of it is looked into for modules. What
-pytest has read of it by then, the settings, has to be as it was; so has everything that was loaded, and nothing in the
-workspace may have the name of something that was. Else this process ends without having begun, and the run is started
-as ever.
+pytest has read of it by then, the settings, has to be as it was; so has everything that was loaded, and the workspace
+may have nothing that would have been loaded by then. Else this process ends without having begun, and the run is
+started as ever.
 """
 
 from __future__ import annotations
@@ -25,14 +25,18 @@ SETTINGS = (
     "setup.py",  # where there is none of the others, its directory is pytest's root
 )
 _STANDARD = (BuiltinImporter, FrozenImporter, PathFinder)
+_AT_START = ("sitecustomize", "usercustomize")  # what an interpreter loads by itself
+_METADATA = (".dist-info", ".egg-info")  # what pytest looks for plugins in
 
 _gate: _Gate | None = None
 
 
 def wait() -> None:
-    """Go on when the word comes, if this is a pytest that was started ahead."""
-    if _gate is not None:
-        _gate.wait()
+    """Go on when the word comes, if this is a pytest that was started ahead; what its test runs in here was not."""
+    global _gate
+    if (gate := _gate) is not None:
+        _gate = None
+        gate.wait()
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -44,6 +48,17 @@ def main(arguments: Sequence[str]) -> None:
     runpy.run_module("pytest", run_name="__main__", alter_sys=True)
 
 
+class _Missed:
+    """The last finder: hears what was asked for and not found, by an ``import`` that may fail."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if "." not in name:
+            self.names.add(name)
+
+
 class _Gate:
     def __init__(self, entrance: int, exit_: int, words: Sequence[str]) -> None:
         self._entrance, self._exit = open(entrance, "rb", buffering=0), exit_
@@ -53,7 +68,8 @@ class _Gate:
         self._installed = [entry for entry in sys.path if not self._is_workspace(entry)]
         self._finders = [*sys.meta_path]
         sys.path[:] = self._installed
-        sys.meta_path[:] = [finder for finder in sys.meta_path if finder in _STANDARD]
+        self._missed = _Missed()
+        sys.meta_path[:] = [*(finder for finder in sys.meta_path if finder in _STANDARD), self._missed]
         self._settings = [*self._places(words)]
         self._read = [*map(_stamp, self._settings)]
 
@@ -67,7 +83,7 @@ class _Gate:
             _leave()
         sys.path[:] = self._path
         first = next(n for n, finder in enumerate(sys.meta_path) if finder in _STANDARD)  # pytest's own is before them
-        later = [finder for finder in sys.meta_path[first:] if finder not in self._finders]
+        later = [finder for finder in sys.meta_path[first:] if finder not in (*self._finders, self._missed)]
         sys.meta_path[:] = [*sys.meta_path[:first], *self._finders, *later]
         os.environ.update(variables)
         os.write(self._exit, b"%.6f\n" % ready)
@@ -108,16 +124,18 @@ class _Gate:
         yield from self._installed
 
     def _is_shadowed(self) -> bool:
-        """Whether the workspace has something of a name that was loaded from elsewhere."""
-        taken = {name.partition(".")[0] for name in sys.modules}
+        """Whether the workspace has something that would have been loaded by now, from elsewhere or not at all."""
+        missed = self._missed.names.union(_AT_START)
+        taken = missed.union(name.partition(".")[0] for name in sys.modules)
         for directory in {entry for entry in self._path if entry not in self._installed}:
             try:
                 names = os.listdir(directory or ".")
             except OSError:
                 continue
-            if not taken.isdisjoint(map(_module, names)):
+            if not taken.isdisjoint(map(_module, names)) or any(name.endswith(_METADATA) for name in names):
                 return True
-        return False
+        others = [finder for finder in self._finders if finder not in _STANDARD]
+        return any(finder.find_spec(name, None) is not None for finder in others for name in missed)
 
 
 def _stamp(path: str) -> tuple[int, ...] | None:

@@ -29,7 +29,7 @@ from pytest_autoresearch.protocol.marker import PYTEST
 PATIENCE = 30.0  # s that it may still take to load what is installed
 LOOK = 0.1  # s
 _GATE = Path(gate.__file__)
-_LEADS_IN = ("PYTHONPATH", "LD_LIBRARY_PATH", "PYTHONHOME")
+_LEADS_IN = ("PYTHONPATH", "LD_LIBRARY_PATH", "PYTHONHOME", "PYTHONUSERBASE")
 _AT_START = ("sitecustomize", "usercustomize")
 """What an interpreter loads by itself, wherever it finds it."""
 
@@ -43,8 +43,18 @@ def can_wait(command: Command, view: View) -> bool:
     return (
         PYTEST in command.argv[-1]
         and not inside
-        and not any(str(top) in command.env.get(name, "") for name in _LEADS_IN)
+        and not command.env.get("PYTHONSAFEPATH")  # it takes the directory of a program from its path
+        and not any(_lead_in(command.env[name], top) for name in _LEADS_IN if command.env.get(name))
     )
+
+
+def _lead_in(paths: str, top: Path) -> bool:
+    """Whether one of these paths leads into the repository, as a relative or an empty one does."""
+    return any(not os.path.isabs(each) or _inside(each, top) for each in paths.split(os.pathsep))
+
+
+def _inside(path: str, top: Path) -> bool:
+    return any(Path(each).is_relative_to(top) for each in (os.path.normpath(path), os.path.realpath(path)))
 
 
 def leads_in(path: str) -> bool:
@@ -109,7 +119,9 @@ class HeadStart:
             self.entrance.write(_line({"variables": variables}))
         except OSError:
             return None
-        while not select.select([self.answer], (), (), LOOK)[0]:
+        answered = select.poll()  # select() knows no descriptor from 1024 on
+        answered.register(self.answer, select.POLLIN)
+        while not answered.poll(1000 * LOOK):
             if time.monotonic() - told > PATIENCE:
                 return None
             if tick is not None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
 import textwrap
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,7 @@ def test_it(record_metric):
     record_metric("score", train.SCORE)
     record_metric("waited", float("pytest_autoresearch.gate" in sys.modules))
     record_metric("lens", lens.FOCUS)
+    record_metric("planted", float(hasattr(sys, "planted")))
     record_metric("first", float(sys.path[0] == os.getcwd()))
     record_metric("seed", float(os.environ["AUTORESEARCH_SEED"]))
     record_metric("number", float(os.environ["AUTORESEARCH_EXPERIMENT"]))
@@ -51,7 +53,7 @@ FILES = {"train.py": "SCORE = 3.0\n", "test_it.py": TEST, "pytest.ini": "[pytest
 class Lab:
     """One slot, with a plugin that is installed outside of the repository."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, **env: str) -> None:
         assert PROGRAM is not None
         self.lens = root / "lib" / "lens.py"
         for directory in ("repo", "cache", "lib"):
@@ -69,7 +71,7 @@ class Lab:
                 run=f"{RUN} --autoresearch-measure score test_it.py::test_it",
                 source="test_it.py::test_it",
                 data=(str(self.lens.parent),),
-                env={"PYTHONPATH": str(self.lens.parent)},
+                env={"PYTHONPATH": str(self.lens.parent), **env},
             ),
             read_blobs=lambda ids: {blob: self.blobs[blob] for blob in ids},
             interpreter_bin=Path(sys.executable).parent,
@@ -120,6 +122,61 @@ def test_a_candidate_that_stands_before_something_installed_is_run_as_ever(lab: 
     lab.start_ahead()
     measured = lab.measure(2, fnmatch_dot_py="raise SystemExit('stood before')\n")
     assert measured.value is None and "stood before" in measured.log_tail, measured
+
+
+@pytest.mark.parametrize("name", ["helper.py", "usercustomize.py", "extra-1.dist-info/entry_points.txt"])
+def test_a_candidate_with_something_that_would_have_been_loaded_by_then_is_run_as_ever(lab: Lab, name: str) -> None:
+    lab.lens.write_text("try:\n    import helper\n    FOCUS = 5.0\nexcept ImportError:\n    FOCUS = 1.0\n")
+    lab.measure(1)
+    lab.start_ahead()
+    measured = lab.measure(2, **{name: ""})
+    told = {"waited": 0.0, "lens": 5.0 if name == "helper.py" else 1.0}
+    assert told.items() <= measured.secondary.items(), measured
+
+
+def test_a_body_that_runs_another_pytest_in_its_own_process_does_not_wait_again(lab: Lab) -> None:
+    words = "-q -p no:cacheprovider --disable-plugin-autoload -p pytest_autoresearch.plugin inner.py".split()
+    files = {"train.py": f"import pytest\nSCORE = float(pytest.main({words}))\n", "inner.py": "def test_it(): pass\n"}
+    for waited in (0.0, 1.0):
+        measured = lab.measure(1, **files)
+        assert (measured.value, measured.secondary.get("waited")) == (0.0, waited), measured
+        lab.start_ahead()
+
+
+def test_what_a_run_left_where_an_interpreter_looks_by_itself_is_not_loaded_ahead(lab: Lab, tmp_path: Path) -> None:
+    (lab.lens.parent / "sitecustomize.py").symlink_to(tmp_path / "repo" / "left.py")  # as an editable install leads in
+    left = "import sys\nsys.planted = 1\ndel __file__\n"
+    assert lab.measure(1, train_dot_py=f"open('left.py', 'w').write({left!r})\nraise SystemExit(3)\n").value is None
+    lab.start_ahead()
+    measured = lab.measure(2)
+    assert (measured.value, measured.secondary["planted"]) == (3.0, 0.0), measured
+
+
+@pytest.mark.parametrize("env", [{"PYTHONSAFEPATH": "1"}, {"PYTHONPATH": "."}, {"LD_LIBRARY_PATH": "/usr/lib:"}])
+def test_where_an_interpreter_looks_elsewhere_or_in_the_workspace_none_is_started_ahead(
+    tmp_path: Path, env: dict[str, str]
+) -> None:
+    lab = Lab(tmp_path, **env)
+    with closing(lab.executor) as executor:
+        lab.measure(1)
+        executor.start_ahead()
+        assert executor._main._ahead is None
+
+
+def test_it_is_heard_however_many_files_are_open(lab: Lab) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if 0 <= hard < 2048:
+        pytest.skip("so many files can not be opened here")
+    lab.measure(1)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
+    held = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        lab.start_ahead()
+        assert lab.measure(2).secondary["waited"] == 1.0
+    finally:
+        for each in held:
+            os.close(each)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_settings_are_those_of_the_candidate(lab: Lab) -> None:

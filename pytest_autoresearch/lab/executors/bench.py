@@ -188,13 +188,16 @@ class Bench:
 
     def start_ahead(self, words: str) -> None:
         """Start the next run of a marked test, where one can wait that has loaded nothing of its candidate."""
-        if self._ahead is not None or self._missed >= MOST_MISSED or any(map(leads_in, self._state)):
+        if self._ahead is not None or self._missed >= MOST_MISSED or self._sight is not Sight.RUN:
             return
-        command, named = self._command(words, self.environment(), FIRST_BUILD)
-        view = replace(self._view(named), network=self._site.protocol.network)
-        if can_wait(command, view):
-            self.workspace.disturb()
-            with suppress(OSError):  # it is not missed
+        if not self._state or any(map(leads_in, self._state)):
+            return
+        with suppress(OSError, LabError):  # it is not missed
+            command, named = self._command(words, self.environment(), FIRST_BUILD)
+            view = replace(self._view(named), network=self._site.protocol.network)
+            if can_wait(command, view):
+                self.workspace.fill(self._state)  # an interpreter loads by itself what the last run may have left
+                self.workspace.disturb()
                 self._ahead = HeadStart.of(self._sandbox, command, view)
 
     def end_ahead(self) -> None:
