@@ -33,7 +33,8 @@ class Kept:
 
     def forget(self, name: str) -> None:
         """No collection can take this one any more."""
-        (self.directory / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            (self.directory / name).unlink()
 
     def objects(self) -> Iterator[tuple[str, str, bytes]]:
         """Id, kind and content of each, oldest first."""

@@ -142,14 +142,15 @@ class Objects:
         path = self._loose(name)
         with contextlib.suppress(OSError):
             os.utime(path)  # it is there, and as good as new to a prune
-            return
+            if os.stat(path).st_size:  # of one that was not synced, a power cut leaves the name alone
+                return
         for _ in range(ATTEMPTS):
             try:
                 return self._put(path, kind, data)
             except FileNotFoundError:  # the directory was not there, or a git gc has just taken it, or the draft
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(os.path.dirname(path))
-                    os.chmod(os.path.dirname(path), os.stat(self._directory).st_mode & 0o7777)
+                    _grant(os.path.dirname(path), os.stat(self._directory).st_mode & 0o7777)
         raise FileNotFoundError(errno.ENOENT, "a git gc takes away what is written", path)
 
     def _put(self, path: str, kind: str, data: bytes) -> None:
@@ -158,7 +159,7 @@ class Objects:
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o400)
         try:
             with os.fdopen(handle, "wb") as file:
-                os.fchmod(handle, os.stat(self._directory).st_mode & 0o444)
+                _grant(handle, os.stat(self._directory).st_mode & 0o444)
                 squeezed = zlib.compressobj(LEVEL)
                 file.write(squeezed.compress(f"{kind} {len(data)}\0".encode()))
                 file.write(squeezed.compress(data))
@@ -171,17 +172,21 @@ class Objects:
 
     def flush(self) -> None:
         """Bring what :meth:`store` wrote to the disk. The first sync takes the others along."""
-        while self._unsynced:
-            with contextlib.suppress(FileNotFoundError):  # packed meanwhile
-                loose = os.open(self._loose(self._unsynced.pop()), os.O_RDONLY)
-                try:
-                    os.fsync(loose)
-                finally:
-                    os.close(loose)
+        try:
+            while self._unsynced:
+                with contextlib.suppress(FileNotFoundError):  # packed meanwhile
+                    loose = os.open(self._loose(self._unsynced.pop()), os.O_RDONLY)
+                    try:
+                        os.fsync(loose)
+                    finally:
+                        os.close(loose)
+        except OSError as error:  # only now some file systems say that they are full
+            raise refused(error, self.plumbing.top) from None
 
     def keep_in(self, directory: Path) -> None:
         """Keep what may still be taken away in ``directory`` too, and go on with what a session that died has there."""
-        directory.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(OSError):  # a full disk; what else is to be written will say so
+            directory.mkdir(parents=True, exist_ok=True)
         self._second = Kept(directory)
         for name, kind, data in [*self._second.objects()]:
             self._remember(name, kind, data)
@@ -256,6 +261,12 @@ class Objects:
 
     def _loose(self, name: str) -> str:
         return f"{self._directory}/{name[:2]}/{name[2:]}"
+
+
+def _grant(file: str | int, mode: int) -> None:
+    """Give a file these rights; some file systems know of none, and git asks them for none."""
+    with contextlib.suppress(OSError):
+        os.chmod(file, mode)
 
 
 def _mtime(path: str) -> float:

@@ -421,6 +421,57 @@ def test_an_object_that_can_not_be_written_leaves_nothing(root: Path, monkeypatc
     assert not [*(root / ".git").rglob("tmp_obj_*")]
 
 
+def test_an_object_that_a_power_cut_left_empty_is_written_again(root: Path) -> None:
+    with Git.discover(root) as repository:
+        path = root / ".git/objects" / (name := repository.store("blob", b"lost"))[:2] / name[2:]
+    path.unlink()
+    path.touch()
+    with Git.discover(root) as repository:
+        assert repository.store("blob", b"lost") == name
+    assert git(root, "cat-file", "blob", name) == "lost"
+
+
+def test_a_directory_that_a_collection_takes_as_soon_as_it_is_there_is_made_again(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, made = os.mkdir, list[str]()
+
+    def make_in_vain(path: str) -> None:
+        make(path)
+        if not made:
+            os.rmdir(path)
+        made.append(path)
+
+    with Git.discover(root) as repository:
+        monkeypatch.setattr(os, "mkdir", make_in_vain)
+        name = repository.store("blob", b"nobody has this")
+    assert git(root, "cat-file", "blob", name) == "nobody has this"
+
+
+def test_a_file_system_without_rights_takes_objects(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    with Git.discover(root) as repository:
+        for call in ("chmod", "fchmod"):
+            monkeypatch.setattr(os, call, refuse)
+        name = repository.store("blob", b"nobody has this")
+    assert git(root, "cat-file", "blob", name) == "nobody has this"
+
+
+def test_a_disk_that_is_full_when_it_is_synced_is_said(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with Git.discover(root) as repository:
+        commit = repository.commit(repository.empty_tree, [], "new")
+        with monkeypatch.context() as full:
+            full.setattr(os, "fsync", refuse)
+            with pytest.raises(NotebookError, match=r"No space left on device\n  the disk is full"):
+                repository.move_ref("refs/heads/x", commit, repository.zero)
+        assert repository.resolve("refs/heads/x") is None
+
+
 def test_git_syncs_packs_and_leaves_loose_objects_to_us(root: Path, tmp_path: Path) -> None:
     def synced(*command: str) -> bool:
         trace = tmp_path / command[0]
