@@ -235,8 +235,8 @@ def _around(protocol: Protocol, row: Callable[..., Row]) -> Iterator[Row]:
     yield row("knobs", ", ".join(protocol.knobs), filled="every literal that looks like one")
     yield row("one_variable", _plain(protocol.one_variable), filled="no")
     yield row("attribute", "auto" if protocol.attribute else "no", filled="no: by the command")
-    paired = "paired" if protocol.paired_seeds else ""
-    yield row("seeds", paired, filled="a new one for each run", origin="paired_seeds")
+    seeds = "paired" if protocol.paired_seeds else "a new one for each run"
+    yield row("seeds", seeds, filled=seeds, origin="paired_seeds")
     yield row("progress", protocol.progress or "")
     if protocol.aggregate is not None:
         yield row("aggregate", protocol.aggregate)
