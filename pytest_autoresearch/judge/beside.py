@@ -52,7 +52,7 @@ def folded(standing: Standing, trial: Trial) -> Standing:
     if kept:
         keeps = changed.keeps if trial.test is None else (*changed.keeps, trial.test)
         wander = changed.wander.of_tip(mine.wander.states.tip)
-        changed = replace(changed, keeps=keeps, wander=wander, last=mine.last)
+        changed = replace(changed, keeps=keeps, wander=wander, last=mine.last, seeded=mine.seeded)
         return replace(changed, incumbent=mine.incumbent, belief=belief, unchecked=0)
     window = _with_runs(standing, before, mine)
     last = mine.last if mine.last != before.last else standing.last
@@ -116,7 +116,8 @@ def _belief(now: Belief, before: Belief, mine: Belief, clock: int) -> Belief:
     if mine.stack != before.stack or mine.base != before.base:  # it was kept: the tip is its own
         stack = (*now.stack, *mine.stack[len(before.stack) :])  # a group may have proven what it stands on
         known = replace(mine, prior=learned.prior, experiments=learned.experiments, won=learned.won, clock=clock)
-        return replace(known, base=now.base, stack=stack, due=now.due)
+        base = now.base if mine.base == before.base else mine.base
+        return replace(known, base=base, stack=stack, due=now.due)
     if now.panel is not None:  # what its runs of the tip told is taken where nobody else has told of it meanwhile
         same = now.panel == before.panel and mine.panel is not None
         return replace(learned, panel=mine.panel, mean=mine.mean, variance=mine.variance) if same else learned

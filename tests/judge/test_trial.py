@@ -25,9 +25,9 @@ def calibrated(how: JudgeSettings, rng: random.Random, level: float = 50.0) -> S
     return rule.closed(Standing(), trial)
 
 
-def judged(trial: Trial, rng: random.Random, level: float, candidate: float) -> Trial:
+def judged(trial: Trial, rng: random.Random, level: float, candidate: float, noise: float = 1) -> Trial:
     while isinstance(trial.answer, Step):
-        trial = rule.told(trial, rng.gauss(candidate if trial.answer is Step.CANDIDATE else level, 1))
+        trial = rule.told(trial, rng.gauss(candidate if trial.answer is Step.CANDIDATE else level, noise))
     return trial
 
 
@@ -171,3 +171,25 @@ def test_what_is_kept_while_its_group_is_measured_is_proven_later_or_falls_with_
     third = judged(third, rng, 34.0, 26.0)
     later = rule.closed(after, third).belief
     assert (later.base, tuple(keep.number for keep in later.stack)) == (base, (*stack, 3) if gain > 0 else ())
+
+
+@pytest.mark.parametrize("policy", ["certified", "fast", "grouped"])
+def test_a_keep_that_needs_no_group_is_what_the_next_ones_are_compared_with(policy: str) -> None:
+    """Also where others ended beside it; of those that end later, the incumbent's runs are of the old one."""
+    how, rng = JudgeSettings(policy=policy, workers=3), random.Random(4)
+    opening = calibrated(how, rng)
+    if policy == "grouped":  # whose keeps need none only where the metric repeats itself
+        exact = rule.calibration(how, Standing())
+        while exact.answer is not None:
+            exact = rule.told(exact, 50.0)
+        opening = rule.closed(Standing(), exact)
+    noise = 0.0 if policy == "grouped" else 1.0
+    trials = [rule.opened(how, opening, number=number, taken=range(1, number)) for number in (1, 2, 3)]
+    worse, better, later = (
+        judged(trial, rng, 50.0, level, noise) for trial, level in zip(trials, (52.0, 43.0, 46.0), strict=True)
+    )
+    assert isinstance(better.answer, Verdict) and better.answer.status is Status.KEEP
+    after = rule.closed(rule.closed(opening, worse), better)
+    assert (after.belief.base, after.belief.stack) == (2, ()) and after.tip != opening.tip
+    assert any(heard.step is Step.INCUMBENT for heard in later.heard)
+    assert rule.closed(after, rule.left_behind(later)).incumbent == after.incumbent
