@@ -50,7 +50,7 @@ def finished(settings: JudgeSettings, standing: Standing) -> Standing:
         return standing
     noisy = not settings.classic and (standing.noisy or len(set(values)) > 1)
     squares, center, freedom = statistics.squared_residuals(values), statistics.mean(values), len(values) - 1
-    is_panel = noisy and settings.paired and settings.grouped
+    is_panel = noisy and settings.paired and settings.grouped and squares > 0  # without noise there is no unit
     if is_panel:  # of a run beside another of its seed, of which nothing is known yet
         squares, freedom = (1 - FIRST_SHARE) * squares / freedom * FIRST_FREEDOM, FIRST_FREEDOM
     if noisy:
@@ -67,6 +67,7 @@ def finished(settings: JudgeSettings, standing: Standing) -> Standing:
     belief = standing.belief.known(level.estimate, 1 / len(values), unit, standing.spread)
     if is_panel:
         shared = squares / freedom * FIRST_SHARE / (1 - FIRST_SHARE)
-        belief = tip.at_seeds(belief, Panel.opened(values, squares / freedom, shared))
+        runs = [(run.seed or 0, run.value) for run in standing.incumbent.window]  # of one that failed there is none
+        belief = tip.at_seeds(belief, Panel.opened(runs, squares / freedom, shared))
     belief = replace(belief, clock=standing.clock, calibrated_at=level.estimate)
     return replace(standing, belief=belief, incumbent=replace(standing.incumbent, window=()))

@@ -38,15 +38,16 @@ class Panel:
         return cls(tuple(data["means"]), tuple(map(tuple, data["doubts"])), data["shared"])
 
     @classmethod
-    def opened(cls, values: Sequence[float], own: float, shared: float) -> Panel:
-        """From one run of the tip on each of the first seeds; ``own``: the variance of a run that no seed explains."""
+    def opened(cls, runs: Sequence[tuple[int, float]], own: float, shared: float) -> Panel:
+        """From the tip's first runs, each with its seed; ``own``, above 0: the variance that no seed explains."""
+        runs = runs[:SEEDS]
         far = UNKNOWN * (own + shared)
         doubts = tuple(tuple(far + shared * (i == j) for j in range(SEEDS)) for i in range(SEEDS))
-        state = Followed((statistics.mean(values),) * SEEDS, doubts)
+        state = Followed((statistics.mean([value for _, value in runs]),) * SEEDS, doubts)
         unit = math.sqrt(own)
         state = replace(state, levels=tuple(m / unit for m in state.levels)).scaled(1 / own)
-        for seed, value in enumerate(values[:SEEDS]):
-            state = state.told(seed, value / unit, 0.0)
+        for seed, value in runs:
+            state = state.told(seed % SEEDS, value / unit, 0.0)
         return cls(tuple(m * unit for m in state.levels), state.scaled(own).doubts, shared)
 
     @property

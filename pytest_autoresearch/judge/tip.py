@@ -138,18 +138,21 @@ def _surprised(before: Trial, standing: Standing, run: Run) -> Standing:
 
 
 def relearned(trial: Trial, values: Sequence[float]) -> Trial:
-    """A tip on another scale, by its runs on the first seeds; what a seed explains there has the share it had."""
+    """A tip on another scale, by its runs on the first seeds; what a seed explains there has the share it had.
+
+    Where they are all the same they tell no noise: the one that was known stays.
+    """
     standing, center = trial.standing, statistics.mean(values)
     belief, old = standing.belief, standing.belief.panel
     assert old is not None
     own = standing.spread.variance(belief.calibrated_at)
-    total = statistics.squared_residuals(values) / (len(values) - 1)
-    size = total / (own + old.shared) if own + old.shared else 1.0
     freedom = len(values) - 1
-    trial = trial.pooled(freedom * size * own, freedom, center, values, capped=False)
-    everyone = [*trial.values, *(run.value for run in trial.kept_runs)]
-    found = Panel.opened(everyone, size * own, size * old.shared)
-    belief = replace(at_seeds(belief, found), clock=standing.clock, calibrated_at=center)
+    size = statistics.squared_residuals(values) / freedom / (own + old.shared) if own else 0.0
+    if size:
+        trial = trial.pooled(freedom * size * own, freedom, center, values, capped=False)
+        everyone = [(run.seed or 0, run.value) for run in (*trial.runs, *trial.kept_runs)]
+        belief = at_seeds(belief, Panel.opened(everyone, size * own, size * old.shared))
+    belief = replace(belief, clock=standing.clock, calibrated_at=center)
     return replace(trial, standing=replace(trial.standing, belief=belief))
 
 

@@ -145,12 +145,48 @@ def test_a_tip_that_crashes_twice_in_a_row_is_rolled_back() -> None:
 
 
 def test_a_panel_knows_the_level_at_each_seed_and_where_no_run_was() -> None:
-    panel = Panel.opened([10.0, 12.0, 11.0], own=0.01, shared=1.0)
+    panel = Panel.opened([*enumerate((10.0, 12.0, 11.0))], own=0.01, shared=1.0)
     assert panel.means[:3] == pytest.approx((10.0, 12.0, 11.0), abs=0.05)
     assert panel.means[3] == pytest.approx(11.0, abs=0.1) and panel.doubts[3][3] > 1.0 > panel.doubts[0][0]
     assert len(panel.means) == SEEDS
-    flat = Panel.opened([10.0, 12.0, 11.0], own=1.0, shared=0.0)
+    flat = Panel.opened([*enumerate((10.0, 12.0, 11.0))], own=1.0, shared=0.0)
     assert flat.means == pytest.approx((11.0,) * SEEDS, abs=1e-3) and flat.variance == pytest.approx(1 / 3, rel=1e-2)
+
+
+def measured_anew(judge: Judge, run: Callable[[int], float | None]) -> Judge:
+    judge.recalibrate()
+    step: Step | Verdict | None = judge.calibrate()
+    while step is not None:
+        assert judge.seed is not None
+        step = judge.tell(run(judge.seed))
+    return judge
+
+
+def test_a_noisy_metric_that_gives_one_value_when_it_is_measured_anew_is_judged_all_the_same() -> None:
+    judge = measured_anew(calibrated(judge_of("grouped")), lambda seed: 100.0)
+    assert judge.standing.noisy
+    for number, gain in enumerate((5.0, -5.0), 1):
+        *_, verdict = played(judge, gain, number)
+        assert isinstance(verdict, Verdict) and (verdict.status is Status.KEEP) == (gain > 0)
+
+
+def test_a_keep_on_another_scale_whose_runs_are_all_the_same_leaves_the_noise_as_it_was() -> None:
+    judge = calibrated(judge_of("grouped"))
+    answer: Step | Verdict | None = judge.start(number=1)
+    while isinstance(answer, Step):
+        assert judge.seed is not None
+        answer = judge.tell(10.0 if answer is Step.CANDIDATE else value(100, judge.seed, 0))
+    assert answer is not None and answer.status is Status.KEEP and answer.samples >= 4
+    assert judge.standing.belief.panel is not None and judge.noise > 0
+    assert judge.level.estimate == pytest.approx(10.0, abs=1)
+
+
+def test_a_run_that_fails_while_the_incumbent_is_measured_moves_no_other_to_its_seed() -> None:
+    judge = measured_anew(calibrated(judge_of("grouped")), lambda seed: None if seed == 1 else value(100, seed, 0))
+    panel = judge.standing.belief.panel
+    assert panel is not None
+    known = [panel.doubts[seed][seed] for seed in range(SEEDS)]
+    assert known[1] > 1.5 * max(known[0], *known[2:5]), "the second seed had no run"
 
 
 def test_the_interval_of_pairs_leaves_out_what_both_have_in_common() -> None:
