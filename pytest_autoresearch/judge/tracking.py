@@ -91,8 +91,8 @@ def is_step(square: float, gap: int, law: Law) -> bool:
     ``square``: of their difference, in variances of a run.
     """
     stays = math.pow(1 - law.chance, gap)
-    noise = stays * math.exp(-square / 4) / math.sqrt(2)
-    return (1 - stays) * math.exp(-square / (4 + 2 * law.jump)) / math.sqrt(2 + law.jump) > noise
+    odds = math.exp(min(square / 4 - square / (4 + 2 * law.jump), 700.0))  # each density alone is no float far out
+    return (1 - stays) * odds / math.sqrt(2 + law.jump) > stays / math.sqrt(2)
 
 
 def level(tracks: Sequence[Track]) -> tuple[float, float]:

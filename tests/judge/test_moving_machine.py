@@ -176,7 +176,8 @@ def test_a_step_between_two_runs_of_a_candidate_is_not_taken_for_noise() -> None
     law = Wander().moves
     assert law is not None and law.law.chance > 0
     assert not tracking.is_step(9.0, 1, law.law) and tracking.is_step(49.0, 1, law.law)
-    assert not any(tracking.is_step(49.0, gap, Law()) for gap in (1, 8)), "a machine that takes none"
+    assert tracking.is_step(1e6, 1, law.law), "further out than densities are floats"
+    assert not any(tracking.is_step(square, gap, Law()) for square in (49.0, 1e6) for gap in (1, 8)), "takes none"
     standing = known(freedom=10)
     standing = replace(standing, belief=standing.belief.known(100.0, 0.2, 1.0, standing.spread))
     trial = rule.opened(JudgeSettings(policy="grouped"), standing)
