@@ -102,8 +102,8 @@ class Loop:
             self._proof = None
         elif self._slots.live:
             self._rests = self._awaited() or (self._slots.size == 1 and self.research.judge.due)
-        if is_proof and ticket.error is None:
-            return None
+        if is_proof:  # what goes wrong in it keeps the next experiment from beginning
+            return Ended(self.research.next_number, error=ticket.error) if ticket.error is not None else None
         return Ended(ticket.number, ticket.result, ticket.error)
 
     # The end

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
@@ -103,7 +103,8 @@ class Worker:
                 event = _Event(self, error=error)
             self._ended.put(event)
             if event.error is None:
-                self._then()
+                with suppress(Exception):  # whoever comes next finds this thread, and what was not done is done then
+                    self._then()
 
 
 @dataclass(frozen=True)

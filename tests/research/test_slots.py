@@ -15,12 +15,13 @@ import time
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
 
 from pytest_autoresearch.agents.base import Briefing, Desk, Proposal
-from pytest_autoresearch.errors import ConfigError
+from pytest_autoresearch.errors import ConfigError, LabError
 from pytest_autoresearch.judge import GroupVerdict, JudgeSettings, JudgeState, Standing, Step, Verdict, group, rule
 from pytest_autoresearch.lab.job import Job
 from pytest_autoresearch.notebook.chain import ledger_ref, read_records
@@ -29,6 +30,10 @@ from pytest_autoresearch.notebook.git import Git
 from pytest_autoresearch.notebook.record import Group, History
 from pytest_autoresearch.protocol.experiment import Experiment, Place, Reason, Role
 from pytest_autoresearch.research.baseline import refresh
+from pytest_autoresearch.research.loop import Loop
+from pytest_autoresearch.research.session import Research
+from pytest_autoresearch.research.slots import Ticket, Worker
+from pytest_autoresearch.research.work import Script, Seat, one
 from tests.conftest import Project
 from tests.research.noisy import make_noisy
 from tests.research.side_by_side import World, every
@@ -353,15 +358,7 @@ def replayed(standing: Standing, record: Experiment, settings: JudgeSettings) ->
 
 def test_experiments_go_on_while_a_group_is_proven_on_one_slot(root: Path) -> None:
     """What is kept meanwhile stays provisional, and the group is a true one: its runs are of its own tip and base."""
-
-    def noisy(text: str, job: Job, place: Place) -> float:
-        return total(text, job, place) + random.Random(f"{job.seed}{text}").gauss(0, 0.2)
-
-    root.joinpath("train.py").write_text("".join(f"V{n} = 8\n#\n" for n in range(1, 61)))
-    for command in (["add", "-A"], ["commit", "-q", "-m", "sixty values"]):
-        subprocess.run(["git", *command], cwd=root, check=True)
-    world = World({n: setting(f"V{n}", 6) for n in range(1, 61)}, noisy)
-    history = world.run(root, workers="3", experiments="60")
+    history = sixty_values(root).run(root, workers="3", experiments="60")
     with Git.discover(root) as git:
         records = [r for r in read_records(git, ledger_ref("demo")) if isinstance(r, (Experiment, Group))]
     beside = [(at, r) for at, r in enumerate(records) if isinstance(r, Group) and r.opened is not None]
@@ -375,6 +372,45 @@ def test_experiments_go_on_while_a_group_is_proven_on_one_slot(root: Path) -> No
 
 
 @pytest.mark.slow
+def sixty_values(root: Path) -> World:
+    """Sixty gains, one after the other, on a metric with noise."""
+
+    def noisy(text: str, job: Job, place: Place) -> float:
+        return total(text, job, place) + random.Random(f"{job.seed}{text}").gauss(0, 0.2)
+
+    root.joinpath("train.py").write_text("".join(f"V{n} = 8\n#\n" for n in range(1, 61)))
+    for command in (["add", "-A"], ["commit", "-q", "-m", "sixty values"]):
+        subprocess.run(["git", *command], cwd=root, check=True)
+    return World({n: setting(f"V{n}", 6) for n in range(1, 61)}, noisy)
+
+
+def test_a_proof_that_goes_wrong_is_no_trouble_of_the_baseline(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(research: Research) -> Script[Group]:
+        yield Seat()
+        raise LabError("the disk is full")
+
+    monkeypatch.setattr("pytest_autoresearch.research.loop.proof", broken)
+    with sixty_values(root).session(root, workers="3", experiments="60") as research:
+        loop = Loop(research)
+        while (ended := loop.next()) is not None and ended.error is None:
+            pass
+        assert ended is not None and isinstance(ended.error, LabError)
+        assert ended.number > 0 and ended.number not in {e.number for e in research.history}
+
+
+def test_a_slot_goes_on_though_what_it_does_between_two_runs_went_wrong() -> None:
+    def fails() -> None:
+        raise RuntimeError("no thread is left")
+
+    ended: SimpleQueue[Any] = SimpleQueue()
+    worker = Worker(ended, then=fails)
+    for number in (1, 2):
+        worker.submit(Ticket(number, one(Seat())), lambda tick: "done")
+        assert ended.get(timeout=60).answer == "done"
+    worker.ticket = None
+    worker.close()
+
+
 def test_a_kill_with_every_slot_busy_loses_no_run_and_no_proposal(project: Project) -> None:
     """Eight slots are busy, and the next proposals are made already, when everything is killed."""
     asked = project.home / "asked"
