@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from operator import itemgetter
 
 from pytest_autoresearch.protocol.experiment import Experiment, Reason, Role
@@ -64,11 +65,11 @@ class Digest:
     def read(self, history: Sequence[Experiment]) -> Digest:
         """Itself, with all of ``history`` and nothing else: what was rewritten is forgotten."""
         now, known = tuple(history), self._seen
-        if now[: len(known)] != known:
+        if known and not _goes_on(now, known):
             self._forget()
             known = ()
         for experiment in now[len(known) :]:
-            self._take(experiment)
+            self._take(_slim(experiment))
         self._seen = now
         return self
 
@@ -111,6 +112,17 @@ class Digest:
         yield from ((e, 90) for e in reversed(self.tried[older:]))
         yield from ((self.tried[place], 90) for place in sorted(marked, reverse=True))
         yield from ((self.tried[place], 50) for place in reversed(range(older)) if place not in marked)
+
+
+def _goes_on(now: tuple[Experiment, ...], known: tuple[Experiment, ...]) -> bool:
+    """Whether a history begins with another, whose last experiment may have had the judge's state: now a later has."""
+    last = len(known) - 1
+    return len(now) > last and now[:last] == known[:last] and _slim(now[last]) == _slim(known[last])
+
+
+def _slim(experiment: Experiment) -> Experiment:
+    """Without the judge's state, which no briefing tells: a night's worth of them is megabytes."""
+    return replace(experiment, judge={}) if experiment.judge else experiment
 
 
 def best_and_latest_keeps(digest: Digest) -> list[Experiment]:

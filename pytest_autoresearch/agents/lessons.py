@@ -80,7 +80,7 @@ def _speaking(history: Sequence[Experiment], digest: Digest) -> list[tuple[str, 
         chosen += [("The best state (in your files)" if best is kept[-1] else "The state in your files", kept[-1])]
         chosen += [("The best number", best)] if best is not kept[-1] else []
     last = next((e for e in reversed(history) if own_runs(e)), None)
-    if last is not None and all(last is not e for _, e in chosen):
+    if last is not None and all(last.number != e.number for _, e in chosen):
         chosen.append(("The last one that was run", last))
     return [(label, e) for label, e in chosen if own_runs(e)]
 

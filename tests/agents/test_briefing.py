@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import PurePosixPath
 
 import pytest
@@ -20,6 +21,7 @@ from pytest_autoresearch.agents.briefing import (
 from pytest_autoresearch.agents.clipping import clip
 from pytest_autoresearch.agents.digest import STUCK, VERY_STUCK, Digest, table
 from pytest_autoresearch.agents.lessons import Besides
+from pytest_autoresearch.notebook.record import History, Session
 from pytest_autoresearch.protocol.experiment import Experiment, Measurement, Reason, Role
 from pytest_autoresearch.protocol.model import Amount, Direction, Holdout, Limit, Metric, PathRule, Protocol, Section
 
@@ -38,6 +40,7 @@ PROTOCOL = Protocol(
     holdout=Holdout("python secret_holdout.py"),
 )
 TARGETS = ("train.py", "layers/block.py")
+NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 
 def experiment(
@@ -311,6 +314,19 @@ def test_a_digest_of_an_earlier_history_gives_the_same_bytes(
     for known in (history[:first], history, otherwise, history):
         text = write_briefing(PROTOCOL, TARGETS, known, diff_of, digest=digest)
         assert text == brief(known)
+
+
+def test_what_was_taken_in_is_not_taken_in_again_when_another_experiment_has_ended() -> None:
+    """The newest experiment alone has the judge's state: the one before it is then not another one for that."""
+    history, digest = History(Session("demo", "", "", {}, {}, "", {}, NOW)), Digest(Direction.LOWER)
+    for number in range(6):
+        reason = Reason.IMPROVED if number in (0, 3) else Reason.WORSE
+        history = history.followed_by(experiment(number, reason, 1.0 - number / 10, judge={"clock": number}))
+        before = digest.tried
+        text = write_briefing(PROTOCOL, TARGETS, history.experiments, diff_of, digest=digest)
+        assert text == brief(history.experiments)
+        assert number == 0 or digest.tried is before, "it was read from the beginning"
+    assert not any(e.judge for e in (*digest.kept, *digest.tried)), "a night's worth of them is megabytes"
 
 
 def test_a_clipped_text_says_what_is_missing_and_closes_its_fence() -> None:
