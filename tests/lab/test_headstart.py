@@ -11,6 +11,7 @@ import textwrap
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -146,8 +147,13 @@ def test_a_body_that_runs_another_pytest_in_its_own_process_does_not_wait_again(
 def test_what_a_run_left_where_an_interpreter_looks_by_itself_is_not_loaded_ahead(lab: Lab, tmp_path: Path) -> None:
     (lab.lens.parent / "sitecustomize.py").symlink_to(tmp_path / "repo" / "left.py")  # as an editable install leads in
     left = "import sys\nsys.planted = 1\ndel __file__\n"
+    lab.lens.write_text("FOCUS = 1.0\nopen('loaded', 'w').close()\n")
     assert lab.measure(1, train_dot_py=f"open('left.py', 'w').write({left!r})\nraise SystemExit(3)\n").value is None
+    loaded = lab.executor.workspace / "loaded"
+    loaded.unlink(missing_ok=True)
     lab.start_ahead()
+    while not loaded.exists():
+        time.sleep(0.01)
     measured = lab.measure(2)
     assert (measured.value, measured.secondary["planted"]) == (3.0, 0.0), measured
 
@@ -161,6 +167,16 @@ def test_where_an_interpreter_looks_elsewhere_or_in_the_workspace_none_is_starte
         lab.measure(1)
         executor.start_ahead()
         assert executor._main._ahead is None
+
+
+@pytest.mark.parametrize("name", ["peak_memory", "peak_mb"])
+def test_where_memory_counts_all_runs_are_started_alike(lab: Lab, name: str) -> None:
+    lab.measure(1)
+    site = lab.executor._site
+    measured = Metric(name, Direction.LOWER)
+    lab.executor._site = replace(site, protocol=replace(site.protocol, metric=measured))
+    lab.executor.start_ahead()
+    assert lab.executor._main._ahead is None
 
 
 def test_it_is_heard_however_many_files_are_open(lab: Lab) -> None:

@@ -42,6 +42,7 @@ from pytest_autoresearch.protocol.trust import only_hands_on
 
 SHORTEST_EXTRACT = 60.0  # s
 RUN_LOG = "run.log"
+MEMORY = ("peak_memory", "peak_mb")
 LONGEST_LOG = 512 * 1024  # bytes read of a log that the run wrote itself, head and tail
 
 
@@ -126,6 +127,9 @@ class LocalExecutor:
     def start_ahead(self) -> None:
         """Have the next run of a marked test load what is installed, where nobody else gets at it; for this thread."""
         protocol = self._site.protocol
+        counted = {protocol.metric.name, *(limit.name for limit in protocol.limits)}
+        if not counted.isdisjoint(MEMORY):  # one that has waited peaks half a megabyte above one that has not
+            return
         if "::" in protocol.source and self.isolation == "bwrap" and self._gpus is None and protocol.build is None:
             self._main.start_ahead(protocol.run)
 
