@@ -36,6 +36,7 @@ RESERVE = 8  # runs that a session of so many runs keeps for its last group
 MOST_WON = 3.0  # sigma that one keep counts for in the session's rate, so that a jump does not stop the re-runs
 OTHER_SCALE = 3 / 2  # beyond this ratio to the calibrated level, either way, noise is measured again
 RELEARNED = 5  # runs that do so
+LARGE = 3.0  # sigma: a gain that noise alone hardly makes is not taken for a step before the tip was run
 TELLING = 6  # degrees of freedom from which on the noise beside a run of the same seed is known
 BIG = 4  # runs after which a change of scale is known well enough: the first selected it, the others tell the noise
 
@@ -94,11 +95,23 @@ def _decided(trial: Trial) -> Trial:
             return trial.asks(Step.CANDIDATE)
         if worth > price or doubtful:
             return trial.asks(step)
+        if _may_be_step(trial, at):
+            return trial.asks(Step.INCUMBENT)
     if not (at.worth > 0 and not doubtful):
         return _discarded(trial, at)
     if not _is_paired(trial):  # the tip may be known from other slots alone
         return trial.asks(Step.INCUMBENT)
     return _keeping(trial, at)
+
+
+def _may_be_step(trial: Trial, at: Weighed) -> bool:
+    """Whether what looks like a large gain is about to be taken for a step of the machine that no run of the tip shows.
+
+    Where large gains are rare a step is likelier, and to ask seems not worth a run; but the level would go with it.
+    """
+    asked = [heard.step for heard in trial.heard]
+    since = asked[asked.index(Step.CANDIDATE) :]
+    return at.followed is not None and at.worth <= 0.5 * at.gain and at.gain > LARGE and Step.INCUMBENT not in since
 
 
 def _is_paired(trial: Trial) -> bool:

@@ -124,7 +124,9 @@ def test_what_would_help_is_told_as_measured(project: Project) -> None:
     """All of the noise is the seed's here: one seed leaves none of it."""
     make_noisy(project)
     done = project.cli("aa", "-n", "35")
-    assert re.search(r"^seed    100 % .* leaves 0\.00 of the noise", done.stdout, re.MULTILINE), done.stdout
+    assert re.search(
+        r"^seed    100 % .* beside a run of the same seed 0\.00 of the noise is left", done.stdout, re.MULTILINE
+    ), done.stdout
     size = re.search(r"^size    an evaluation five times as large leaves about ([\d.]+)", done.stdout, re.MULTILINE)
     assert size is not None and 0.1 < float(size[1]) < 0.9, done.stdout
     assert "instructions" not in done.stdout, "a loss is no time"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import random
@@ -185,6 +186,16 @@ def test_a_step_between_two_runs_of_a_candidate_is_not_taken_for_noise() -> None
     while isinstance(trial.answer, Step):
         trial = rule.told(trial, (left.pop(0) if left else 97.0) if trial.answer is Step.CANDIDATE else 100.0)
     assert len(trial.runs) >= 2 and rule.closed(standing, trial).spread.variance(100.0) < 1.2
+
+
+@pytest.mark.parametrize("gain", [5.0, 7.0, 10.0, 15.0])
+def test_a_large_gain_is_not_taken_for_a_step_that_no_run_of_the_tip_has_shown(gain: float) -> None:
+    standing = known(freedom=10)
+    standing = replace(standing, belief=standing.belief.known(100.0, 0.2, 1.0, standing.spread))
+    trial, scatter = rule.opened(JudgeSettings(policy="grouped"), standing), itertools.cycle((0.3, -0.4, 0.1))
+    while isinstance(trial.answer, Step):
+        trial = rule.told(trial, 100.0 + next(scatter) - (gain if trial.answer is Step.CANDIDATE else 0.0))
+    assert isinstance(trial.answer, Verdict) and trial.answer.status is Status.KEEP
 
 
 def after(standing: Standing, *values: float) -> Standing:
