@@ -34,11 +34,15 @@ class Lane:
 
 
 class Lanes:
-    """A watcher among others, and a hook that hears of records: tells ``says`` of changes, at most once in a moment."""
+    """A watcher among others, and a hook that hears of records: tells ``says`` of changes.
+
+    Of what begins at once; what else there is to say of experiments that were told waits for a moment to pass.
+    """
 
     def __init__(self, says: Sequence[Callable[[Sequence[Lane]], None]]) -> None:
         self._says = says
         self._lanes: dict[int, Lane] = {}
+        self._told: frozenset[int] = frozenset()
         self._told_at, self._owes = float("-inf"), False
 
     def phase(self, number: int, text: str, *, budget: float | None = None) -> None:
@@ -65,10 +69,10 @@ class Lanes:
 
     def _tell(self) -> None:
         now = time.monotonic()
-        self._owes = now - self._told_at < MOMENT
+        self._owes = self._lanes.keys() <= self._told and now - self._told_at < MOMENT
         if self._owes:
             return
-        self._told_at = now
+        self._told, self._told_at = frozenset(self._lanes), now
         lanes = [self._lanes[number] for number in sorted(self._lanes)]
         for say in self._says:
             say(lanes)
