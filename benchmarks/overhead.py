@@ -13,16 +13,18 @@ Rows that are missed, and why:
 * ``start``, ``start-cold``: 3.5 and 3.3, beside many others on the machine. An empty pytest session is 1.4 of it; the
   rest is two hundred modules of ours, markdown-it, what is left of GitPython, 15 starts of git, and pytest's two
   collections of garbage at its end.
-* ``marked-wall``: not taken where the processors were free. Of the processor time of a run of this test, with the
-  plugins of the tests installed, half is spent before its pytest has to know the candidate; the other half is
-  collecting the test, running it, and pytest's end.
+* ``marked-wall``: .49 and .93, medians of five and three rounds on a quiet machine that lie between -1 and 11: what is
+  left beside the second that the agent thinks is too little for this row. Of the processor time of a run of this test,
+  with the plugins of the tests installed, half is spent before its pytest has to know the candidate; the other half
+  is collecting the test, running it, and pytest's end.
 * ``empty``: +3 %, of which 2 are pytest's for any plugin that is named, whatever is in it; ``plugin`` leaves them out.
-* ``floor``: 2.2 to 2.3, ``labloop``: 1.8. Of 40 ms on busy cores the floor has 17. 7 are mounts that bubblewrap makes:
+* ``floor``: 2.2 to 2.4, ``labloop``: 1.7. Of 40 ms on busy cores the floor has 17. 7 are mounts that bubblewrap makes:
   toolchains in HOME, masks of what only root reads, where the floor shows all of ``/etc``. 10 are two threads that
   start, watch, measure and sweep what runs, and fill, compare and settle its workspace; the floor waits for its two
   commands, and labloop does not confine its run. 6 are the main thread's: briefing, pytest's item, checks, the record.
-* ``process``: 1.04 to 1.05, ``landlock``: 1.12. A warden in Python and a HOME on the disk: see architecture.md.
-* ``size``: 1.9 to 2.1, so at times. Of 32 ms more for 5 MB 18 name and compress them once; the rest writes and reads.
+* ``process``: .96 on a quiet machine, 1.05 on a busy one; ``landlock``: 1.06 and 1.12. A warden in Python
+  and a HOME on the disk: see architecture.md.
+* ``size``: 1.9 to 2.2, so at times. Of 32 ms more for 5 MB 18 name and compress them once; the rest writes and reads.
 * ``history``: .9 to 1.2 after 1,200 on a busy machine, 1.09 by the means of five. Of it .6 ms of 30 are the rows that a
   longer briefing shows; where the rest is was not found.
 """
