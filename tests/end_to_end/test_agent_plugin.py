@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 DOCS = Path(__file__).parents[2] / "docs" / "extending.md"
 
 
-def example(number: int = 0) -> str:
-    """One of the Python blocks of the page."""
+def example(name: str = "Halve") -> str:
+    """The Python block of the page that has this class."""
     blocks = re.findall(r"^```python\n(.*?)^```", DOCS.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    return str(blocks[number])
+    return next(str(block) for block in blocks if f"class {name}" in block)
 
 
 def test_the_documented_agent_has_twenty_lines() -> None:
@@ -56,7 +56,7 @@ def test_a_conftest_brings_its_agent_too(project: Project) -> None:
 @pytest.mark.slow
 def test_the_documented_executor_measures_each_state_on_its_second_run(project: Project) -> None:
     counter = project.root.parent / "runs"
-    project.write("conftest.py", example(1))
+    project.write("conftest.py", example("Warm"))
     config = (project.root / "autoresearch.config.md").read_text("utf-8")
     project.write("autoresearch.config.md", f"---\ncaches: [{counter}]\n---\n{config}")
     project.write("train.py", f"open('{counter}/' + 'runs', 'a').write('x')\n{(project.root / 'train.py').read_text()}")
@@ -71,7 +71,7 @@ def test_the_documented_executor_measures_each_state_on_its_second_run(project: 
 
 
 def test_an_executor_that_isolates_too_little_is_refused(project: Project) -> None:
-    project.write("conftest.py", example(1).replace("site.isolation", '"none"'))
+    project.write("conftest.py", example("Warm").replace("site.isolation", '"none"'))
     project.commit("an executor of our own")
     done = project.pytest("--autoresearch", "--autoresearch-executor=warm", "--autoresearch-isolation=strict")
     assert done.returncode == 4 and "the executor 'warm' gives process" in done.stdout + done.stderr
