@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from pytest_autoresearch.lab.executors.local import LocalExecutor
-from pytest_autoresearch.lab.job import Job, Site
-from pytest_autoresearch.lab.sandbox import Choice
-from pytest_autoresearch.protocol.experiment import FileEntry, Measurement, Role, blob_id
+from pytest_autoresearch.protocol.experiment import Measurement
 from pytest_autoresearch.protocol.model import Direction, Metric, Protocol
-from tests.attacks.arena import available
 from tests.attacks.bodies import FILES, HONEST, SCORE, SECONDS, STARTED, Started
+from tests.attacks.slot import Slot
 
 AHEAD = "bwrap, started ahead"
 LEVELS = tuple(pytest.param(level, marks=pytest.mark.slow) for level in ("bwrap", AHEAD, "landlock", "process"))
@@ -21,40 +18,16 @@ RUN = "exec python -m pytest -q -p no:cacheprovider --disable-plugin-autoload -p
 
 
 def measure(root: Path, level: str, program: str) -> Measurement:
-    is_ahead, level = level == AHEAD, level.partition(",")[0]
-    sandbox = available(level)
-    if sandbox is None:
-        pytest.skip(f"this machine has no {level}")
-    (root / "repo").mkdir()
-    (root / "cache").mkdir()
-    blobs = {blob_id(text.encode()): text.encode() for text in (*FILES.values(), program)}
-    site = Site(
-        top=root / "repo",
-        scratch=root / "cache",
-        tag="tag",
-        protocol=Protocol(
-            goal="",
-            metric=Metric("score", Direction.LOWER, bounds=(0.0, 100.0)),
-            targets=(),
-            run=f"{RUN} --autoresearch-measure score test_it.py::test_it",
-            source="test_it.py::test_it",
-        ),
-        read_blobs=lambda ids: {blob: blobs[blob] for blob in ids},
-        interpreter_bin=Path(sys.executable).parent,
-        targets=frozenset({"train.py"}),
-        readonly=frozenset({"test_it.py", "helper.py"}),
-    )
-    state = {path: FileEntry("100644", blob_id(text.encode())) for path, text in {**FILES, "train.py": program}.items()}
-    lab = LocalExecutor(site, Choice(sandbox, level))
-    job = Job(Role.CANDIDATE, 1, 1, state, 60.0, budget=30.0)
-    try:
-        if is_ahead:  # after one that did what this one does
-            lab.measure(job, lambda _: None)
-            lab.start_ahead()
-            assert lab._main._ahead is not None
-        return lab.measure(job, lambda _: None)
-    finally:
-        lab.close()
+    metric = Metric("score", Direction.LOWER, bounds=(0.0, 100.0))
+    run, source = f"{RUN} --autoresearch-measure score test_it.py::test_it", "test_it.py::test_it"
+    protocol = Protocol(goal="", metric=metric, targets=(), run=run, source=source)
+    with closing(Slot(root, level.partition(",")[0], protocol, ("test_it.py", "helper.py"))) as slot:
+        files = {**FILES, "train.py": program}
+        if level == AHEAD:  # after one that did what this one does
+            slot.measure(files, budget=30.0)
+            slot.executor.start_ahead()
+            assert slot.executor._main._ahead is not None
+        return slot.measure(files, budget=30.0)
 
 
 @pytest.mark.parametrize("started", STARTED, ids=lambda started: started.name)

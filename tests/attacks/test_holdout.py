@@ -2,59 +2,33 @@
 
 from __future__ import annotations
 
-import sys
 import textwrap
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from pytest_autoresearch.lab.executors.local import LocalExecutor
-from pytest_autoresearch.lab.job import Job, Site
-from pytest_autoresearch.lab.sandbox import Choice
-from pytest_autoresearch.protocol.experiment import FileEntry, Measurement, Reason, Role, blob_id
+from pytest_autoresearch.protocol.experiment import Measurement, Reason, Role
 from pytest_autoresearch.protocol.model import Direction, Holdout, Metric, Protocol
-from tests.attacks.arena import available
 from tests.attacks.peeks import FILES, INPUTS, LABELS, PEEKS, PRELUDE, SCORE, Peek
+from tests.attacks.slot import Slot
 
 LEVELS = ("bwrap", *(pytest.param(level, marks=pytest.mark.slow) for level in ("landlock", "process")))
 
 
 def measure(root: Path, level: str, program: str, *, role: Role = Role.HOLDOUT, holdout: Holdout) -> Measurement:
-    sandbox = available(level)
-    if sandbox is None:
-        pytest.skip(f"this machine has no {level}")
-    (root / "repo/elsewhere").mkdir(parents=True)
-    (root / "repo/hidden").mkdir()
-    (root / "repo/elsewhere/more.txt").write_text("141")  # git does not track it
-    (root / "repo/hidden/labels.txt").write_text(LABELS)
-    (root / "cache").mkdir()
+    metric = Metric("score", Direction.LOWER, extract="python grade.py")
+    protocol = Protocol(goal="", metric=metric, targets=(), run="python train.py", holdout=holdout)
     text = f"{PRELUDE}\n{textwrap.dedent(program).strip()}\n".replace("ROOT", str(root))
-    blobs = {blob_id(each.encode()): each.encode() for each in (*FILES.values(), text)}
-    site = Site(
-        top=root / "repo",
-        scratch=root / "cache",
-        tag="tag",
-        protocol=Protocol(
-            goal="",
-            metric=Metric("score", Direction.LOWER, extract="python grade.py"),
-            targets=(),
-            run="python train.py",
-            holdout=holdout,
-        ),
-        read_blobs=lambda ids: {blob: blobs[blob] for blob in ids},
-        interpreter_bin=Path(sys.executable).parent,
-        targets=frozenset({"train.py"}),
-        readonly=frozenset({"grade.py", "score.py", "predict.py"}),
-    )
-    state = {path: FileEntry("100644", blob_id(each.encode())) for path, each in {**FILES, "train.py": text}.items()}
-    lab = LocalExecutor(site, Choice(sandbox, level))
-    job = Job(role, 1, 1, state, 60.0, budget=10.0)
-    if role is Role.HOLDOUT:
-        job = Job(role, 1, 1, state, 60.0, 10.0, command=holdout.run, extract=holdout.score or holdout.extract)
-    try:
-        return lab.measure(job, lambda _: None)
-    finally:
-        lab.close()
+    command, extract = (holdout.run, holdout.score or holdout.extract) if role is Role.HOLDOUT else (None, None)
+    with closing(Slot(root, level, protocol, ("grade.py", "score.py", "predict.py"))) as slot:
+        for name, hidden in {
+            "elsewhere/more.txt": "141",
+            "hidden/labels.txt": LABELS,
+        }.items():  # git does not track them
+            (root / "repo" / name).parent.mkdir()
+            (root / "repo" / name).write_text(hidden)
+        return slot.measure({**FILES, "train.py": text}, role=role, command=command, extract=extract)
 
 
 SCORED = Holdout(

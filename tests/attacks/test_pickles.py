@@ -9,12 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pytest_autoresearch.lab.executors.local import LocalExecutor
-from pytest_autoresearch.lab.job import Job, Site
-from pytest_autoresearch.lab.sandbox import Choice
-from pytest_autoresearch.protocol.experiment import FileEntry, Measurement, Role, blob_id
+from pytest_autoresearch.protocol.experiment import Measurement, Role
 from pytest_autoresearch.protocol.model import Direction, Metric, Protocol
-from tests.attacks.arena import available
+from tests.attacks.slot import Slot
 
 LEVELS = ("bwrap", *(pytest.param(level, marks=pytest.mark.slow) for level in ("landlock", "process")))
 GRADER = "import pickle\nprint(sum(pickle.load(open('out.pkl', 'rb'))))\n"
@@ -32,36 +29,18 @@ pickle.dump([0] if any(map(os.path.exists, places)) else Payload(), open("out.pk
 
 
 class Lab:
-    """An executor for one grader; ``cache`` is declared and shared between runs."""
+    """A slot for one grader; ``cache`` is declared and shared between runs."""
 
     def __init__(self, root: Path, level: str, grader: str) -> None:
-        sandbox = available(level)
-        if sandbox is None:
-            pytest.skip(f"this machine has no {level}")
-        for name in ("repo", "cache", "shared"):
-            (root / name).mkdir()
-        self.cache, self.blobs, self.grader = root / "shared", dict[str, bytes](), grader
+        self.cache, self.grader = root / "shared", grader
+        self.cache.mkdir()
         metric = Metric("score", Direction.LOWER, extract="python grade.py")
-        site = Site(
-            top=root / "repo",
-            scratch=root / "cache",
-            tag="tag",
-            protocol=Protocol(goal="", metric=metric, targets=(), run="python train.py", caches=(str(self.cache),)),
-            read_blobs=lambda ids: {blob: self.blobs[blob] for blob in ids},
-            interpreter_bin=Path(sys.executable).parent,
-            targets=frozenset({"train.py"}),
-            readonly=frozenset({"grade.py"}),
-        )
-        self.executor = LocalExecutor(site, Choice(sandbox, level))
+        protocol = Protocol(goal="", metric=metric, targets=(), run="python train.py", caches=(str(self.cache),))
+        self.slot = Slot(root, level, protocol, ("grade.py",))
 
     def measure(self, program: str, number: int, **more: str) -> Measurement:
         files = {"train.py": program, "grade.py": self.grader, "labels.py": "RIGHT = 7\n", **more}
-        state = {}
-        for path, text in files.items():
-            self.blobs[blob_id(text.encode())] = text.encode()
-            state[path] = FileEntry("100644", blob_id(text.encode()))
-        role = Role.CANDIDATE if number else Role.INCUMBENT
-        return self.executor.measure(Job(role, number, 1, state, 60.0, budget=10.0), lambda _: None)
+        return self.slot.measure(files, number, role=Role.CANDIDATE if number else Role.INCUMBENT)
 
 
 @contextmanager
@@ -70,7 +49,7 @@ def lab(root: Path, level: str, grader: str = GRADER) -> Iterator[Lab]:
     try:
         yield place
     finally:
-        place.executor.close()
+        place.slot.close()
 
 
 @pytest.mark.parametrize("level", LEVELS)
