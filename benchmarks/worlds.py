@@ -47,11 +47,6 @@ def tiny_losses(rng: random.Random) -> float:
     return rng.uniform(2, 5) if share < 0.05 else 0.0 if share < 0.35 else -rng.expovariate(1 / 0.5)
 
 
-def hidden_small(rng: random.Random) -> float:
-    share = rng.random()
-    return 0.25 + rng.expovariate(1 / 0.3) if share < 0.042 else 0.0 if share < 0.45 else -rng.expovariate(1 / 3)
-
-
 def normal(rng: random.Random) -> float:
     return rng.gauss(0, 1)
 
