@@ -288,6 +288,62 @@ def test_a_prompt_becomes_the_protocol_that_it_describes(name: str, tmp_path: Pa
     assert parse(render(protocol), file="autoresearch.config.md") == protocol
 
 
+@pytest.mark.parametrize(
+    ("said", "name", "direction", "is_guess"),
+    [
+        ("Goal: the highest `score`.", "score", HIGHER, False),
+        ("The objective is to achieve the lowest possible `val_err` on the dev set.", "val_err", LOWER, False),
+        ("Goal: lowest validation loss (`val_loss`).", "val_loss", LOWER, False),
+        ("Goal: drive `p95_ms` down as far as possible.", "p95_ms", LOWER, False),
+        ("**Goal**: push `hits` as high as possible.", "hits", HIGHER, False),
+        ("Goal: beat the baseline `auc` of 0.91.", "auc", HIGHER, True),
+        ("## Objective\n\nMinimize **validation perplexity**, printed as `ppl: <number>`.", "ppl", LOWER, True),
+        ("## Metric\n\nval_bpb, lower is better", "val_bpb", LOWER, False),
+        ("## Success metric\n\n`took`: smaller is better", "took", LOWER, False),
+        ("## Evaluation\n\nThe score is `mAP`, larger is better.", "mAP", HIGHER, False),
+        (
+            "## Metrics\n\n| Metric | Direction | Role |\n|---|---|---|\n| `mem` | minimize | secondary |\n"
+            "| `hits` | maximize | primary |",
+            "hits",
+            HIGHER,
+            False,
+        ),
+    ],
+)
+def test_a_metric_is_found_in_the_words_that_name_it(
+    tmp_path: Path, said: str, name: str, direction: Direction, is_guess: bool
+) -> None:
+    (tmp_path / "w.py").touch()
+    (tmp_path / "program.md").write_text(f"# x\n\nRun: `python w.py`\n\nOnly modify `w.py`.\n\n{said}\n")
+    imported = import_session(tmp_path)
+    assert (imported.protocol.metric.name, imported.protocol.metric.direction) == (name, direction)
+    assert ("metric" in {guess.field for guess in imported.guesses}) == is_guess
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "**What you CAN do:**\n- Modify `w.py` and anything under `conf/`.\n\n**What you CANNOT do:**\n- Modify `e.py`",
+        "## Allowed changes\n- w.py\n- conf/\n\n## Forbidden\n- e.py",
+        "## Scope\n\nIn: `w.py`, `conf/`\nOut: `e.py`",
+        "## What you can modify\n\n`w.py`, `conf/` (settings)\n\n## What you must not modify\n\n`e.py`",
+        "**DO NOT** modify `e.py`. The file to edit is `w.py`. Edit only `conf/`.",
+        "- **Mutable**: `w.py`, `conf/`\n- **Immutable**: `e.py`",
+        "- \u2705 `w.py`\n- \u2705 `conf/`\n- \u274c `e.py`",
+        "## Files\n\n- `w.py` – you edit this\n- `conf/` – you edit this\n- `e.py` – read only",
+    ],
+)
+def test_what_may_change_is_found_in_the_words_that_say_so(tmp_path: Path, said: str) -> None:
+    (tmp_path / "conf").mkdir()
+    for name in ("w.py", "e.py"):
+        (tmp_path / name).touch()
+    (tmp_path / "program.md").write_text(f"# x\n\nStart it as `nohup python w.py > run.log 2>&1 &`.\n\n{said}\n")
+    protocol = import_session(tmp_path).protocol
+    assert [rule.pattern for rule in protocol.targets] == ["w.py", "conf/"]
+    assert [rule.pattern for rule in protocol.readonly] == ["e.py"]
+    assert protocol.run == "python w.py"
+
+
 def test_bounds_on_printed_numbers_become_limits_and_the_rest_is_kept(tmp_path: Path) -> None:
     for path, text in CASES["a prelude and bounds"].files.items():
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from itertools import pairwise
 from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.protocol.importing.draft import Draft
 from pytest_autoresearch.protocol.importing.pieces import Piece, sentences
-from pytest_autoresearch.protocol.text import one_line, remark_of, spans
+from pytest_autoresearch.protocol.text import field_of, one_line, remark_of, spans
 from pytest_autoresearch.protocol.vocabulary import normalise
 
 _LOCKED = regex(
@@ -19,12 +19,13 @@ _LOCKED = regex(
 _OPEN = regex(
     r"\b(?:files? in scope|in scope|scope|targets?|target files?|editable(?: files?)?|modifiable|mutable|"
     r"(?:can|may|should|to) (?:change|modify|edit|do|touch)|you (?:change|modify|edit)|"
+    r"(?:allowed|permitted) (?:changes|edits|files)|"
     r"only (?:modify|edit|change)\w*)\b"
 )
 _NO_SCOPE = regex(r"\b(?:target metric|target value|how|why|scope note|budget|read (?:these|the) |read in)\b")
 _FORBIDS = regex(
     r"\b(?:do not (?:modify|edit|touch|change)|don't (?:modify|edit|touch|change)|never (?:modify|edit|touch|change)|"
-    r"not be (?:modified|edited|changed)|must not (?:change|be)|read-?only|immutable|fixed(?: evaluation)?|"
+    r"not be (?:modified|edited|changed)|must not (?:change|be)|read[- ]?only|immutable|fixed(?: evaluation)?|"
     r"off.limits)\b",
     re.IGNORECASE,
 )
@@ -32,7 +33,7 @@ _WHO = r"(?:you|agents?|the agent)"
 _ALLOWS = regex(
     rf"\b(?:the only (?:source )?(?:files?|one) (?:that )?{_WHO} (?:may |can |should )?(?:edit|modif|change|touch)|"
     rf"(?:the )?files? (?:that )?{_WHO} (?:may |can )?(?:modify|edit|change|optimi[sz]e|tune)|"
-    r"the main file you (?:tune|edit|modify)|"
+    r"the main file you (?:tune|edit|modify)|files? to (?:edit|modify|change)\b|"
     rf"{_WHO} (?:only )?(?:edit|modify|modifies|change)s?\b|agents? edit)|^(?:only )?(?:modify|edit|change)\b",
     re.IGNORECASE,
 )
@@ -41,6 +42,12 @@ _LEAD = regex(
     r"(?:modify|edit|change|touch|anything (?:in|under)|(?:any )?files? (?:in|under|inside))?\W{0,6}",
     re.IGNORECASE,
 )
+_BETWEEN = regex(
+    r"[`\s,;&+*_]{0,20}(?:(?:and|or)\b)?[`\s,;&+*_]{0,20}"
+    r"(?:(?:anything|everything|(?:all|any)(?: the)? files?|whatever is) (?:in|under|inside|below)\b[`\s]{0,9})?"
+)
+_MARK = regex(r"[\s>*-]{0,8}(?:(?P<open>[✅✓✔])|[❌🚫🔒⛔✗✘])\ufe0f?\s{0,3}")
+_FIELD_OPEN = frozenset("in editable mutable modifiable allowed edit".split())
 _ONLY = regex(r"\b(?:only (?:modify|edit|change)|(?:modify|edit|change) only)\b", re.IGNORECASE)
 _PATH_WORD = regex(r"(?=[^\s]{0,200}[\w*])[\w./*@+-]{0,120}(?:\.[A-Za-z]\w{0,9}|/)(?:[\w.*/-]{0,80})")
 _NO_FILE = regex(
@@ -67,7 +74,8 @@ def read_files(draft: Draft, pieces: Sequence[Piece]) -> None:
                         _take(draft, path, "", mode)
         elif piece.kind in ("item", "row", "text", "quote"):
             text = " — ".join(piece.cells) if piece.kind == "row" else piece.text
-            _read_text(draft, piece, one_line(text), mode)
+            if not _read_fields(draft, text):
+                _read_text(draft, piece, one_line(text), mode)
 
 
 def finish_files(draft: Draft, measured_by: Sequence[str]) -> None:
@@ -127,7 +135,9 @@ def _read_text(draft: Draft, piece: Piece, text: str, mode: str | None) -> None:
             elif re.search(r"\b(?:can|may|you) (?:modify|edit|change)\b", lead):
                 draft.may_change(path)
         return
-    if mode == "locked" and piece.kind in ("item", "row"):
+    begins = next(_paths(text), None)
+    is_list = begins is not None and text.lstrip("`./ ").startswith(begins.lstrip("./"))
+    if mode == "locked" and (piece.kind in ("item", "row") or is_list):
         _read_locked(draft, piece, text)
         return
     if mode == "open" and piece.kind in ("item", "row", "text") and not _FORBIDS.search(text):
@@ -141,12 +151,35 @@ def _read_text(draft: Draft, piece: Piece, text: str, mode: str | None) -> None:
         if _ONLY.search(sentence):
             for path in paths:
                 draft.may_change(path)
-        elif _FORBIDS.search(sentence) or (sentence == whole[0] and len(whole) > 1 and _FORBIDS.search(text)):
+        elif _FORBIDS.search(_bare(sentence)) or (sentence == whole[0] and len(whole) > 1 and _FORBIDS.search(text)):
             says_first = re.match(r"\W{0,4}(?:do not|don't|never)", sentence, re.IGNORECASE)
             for path in paths if says_first else paths[:1]:
                 draft.must_not_change(path, _note(text, path))
         elif _ALLOWS.search(sentence) or (sentence == whole[0] and _ALLOWS.search(text) and piece.kind == "item"):
             draft.may_change(paths[0], _note(text, paths[0]))
+
+
+def _read_fields(draft: Draft, text: str) -> bool:
+    """`In: `train.py`` and `Out: `eval.py``, or ✅ and ❌, each on a line: whether there were any."""
+    found = False
+    for line in text.split("\n"):
+        mark = _MARK.match(line)
+        key, value = field_of(line) or ("", line)
+        if mark is not None:
+            key, value = ("in" if mark["open"] else "out"), line[mark.end() :]
+        words = normalise(key)
+        paths = list(_paths(value))
+        if not paths or not _LEAD.fullmatch(value[: value.find(paths[0])]):
+            continue
+        if words == "out" or _LOCKED.search(words):
+            found = True
+            for path in paths:
+                draft.must_not_change(path, _note(value, paths[-1]))
+        elif words in _FIELD_OPEN:
+            found = True
+            for path in paths if _is_list(value, paths) else paths[:1]:
+                draft.may_change(path, _note(value, path))
+    return found
 
 
 def _read_locked(draft: Draft, piece: Piece, text: str) -> None:
@@ -179,12 +212,12 @@ def _read_open(draft: Draft, piece: Piece, text: str) -> None:
 
 
 def _is_list(text: str, paths: Sequence[str]) -> bool:
-    """Whether paths follow each other with nothing but commas and `and` between them."""
+    """Whether paths follow each other with nothing but commas, `and` and `anything under` between them."""
     spot = text.find(paths[0])
     for before, after in pairwise(paths):
         begin = text.find(before, spot) + len(before)
         spot = text.find(after, begin)
-        if not re.fullmatch(r"[`\s,;&+*_]{0,20}(?:(?:and|or)\b)?[`\s,;&+*_]{0,20}", text[begin:spot]):
+        if not _BETWEEN.fullmatch(text[begin:spot]):
             return False
     return True
 
@@ -206,6 +239,10 @@ def _paths(text: str) -> Iterator[str]:
         if is_path(path) and path not in seen:
             seen.add(path)
             yield path
+
+
+def _bare(text: str) -> str:
+    return text.replace("**", "")
 
 
 def _note(text: str, path: str) -> str:

@@ -25,12 +25,18 @@ _PRIMARY_KEYS = frozenset(
 )
 _DIRECTION_KEYS = frozenset("direction, optimization direction, better, goal direction, mode, optimize for".split(", "))
 _STATED = regex(
-    rf"(?:(?:primary|main|key|headline|optimi[sz]ation|target)\s{{1,4}}(?:metric|score)|^\W{{0,4}}metric|\bthe metric)"
-    rf"\W{{0,6}}(?:is|=|:)\W{{0,6}}(?P<name>{_NAME})",
+    rf"(?:(?:primary|main|key|headline|optimi[sz]ation|target)\s{{1,4}}(?:metric|score)|^\W{{0,4}}metric|\bthe metric"
+    rf"|\bthe score(?=\W{{0,6}}is `))\W{{0,6}}(?:is|=|:)\W{{0,6}}(?P<name>{_NAME})",
     re.IGNORECASE,
 )
 _GET = regex(
     rf"\bget (?:the|a|an) (?P<way>lowest|highest|best) (?:possible )?[`*]{{0,3}}(?P<name>{_NAME})", re.IGNORECASE
+)
+_AIM = regex(  # `Goal: the highest `score``, `to achieve the lowest possible `val_loss``
+    rf"\b(?P<way>lowest|highest|smallest|largest|greatest)\b[^`.;]{{0,60}}`(?P<name>{_NAME})`", re.IGNORECASE
+)
+_MOVED = regex(  # `drive `p95_ms` down`, `push `f1` as high as possible`
+    rf"`(?P<name>{_NAME})`\s{{1,3}}(?P<way>down|up|as (?:low|small|high|large) as)\b", re.IGNORECASE
 )
 _VERB = regex(
     r"\b(?P<way>minimi[sz]e|maximi[sz]e|reduce|lower|decrease|increase|raise|improve|optimi[sz]e)\s{1,3}"
@@ -42,6 +48,8 @@ _METRIC_LINE = regex(r"\bMETRIC\s{1,4}([A-Za-z_][\w.%/-]{0,60})\s?=")
 _PRINTED = regex(
     r"^\s{0,8}(?:METRIC )?([A-Za-z_][\w./-]{0,60})[ \t]{0,3}[:=][ \t]{0,24}[-+]?(?:[\d<{]|\.\d)", re.MULTILINE
 )
+_TEMPLATE = regex(rf"(?:METRIC )?({_NAME})\s?[:=]\s?<[^<>]{{1,40}}>")  # `ppl: <number>`
+_LED = regex(rf"[`*]{{0,3}}({_NAME}?)[`*]{{0,3}}\s?[,:;(—–-]")  # `val_bpb, lower is better`
 _JSON_KEY = regex(r"\"([A-Za-z_][\w./-]{0,60})\"\s?:\s?[-\d<]")
 _BOUND = regex(
     rf"[`*]{{0,3}}(?P<name>{_NAME})[`*]{{0,3}}\s?\((?:must (?:stay|be|remain)|stays?|keep)?\s?"
@@ -59,7 +67,7 @@ _NO_NAME = frozenset(
     "the a an it is are as this that same quality performance speed code result results run runs time complexity "
     "everything anything number value values one single simple your our of for in on and or to be model models cost "
     "costs metric metrics higher lower better best possible grep egrep tail head cat sed awk jq python bash name "
-    "mean median average add use run see".split()
+    "mean median average add use run see validation training evaluation testing test val final overall".split()
 )
 _FILE_NAME = regex(r"\.(?:md|py|sh|json|ya?ml|toml|txt|log|csv|tsv|rs|go|js|ts|cpp|c|h|jl|ipynb)$|/$", re.IGNORECASE)
 
@@ -87,6 +95,10 @@ def infer_metric(draft: Draft) -> None:
     """What is left to say when the prompt has been read: names that are printed, a direction that the name tells."""
     for name in dict.fromkeys(draft.printed):
         draft.name.add(Rank.INFERRED, name, "it is the first that is printed")
+    named = [span.code for span in spans(draft.goal) if re.fullmatch(_NAME, span.code) and name_in(span.code)]
+    if draft.name.best() is None and len(set(named)) == 1:
+        draft.name.add(Rank.INFERRED, named[0], "the goal names nothing else")
+        draft.direction.add(Rank.INFERRED, one_direction(draft.goal), "the goal says so")
     chosen = draft.name.best()
     if chosen is not None:
         draft.direction.add(Rank.INFERRED, direction_of(chosen), f"the name {chosen} suggests it")
@@ -120,11 +132,15 @@ def _read_section(draft: Draft, section: Sequence[Piece]) -> None:
     """A section whose heading says that it is about the metric."""
     if not section or not _is_about_metric(section[0].title):
         return
-    is_primary = bool({"primary", "main", "key"} & set(section[0].title.split())) or section[0].title == "metric"
+    is_primary = bool({"primary", "main", "key", "metric"} & set(section[0].title.split()))
     unkeyed: list[str] = []
     plain = ""
     for piece in section[1:]:
         if piece.kind == "code" or _SECONDARY.search(normalise(piece.label)):
+            continue
+        if piece.kind == "row" and any(normalise(cell).split()[:1] == ["primary"] for cell in piece.cells[1:]):
+            draft.name.add(Rank.DECLARED, name_in(piece.cells[0]), "its section says so")
+            draft.direction.add(Rank.DECLARED, one_direction(" ".join(piece.cells[1:])), "its section says so")
             continue
         lines = [" : ".join(piece.cells)] if piece.kind == "row" else piece.text.split("\n")
         for line in (one_line(line) for line in lines if line.strip()):
@@ -184,6 +200,9 @@ def _read_sentence(draft: Draft, sentence: str, piece: Piece) -> None:
             draft.direction.add(Rank.SAID, way or one_direction(sentence[got.end() :]), f"the goal is to {got[0]}")
     if not (_OPENING.search(sentence[:60]) or _OPENING.search(piece.title) or _OPENING.search(piece.label)):
         return
+    for said in (*_AIM.finditer(sentence), *_MOVED.finditer(sentence)):
+        draft.name.add(Rank.SAID, name_in(said["name"]), f"the goal is {said[0]}")
+        draft.direction.add(Rank.SAID, _by_word(said["way"]), f"the goal is {said[0]}")
     for verb in _VERB.finditer(sentence):
         aim = name_in(verb["name"])
         if aim is None:
@@ -213,9 +232,10 @@ def _read_statements(draft: Draft, pieces: Iterable[Piece]) -> None:
 
 def _by_word(word: str) -> Direction | None:
     word = word.strip(" `*.").lower()
-    if word in ("min", "lower", "low", "down", "smaller") or word.startswith(("minimi", "reduc", "lower", "decreas")):
+    word = word.removeprefix("as ").removesuffix(" as")
+    if word in ("min", "low", "down") or word.startswith(("minimi", "reduc", "lower", "lowest", "decreas", "small")):
         return Direction.LOWER
-    if word in ("max", "higher", "high", "up", "larger") or word.startswith(("maximi", "increas", "rais")):
+    if word in ("max", "up") or word.startswith(("maximi", "increas", "rais", "high", "large", "great")):
         return Direction.HIGHER
     return None
 
@@ -242,7 +262,8 @@ def _only_name(line: str) -> str | None:
     first = next(spans(line), None)
     if first is not None and re.fullmatch(_NAME, first.code.strip()) and not re.search(r"\w{3}", line[: first.start]):
         return first.code.strip()
-    return None
+    led = _LED.match(line)
+    return name_in(led[1]) if led and len(directions_in(line[led.end() :])) == 1 else None
 
 
 def _printed_in(piece: Piece) -> list[str]:
@@ -253,4 +274,5 @@ def _printed_in(piece: Piece) -> list[str]:
         is_output = not re.search(r"^[ \t]{0,8}\d{1,2}\. |\bLOOP\b", piece.text, re.MULTILINE)
         plain = [*_JSON_KEY.findall(piece.text), *_PRINTED.findall(piece.text)] if is_output else []
         return [name for name in (*greps, *metrics, *plain) if len(name) > 1 and name not in ("name", "key", "value")]
-    return [found["name"] for span in spans(piece.text) for found in _GREP.finditer(span.code)]
+    templates = [found[1] for span in spans(piece.text) if (found := _TEMPLATE.fullmatch(span.code.strip()))]
+    return [*templates, *(found["name"] for span in spans(piece.text) for found in _GREP.finditer(span.code))]
