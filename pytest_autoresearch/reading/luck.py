@@ -15,7 +15,7 @@ _WORDS = frozenset({"seed", "seeds", "reseed", "kseed", "prng", "rng"})
 _ENDINGS = ("hashseed", "randomseed", "rngseed", "globalseed", "mainseed", "baseseed", "randseed")
 _SETTING = frozenset(  # they change what all later draws give
     "seed set_seed setseed manual_seed manual_seed_all seed_everything set_random_seed seed_all srand srandom"
-    " srand48 set.seed seed! setSeed curand_init curandSetPseudoRandomGeneratorSeed gsl_rng_set with_seed"
+    " srand48 mt_srand set.seed seed! setSeed curand_init curandSetPseudoRandomGeneratorSeed gsl_rng_set with_seed"
     " seed_instance".split()
 )
 _MAKING = frozenset(  # they give a generator or a key
@@ -46,8 +46,9 @@ _KEYS = frozenset({"key", "wrap_key_data"})
 _SKIPS = frozenset({"advance", "jumped", "jump", "discard", "set_stream", "set_word_pos", "randjump", "bit_generator"})
 _DRAWS = frozenset(
     "random rand randn randint randrange uniform normal gauss standard_normal integers random_sample getrandbits"
-    " next nextInt nextDouble gen next_u32 next_u64".split()
+    " next nextInt nextDouble gen next_u32 next_u64 randperm bernoulli".split()
 )
+_DECLARING = frozenset("Field field Option Argument attrib ib Parameter Flag".split())
 CONVERSIONS = frozenset(
     "int float str abs hash min max round pow ord len bytes bytearray crc32 adler32 md5 sha256 hexdigest encode"
     " encode_utf8 time time_ns perf_counter getpid urandom get getenv environ uint32 uint64 int64 int32 array"
@@ -88,7 +89,13 @@ def takes_seed(name: str, owner: str) -> bool:
 
 def only_draws(name: str, owner: str) -> bool:
     """Whether a call whose value is not used does nothing but move a generator on."""
-    return name in _DRAWS and (_is_generator(owner) or owner.rpartition(".")[2] in ("random", "gen", "generator"))
+    last = owner.rpartition(".")[2]
+    return name in _DRAWS and (_is_generator(owner) or last in ("random", "gen", "generator", "torch"))
+
+
+def declares(name: str) -> bool:
+    """Whether a call says what a field or an option is: its default first, or by name."""
+    return name in _DECLARING
 
 
 def _is_generator(owner: str) -> bool:

@@ -12,9 +12,9 @@ from functools import lru_cache
 
 from pytest_autoresearch.patterns import regex
 from pytest_autoresearch.reading.door import PYTHON, is_code, read_source
-from pytest_autoresearch.reading.luck import CONVERSIONS, only_draws, says_seed, sets_luck, takes_seed
+from pytest_autoresearch.reading.luck import CONVERSIONS, declares, only_draws, says_seed, sets_luck, takes_seed
 from pytest_autoresearch.reading.notebook import read_notebook
-from pytest_autoresearch.reading.settings import masked_flags, masked_settings
+from pytest_autoresearch.reading.settings import masked_calls, masked_flags, masked_settings
 from pytest_autoresearch.reading.source import Binding, Call, Kind, Source, Span, Token, Unread
 
 _SIGNS = frozenset("+ - * / // % ** ^ & | << >> ~ ( ) [ ] { } , . : :: -> ! ; @ < > ? ?? || && ${ :- $ ` == !=".split())
@@ -103,11 +103,14 @@ class _Masked:
         self.dropped: dict[int, int] = {}
         self.counts: dict[int, int] = {}
         self.reads = _reads(self.source)
+        self.calls_at = {(call.span.low, call.span.high): call for call in self.source.calls}
         for call in self.source.calls:
             self._take_call(call)
         for binding in self.source.bindings:
             if says_seed(binding.name):
                 self._take_binding(binding)
+            elif binding.name == "_" and binding.statement is not None and self._draws(binding.value):
+                self._drop("draw", binding.statement)
         self._take_flags()
         self._follow_names()
         for span in self.source.imports:
@@ -158,7 +161,13 @@ class _Masked:
 
     def _take_named_in_text(self, call: Call) -> None:
         """``get("seed", 1)``, ``option("-s", "--seed", default=1)``, ``setattr(config, "seed", 1)``."""
-        said = [at for at, argument in enumerate(call.arguments[:3]) if self._says_seed(argument.value)]
+        said = [
+            at
+            for at, argument in enumerate(call.arguments)
+            if (at < 3 or argument.name == "dest") and self._says_seed(argument.value)
+        ]
+        if said and call.arguments[said[-1]].name == "dest":  # where it stands says nothing
+            said = [-1]
         for argument in call.arguments[said[-1] + 1 :] if said else ():
             if argument.name in ("", "default", "default_value", "value"):
                 self._hide("call", argument.value)
@@ -190,6 +199,7 @@ class _Masked:
 
     def _take_binding(self, binding: Binding) -> None:
         if not self._is_simple(binding.value):
+            self._hide_declared(binding.value)
             self._hide_choices(binding.value)
             return
         count = self._count(binding.value)
@@ -206,13 +216,31 @@ class _Masked:
         is_list = tokens[0].text in ("[", "(") and tokens[-1].text in ("]", ")")
         return 1 + sum(token.text == "," for token in tokens[:-2]) if is_list else 1
 
+    def _draws(self, span: Span) -> bool:
+        call = self.calls_at.get((span.low, span.high))
+        return (
+            call is not None
+            and only_draws(call.name, call.owner)
+            and all(self._is_simple(argument.value) for argument in call.arguments)
+        )
+
+    def _hide_declared(self, span: Span) -> None:
+        """``seed: int = Field(default=1)``, ``seed: int = typer.Option(1)``."""
+        call = self.calls_at.get((span.low, span.high))
+        if call is not None and declares(call.name):
+            for at, argument in enumerate(call.arguments):
+                if argument.name == "default" or (at == 0 and not argument.name):
+                    self._hide("name", argument.value)
+
     def _hide_choices(self, span: Span) -> None:
-        """The literals of ``1 if quick else 2``, not the question."""
+        """The literals of ``1 if quick else 2`` and ``int(argv[1]) if argv else 2``, not those of calls."""
         tokens = self.source.tokens[span.low : min(span.high, span.low + _LONGEST)]
-        if not any(token.text in ("if", "?") for token in tokens) or any(token.text in "([{" for token in tokens):
+        if not any(token.text in ("if", "?") for token in tokens):
             return
+        depth = 0
         for at, token in enumerate(tokens, span.low):
-            if token.kind is Kind.NUMBER:
+            depth += (token.text in ("(", "[", "{")) - (token.text in (")", "]", "}"))
+            if token.kind is Kind.NUMBER and depth == 0:
                 self._hide("name", Span(at, at + 1))
 
     def _is_variable(self, binding: Binding) -> bool:
@@ -329,4 +357,4 @@ def _only_seeds_differ_in_text(path: str, before: bytes, after: bytes) -> bool:
         old, new = before.decode(), after.decode()
     except UnicodeDecodeError:
         return False
-    return masked_flags(old, settings=True) == masked_flags(new, settings=True)
+    return masked_calls(masked_flags(old, settings=True)) == masked_calls(masked_flags(new, settings=True))

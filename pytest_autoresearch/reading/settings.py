@@ -8,14 +8,18 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from pytest_autoresearch.patterns import regex
-from pytest_autoresearch.reading.luck import says_seed
+from pytest_autoresearch.reading.luck import says_seed, takes_seed
 from pytest_autoresearch.reading.source import LARGEST, Unread
 
 _BINDING = regex(
     r"""(?<![\w.-])(?P<head>["']?(?P<key>[A-Za-z_][\w.-]*)["']?[ \t]*(?:[:?+]?=|:)[ \t]*)"""
-    r"""["']?[-+]?[\w.]+["']?(?P<remark>(?<![ \t])[ \t]+[#;].*)?"""
+    r"""["']?[-+]?[\w.]+(?P<more>(?:,[-+]?\d+(?![\w.=]))*)["']?(?P<remark>(?<![ \t])[ \t]+[#;].*)?"""
 )
-_FLAG = regex(r"(?P<head>(?<![\w.-])--?(?P<key>[A-Za-z][\w.-]*)[ =]+)[\"']?[-+]?[\w.]+[\"']?(?P<remark>)")
+_FLAG = regex(r"(?P<head>(?<![\w.-])--?(?P<key>[A-Za-z][\w.-]*)[ =]+)[\"']?[-+]?[\w.]+[\"']?(?P<more>)(?P<remark>)")
+_CALL = regex(
+    r"(?P<owner>(?:[A-Za-z_]\w{0,80}(?:\.|::|:|->)){0,6})(?P<name>[A-Za-z_]\w{0,80}!?)"
+    r"(?P<given>\(\s{0,9}[-+]?\d\w{0,40}(?:\s{0,9},\s{0,9}[-+]?\d\w{0,40}){0,9})"
+)
 
 
 def masked_flags(text: str, *, settings: bool = False) -> str:
@@ -24,10 +28,21 @@ def masked_flags(text: str, *, settings: bool = False) -> str:
         return text
 
     def mask(found: re.Match[str]) -> str:
-        return f"{found['head']}«seed»" if says_seed(found["key"]) else found[0]
+        return f"{found['head']}«seed»{',' * found['more'].count(',')}" if says_seed(found["key"]) else found[0]
 
     masked = _FLAG.sub(mask, text)
     return _BINDING.sub(mask, masked) if settings else masked
+
+
+def masked_calls(text: str) -> str:
+    """A text of any language with a placeholder for the numbers that a call which seeds is given: ``srand(42)``."""
+
+    def mask(found: re.Match[str]) -> str:
+        owner = ".".join(re.findall(r"\w+", found["owner"]))
+        seeds = takes_seed(found["name"], owner)
+        return f"{found['owner']}{found['name']}(«seed»" if seeds else found[0]
+
+    return _CALL.sub(mask, text)
 
 
 def masked_settings(path: str, data: bytes, *, masks: bool = True) -> list[str] | None:
@@ -87,11 +102,22 @@ def _flat(value: Any, *, masks: bool) -> list[str]:
             flat.append(f"{name} again")
             continue
         seen.add(id(item))
-        told = [(key, each, lucky or (masks and bool(key) and says_seed(key))) for key, each in pairs]
+        told = [
+            (key, each, lucky or (masks and bool(key) and says_seed(key)) or (masks and _follows_flag(pairs, at)))
+            for at, (key, each) in enumerate(pairs)
+        ]
         told = [(key, each, luck) for key, each, luck in told if lucky or not luck or _parts(each) is not None]
         flat.append(f"{name} {type(item).__name__} {0 if lucky else len(told)}")
         stack += told  # a seed that is not given is another one
     return flat
+
+
+def _follows_flag(pairs: list[tuple[str, Any]], at: int) -> bool:
+    """Whether an entry of a list is the value of a flag that says seed: `[--seed, 1]`."""
+    if at == 0 or pairs[at][0] or pairs[at - 1][0]:
+        return False
+    before = getattr(pairs[at - 1][1], "value", pairs[at - 1][1])
+    return isinstance(before, str) and re.fullmatch(r"--?[A-Za-z][\w-]*", before) is not None and says_seed(before)
 
 
 def _parts(item: Any) -> list[tuple[str, Any]] | None:

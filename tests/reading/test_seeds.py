@@ -70,6 +70,13 @@ PYTHON = [
     ("os.environ['PYTHONHASHSEED'] = '0'", "os.environ['PYTHONHASHSEED'] = '4'"),
     ("split(x, rng=1)", "split(x, rng=2)"),
     ("@dataclass\nclass A:\n    seed: int = 1", "@dataclass\nclass A:\n    seed: int = 2"),
+    ("class A(M):\n    seed: int = Field(default=1, ge=0)", "class A(M):\n    seed: int = Field(default=2, ge=0)"),
+    ("class A:\n    seed: int = field(default=1)", "class A:\n    seed: int = field(default=2)"),
+    ("def f(lr=1, seed: int = typer.Option(1)): pass", "def f(lr=1, seed: int = typer.Option(2)): pass"),
+    ("p.add_argument('-s', default=1, dest='seed')", "p.add_argument('-s', default=3, dest='seed')"),
+    ("seed = int(argv[1]) if len(argv) > 1 else 1", "seed = int(argv[1]) if len(argv) > 1 else 2"),
+    ("x = f()", "torch.rand(17)\nx = f()"),
+    ("x = f()", "_ = torch.randn(3)\nx = f()"),
 ]
 
 
@@ -89,6 +96,10 @@ def test_moved_seed_literals_in_python(before: str, after: str) -> None:
         ("exceed = 1", "exceed = 2"),
         ("train(lr=1)", "train(lr=2)"),
         ("def f(lr=1, seed=1): pass", "def f(lr=2, seed=1): pass"),
+        ("seed: int = Field(default=1, ge=f(1))", "seed: int = Field(default=1, ge=f(2))"),
+        ("lr: int = Field(default=1)", "lr: int = Field(default=2)"),
+        ("p.add_argument('-l', default=1, dest='lr')", "p.add_argument('-l', default=2, dest='lr')"),
+        ("x = torch.randn(3)", "x = torch.randn(4)"),
         ("seed = 1", "seed = ("),
         ("seed = 1", ""),
         ("n = 42\nrng = random.Random(n)\nwidth = n", "n = 43\nrng = random.Random(n)\nwidth = n"),
@@ -119,6 +130,8 @@ def test_other_edits_of_python(before: str, after: str) -> None:
         ("run.sh", "python x.py --seed 1 --lr 2", "python x.py --seed 2 --lr 2"),
         ("run.sh", "python x.py --seed=1", "python x.py --seed=2"),
         (".env", "MODEL_SEED=1", "MODEL_SEED=2"),
+        ("c.yaml", "args: [--lr, 2, --seed, 1]", "args: [--lr, 2, --seed, 5]"),
+        ("run.sh", "python x.py -m seed=1,2,3 lr=2", "python x.py -m seed=4,5,6 lr=2"),
     ],
 )
 def test_moved_seeds_in_other_formats(path: str, before: str, after: str) -> None:
@@ -134,6 +147,9 @@ def test_moved_seeds_in_other_formats(path: str, before: str, after: str) -> Non
         ("seed: 1\nlr: 2", "seed: 2\nlr: 3"),
         ("linseed: 1", "linseed: 2"),
         ("python x.py --seed 1 --lr 2", "python x.py --seed 2 --lr 3"),
+        ("args: [--seed, 1, --lr, 2]", "args: [--seed, 1, --lr, 3]"),
+        ("run: x seed=1,2", "run: x seed=1,2,3"),
+        ("run: x seed=1,lr=2", "run: x seed=1,lr=3"),
     ],
 )
 def test_other_edits_in_other_formats(before: str, after: str) -> None:
@@ -182,6 +198,13 @@ LANGUAGES = [
     ("a.java", "class A { Random r = new Random(42L); }", "class A { Random r = new Random(43L); }"),
     ("a.java", "class A { void f() { r.setSeed(42); } }", "class A { void f() { r.setSeed(43); } }"),
     ("a.sh", "python x.py --lr 1 --seed 42", "python x.py --lr 1 --seed 43"),
+    ("a.kt", "val r = Random(42)", "val r = Random(43)"),
+    ("a.scala", "val r = new scala.util.Random(42L)", "val r = new scala.util.Random(43L)"),
+    ("a.cs", "var r = new Random(42);", "var r = new Random(43);"),
+    ("a.rb", "r = Random.new(42)", "r = Random.new(43)"),
+    ("a.php", "mt_srand(42);", "mt_srand(43);"),
+    ("a.lua", "math.randomseed(42)", "math.randomseed(43)"),
+    ("a.swift", "srand48(42)", "srand48(43)"),
 ]
 
 
@@ -203,6 +226,8 @@ def test_moved_seeds_in_other_languages(path: str, before: str, after: str) -> N
         ("a.cpp", "int n = 4; f(n);", "int n = 5; f(n);"),
         ("a.jl", "f(1)", "f(2)"),
         ("a.R", "x <- 1", "x <- 2"),
+        ("a.kt", "val r = Matrix(42)", "val r = Matrix(43)"),
+        ("a.rb", "r = Vec.new(42)", "r = Vec.new(43)"),
         ("a.R", "set.seed(f(1))", "set.seed(f(2))"),
         ("a.js", "const c = { speed: 1 };", "const c = { speed: 2 };"),
         ("a.go", "package m // one", "package m // two"),
