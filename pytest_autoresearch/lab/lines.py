@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
+from unicodedata import category
 
 from pytest_autoresearch.lab.numbers import NUMBER, looks_like_number, number_at, parse_number
 from pytest_autoresearch.patterns import regex
@@ -48,6 +49,7 @@ _QUALIFIERS = frozenset(
 _LEVELS = frozenset(
     "metric result results info debug warning warn error critical notice trace success note stdout out".split()
 )
+_PICTURES = frozenset({"So", "Mn", "Cf"})  # ✅ 🎯, and what may stand behind them
 _RANK = regex(r"\b(?:rank|worker|gpu|node|proc(?:ess)?|fold|seed|trial|client)[ :=_#-]*\d+", re.IGNORECASE)
 
 
@@ -142,6 +144,8 @@ def _leads(line: str, mention: re.Match[str]) -> frozenset[str] | None:
     told = frozenset(re.findall(r"[a-z]+", before.lower())) & _QUALIFIERS
     told |= {found.lower() for found in _RANK.findall(before)}
     bare = before.rstrip(" \t\"'")
+    while bare and category(bare[-1]) in _PICTURES:
+        bare = bare[:-1].rstrip()
     if not bare or _OPEN_END.search(bare) or bare[-1] in "])}>":
         return told
     last = bare.split()[-1]

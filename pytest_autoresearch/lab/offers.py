@@ -225,28 +225,28 @@ def _escaped(text: str) -> str:
 
 _TOOLS = (
     (
-        regex(r"^(\S{1,200}) .{0,100}\btime: {1,20}\[[\d.]{1,20} \S{1,3} [\d.]{1,20} ", re.MULTILINE),
-        "criterion writes its estimates in nanoseconds",
+        regex(r"^(\S{1,200}(?: \S{1,80}){0,9}) {1,80}time: {1,20}\[[\d.]{1,20} \S{1,3} [\d.]{1,20} ", re.MULTILINE),
+        "criterion keeps its estimates, in nanoseconds:",
         ("target/criterion/{first}/new/estimates.json", "mean.point_estimate"),
     ),
     (
         regex(r"Time \(mean ± σ\):"),
-        "add `--export-json bench.json` to hyperfine",
+        "add `--export-json bench.json` to hyperfine, and",
         ("bench.json", "results[0].mean"),
     ),
     (
         regex(r"^-{1,80} benchmark.{0,80}: \d{1,6} tests -|^Name \(time in ", re.MULTILINE),
-        "add `--benchmark-json=bench.json` to pytest",
+        "add `--benchmark-json=bench.json` to pytest, and",
         ("bench.json", "benchmarks[0].stats.median"),
     ),
     (
         regex(r"^Benchmark[ \t]{1,200}Time[ \t]{1,40}CPU[ \t]{1,40}Iterations", re.MULTILINE),
-        "add `--benchmark_out=bench.json` to the benchmark",
+        "add `--benchmark_out=bench.json` to the benchmark, and",
         ("bench.json", "benchmarks[0].real_time"),
     ),
     (
         regex(r"^\[ ?[\d.]{1,9}%\] [·.]{1,40} ", re.MULTILINE),
-        "asv keeps what it measured",
+        "asv keeps what it measured:",
         (".asv/results/MACHINE/COMMIT.json", "results.NAME[0][0]"),
     ),
 )
@@ -261,7 +261,7 @@ def _known_tool(text: str) -> str:
     for pattern, words, (path, key) in _TOOLS:
         if (found := pattern.search(text)) is not None:
             first = found[1] if pattern.groups else ""
-            return f"{words}, and write in Metric: From: `{path.format(first=first)}`, Key: `{key}`"
+            return f"{words} write in Metric: From: `{path.format(first=first)}`, Key: `{key}`"
     return ""
 
 

@@ -69,6 +69,9 @@ READ = [
     "val_loss: 0.41.",
     "Results: val_loss=0.41",
     "==> val_loss: 0.41",
+    "\u2705 val_loss: 0.41",
+    "10:00 | \u2764\ufe0f val_loss=0.41",
+    "\U0001f3af val_loss = 0.41",
     "val_loss........: 0.41",
     "val_loss\n--------\n0.41",
     "[100]\tvalid_0's val_loss: 0.41\tvalid_0's auc: 0.9",
@@ -111,6 +114,8 @@ NOT_IT = [
     "python t.py --val_loss=0.5",
     "val_loss improved from 0.5 to 0.41",
     "val_loss: lower is better",
+    "\U0001f3af best val_loss: 0.4",
+    "\u2206 val_loss: -0.1",
 ]
 
 

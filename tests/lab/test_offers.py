@@ -78,7 +78,7 @@ def test_an_offer_does_not_read_another_unit(tmp_path: Path) -> None:
         ("val_loss: (0.41, 0.39)", "print one line"),
         ("val_loss 3 0.41", "print one line"),
         ("fib 20      val_loss:   [1.2 ms 1.3 ms 1.4 ms]", "the log reports"),
-        ("fib 20      time:   [1.2 ms 1.3 ms 1.4 ms]", "`target/criterion/fib/new/estimates.json`"),
+        ("fib 20      time:   [1.2 ms 1.3 ms 1.4 ms]", "`target/criterion/fib 20/new/estimates.json`"),
         ("  Time (mean ± σ):      12.3 ms ±   0.4 ms", "--export-json bench.json"),
     ],
 )
