@@ -93,7 +93,6 @@ def pytest_configure(config: pytest.Config) -> None:
         )
     if not config.pluginmanager.hasplugin("timeout"):
         config.addinivalue_line("markers", "timeout(seconds): when one run is killed")
-    _collect_no_garbage(config)
     from pytest_autoresearch.running import LoopPlugin
 
     config.pluginmanager.register(LoopPlugin(config), "autoresearch-loop")
@@ -151,6 +150,7 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         prepare_for_sandbox(config)
     if not config.getoption("--autoresearch"):
         return
+    _collect_no_garbage(config)
     from pytest_autoresearch.items import choose_arguments
     from pytest_autoresearch.neighbours import prepare_for_loop
 

@@ -160,10 +160,10 @@ class LoopPlugin:
         ):
             self.screen.lines([*header_lines(opening_of(research, self.deselected)), *lines])
             stopped = "interrupted"
+            gc.freeze()  # for good: what was made until here stays, and pytest collects twice at its end
             gc.enable()  # the plugin's door has held it back
             try:
-                with _spared():
-                    stopped = self._experiments(session, selected.seed, research)
+                stopped = self._experiments(session, selected.seed, research)
                 if stopped not in BROKEN and research.history:
                     if not is_verified(research):
                         verify(research)
@@ -328,16 +328,6 @@ def _outcome(experiment: Experiment) -> tuple[str, str, str]:
     if experiment.kept and experiment.provisional:
         return PROVISIONAL
     return OUTCOMES[experiment.status] if experiment.number else BASELINE
-
-
-@contextmanager
-def _spared() -> Iterator[None]:
-    """What was made until here, pytest's objects and ours, stays: the collector need not look at it again and again."""
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
 
 
 @contextmanager

@@ -69,7 +69,7 @@ def refuse_tag(git: Git, tag: str) -> None:
     out = git.plumbing.run("check-ref-format", "--normalize", branch_ref(tag), check=False)
     if tag.startswith("-") or out.decode("utf-8", "replace").strip() != branch_ref(tag):
         raise NotebookError(f"tag {tag!r}: git allows no branch {BRANCHES[11:]}/{tag}\n  use letters, digits, - and _")
-    refuse_spelling(tag, [*git.refs(BRANCHES), *git.refs(LEDGERS)], str(git.top))
+    refuse_spelling(tag, git.refs(BRANCHES, LEDGERS), str(git.top))
 
 
 def read_refs(git: Git, tag: str) -> Refs:

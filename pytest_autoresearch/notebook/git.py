@@ -225,9 +225,9 @@ class Git:
 
     # -- refs -------------------------------------------------------------------------------------------------------
 
-    def refs(self, prefix: str) -> dict[str, str]:
-        """Refs below ``prefix`` and what they point to."""
-        out = self.plumbing.run("for-each-ref", "--format=%(refname) %(objectname)", prefix)
+    def refs(self, *prefixes: str) -> dict[str, str]:
+        """Refs below these prefixes and what they point to."""
+        out = self.plumbing.run("for-each-ref", "--format=%(refname) %(objectname)", *prefixes)
         return dict(line.rsplit(" ", 1) for line in os.fsdecode(out).splitlines())
 
     def may_have_refs(self, prefix: str) -> bool:
