@@ -10,9 +10,9 @@ over the rounds, of figures that were taken one after the other. The two rows by
 
 Rows that are missed, and why:
 
-* ``start``, ``start-cold``: 2.8, beside many others on the machine. An empty pytest session is 1.8 of it. Of the rest
-  two hundred modules of ours are .7, half of that for the methods that Python compiles for our dataclasses; markdown-it
-  is .1, what is left of GitPython .1, 14 starts of git .2.
+* ``start``, ``start-cold``: 3.4, beside many others on the machine. An empty pytest session is 1.8 of it. Of the rest
+  two hundred modules of ours are .9, half of that for the methods that Python compiles for our dataclasses; to take
+  all that apart at Python's end is .4; markdown-it is .1, what is left of GitPython .1, 14 starts of git .2.
 * ``empty``: +3 %, of which 2 are pytest's for any plugin that is named, whatever is in it; ``plugin`` leaves them out.
 * ``floor``: 2.2 to 2.4, ``labloop``: 1.7. Of 40 ms on busy cores the floor has 17. 7 are mounts that bubblewrap makes:
   toolchains in HOME, masks of what only root reads, where the floor shows all of ``/etc``. 10 are two threads that

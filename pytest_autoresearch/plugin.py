@@ -99,7 +99,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _collect_no_garbage(config: pytest.Config) -> None:
-    """Until the loop begins: what is loaded and read until then stays, and would be looked through again and again."""
+    """Until the loop begins: what is loaded and read until then stays, and would be looked through again and again.
+
+    The loop freezes it, till pytest has collected for the last time. Python's own end looks at it again, and writes out
+    what a conftest has left open.
+    """
+    config.add_cleanup(gc.unfreeze)
     if gc.isenabled():
         gc.disable()
         config.add_cleanup(gc.enable)

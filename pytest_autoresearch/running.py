@@ -160,7 +160,7 @@ class LoopPlugin:
         ):
             self.screen.lines([*header_lines(opening_of(research, self.deselected)), *lines])
             stopped = "interrupted"
-            gc.freeze()  # for good: what was made until here stays, and pytest collects twice at its end
+            gc.freeze()  # what was made until here stays while this pytest does, which collects twice at its end
             gc.enable()  # the plugin's door has held it back
             try:
                 stopped = self._experiments(session, selected.seed, research)

@@ -263,6 +263,26 @@ def test_fail_on_no_keep(project: Project, fail_on: str, code: int) -> None:
     assert done.returncode == code, done.stdout
 
 
+KEEPER = """
+class Keeper:
+    def __init__(self):
+        self.out = open("left.txt", "w")
+
+    def pytest_unconfigure(self):
+        self.out.write("all")
+
+def pytest_configure(config):
+    config.pluginmanager.register(Keeper())
+"""
+
+
+def test_what_a_plugin_has_left_open_is_written_at_the_end(project: Project) -> None:
+    project.write("conftest.py", KEEPER)
+
+    assert project.pytest("--autoresearch", "--autoresearch-experiments=0").returncode == 0
+    assert (project.root / "left.txt").read_text() == "all"
+
+
 @pytest.mark.slow
 def test_an_observer_that_fails_does_not_stop_the_loop(project: Project) -> None:
     project.write(
