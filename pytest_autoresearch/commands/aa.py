@@ -6,13 +6,15 @@ import argparse
 import json
 import math
 import os
+import shutil
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 from pytest_autoresearch.commands.arguments import positive_count
 from pytest_autoresearch.commands.asking import file_of, names_a_test, protocol_at
+from pytest_autoresearch.commands.width import hung
 from pytest_autoresearch.counting import missing_tools
 from pytest_autoresearch.errors import LabError
 from pytest_autoresearch.lab.machine import machine_fingerprint
@@ -36,6 +38,8 @@ from pytest_autoresearch.research.runs import BASELINE_DEADLINE
 
 _TIME = regex(r"second|time|duration|latency|benchmark\.|per_m?s|(?:^|_)[mun]?s(?:$|_)")
 """Metrics that a count of instructions could take the place of, by their names."""
+LABEL = 8  # columns of a row's label
+_LABEL = regex(r"[a-z]{1,7} {1,7}")
 APART = 4.0  # standard errors between the slots' levels that are worth a line
 
 
@@ -72,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({**asdict(noise), "false_keeps": {p.value: n for p, n in noise.false_keeps.items()}}))
     else:
-        print("\n".join(_lines(noise, protocol.metric.name)))
+        print_rows(_lines(noise, protocol.metric.name))
     policy = next(p for p in noise.false_keeps if p.value == settings.judge)
     return 1 if noise.false_keeps[policy] > 0.05 else 0
 
@@ -101,12 +105,19 @@ def _at_once(protocol: Protocol, git: Git, settings: Settings, args: argparse.Na
         )
     screen.clear()
     keep_found(state_directory(git, tag).parent, protocol, found.best)
-    print(
-        json.dumps({**asdict(found), "best": found.best})
-        if args.json
-        else "\n".join(_shared(found, protocol.metric.name))
-    )
+    if args.json:
+        print(json.dumps({**asdict(found), "best": found.best}))
+    else:
+        print_rows(_shared(found, protocol.metric.name))
     return 0 if found.best > 1 else 1
+
+
+def print_rows(lines: Iterable[str]) -> None:
+    """Rows with their label in front, wrapped on a terminal; a pipe keeps a line a row."""
+    width = shutil.get_terminal_size((0, 0)).columns
+    for line in lines:
+        head = line[:LABEL] if _LABEL.fullmatch(line[:LABEL]) else ""
+        print("\n".join(hung(head, line[len(head) :], width)))
 
 
 def _shared(found: Contention, metric: str) -> Iterator[str]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shutil
 from pathlib import Path
 from statistics import fmean
 
 from pytest_autoresearch.commands.width import hung
+from pytest_autoresearch.errors import NotebookError
 from pytest_autoresearch.notebook.chain import metric_name, read_history
 from pytest_autoresearch.notebook.codec import to_plain
 from pytest_autoresearch.notebook.export import as_json, experiment_diff, find
@@ -35,6 +37,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print the log."""
+    if not args.path.exists() and re.fullmatch(r"\d{1,6}|[0-9a-f]{7,40}", str(args.path)):
+        raise NotebookError(f"{args.path}: no such file\n  to see an experiment: log --show {args.path}")
     located = locate(args.path, args.tag)
     # A pipe is no terminal and keeps a line a row, for grep and cut, unless COLUMNS says how wide it is.
     width = shutil.get_terminal_size((0, 0)).columns

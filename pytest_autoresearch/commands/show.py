@@ -267,7 +267,6 @@ def setting_rows(protocol: Protocol, settings: Settings) -> Iterator[Row]:
         "review",
         "prices",
         "guard_workers",
-        "observers",
     ):
         value = getattr(settings, name)
         shown = format_duration(value) if name == "agent_deadline" else _plain(value)

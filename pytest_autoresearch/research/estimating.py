@@ -143,6 +143,9 @@ def estimate(known: Known, count: int, judge: str, *, is_paid: bool, prices: Map
     else:
         gain = smallest_seen(known.spread, 1, CALIBRATION)
         percent = 100 * gain / abs(known.level) if known.level else None
+        if percent is not None and percent > 100:
+            gain = percent = None
+            unknown.append("the noise where the metric stands now: what was measured is larger than the metric itself")
     return Estimate(count, per_hour, hours, dollars, gain, percent, known.source, tuple(unknown))
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_autoresearch.commands.aa import print_rows
 from pytest_autoresearch.judge import Policy
 from pytest_autoresearch.protocol.model import Direction, Metric
 from pytest_autoresearch.research.noise import describe
@@ -34,6 +35,25 @@ def test_noise_false_keeps_and_the_price_of_a_gain_are_told_and_nothing_is_left_
     assert told["level"] == pytest.approx(110.0, abs=1.5) and told["spread"] == pytest.approx(1.0, abs=0.7)
     assert told["false_keeps"]["classic"] > 1.0 > 0.05 >= told["false_keeps"]["certified"]
     assert before == (project.git("status", "--porcelain"), project.git("for-each-ref"))
+
+
+def test_a_row_is_wrapped_below_where_its_words_begin(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [
+        "loss: 1 on 9 runs",
+        f"noise   {'0.05 is the deviation of one run, '}{'and so on ' * 3}",
+        "false keeps in 9",
+    ]
+    monkeypatch.setenv("COLUMNS", "40")
+    print_rows(rows)
+    assert capsys.readouterr().out.splitlines() == [
+        "loss: 1 on 9 runs",
+        "noise   0.05 is the deviation of one",
+        "        run, and so on and so on and so",
+        "        on",
+        "false keeps in 9",
+    ]
 
 
 @pytest.mark.slow

@@ -50,6 +50,11 @@ def test_a_path_that_does_not_exist_is_no_session(cli: Cli) -> None:
     assert (code, out) == (4, "") and "nowhere.md: there is no such file or directory" in err
 
 
+def test_a_number_in_the_place_of_a_path_is_told_the_flag(cli: Cli) -> None:
+    code, out, err = cli("log", "7")
+    assert (code, out) == (4, "") and "to see an experiment: log --show 7" in err
+
+
 def test_log_lists_every_experiment_with_its_reason(cli: Cli) -> None:
     code, out, _ = cli("log")
     lines = [line.split() for line in out.splitlines()]

@@ -37,6 +37,7 @@ def test_what_the_front_matter_says_of_search_and_judge_has_a_row_with_its_line(
     for number, (name, value) in enumerate([("seeds", "paired"), ("attribute", "auto"), ("one variable", "yes")], 2):
         assert rows[name][-2:] == ["line", str(number)] and value in rows[name]
     assert rows["observers"][-2:] == ["line", "5"]
+    assert [line[:19].split() for line in lines].count(["observers"]) == 1
     config.write_text(config.read_text().replace("seeds: paired", "seeds: own"))
     assert "a new one for each run" in project.cli("show", env={"COLUMNS": "80"}).stdout
 

@@ -103,6 +103,11 @@ def test_noise_comes_from_aa_where_a_baseline_has_none() -> None:
     assert told.percent == pytest.approx(100 * told.gain / 2.0)
 
 
+def test_a_noise_that_is_larger_than_the_metric_is_another_state_s() -> None:
+    told = estimate(Known(run=1.0, spread=0.05, level=0.0025), 5, "grouped", is_paid=False, prices={})
+    assert told.gain is None and told.unknown[-1].startswith("the noise where the metric stands now")
+
+
 def test_what_aa_found_is_kept_for_the_same_protocol_and_machine(tmp_path: Path) -> None:
     noted = Noted({"run": "a"}, "here", 0.01, 2.0, 200, 4.0)
     note(tmp_path, noted)

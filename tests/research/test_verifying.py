@@ -34,7 +34,7 @@ def test_a_session_ends_with_the_verified_gain_its_interval_and_what_the_best_si
     done = project.pytest("--autoresearch", "--autoresearch-experiments=2", scripted(project, BETTER, NOTHING))
 
     line = re.search(
-        r"^verified gain (\S+) \(.* %\) \(95 %: (\S+) to (\S+)\) on 5 fresh runs each;"
+        r"^verified gain (\S+) \(95 %: (\S+) to (\S+)\), \S+ % \(\S+ to \S+ %\), on 5 fresh runs each;"
         r" the best single run promised (\S+)$",
         done.stdout,
         re.MULTILINE,
