@@ -123,7 +123,7 @@ def _refuse_untold(
         raise ConfigError(
             "no file prints a metric by name, but there are benchmarks for pytest",
             file=test,
-            remedy=f"they need no config: pytest --autoresearch {test} --autoresearch-targets FILES",
+            remedy=f"they need no config: {_without_config(test)}",
         )
     told = {
         "metric": name,
@@ -137,6 +137,19 @@ def _refuse_untold(
         raise ConfigError(
             f"the repository does not tell the {listed}", remedy="give " + " ".join(f"--{flag} …" for flag in untold)
         )
+
+
+def _point_at_benchmarks(
+    args: argparse.Namespace, known: Mapping[str, str], guess: Suggestion, files: Mapping[str, str]
+) -> None:
+    """Before a person is asked for what only a program would print."""
+    if not (args.metric or known or guess.metric) and (test := benchmark_among(files)):
+        print(f"There are benchmarks for pytest, which need no config:\n    {_without_config(test)}")
+        print("For a number that a program prints, go on; Ctrl-C ends this.")
+
+
+def _without_config(test: str) -> str:
+    return f"pytest --autoresearch {test} --autoresearch-targets FILES"
 
 
 def benchmark_among(files: Mapping[str, str]) -> str | None:
@@ -161,8 +174,7 @@ def _ask(args: argparse.Namespace, git: Git, earlier: Protocol | None, answers: 
     known = _known(earlier) | (answers.said if asks else {})
     files = tracked_texts(git, directory)
     guess = suggest(files, metric=args.metric or known.get("metric"), ignored=ignored_here(git, directory))
-    if args.yes:
-        _refuse_untold(args, known, guess, files)
+    (_refuse_untold if args.yes else _point_at_benchmarks)(args, known, guess, files)
     goal = args.goal
     if goal is None and asks and not (earlier and earlier.goal):
         goal = answer("goal", None, known.get("goal", "none"), optional(str), asks, answers.keep)

@@ -47,6 +47,9 @@ def answer(
     while True:
         try:
             typed = input(f"{QUESTIONS[flag]}{f' [{suggestion}]' if suggestion else ''}: ").strip()
+            if not typed and suggestion is None:
+                print("  your files suggest none, so please type one")
+                continue
             value = read(typed or suggestion or "")
             if keep is not None and typed:
                 keep(flag, typed)

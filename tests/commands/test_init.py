@@ -198,6 +198,9 @@ def test_benchmarks_for_pytest_need_no_config(bare: Project) -> None:
     bare.commit()
     done = bare.cli("init", "--yes")
     assert done.returncode == 4 and "pytest --autoresearch test_fast.py --autoresearch-targets FILES" in done.stderr
+    code, said = typed(bare, "", "", end="\x04")
+    assert code != 0 and "There are benchmarks for pytest, which need no config:\n    pytest --autoresearch" in said
+    assert "so please type one" in said
 
 
 def test_outside_of_a_repository_it_says_what_is_missing(bare: Project) -> None:
