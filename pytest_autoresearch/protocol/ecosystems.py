@@ -29,7 +29,12 @@ _RUNNERS = {
     ".php": "php",
 }
 _NATIVE = frozenset(".c .cc .cpp .cxx .cu .h .hpp".split())
-_MAKE_TARGET = regex(r"^(bench(?:mark)?|eval(?:uate)?|train)[ \t]{0,9}:", re.MULTILINE)
+_MAKE_RULE = regex(
+    r"^(bench(?:mark)?|run[-_]bench(?:mark)?|eval(?:uate)?|train|run)[ \t]{0,9}:(?!=)"
+    r"([^\n]{0,400}\n(?:\t[^\n]{0,400}\n?){0,40})",
+    re.MULTILINE,
+)
+_BUILDS = regex(r"\$\((?:CC|CXX|NVCC|LD|FC)\)|\b(?:gcc|g\+\+|clang|clang\+\+|cc|c\+\+|nvcc|gfortran|rustc)\s")
 _EXECUTABLE = regex(r"add_executable\s{0,9}\(\s{0,9}([\w.+-]{1,80})\s([^()]{0,4000})\)")
 _PACKAGE_NAME = regex(r"^\s{0,9}name\s{0,9}=\s{0,9}\"([\w-]{1,80})\"", re.MULTILINE)
 _SCRIPT = regex(r"bench|eval|perf|train")
@@ -170,11 +175,19 @@ def _npm(path: str, files: Mapping[str, str]) -> Command | None:
 
 
 def _fallback(files: Mapping[str, str]) -> Command | None:
-    target = _MAKE_TARGET.search(files.get("Makefile", ""))
+    rules = {found[1]: found[2] for found in _MAKE_RULE.finditer(files.get("Makefile", "") + "\n")}
+    last = rules.pop("run", None)  # of a benchmark that another rule compiles; else it may be anything
+    target = next((name for name, rule in rules.items() if not _only_builds(rule)), "run" if rules and last else None)
     if target:
-        return Command(f"make {target[1]}")
+        return Command(f"make {target}")
     script = next((name for name in _scripts(files) if re.match(r"bench|eval|perf", name)), None)
     return Command(f"npm run {shlex.quote(script)}") if script else None
+
+
+def _only_builds(rule: str) -> bool:
+    """Whether a rule of a makefile compiles a program and does not run it."""
+    recipe = [line for line in rule.split("\n")[1:] if line.strip()]
+    return bool(recipe) and all(_BUILDS.search(line) for line in recipe)
 
 
 def _parents(path: str) -> list[str]:
