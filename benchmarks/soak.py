@@ -207,7 +207,7 @@ def soak(top: Path, experiments: int, kills: int, rng: random.Random) -> bool:
         step = max(1, experiments // (kills + 1))
         for turn in range(kills):
             running = room.start(experiments)
-            room.until(running, room.told + step)
+            room.until(running, (turn + 1) * step)
             if turn % 5 == 1:
                 room.collect()
             if turn == kills // 3 and mounted:

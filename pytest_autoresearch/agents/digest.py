@@ -17,6 +17,7 @@ from pytest_autoresearch.text import one_line
 
 STUCK = 5  # experiments without a keep after which more of the same is not asked for
 VERY_STUCK = 15
+MOST_ROWS = 1_000  # that are known by heart; a briefing has room for some three hundred
 RECENT = 40  # the newest rows come before older ones when room is short
 
 _MEASURED = frozenset(
@@ -101,6 +102,8 @@ class Digest:
         """A row of the table and its bytes: the same ones are told turn after turn."""
         key = experiment.number, words
         if key not in self._rows:
+            if len(self._rows) > MOST_ROWS:
+                self._rows.clear()
             text = _row(experiment, self.direction, words)
             self._rows[key] = text, len(text.encode())
         return self._rows[key]

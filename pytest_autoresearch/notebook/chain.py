@@ -28,6 +28,8 @@ BRANCHES = "refs/heads/autoresearch"
 LEDGERS = "refs/autoresearch"
 PARTED = "parted"
 """The kind of the note with which a ledger that went another way than the remote's goes on under a tag of its own."""
+AT_ONCE = 250
+"""Records that are read from git by one command."""
 _LOG = ("log", "-z", "--first-parent", "--encoding=UTF-8", "--no-show-signature", "--no-color")
 
 
@@ -120,26 +122,27 @@ def read_chain(git: Git, ref: str) -> Chain | None:
     return Chain(head, tuple(reversed(records)))
 
 
-def read_records(git: Git, ref: str) -> Iterator[Record]:
+def read_records(git: Git, ref: str) -> list[Record]:
     """Records as they were written, oldest first."""
-    return (decode(message) for _, message in _messages(git, ref, "--reverse"))
+    return [decode(message) for _, message in _messages(git, ref)][::-1]
 
 
-def _messages(git: Git, ref: str, *order: str) -> Iterator[tuple[str, str]]:
-    """Ledger commits and their messages, newest first."""
-    if git.resolve(ref) is None and not _put_back(git, ref):
-        return
-    words = (*_LOG, *order, "--format=%H%n%B", ref, "--")
-    try:
-        entries = git.plumbing.run(*words).split(b"\0")
-    except NotebookError:
-        if not _put_back(git, ref):
-            raise
-        entries = git.plumbing.run(*words).split(b"\0")
-    for entry in entries:
-        commit, _, message = entry.partition(b"\n")
-        if commit:
-            yield commit.decode(), message.decode("utf-8", "replace")
+def _messages(git: Git, ref: str) -> Iterator[tuple[str, str]]:
+    """Ledger commits and their messages, newest first; some hundreds at a time, as a night's are megabytes."""
+    at = ref if git.resolve(ref) is not None or _put_back(git, ref) else ""
+    while at:
+        words = (*_LOG, f"--max-count={AT_ONCE}", "--format=%H %P%n%B", at, "--")
+        try:
+            told = git.plumbing.run(*words)
+        except NotebookError:
+            if not _put_back(git, ref):
+                raise
+            told = git.plumbing.run(*words)
+        for entry in filter(None, told.split(b"\0")):
+            commits, _, message = entry.partition(b"\n")
+            commit, *parents = commits.decode().split()
+            yield commit, message.decode("utf-8", "replace")
+        at = parents[0] if parents else ""
 
 
 def _put_back(git: Git, ref: str) -> bool:

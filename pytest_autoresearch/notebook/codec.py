@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
@@ -122,6 +123,11 @@ def _time(text: str) -> datetime:
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
+def _word(text: Any) -> Any:
+    """Once in memory, however many records have it: most words of an experiment are those of the one before."""
+    return sys.intern(text) if type(text) is str else text
+
+
 def _same(value: Any) -> Any:
     return value
 
@@ -146,6 +152,8 @@ def _reader(cls: Any) -> Callable[[Any], Any]:
         return lambda value: cls(**{name: readers[name](each) for name, each in value.items() if name in readers})
     if cls is datetime:
         return _time
+    if cls is str:
+        return _word
     if cls in (int, float) or (isinstance(cls, type) and issubclass(cls, Enum)):
         read: Callable[[Any], Any] = cls
         return read
