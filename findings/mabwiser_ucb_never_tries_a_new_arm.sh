@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # MABWiser 2.7.4: UCB1 is to try what it knows least, so an arm without data first. Here its index stays 0, as if it were
 # known to be worth nothing, and where rewards are positive it is never chosen: an arm added to a running search, ten
-# times as good as the others, gets none of 500 pulls, at an alpha of 1 and of 10. Thompson sampling finds it. `warm_start`, which
-# copies a similar arm, is what the package has for it. Source: mabwiser/ucb.py, the arms with a count of 0.
+# times as good as the others, gets none of 500 pulls, at an alpha of 1 and of 10. Thompson sampling finds it. What the
+# package has for it is `warm_start`, which copies a similar arm. Source: mabwiser/ucb.py, the arms with a count of 0.
 set -euo pipefail
 room=$(mktemp -d)
 trap 'rm -rf "$room"' EXIT
