@@ -25,6 +25,7 @@ RUN_IN = 7
 _FOUND_ANYWHERE = frozenset({"goal", "metric", "targets", "readonly", "run", "budget"})
 """Sections that a bold word opens also where others have headings."""
 
+_OF_ONE_VALUE = frozenset({"tag", "run", "extract", "budget", "kill_timeout", "name", "direction"})
 _OF_TEXT = frozenset({"goal", "notes", "constraints"})
 
 _MOST_TANGLES = 5
@@ -188,13 +189,14 @@ class _Walker:
         name, inline = _known(title)
         key, key_inline = (None, "") if name else _keyed(title)
         is_nested = bool(self._current.level) and level > self._current.level and not self._current.is_opening
-        if key is not None and is_nested and is_loose(title.partition(":")[0]):
+        is_beside = key in ("guard", "limits") and self._current.name in _OF_ONE_VALUE
+        if key is not None and is_nested and not is_beside and is_loose(title.partition(":")[0]):
             key = None  # `### Data` among the target files is a label there
         if name is not None or key is not None:
             inline = inline or key_inline
             self._parts.append(Part(name, title, level, block.line, block.end, key, inline=inline))
             self._keep([inline], block.line, block.end)
-        elif is_nested:
+        elif is_nested and self._current.name != "tag":  # a branch has nothing below it
             self._current.blocks.append(block)
         else:
             is_title = level == 1 and self._current.level == 0

@@ -177,3 +177,18 @@ def test_what_can_not_be_read_is_an_error_that_shows_how(section: str, line: int
 def test_prose_below_a_heading_with_another_use_stays_a_note(section: str) -> None:
     protocol = read(section)
     assert [f"## {found.title}" for found in protocol.extra_sections] == [section.partition("\n")[0]]
+
+
+@pytest.mark.parametrize("above", ["Branch\ncase", "Run Command\n`python t.py`", "Time Budget\n5m"])
+@pytest.mark.parametrize("said", ["`./check.sh`", "```\n./check.sh\n```"])
+def test_a_guard_below_a_section_of_one_value_is_the_guard(above: str, said: str) -> None:
+    rest = "" if above.startswith("Run") else "## Run Command\n`python t.py`\n\n"
+    text = f"## Metric\n- Name: a\n- Direction: lower\n\n## Target Files\n- t.py\n\n{rest}## {above}\n\n"
+    protocol = parse(f"{text}### Correctness check\n\n{said}\n", file="x.md")
+    assert (protocol.run, protocol.guard) == ("python t.py", ("./check.sh",))
+
+
+def test_what_stands_below_a_branch_is_shown_to_the_agent() -> None:
+    text = "## Metric\n- Name: a\n- Direction: lower\n\n## Target Files\n- t.py\n\n## Run Command\n`x`\n\n"
+    protocol = parse(f"{text}## Branch\ncase\n\n### Hardware\n\nThink twice.\n", file="x.md")
+    assert [(section.title, section.text) for section in protocol.extra_sections] == [("Hardware", "Think twice.")]
