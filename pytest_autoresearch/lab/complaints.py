@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from pytest_autoresearch.patterns import regex
 
@@ -80,3 +81,11 @@ PLAIN = (
 )
 """What needs no look around: words, and what to say."""
 REFUSED = regex(r"[Cc]onnection refused|ECONNREFUSED|os error 111\b")
+
+
+def fetcher_of(path: Path, home: Path) -> str | None:
+    """What fills a folder of HOME that a package manager keeps; None for any other."""
+    for part, fetcher in ((".cargo", "cargo fetch"), ("go/pkg", "go mod download"), (".julia", "Pkg.instantiate()")):
+        if path.is_relative_to(home / part):
+            return fetcher
+    return None

@@ -57,6 +57,7 @@ class Checkout:
     home: Path
     ignored: Sequence[str] = ()
     untracked: Sequence[str] = ()
+    changed: Collection[str] = ()
     tracked: Collection[str] = ()
     submodules: Collection[str] = ()
     search: str = ""
@@ -104,6 +105,13 @@ class Checkout:
             if step in among or f"{step}/" in among:
                 return step
         return None
+
+    def has_package(self, package: str) -> bool:
+        """Whether the repository has a module of that name itself: then pip is the wrong address."""
+        names = (f"{package}.py", package, f"src/{package}", f"src/{package}.py")
+        return any(
+            (place / name).exists() for place in (self.top, self.top / self.protocol.directory) for name in names
+        )
 
     def _inside(self, path: str) -> Need | None:
         if not _NEVER.isdisjoint(PurePosixPath(path).parts) or path.endswith((".pyc", ".egg-info")):

@@ -28,6 +28,7 @@ from pytest_autoresearch.lab.complaints import (
     PLAIN,
     READ_ONLY,
     REFUSED,
+    fetcher_of,
 )
 from pytest_autoresearch.lab.lookups import Asked, Lookup
 from pytest_autoresearch.lab.missing import Checkout, Need, is_code
@@ -199,7 +200,7 @@ def _read_only(symptoms: Symptoms) -> Iterator[Remedy]:
         elif path.is_relative_to(checkout.top):
             inside = path.relative_to(checkout.top).as_posix()
             yield Remedy(f"{inside} is read-only for a run: let it write elsewhere, or name a directory under caches:")
-        elif fetcher := _fetcher_of(path, checkout.home):
+        elif fetcher := fetcher_of(path, checkout.home):
             yield Remedy(f"a run does not install packages: do it once in your own shell, with {fetcher}")
         else:
             yield symptoms.setting("caches", checkout.shown(path if path.is_dir() else path.parent))
@@ -268,9 +269,18 @@ def _module(symptoms: Symptoms) -> Iterator[Remedy]:
                 line = symptoms.setting("data", checkout.relative(place)).line
                 yield Remedy(f"{package} is in {checkout.relative(place)}: write {python} in the command, and {line}")
                 return
-        if not _has_package(checkout, package):
+        if not checkout.has_package(package):
             yield Remedy(f"{package} is not installed beside pytest: {sys.executable} -m pip install {package}")
         return
+
+
+def _changed(symptoms: Symptoms) -> Iterator[Remedy]:
+    """A file that the words name has changes that a run does not see."""
+    top = f"{symptoms.checkout.top}/"
+    for path in dict.fromkeys(word.removeprefix(top) for word in _PATHS.findall(symptoms.log)):
+        if path in symptoms.checkout.changed:
+            yield Remedy(f"{path} has changes that are not committed, and a run sees what is committed: commit them")
+            return
 
 
 def _silent(symptoms: Symptoms) -> Iterator[Remedy]:
@@ -296,6 +306,7 @@ _RULES: tuple[Rule, ...] = (
     _program,
     _module,
     _refused,
+    _changed,
     _silent,
 )
 
@@ -384,17 +395,3 @@ def _likely_places(checkout: Checkout) -> list[Path]:
     inside = [checkout.top / place / "bin" for place in checkout.environments]
     modules = [checkout.top / place / ".bin" for place in checkout.environments]
     return [*inside, *modules, *(checkout.home / place for place in below), Path("/usr/local/bin"), Path("/snap/bin")]
-
-
-def _has_package(checkout: Checkout, package: str) -> bool:
-    """Whether the repository has a module of that name itself: then pip is the wrong address."""
-    names = (f"{package}.py", package, f"src/{package}", f"src/{package}.py")
-    places = (checkout.top, checkout.top / checkout.protocol.directory)
-    return any((place / name).exists() for place in places for name in names)
-
-
-def _fetcher_of(path: Path, home: Path) -> str | None:
-    for part, fetcher in ((".cargo", "cargo fetch"), ("go/pkg", "go mod download"), (".julia", "Pkg.instantiate()")):
-        if path.is_relative_to(home / part):
-            return fetcher
-    return None

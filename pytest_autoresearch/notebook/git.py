@@ -330,6 +330,12 @@ class Git:
         out = self.plumbing.run(*args, users_config=True, limit=1_000_000)
         return [os.fsdecode(path) for path in out.split(b"\0") if path]
 
+    def changed(self) -> list[str]:
+        """Files whose content in the checkout is not HEAD's, added ones too, relative to the top."""
+        args = ("diff", "--name-only", "-z", "--no-renames", "--no-relative", "--ignore-submodules=dirty", "HEAD")
+        out = self.plumbing.run(*args, users_config=True, limit=1_000_000)
+        return [os.fsdecode(path) for path in out.split(b"\0") if path]
+
     def ignores(self, path: Path) -> bool:
         """Whether the user's ignore rules cover ``path``."""
         return bool(self.ignored_among([str(path)]))

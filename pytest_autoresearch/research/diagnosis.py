@@ -73,12 +73,14 @@ class Diagnosis:
     def _checkout(self) -> Checkout:
         from pytest_autoresearch.lab.missing import Checkout
 
+        changed = self.git.changed()
         return Checkout(
             protocol=self.protocol,
             top=self.git.top,
             home=home(),
             ignored=self.git.ignored(),
-            untracked=self.git.untracked(),
+            untracked=[*self.git.untracked(), *(path for path in changed if path not in self.state)],
+            changed=frozenset(path for path in changed if path in self.state),
             tracked=frozenset(self.state),
             submodules=frozenset(path for path, entry in self.state.items() if entry.mode == GITLINK),
             search=os.environ.get("PATH", os.defpath),

@@ -182,3 +182,16 @@ def test_what_is_not_committed_is_named(project: Project) -> None:
     project.write("helper.py", "K = 1.5\n")
     failed = proof_of(project, "", f"{sys.executable} train.py")
     assert [remedy.line.partition(",")[0] for remedy in failed.remedies] == ["helper.py is there but not committed"]
+    project.git("add", "helper.py")
+    failed = proof_of(project, "", f"{sys.executable} train.py")
+    assert [remedy.line.partition(",")[0] for remedy in failed.remedies] == ["helper.py is there but not committed"]
+
+
+def test_a_change_that_is_not_committed_is_named_where_the_words_name_its_file(project: Project) -> None:
+    project.write("train.py", "from helper import K\nprint('loss:', K)\n")
+    project.write("helper.py", "J = 1.5\n")
+    project.commit()
+    project.write("helper.py", "K = 1.5\n")
+    failed = proof_of(project, "", f"{sys.executable} train.py")
+    said = "helper.py has changes that are not committed"
+    assert [remedy.line.partition(",")[0] for remedy in failed.remedies] == [said]
