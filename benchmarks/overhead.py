@@ -20,7 +20,8 @@ Rows that are missed, and why:
   commands, and labloop does not confine its run. 6 are the main thread's: briefing, pytest's item, checks, the record.
 * ``process``: .96 on a quiet machine, 1.05 on a busy one; ``landlock``: 1.06 and 1.12. A warden in Python
   and a HOME on the disk: see architecture.md.
-* ``size``: 1.9 to 2.2, so at times. Of 32 ms more for 5 MB 18 name and compress them once; the rest writes and reads.
+* ``size``, not always: 1.8 as a median of four, 2.4 at the worst. Of 28 ms more for 5 MB 13 name and
+  compress them once; the rest writes, reads and counts lines.
 * ``history``: .9 to 1.2 after 1,200 on a busy machine, 1.09 by the means of five. Of it .6 ms of 30 are the rows that a
   longer briefing shows; where the rest is was not found.
 """

@@ -150,13 +150,12 @@ class Git:
             for change in changes
             if change.kind == "file" and change.data is not None
         ]
-        if not deleted and not files:
+        if not (edits := [*deleted, *files]):
             return root
-        edits = nested([*deleted, *files])
-        tree = self._graft(root, edits) or self.empty_tree
+        tree = self._graft(root, nested(edits)) or self.empty_tree
         if root in self._files and tree not in self._files:
             remember(self._files, root, self._files[root], most=4)
-            remember(self._files, tree, applied(self._files[root], changes, self.blob_id), most=4)
+            remember(self._files, tree, applied(self._files[root], edits), most=4)
         return tree
 
     def commit(self, tree: str, parents: Sequence[str], message: str, when: datetime | None = None) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
-from pytest_autoresearch.protocol.experiment import Change, FileEntry
+from pytest_autoresearch.protocol.experiment import FileEntry
 
 TREE = "40000"
 _GITS_OWN = frozenset((".git", "git~1"))
@@ -74,22 +74,19 @@ def serialised(entries: Mapping[str, FileEntry]) -> bytes:
     )
 
 
-def applied(
-    files: Mapping[str, FileEntry], changes: Sequence[Change], blob_id: Callable[[bytes], str]
-) -> dict[str, FileEntry]:
-    """The listing of a tree after ``changes``, without asking git."""
+def applied(files: Mapping[str, FileEntry], edits: Sequence[tuple[str, FileEntry | None]]) -> dict[str, FileEntry]:
+    """The listing of a tree after ``edits``, without asking git; None for a path that goes, and these come first."""
     result = dict(files)
-    for change in changes:
-        if change.kind == "deleted":
-            result.pop(change.path, None)
-    for change in changes:
-        if change.kind == "file" and change.data is not None:
-            if change.path not in result:
-                for parent in PurePosixPath(change.path).parents:
-                    result.pop(str(parent), None)
-                for below in [path for path in result if path.startswith(change.path + "/")]:
-                    del result[below]
-            result[change.path] = FileEntry(change.mode, blob_id(change.data))
+    for path, entry in edits:
+        if entry is None:
+            result.pop(path, None)
+            continue
+        if path not in result:
+            for parent in PurePosixPath(path).parents:
+                result.pop(str(parent), None)
+            for below in [each for each in result if each.startswith(path + "/")]:
+                del result[below]
+        result[path] = entry
     return result
 
 
