@@ -54,7 +54,6 @@ class Ended:
     covered: bool = False
     covered_percent: bool = False
     percent: float = 0.0
-    drifting: str = ""
 
     @property
     def false(self) -> int:

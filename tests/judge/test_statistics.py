@@ -91,6 +91,11 @@ def test_quantiles_are_those_of_scipy(freedom: int, probability: float) -> None:
     assert statistics.t_quantile(probability, freedom) == pytest.approx(stats.t.ppf(probability, freedom), rel=1e-9)
 
 
+@pytest.mark.parametrize("probability", [0.6, 0.84, 0.977])
+def test_the_last_term_of_the_expansion_is_what_remains_at_few_degrees_of_freedom(probability: float) -> None:
+    assert statistics.t_quantile(probability, 201) == pytest.approx(stats.t.ppf(probability, 201), rel=2e-12)
+
+
 def test_zeta() -> None:
     assert statistics.ZETA == pytest.approx(special.zeta(1.6), rel=1e-15)
 

@@ -12,6 +12,7 @@ from pytest_autoresearch.lab.metrics import (
     read_extract,
     read_log,
     read_secondary,
+    signed,
     tail,
 )
 from pytest_autoresearch.lab.numbers import parse_number
@@ -79,8 +80,26 @@ def test_an_extract_with_anything_beside_its_number_is_bad(output: str) -> None:
     assert read_extract(output.encode(), METRIC).failure is Reason.BAD_METRIC
 
 
+@pytest.mark.parametrize(
+    ("text", "detail"), [("X1", "'X1' is not one finite number"), ("1 2", "'1 2' is not one finite number")]
+)
+def test_what_an_extract_said_stands_in_its_failure(text: str, detail: str) -> None:
+    assert read_extract(text.encode(), METRIC).detail == f"val_bpb: {detail}"
+
+
+@pytest.mark.parametrize(("bounds", "shown"), [((None, 8.0), "..8"), ((10.0, None), "10..")])
+def test_bounds_that_are_open_are_shown_so(bounds: tuple[float | None, float | None], shown: str) -> None:
+    reading = read_log(b"step 3 val_bpb: 9.5 lr: 0.1", Metric("val_bpb", Direction.LOWER, bounds=bounds))
+    assert reading.detail == f"val_bpb: 9.5 is outside the bounds {shown}"
+
+
+def test_a_mark_of_the_byte_order_is_no_part_of_a_number() -> None:
+    assert read_extract(b"\xef\xbb\xbf1.5\r\n", METRIC).value == 1.5
+
+
 def test_an_empty_extract_is_no_metric() -> None:
-    assert read_extract(b" \n\t", METRIC).failure is Reason.NO_METRIC
+    reading = read_extract(b" \n\t", METRIC)
+    assert (reading.failure, reading.detail) == (Reason.NO_METRIC, "the extract command printed nothing")
 
 
 @pytest.mark.parametrize(
@@ -124,9 +143,21 @@ def test_secondary_metrics_are_the_last_of_their_name_and_a_bounded_number() -> 
     assert len(found) == 34
 
 
+def test_of_other_metrics_too_the_last_line_counts_and_one_that_stands_alone_before_others() -> None:
+    log = b"other: 1\nother: 2\nvram: 3\nstep 9: vram 7 of 8\n"
+    assert read_secondary(log, ("vram", "gone"), metric="val_bpb") == {"vram": 3.0, "other": 2.0}
+
+
+def test_of_a_signed_log_only_what_its_author_signed_counts() -> None:
+    log = b"  loss: 1 k3y\r\nloss: 2\nk3y loss: 3 other\n k3y\nloss: 4k3y\nloss: 5 k3y k3y \n"
+    assert signed(log, "k3y") == b"  loss: 1\n\nloss: 5 k3y"
+
+
 def test_the_tail_of_a_log_is_its_last_lines_without_terminal_sequences() -> None:
     log = b"\n".join([*(b"line %d" % n for n in range(100)), b"\x1b[31mred\x1b[0m\r\n\n"])
     assert tail(log, 3).split("\n") == ["line 98", "line 99", "red"]
+    assert tail(log).split("\n") == [*(f"line {n}" for n in range(81, 100)), "red"]
+    assert tail(b"  a \n" + b"x" * 600) == "  a\n" + "x" * 500
 
 
 def test_numbers_are_parsed_alone() -> None:
