@@ -193,3 +193,45 @@ def test_a_keep_that_needs_no_group_is_what_the_next_ones_are_compared_with(poli
     assert (after.belief.base, after.belief.stack) == (2, ()) and after.tip != opening.tip
     assert any(heard.step is Step.INCUMBENT for heard in later.heard)
     assert rule.closed(after, rule.left_behind(later)).incumbent == after.incumbent
+
+
+def test_effects_and_runs_of_trials_side_by_side_count_once_also_where_some_were_known_before() -> None:
+    how, rng = JudgeSettings(policy="grouped", workers=2), random.Random(2)
+    standing = calibrated(how, rng)
+    for number in (1, 2):
+        standing = rule.closed(standing, judged(rule.opened(how, standing, number=number), rng, 50.0, 55.0))
+    first, second = (judged(rule.opened(how, standing, number=number), rng, 50.0, 55.0) for number in (3, 4))
+    after = rule.closed(rule.closed(standing, first), second)
+    assert after.belief.experiments == standing.belief.experiments + 2 == 4
+
+
+def test_a_slots_window_holds_the_incumbents_runs_of_all_its_trials_once() -> None:
+    how = JudgeSettings(policy="certified", workers=2)
+    standing = calibrated(how, random.Random(3))
+    trials = [judged(rule.opened(how, standing), random.Random(11), 50.0, better) for better in (49.0, 49.01)]
+    ran = [[heard.value for heard in trial.heard if heard.step is Step.INCUMBENT] for trial in trials]
+    assert all(ran) and all(isinstance(t.answer, Verdict) and t.answer.status is Status.DISCARD for t in trials)
+    after = rule.closed(rule.closed(standing, trials[0]), trials[1])
+    window = [run.value for run in standing.incumbent.window]
+    assert [run.value for run in after.incumbent.window] == window + ran[0] + ran[1]
+
+
+def test_the_first_look_on_a_slot_without_runs_is_at_the_sessions_level() -> None:
+    how = JudgeSettings(policy="certified", workers=2)
+    standing = calibrated(how, random.Random(2))
+    slot = standing.at(1)
+    assert slot.incumbent.window == () and slot.incumbent.level is not None
+    level = rule.opened(how, slot).known_level
+    looks = [rule.told(rule.opened(how, slot), level - better) for better in (-0.1, 0.0, 0.1)]
+    assert [isinstance(look.answer, Verdict) for look in looks] == [True, True, False]
+    assert looks[-1].answer is Step.INCUMBENT
+
+
+def test_two_runs_of_the_incumbent_are_a_window() -> None:
+    alone, many = JudgeSettings(policy="certified"), JudgeSettings(policy="certified", workers=2)
+    standing = calibrated(alone, random.Random(2))
+    for length, asked in ((1, Step.INCUMBENT), (2, Step.CANDIDATE)):
+        incumbent = replace(standing.incumbent, window=standing.incumbent.window[-length:])
+        assert rule.opened(alone, replace(standing, incumbent=incumbent)).answer is asked
+        trial = rule.opened(many, replace(standing, incumbent=incumbent))
+        assert rule.told(trial, trial.known_level - 3.0).answer is asked

@@ -183,3 +183,15 @@ def test_other_variables_of_the_prefix_are_the_persons_own() -> None:
     assert resolve({}, mine, Options(), {}).tag == "t"
     inside = {"AUTORESEARCH_EXPERIMENT": "3", "AUTORESEARCH_TAG": "t", "AUTORESEARCH_SEED": "5"}
     assert (resolve({}, inside, Options(), {}).tag, resolve({}, inside, Options(), {}).seed) == (None, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "port"),
+    [(" Yes ", 0), ("no", None), ("0", 0), ("65535", 65535), ("65536", ...), ("100000", ...), ("-1", ...)],
+)
+def test_a_port_is_one_of_a_machine(text: str, port: object) -> None:
+    if port is ...:
+        with pytest.raises(ConfigError, match=f"`{text}` is no port"):
+            resolve({"live": text}, {}, Options(), {})
+    else:
+        assert resolve({"live": text}, {}, Options(), {}).live == port
