@@ -46,7 +46,10 @@ _PRINTED_ITSELF = regex(  # `print(f"{val_acc=}")`, `print({"val_acc": x})`
     + r"""\s{0,3}\(\s{0,3}(?:[frFR]{1,2}["'][^\n"']{0,60}?\{(?P<name>[A-Za-z_]\w{1,40})="""
     + r"""|(?:dict\()?\{\s{0,9}["'](?P<key>[A-Za-z_]\w{1,40})["']\s{0,3}:)"""
 )
-_FORMS = (_PRINTED, _PRINTED_BESIDE, _PRINTED_BEHIND, _PRINTED_WORDS, _DUMPED)
+_PRINTED_BELOW = regex(  # `printf("checked: %d\\nms: %f\\n", …)`
+    _CALLS + r"""[^\n]{0,200}?\\n(?P<name>[A-Za-z_][\w./]{0,40})\s{0,9}[:=]\s{0,9}[{%]"""
+)
+_FORMS = (_PRINTED, _PRINTED_BESIDE, _PRINTED_BEHIND, _PRINTED_WORDS, _PRINTED_BELOW, _DUMPED)
 _NAMES_ALONE = (_PRINTED_APART, _PRINTED_ITSELF)
 """Forms that any word has: they count for a name that says which way is better."""
 _LOGGED = regex(
@@ -62,7 +65,8 @@ _HIGHER = regex(
 )
 _LIKELY = regex(r"^(?:val|valid|eval|test|final|best)_|^METRIC")
 _UNLIKELY = regex(
-    r"^(?:usage|error|warning|info|debug|step|epoch|iter|seed|lr|elapsed|device|file|path|url|name|http)", re.I
+    r"^(?:usage|error|warning|info|debug|step|epoch|iter|seed|lr|elapsed|checksum|hash|crc|digest|device|file|path|url|name|http)",
+    re.I,
 )
 _PROGRESS = regex(r"epoch|step|seed|file|path|version|usage", re.I)
 _JUDGING = regex(r"(?:^|[/_.-])(?:bench\w*|eval\w*|test\w*|score\w*|measure\w*|prepare\w*|grader?)(?:[/_.-]|$)", re.I)

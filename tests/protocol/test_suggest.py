@@ -152,6 +152,7 @@ def test_a_template_reads_back_as_its_protocol(protocol: Protocol) -> None:
         ({"CMakeLists.txt": "add_executable(app main.cpp core.cpp)", "main.cpp": 'std::cout << "cost: " << 7;'},
          "./build/app", "cmake -S . -B build -DCMAKE_BUILD_TYPE=Release && cmake --build build", ("main.cpp",)),
         ({"main.c": 'printf("cost: %d", 7);'}, None, None, ("main.c",)),
+        ({"main.c": 'printf("checksum: %u\\ncost: %.3f\\n", s, 7);'}, None, None, ("main.c",)),
         ({"main.c": 'printf("cost: %d", 7);', "Makefile": "bench: main\n"}, "make bench", None, ("main.c",)),
         ({"main.c": 'printf("cost: %d", 7);', "Makefile": "bench: main.c\n\t$(CC) -o $@ $<\n\nrun: bench\n\t./bench\n"},
          "make run", None, ("main.c",)),
