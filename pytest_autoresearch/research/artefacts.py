@@ -7,13 +7,14 @@ And a metric that moves with one literal by a plain power, at two of its values:
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
 from pytest_autoresearch.agents.search.finders import read_knobs
 from pytest_autoresearch.agents.search.knob import Knob, splice
 from pytest_autoresearch.patterns import regex
+from pytest_autoresearch.protocol.experiment import Measurement, Role
 from pytest_autoresearch.protocol.model import Metric
 
 POWERS = (0.5, 1.0, 2.0, -0.5, -1.0, -2.0)
@@ -46,6 +47,15 @@ class Turned:
             if value and value not in (self.old, self.new) and math.isfinite(value):
                 return value
         return None
+
+
+def value_alone(runs: Iterable[Measurement], judged: float | None) -> float | None:
+    """The number that all runs of a candidate gave; where they differ, the one that was judged.
+
+    Of a noisy metric that one is weighed with what was known of the incumbent: an exact 0 is none any more.
+    """
+    own = {run.value for run in runs if run.role is Role.CANDIDATE}
+    return own.pop() if len(own) == 1 else judged
 
 
 def is_unsaid_default(metric: Metric, value: float | None, before: float | None) -> bool:

@@ -48,9 +48,9 @@ def doubted(research: Research, case: Case, ruling: Ruling, candidate: Candidate
 
 
 def _unsaid_default(research: Research, case: Case, ruling: Ruling) -> str:
-    from pytest_autoresearch.research.artefacts import is_unsaid_default  # for would-be keeps: it reads knobs
+    from pytest_autoresearch.research.artefacts import is_unsaid_default, value_alone  # they read knobs
 
-    metric, value = research.protocol.metric, ruling.value
+    metric, value = research.protocol.metric, value_alone(case.measurements, ruling.value)
     if value is None or not is_unsaid_default(metric, value, case.to_beat):
         return ""
     side = "<=" if value > 0 else ">="

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_autoresearch.protocol.experiment import Measurement, Role
 from pytest_autoresearch.protocol.model import Direction, Metric
 from pytest_autoresearch.research.artefacts import (
     Turned,
@@ -17,6 +19,7 @@ from pytest_autoresearch.research.artefacts import (
     power,
     second_value,
     turned_number,
+    value_alone,
 )
 
 if TYPE_CHECKING:
@@ -58,6 +61,14 @@ def test_a_value_for_no_number_is_believed_where_somebody_said_that_it_may_be(
     metric: Metric, value: float | None, before: float, is_artefact: bool
 ) -> None:
     assert is_unsaid_default(metric, value, before) is is_artefact
+
+
+def test_a_default_is_seen_in_the_runs_where_the_judged_value_is_weighed() -> None:
+    zeros = [Measurement(Role.CANDIDATE, seed=n, duration=1.0, value=0.0) for n in range(2)]
+    beside = Measurement(Role.INCUMBENT, seed=3, duration=1.0, value=10.0)
+    assert value_alone([*zeros, beside], 8.5) == 0.0
+    assert value_alone([*zeros, replace(zeros[0], value=9.0)], 8.5) == 8.5
+    assert value_alone([], 8.5) == 8.5
 
 
 def test_the_one_number_that_an_edit_turned_is_found() -> None:
@@ -165,3 +176,21 @@ def test_a_factor_of_the_metric_is_refused_asked_about_or_kept(
     rows = [line.split("\t") for line in (project.root / "results.tsv").read_text().splitlines()]
     assert rows[2][2:] == [status, "WIDTH 100 -> 200"]
     assert not [row for row in rows[3:] if status == "discard" and row[3].startswith("WIDTH")]  # the knob is closed
+
+
+def test_a_value_for_no_number_is_found_out_on_a_noisy_metric(project: Project) -> None:
+    """What is judged there is weighed with the incumbent's runs, and no exact 0 any more."""
+    project.write("train.py", "SIZE = 200\n")
+    project.write(
+        "measure.py",
+        "import random\nfrom train import SIZE\nprint('loss:', random.gauss(10, 3) if SIZE >= 100 else 0)\n",
+    )
+    config = (project.root / "autoresearch.config.md").read_text()
+    project.write("autoresearch.config.md", config.replace("python train.py", "python measure.py"))
+    project.write("turn.sh", "echo SIZE = 18 > train.py; echo DESCRIPTION: smaller\n")
+    project.commit("a default")
+    options = ("--autoresearch-experiments", "1", "--autoresearch-suspicious", "discard")
+    done = project.pytest("--autoresearch", *options, "--autoresearch-agent", "command:bash turn.sh")
+    assert "loss is exactly 0, as a script prints that found no number" in done.stdout, done.stdout + done.stderr
+    rows = [line.split("\t") for line in (project.root / "results.tsv").read_text().splitlines()]
+    assert rows[2][2:] == ["discard", "smaller"]
