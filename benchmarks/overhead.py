@@ -1,6 +1,6 @@
 """What an experiment costs beside what it can not do without: ratios of processor time, taken in turns in one run.
 
-    python benchmarks/overhead.py [--rounds 5] [--long 3000] [ROW ...]
+    python benchmarks/overhead.py [--rounds 3] [--long 3000] [ROW ...]
 
 Every figure is the processor time of a whole process tree: of a control group (cgroup v1's ``cpuacct``) where one can
 be made, which also counts what nobody waited for, else of all processes that were waited for. The floor is what no loop
@@ -12,12 +12,12 @@ Rows that are missed, and why:
 
 * ``start``, ``start-cold``: 3.4, beside many others on the machine. An empty pytest session is 1.8 of it. Of the rest
   two hundred modules of ours are .9, half of that for the methods that Python compiles for our dataclasses; to take
-  all that apart at Python's end is .4; markdown-it is .1, what is left of GitPython .1, 14 starts of git .2.
+  all that apart at Python's end is .3; markdown-it is .1, what is left of GitPython .1, 14 starts of git .2.
 * ``empty``: +3 %, of which 2 are pytest's for any plugin that is named, whatever is in it; ``plugin`` leaves them out.
-* ``floor``: 2.2 to 2.4, ``labloop``: 1.7. Of 40 ms on busy cores the floor has 17. 7 are mounts that bubblewrap makes:
-  toolchains in HOME, masks of what only root reads, where the floor shows all of ``/etc``. 10 are two threads that
-  start, watch, measure and sweep what runs, and fill, compare and settle its workspace; the floor waits for its two
-  commands, and labloop does not confine its run. 6 are the main thread's: briefing, pytest's item, checks, the record.
+* ``floor``: 2.0 to 2.3, ``labloop``: 1.7. Of 34 ms the floor has 15. 5 are mounts that bubblewrap makes: toolchains in
+  HOME, masks of what only root reads, where the floor shows all of ``/etc``. 7 are two threads that start, watch,
+  measure and sweep what runs, and fill, compare and settle its workspace; the floor waits for its two commands, and
+  labloop does not confine its run. 5 are the main thread's: briefing, pytest's item, checks, the record.
 * ``process``: .96 on a quiet machine, 1.05 on a busy one; ``landlock``: 1.06 and 1.12. A warden in Python
   and a HOME on the disk: see architecture.md.
 * ``size``, not always: 1.8 as a median of four, 2.4 at the worst. Of 28 ms more for 5 MB 13 name and
@@ -536,7 +536,7 @@ ROWS: Mapping[str, Row] = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rows", nargs="*", metavar="ROW", help=f"of {', '.join(ROWS)}; all if none is named")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--long", type=int, default=3000, help="experiments of the long session")
     parser.add_argument("--floor", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--naive", action="store_true", help=argparse.SUPPRESS)
