@@ -275,15 +275,16 @@ def moving(seeds: range) -> None:
 
 
 def told(seeds: range) -> None:
-    from benchmarks.told import ToldSession, innovation
+    from benchmarks.told import SpreadToldSession, ToldSession, innovation
 
+    settings = JudgeSettings(policy="grouped")
     print("\n## `grouped` where the judge is told the law of the machine and every state's noise: 400 runs")
-    for world in (*MOVING[2:], SCALES[-4]):
-        for effect in ("mix", "subtle"):
-            found = sessions(
-                JudgeSettings(policy="grouped"), with_effect(world, effect), seeds, runs=400, kind=ToldSession
-            )
-            print(f"{world.name}, {effect:10} {summary(found)}", flush=True)
+    unlike = (MOVING[-1], SCALES[-4])
+    for kind, among in ((ToldSession, (*MOVING[2:], SCALES[-4])), (SpreadToldSession, unlike)):
+        for world in among:
+            for effect in ("mix", "subtle"):
+                found = sessions(settings, with_effect(world, effect), seeds, runs=400, kind=kind)
+                print(f"{kind.__name__:18} {world.name}, {effect:10} {summary(found)}", flush=True)
     print("\n## The still machine that bounds every rule on AR(1) .995")
     for wander in (1, 3, 10):
         deviation = innovation(wander, 0.995)
