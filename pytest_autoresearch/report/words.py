@@ -92,12 +92,13 @@ def verified_line(summary: Story) -> str:
     if verified is None or verified.gain is None:
         return "verification: a fresh run of start or head gave no metric"
     runs = f"{count(len(verified.head_runs), 'fresh run')} each"  # with a gain start has as many
-    shown = f"{number(verified.gain)}{interval(verified.interval)}"
+    shown, bounds = number(verified.gain), interval(verified.interval)
     low, high = verified.percent_interval or (0.0, 0.0)
-    if verified.percent is not None and low < high:
-        shown += f", {verified.percent:.2f} % ({low:.2f} to {high:.2f} %),"
-    elif verified.percent is not None:
-        shown += f" ({verified.percent:.2f} %)"
+    if verified.percent is not None:
+        share = f"{verified.percent:.2f} %" + (f" ({low:.2f} to {high:.2f} %)" if low < high else "")
+        shown += f"{bounds}, {share}," if bounds else f" ({share})"
+    else:
+        shown += bounds
     promised = f"the best single run promised {number(summary.promised)}"
     return f"verified gain {shown} on {runs}{_holdout_words(verified)}; {promised}"
 

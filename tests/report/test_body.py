@@ -67,7 +67,7 @@ VERDICTS = [
             history(9, verified=True),
             verifications=(replace(history(9, verified=True).verifications[0], interval=(-0.1, 0.1)),),
         ),
-        "> [!CAUTION]\n> **Not confirmed**: verified gain 0.0009",
+        "> [!CAUTION]\n> **Not confirmed**: verified gain 0.0009 (95 %: \\-0.1 to 0.1), 0.09 %, on",
     ),
     (
         replace(
