@@ -64,6 +64,18 @@ def skew(rng: random.Random) -> float:
     return (rng.gammavariate(4, 1) - 4) / 2 + (8.0 if rng.random() < 0.03 else 0.0) - 0.24
 
 
+def outliers(rng: random.Random) -> float:
+    return rng.gauss(0, 1) + (8.0 if rng.random() < 0.03 else 0.0) - 0.24
+
+
+def late(rng: random.Random) -> float:
+    return (rng.gammavariate(4, 1) - 4) / 2
+
+
+def early(rng: random.Random) -> float:
+    return -late(rng)
+
+
 def bimodal(rng: random.Random) -> float:
     return (2.0 if rng.random() < 0.2 else -0.5) + 0.3 * rng.gauss(0, 1)
 
@@ -222,6 +234,12 @@ TASKS = (  # part B: what proposals are worth
     World("t3, subtle", subtle, t3),
     World("skew, mix", mix, skew),
     World("skew, subtle", subtle, skew),
+    World("3 % outliers, mix", mix, outliers),  # what there is in skew, one by one
+    World("3 % outliers, subtle", subtle, outliers),
+    World("long bad side, mix", mix, late),
+    World("long bad side, subtle", subtle, late),
+    World("long good side, mix", mix, early),
+    World("long good side, subtle", subtle, early),
     World("15 % crashes, subtle", subtle, crashes=0.15),
     World("drift +.02, mix", mix, drift=0.02),
     World("drift +.02, subtle", subtle, drift=0.02),
