@@ -18,6 +18,8 @@ class Case:
 
     ``expected`` is what they make likely of its effect, see :mod:`judge.carried`.
 
+    ``made`` is its first run beside ``base``, where that was made before there was a trial, see :mod:`research.line`.
+
     ``base`` is the incumbent that is to be beaten and ``state`` its files; ``to_beat`` is the level of it.
 
     ``displaced`` counts the places that it has lost; its runs there are among the ``earlier`` ones.
@@ -39,6 +41,7 @@ class Case:
     opened: int | None = None
     displaced: int = 0
     expected: tuple[float, float] | None = None
+    made: list[Measurement] = field(default_factory=list)
     spent: list[Trial] = field(default_factory=list)
     measurements: list[Measurement] = field(default_factory=list)
     earlier: list[Measurement] = field(default_factory=list)

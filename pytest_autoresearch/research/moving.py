@@ -23,7 +23,8 @@ def begin_anew(research: Research, case: Case) -> None:
     if case.trial is not None:
         research.judge.forget(case.trial)
         case.trial = None
-    case.earlier, case.measurements = [*case.earlier, *case.measurements], []
+    case.earlier = [*case.earlier, *case.measurements, *case.made]
+    case.measurements, case.made = [], []
     research.notebook.progress(case.number, (), {})
 
 

@@ -11,6 +11,7 @@ from pytest_autoresearch.agents.base import Agent
 from pytest_autoresearch.agents.briefing import looks_trivial
 from pytest_autoresearch.errors import PlaceLost
 from pytest_autoresearch.judge import Step, Verdict
+from pytest_autoresearch.judge.belief import DOUBT
 from pytest_autoresearch.judge.grouped import wants_its_pair
 from pytest_autoresearch.judge.rule import overturned, told
 from pytest_autoresearch.judge.seeds import next_seed
@@ -20,6 +21,7 @@ from pytest_autoresearch.report.words import WAITS
 from pytest_autoresearch.research.candidate import Candidate, Ruling
 from pytest_autoresearch.research.case import Case
 from pytest_autoresearch.research.doubting import doubted
+from pytest_autoresearch.research.line import FIRST_PAIR, in_vain, moved_up
 from pytest_autoresearch.research.moving import begin_anew, displaced
 from pytest_autoresearch.research.recording import record
 from pytest_autoresearch.research.reviewing import reviewed
@@ -32,6 +34,13 @@ MOST_ATTEMPTS = 2  # a proposal in which the session died as often is a crash of
 
 def experiment(research: Research, case: Case, agent: Agent | None) -> Script[Experiment]:
     """One proposal, measured, judged and recorded. Without an ``agent`` it is one that an earlier session has left."""
+    try:
+        return (yield from _experiment(research, case, agent))
+    finally:
+        research.line.leave(case.number)
+
+
+def _experiment(research: Research, case: Case, agent: Agent | None) -> Script[Experiment]:
     if agent is None:
         candidate, ruling = _resumed(research, case)
     else:
@@ -45,14 +54,13 @@ def experiment(research: Research, case: Case, agent: Agent | None) -> Script[Ex
         if any(run.place not in (None, case.place) for run in case.measurements):
             begin_anew(research, case)  # the last session had it on another slot
     while ruling is None:
-        if research.is_stale(case) and not candidate.probe:  # somebody was faster
-            candidate, ruling = research.carried(case, candidate)
-            if ruling is None:
-                research.announce(case, candidate)
-            continue
         try:
+            if research.is_behind(case) and not candidate.probe:  # somebody was faster
+                candidate, ruling = yield from moved_up(research, case, candidate)
+                continue
             candidate, ruling = yield from _judged(research, case, candidate)
         except PlaceLost as lost:
+            research.line.leave(case.number)
             ruling = displaced(research, case, lost)
             if ruling is None:
                 case.place = yield Seat()
@@ -84,7 +92,8 @@ def _resumed(research: Research, case: Case) -> tuple[Candidate, Ruling | None]:
 def _judged(research: Research, case: Case, candidate: Candidate) -> Script[tuple[Candidate, Ruling | None]]:
     """The candidate, mended if its author had to have a second try, and what becomes of it.
 
-    None where it looks well and its base was left behind: it is judged anew beside the new one whatever it shows here.
+    None where it looks well and its base was left behind, or somebody is ahead of it in line: it is judged anew beside
+    the new base whatever it shows here.
     """
     ruling = yield from _weighed(research, case, candidate)
     if ruling is None:
@@ -103,6 +112,12 @@ def _judged(research: Research, case: Case, candidate: Candidate) -> Script[tupl
             ruling = yield from _weighed(research, case, candidate)
             if ruling is None:
                 return candidate, None
+    if ruling.reason.status is Status.KEEP and research.judge.settings.grouped:
+        if research.is_stale(case) and not case.spent and (ruling.harm or 0.0) > DOUBT:
+            return candidate, None  # it is run beside the new base once more before others are run on top of it
+        research.line.join(case.number, candidate.tree)
+        if research.is_behind(case):
+            return candidate, None
     ruling = yield from doubted(research, case, ruling, candidate)
     if ruling.reason.status is Status.KEEP and not research.is_stale(case):
         ruling = yield from _upheld(research, case, candidate, ruling)
@@ -162,7 +177,12 @@ def _measured(
     else:  # a probe is compared with what has the first seed
         pair = 0 if research.protocol.paired_seeds else None
     index = len(case.measurements)
-    run = yield from research.runs.of_case(case, state, role, index, pair=pair, may_give_up=may_give_up)
+    if role is Role.CANDIDATE and pair not in (None, FIRST_PAIR):
+        in_vain(case)
+    if role is Role.CANDIDATE and case.made:
+        run = case.made.pop()
+    else:
+        run = yield from research.runs.of_case(case, state, role, index, pair=pair, may_give_up=may_give_up)
     case.measurements.append(run)
     return run
 

@@ -21,6 +21,7 @@ from pytest_autoresearch.research.case import Case
 from pytest_autoresearch.research.crowding import Crowding
 from pytest_autoresearch.research.diagnosis import Diagnosis
 from pytest_autoresearch.research.guards import suite_of
+from pytest_autoresearch.research.line import Line
 from pytest_autoresearch.research.memory import Memory
 from pytest_autoresearch.research.parts import Parts
 from pytest_autoresearch.research.proposing import Proposer
@@ -42,6 +43,7 @@ class Research:
         self.drafts = parts.drafts
         self.cases: dict[int, Case] = {}
         self.unrecorded = 0
+        self.line = Line()
         self.tally = Tally()
         self.crowding = Crowding(parts.protocol.metric, self.history)
         self.runs = Runs(parts, self.tally, self.phase)
@@ -145,6 +147,15 @@ class Research:
     def is_stale(self, case: Case) -> bool:
         """Whether another experiment was kept since the case began."""
         return self.incumbent.commit != case.base.commit
+
+    def is_behind(self, case: Case) -> bool:
+        """Whether it is stale, or somebody is ahead of it in line."""
+        return self.is_stale(case) or self.line.ahead(case.number) is not None
+
+    def merged(self, case: Case, candidate: Candidate, onto: str) -> Candidate | None:
+        """The candidate on another state than its base; None where both change the same lines, or to the same."""
+        changes = merged(self.parts.git, base=case.base.commit, ours=onto, theirs=candidate.tree, by_line=True)
+        return self.drafts.carried(candidate, onto, changes) if changes and not isinstance(changes, str) else None
 
     def carried(self, case: Case, candidate: Candidate) -> tuple[Candidate, Ruling | None]:
         """The candidate on the incumbent of now, to be judged anew under its number; or why it can not be."""

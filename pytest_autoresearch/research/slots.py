@@ -19,7 +19,7 @@ from pytest_autoresearch.lab.job import Executor, Finished, Job, Tick
 from pytest_autoresearch.protocol.experiment import FileEntry, Measurement, Place
 from pytest_autoresearch.research.desk import Desks
 from pytest_autoresearch.research.watch import Watch
-from pytest_autoresearch.research.work import Check, Leave, Run, Script, Seat, Think, Work, one
+from pytest_autoresearch.research.work import Await, Check, Leave, Run, Script, Seat, Think, Work, one
 
 LOOK = 0.2  # s between two looks at what is under way
 PATIENCE = 60.0  # s that what was interrupted gets to be swept
@@ -292,6 +292,8 @@ class Slots:
         elif isinstance(work, Leave):
             self._leave(ticket)
             self._step(ticket)
+        elif isinstance(work, Await):
+            ticket.wanted = work
         elif ticket.lane is None:
             ticket.wanted = work
             self._waiting.append(ticket)
@@ -329,6 +331,13 @@ class Slots:
             raise event.error
         error = self._lost(ticket, event.error) if isinstance(event.error, PlaceLost) else event.error
         self._step(ticket, event.answer, error)
+        self._wake()
+
+    def _wake(self) -> None:
+        """Go on with those whose waiting is over."""
+        while (ticket := next((each for each in self.live if _is_over(each.wanted)), None)) is not None:
+            ticket.wanted = None
+            self._step(ticket)
 
     def _lost(self, ticket: Ticket[Any], lost: PlaceLost) -> LabError:
         """Give up the slot of a ticket, which takes a seat anew; the error for it says whether there can be one."""
@@ -364,3 +373,7 @@ class Slots:
         shown = self._shown if self._shown in busy else next(iter(busy), None)
         if shown is not None and shown.busy is not None:
             self._watch.tick(shown.busy.elapsed)
+
+
+def _is_over(wanted: Work | None) -> bool:
+    return isinstance(wanted, Await) and wanted.over()

@@ -43,6 +43,13 @@ class Leave:
 
 
 @dataclass(frozen=True, slots=True)
+class Await:
+    """Nothing, on the slot that the script has, until it is ``over``; that is asked whenever some work has ended."""
+
+    over: Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One run; the answer is its Measurement."""
 
@@ -58,7 +65,7 @@ class Check:
     timeout: float
 
 
-Work: TypeAlias = Think | Seat | Leave | Run | Check
+Work: TypeAlias = Think | Seat | Leave | Await | Run | Check
 _T = TypeVar("_T")
 Script: TypeAlias = Generator[Work, Any, _T]
 """Yields work, is sent its answer, returns what came of it all."""

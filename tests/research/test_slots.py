@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
@@ -52,9 +53,14 @@ def setting(name: str, value: float) -> Callable[[str], str]:
     return edit
 
 
-def total(text: str, job: Job, place: Place) -> float:
+def summed(text: str) -> float:
     """The sum of all values, exactly."""
     return sum(float(line.split(" = ")[1]) for line in text.splitlines() if " = " in line)
+
+
+def total(text: str, job: Job, place: Place) -> float:
+    """The metric that is exactly that."""
+    return summed(text)
 
 
 @pytest.fixture
@@ -133,6 +139,60 @@ def test_what_was_seen_beside_the_base_before_is_where_the_new_trial_begins(root
     assert second.expected is None and first.expected is not None
     gain, variance = first.expected
     assert gain > 3 and 0 < variance < 3, "deviations of one run"
+
+
+LAST_LOOK = 2  # runs of a gain of an exact metric before the one that decides it
+
+
+def in_line(root: Path, value: Callable[[str], float]) -> tuple[History, World]:
+    """A session of three slots: 1 is kept first; 2, then 3 would have been, and 3 is run on top of 2 meanwhile."""
+    compared, kept = {2: threading.Event(), 3: threading.Event()}, threading.Event()
+    moved, on_top, looks = threading.Event(), threading.Event(), Counter[int]()
+
+    def measured(text: str, job: Job, place: Place) -> float:
+        changed = {name for name in "ABC" if f"{name} = 4" in text}
+        if job.number in compared and len(changed) == 1 and looks[job.number] == LAST_LOOK:
+            compared[job.number].set()  # what decides, beside the base that 1 leaves behind
+            assert (kept if job.number == 2 else moved).wait(6)
+        elif changed == {"A"} and job.role is Role.CANDIDATE:
+            assert all(each.wait(6) for each in compared.values())
+        elif changed == {"A", "B"} and job.role is Role.CANDIDATE:
+            moved.set()
+            assert on_top.wait(6)
+        elif changed == {"A", "B", "C"}:
+            on_top.set()
+        looks[job.number] += job.role is Role.CANDIDATE
+        return value(text)
+
+    world = World({1: setting("A", 4), 2: setting("B", 4), 3: setting("C", 4)}, measured)
+    with world.session(root, workers="3", experiments="3") as research:
+        for ended in every(research):
+            if ended.number == 1:
+                kept.set()
+        return research.notebook.history, world
+
+
+def test_who_would_be_kept_is_run_on_top_of_those_ahead_of_it_and_not_again_once_they_are_kept(root: Path) -> None:
+    history, world = in_line(root, summed)
+    assert [each.number for each in history.keeps] == [1, 2, 3]
+    second, third = history.at(2), history.at(3)
+    assert (third.parent, third.value, third.against) == (second.commit, 12, 16)
+    made = [job for job, _ in world.jobs if job.number == 3]
+    assert len(made) == len(third.measurements) + len(third.earlier)
+    assert {run.value for run in third.measurements if run.role is Role.CANDIDATE} == {12}
+    assert {run.value for run in third.earlier} == {20, 24}, "beside its own base"
+
+
+def test_a_run_on_top_of_who_is_then_discarded_is_no_evidence_and_the_change_is_run_without_that(root: Path) -> None:
+    def value(text: str) -> float:
+        return summed(text) + 10 * ("A = 4" in text and "B = 4" in text)
+
+    history, _ = in_line(root, value)
+    first, second, third = (history.at(number) for number in (1, 2, 3))
+    assert (first.kept, second.reason, third.kept) == (True, Reason.WORSE, True)
+    assert (third.parent, third.value) == (first.commit, 16)
+    assert 22 in [run.value for run in third.earlier], "the run on top of both"
+    assert {run.value for run in third.measurements if run.role is Role.CANDIDATE} == {16}
 
 
 def test_a_discard_stands_against_its_own_base(root: Path) -> None:
@@ -249,7 +309,7 @@ def test_what_is_resumed_says_after_how_many_records_it_was_first_compared(root:
     def noisy(text: str, job: Job, place: Place) -> float:
         if job.number == 1 and first.is_set():
             second.set()
-            freed.wait(30)
+            freed.wait(6)
         elif job.number == 1:
             first.set()
         return total(text, job, place) + random.Random(f"{job.seed}{text}").gauss(0, 0.3)
@@ -257,7 +317,7 @@ def test_what_is_resumed_says_after_how_many_records_it_was_first_compared(root:
     class Later(World):
         def propose(self, briefing: Briefing, desk: Desk) -> Proposal:
             if briefing.number == 2:
-                first.wait(30)
+                first.wait(6)
             return super().propose(briefing, desk)
 
     world = Later({1: setting("A", 6), 2: setting("B", 9), 3: setting("C", 9)}, noisy, {2: second})
