@@ -5,12 +5,17 @@ runs are numbers and the clock jumps.
 
 Runs and turns take unlike times, so answers are late and come in another order; proposals set one of few lines, so a
 would-be keep whose base was left behind is merged, or meets a conflict.
+
+    python -m benchmarks.side_by_side [EXPERIMENTS SEED [SLOTS ...]]
+
+prints the rows of docs/slots.md: there agents take no time, and each proposal has a line of its own.
 """
 
 from __future__ import annotations
 
 import hashlib
 import random
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -20,13 +25,22 @@ from pathlib import Path
 from typing import Any, cast
 
 from benchmarks.jumping import Clock, jumping
-from benchmarks.worlds import Draw
+from benchmarks.worlds import Draw, mix
 from pytest_autoresearch.agents.base import Proposal
 from pytest_autoresearch.judge import Judge, JudgeSettings, JudgeState
 from pytest_autoresearch.lab.job import Finished, Job, Tick
 from pytest_autoresearch.notebook import chain
 from pytest_autoresearch.notebook.record import Group, History, Note, Session
-from pytest_autoresearch.protocol.experiment import Change, Experiment, FileEntry, Measurement, Outcome, Place, Reason
+from pytest_autoresearch.protocol.experiment import (
+    Change,
+    Experiment,
+    FileEntry,
+    Measurement,
+    Outcome,
+    Place,
+    Reason,
+    Role,
+)
 from pytest_autoresearch.protocol.markdown import parse
 from pytest_autoresearch.protocol.scope import resolve_paths
 from pytest_autoresearch.protocol.settings import resolve
@@ -175,6 +189,21 @@ class Desks:
         """Nothing is there."""
 
 
+class OwnLines(Desks):
+    """Agents that take no time; a proposal sets the line of its number, to the same whatever the number of slots."""
+
+    def __init__(self, git: Git, effect: Draw, seed: int) -> None:
+        super().__init__(git, effect, seed)
+        self._seed = seed
+
+    def take_turn(self, place: int, think: Think, tick: Tick) -> Taken:
+        number = think.briefing.number
+        lines = self._git.blobs[think.state[TARGET].blob].decode().splitlines()
+        lines[number] = f"# {self._effect(random.Random(f'{self._seed}:{number}')):.6f} of {number}"
+        data = ("\n".join(lines) + "\n").encode()
+        return Taken(Proposal(f"proposal {number}"), [Change(TARGET, "file", "100644", data, len(data))], 0.001)
+
+
 class Agent:
     """Draws at its desk; several turns at once."""
 
@@ -220,10 +249,12 @@ class Played:
         return next((hours for hours, reached in self.course if reached >= gain), None)
 
 
-def played(policy: str, effect: Draw, slots: int, experiments: int, seed: int) -> Played:
+def played(
+    policy: str, effect: Draw, slots: int, experiments: int, seed: int, desks: type[Desks] = Desks, lines: int = LINES
+) -> Played:
     """One session to its end."""
     git, protocol = Git(), parse(CONFIG, file="autoresearch.config.md")
-    text = "".join(f"# 0.0 of {n}\n" for n in range(LINES)).encode()
+    text = "".join(f"# 0.0 of {n}\n" for n in range(lines)).encode()
     start = git.write_tree("", [Change(TARGET, "file", "100644", text, len(text))])
     told = {"agent": "drawing", "judge": policy, "workers": str(slots), "experiments": str(experiments)}
     settings = resolve({**told, "look_ahead": "yes" if slots > 1 else "no"}, {}, protocol.options, {})
@@ -233,7 +264,7 @@ def played(policy: str, effect: Draw, slots: int, experiments: int, seed: int) -
     lanes = [Lane(slot, slot.place) for slot in (Slot(git, number) for number in range(slots))]
     with (
         jumping(clock),
-        closing(Slots(lanes[0], lambda: lanes[1:], cast("Any", Desks(git, effect, seed)), watch)) as of,
+        closing(Slots(lanes[0], lambda: lanes[1:], cast("Any", desks(git, effect, seed)), watch)) as of,
     ):
         scope = resolve_paths(protocol, git.files(start).keys())
         research = Unresumed(
@@ -304,3 +335,36 @@ def line(policy: str, name: str, effect: Draw, slots: int, seeds: range, experim
         f"  out of order {late / count:5.1f}  judged anew {carried / count:5.2f}  conflicts {stale / count:5.2f}"
         f"  {hours / count:6.1f} h"
     )
+
+
+def row(session: Played, slots: int, alone: Played) -> str:
+    """One row of the table in docs/slots.md; ``as soon`` beside the session of one slot."""
+    history, hours = session.history, session.clock.now / 3600
+    start, *done = history.experiments
+    proofs = [run for group in history.groups for run in (*group.base_runs, *group.tip_runs)]
+    behind = [run for each in done for run in each.earlier]
+    own = [run for each in done for run in each.measurements]
+    beside = [run for run in own if run.role is Role.INCUMBENT]
+    target = 0.9 * alone.course[-1][1]
+    mine, its = session.until(target), alone.until(target)
+    soon = "never" if mine is None or its is None else f"{its / mine:.1f}"
+    shares = [sum(run.duration for run in runs) / 3600 / slots / hours for runs in (behind, beside, proofs)]
+    waits = 1 - session.clock.busy / 3600 / slots / hours
+    runs = sum(map(len, (start.measurements, proofs, behind, own)))
+    told = " | ".join(f"{share:.1%}" for share in (*shares, waits))
+    return f"| {slots} | {hours:.0f} | {session.course[-1][1]:.0f} | {soon} | {runs:,} | {told} |"
+
+
+def main() -> None:
+    words = [int(word) for word in sys.argv[1:]]
+    experiments, seed = words[:2] or (3000, 1)
+    sizes = words[2:] or [4, 16, 64]
+    alone = None
+    for slots in (1, *sizes):
+        session = played("grouped", mix, slots, experiments, seed, OwnLines, experiments + 150)
+        alone = alone or session
+        print(row(session, slots, alone), flush=True)
+
+
+if __name__ == "__main__":
+    main()
