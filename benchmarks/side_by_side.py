@@ -8,7 +8,8 @@ would-be keep whose base was left behind is merged, or meets a conflict.
 
     python -m benchmarks.side_by_side [EXPERIMENTS SEED [SLOTS ...]]
 
-prints the rows of docs/slots.md: there agents take no time, and each proposal has a line of its own.
+prints the rows of docs/slots.md: there agents take no time, runs take about the same, and each proposal has a line of
+its own.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ from pytest_autoresearch.research.work import Think
 
 LINES = 40  # of the target; two changes of one line are a conflict
 RUN, TURN = 300.0, 60.0  # s, the medians
+SCATTER = 0.5  # standard deviation of the logarithm of a run's seconds
+EVEN = 0.05  # the same of runs with a budget of time
 START = 100.0
 TARGET = "values.txt"
 CONFIG = """\
@@ -152,8 +155,8 @@ class Slot:
     device: str = "cpu"
     refused: tuple[str, ...] = ()
 
-    def __init__(self, git: Git, number: int) -> None:
-        self._git, self.place = git, Place("here", number, "process")
+    def __init__(self, git: Git, number: int, scatter: float) -> None:
+        self._git, self._scatter, self.place = git, scatter, Place("here", number, "process")
 
     def occupy(self, tick: Tick) -> Place:
         return self.place
@@ -161,7 +164,7 @@ class Slot:
     def measure(self, job: Job, tick: Tick) -> Measurement:
         lots = random.Random(f"{job.seed}:{job.state[TARGET].blob}")  # another state draws other numbers from a seed
         value = START - worth(self._git.blobs[job.state[TARGET].blob].decode()) + lots.gauss(0, 1)
-        lasts = RUN * lots.lognormvariate(0, 0.5)
+        lasts = RUN * lots.lognormvariate(0, self._scatter)
         return Measurement(job.role, value, seed=job.seed, duration=lasts, place=self.place)
 
     def guard(self, command: str, state: Mapping[str, FileEntry], timeout: float, tick: Tick) -> Finished:
@@ -250,7 +253,14 @@ class Played:
 
 
 def played(
-    policy: str, effect: Draw, slots: int, experiments: int, seed: int, desks: type[Desks] = Desks, lines: int = LINES
+    policy: str,
+    effect: Draw,
+    slots: int,
+    experiments: int,
+    seed: int,
+    desks: type[Desks] = Desks,
+    lines: int = LINES,
+    scatter: float = SCATTER,
 ) -> Played:
     """One session to its end."""
     git, protocol = Git(), parse(CONFIG, file="autoresearch.config.md")
@@ -261,7 +271,7 @@ def played(
     now = datetime.now(timezone.utc)
     session = Session("sim", protocol.source, start, {}, {}, "here", {}, now, seed=seed, workers=slots)
     notebook, clock, watch = Notebook(session), Clock(turns=True), Watch()
-    lanes = [Lane(slot, slot.place) for slot in (Slot(git, number) for number in range(slots))]
+    lanes = [Lane(slot, slot.place) for slot in (Slot(git, number, scatter) for number in range(slots))]
     with (
         jumping(clock),
         closing(Slots(lanes[0], lambda: lanes[1:], cast("Any", desks(git, effect, seed)), watch)) as of,
@@ -361,7 +371,7 @@ def main() -> None:
     sizes = words[2:] or [4, 16, 64]
     alone = None
     for slots in (1, *sizes):
-        session = played("grouped", mix, slots, experiments, seed, OwnLines, experiments + 150)
+        session = played("grouped", mix, slots, experiments, seed, OwnLines, experiments + 150, EVEN)
         alone = alone or session
         print(row(session, slots, alone), flush=True)
 
