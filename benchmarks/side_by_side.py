@@ -247,6 +247,16 @@ class Played:
     clock: Clock
     course: list[tuple[float, float]] = field(default_factory=list)
 
+    def play(self, loop: Loop, notebook: Notebook) -> None:
+        """To the end, noting the course."""
+        while (ended := loop.next()) is not None:
+            if ended.error is not None:
+                raise ended.error
+            best = notebook.history.incumbent
+            assert best is not None
+            self.course.append((self.clock.now / 3600, worth(self.git.text(best.tree))))
+        self.history = notebook.history
+
     def until(self, gain: float) -> float | None:
         """Hours until the incumbent was worth so much."""
         return next((hours for hours, reached in self.course if reached >= gain), None)
@@ -271,11 +281,8 @@ def played(
     now = datetime.now(timezone.utc)
     session = Session("sim", protocol.source, start, {}, {}, "here", {}, now, seed=seed, workers=slots)
     notebook, clock, watch = Notebook(session), Clock(turns=True), Watch()
-    lanes = [Lane(slot, slot.place) for slot in (Slot(git, number, scatter) for number in range(slots))]
-    with (
-        jumping(clock),
-        closing(Slots(lanes[0], lambda: lanes[1:], cast("Any", desks(git, effect, seed)), watch)) as of,
-    ):
+    first, *others = [Lane(slot, slot.place) for slot in (Slot(git, number, scatter) for number in range(slots))]
+    with jumping(clock), closing(Slots(first, lambda: others, cast("Any", desks(git, effect, seed)), watch)) as of:
         scope = resolve_paths(protocol, git.files(start).keys())
         research = Unresumed(
             Parts(
@@ -299,14 +306,8 @@ def played(
                 paused=lambda: False,
             )
         )
-        loop, done = Loop(research), Played(notebook.history, git, clock)
-        while (ended := loop.next()) is not None:
-            if ended.error is not None:
-                raise ended.error
-            best = notebook.history.incumbent
-            assert best is not None
-            done.course.append((clock.now / 3600, worth(git.text(best.tree))))
-    done.history = notebook.history
+        done = Played(notebook.history, git, clock)
+        done.play(Loop(research), notebook)
     return done
 
 

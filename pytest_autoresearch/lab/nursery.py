@@ -91,6 +91,8 @@ class _Nursery:
     owner: int
     channel: socket.socket
     process: subprocess.Popen[bytes]
+    is_gone: bool = False
+    """Seen not to answer: a process that is killed has closed its end a moment before it counts as dead."""
 
     @classmethod
     def start(cls) -> _Nursery:
@@ -121,7 +123,7 @@ class _Nursery:
             return int(answer)
 
     def is_alive(self) -> bool:
-        return self.owner == os.getpid() and self.process.poll() is None
+        return self.owner == os.getpid() and not self.is_gone and self.process.poll() is None
 
     def close(self) -> None:
         """It ends by itself when nobody is at the other end."""
@@ -149,9 +151,11 @@ def _nursery() -> _Nursery:
 
 def _born(order: int, handles: Sequence[int]) -> int:
     """A warden; where somebody has killed the process that starts them, from another one."""
+    nursery = _nursery()
     try:
-        return _nursery().bear(order, handles)
+        return nursery.bear(order, handles)
     except (BrokenPipeError, ConnectionResetError):
+        nursery.is_gone = True
         os.lseek(order, 0, os.SEEK_SET)
         return _nursery().bear(order, handles)
 

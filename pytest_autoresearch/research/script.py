@@ -21,8 +21,8 @@ from pytest_autoresearch.report.words import WAITS
 from pytest_autoresearch.research.candidate import Candidate, Ruling
 from pytest_autoresearch.research.case import Case
 from pytest_autoresearch.research.doubting import doubted
-from pytest_autoresearch.research.line import FIRST_PAIR, in_vain, moved_up
 from pytest_autoresearch.research.moving import begin_anew, displaced
+from pytest_autoresearch.research.moving_up import FIRST_PAIR, in_vain, moved_up
 from pytest_autoresearch.research.recording import record
 from pytest_autoresearch.research.reviewing import reviewed
 from pytest_autoresearch.research.session import Research

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -73,6 +74,13 @@ def test_where_somebody_kills_the_process_that_bears_wardens_another_one_does(tm
     os.kill(before, signal.SIGKILL)
     assert kept("echo two", tmp_path).stdout == b"two\n"
     assert nursery._nursery().process.pid != before
+
+
+def test_a_process_that_is_no_longer_at_the_other_end_is_not_asked_again(tmp_path: Path) -> None:
+    before = nursery._nursery()
+    before.channel.shutdown(socket.SHUT_RDWR)  # as one that dies: it is there for a moment yet
+    assert kept("echo one", tmp_path).stdout == b"one\n"
+    assert nursery._nursery() is not before
 
 
 def test_a_run_outlives_the_thread_that_began_the_first_one(tmp_path: Path) -> None:
