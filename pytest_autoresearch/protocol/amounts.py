@@ -104,7 +104,9 @@ def parse_limit(text: str) -> Limit:
     """A bound on a secondary metric: ``peak_mb <= 512``, ``accuracy >= 0.9``."""
     found = re.fullmatch(rf"([A-Za-z_][\w./@%-]*)\s*(<=|>=|[<>≤≥])\s*({_NUMBER})", plain_text(text))
     if not found:
-        raise ValueError(f"`{text.strip()[:60]}` is no limit; write `peak_mb <= 512`")
+        bare = re.fullmatch(rf"(.*[<>=≤≥]\s*{_NUMBER})\s*[A-Za-zµ]+(?:/\w+)?", text.strip()[:60])
+        rest = f"`{bare[1]}`, in the unit that the run reports" if bare else "`peak_mb <= 512`"
+        raise ValueError(f"`{text.strip()[:60]}` is no limit; write {rest}")
     value = parse_float(found[3])
     return Limit(found[1], at_most=value) if found[2] in _AT_MOST else Limit(found[1], at_least=value)
 

@@ -50,6 +50,9 @@ OWN_LOCK = ".github/autoresearch.lock"
 
 _LOCKS_FOLDED = tuple(name.casefold() for name in LOCKS)
 
+NO_TARGET = "is no target file"
+"""How a refusal ends that says nothing else against a file."""
+
 OUTPUTS = ("run.log", "results.tsv")
 
 SEARCHED = 2_000
@@ -115,7 +118,7 @@ class Scope:
         if posixpath.dirname(path) == self.directory and posixpath.basename(path) in OUTPUTS:
             return f"{path} is written by the harness"
         if not any(rule.covers(path) for rule in self.target_rules):
-            return f"{path} is no target file"
+            return f"{path} {NO_TARGET}"
         return None if self.shadowing is None else self.shadowing.refusal(path)
 
     def part_of_protocol(self, path: str) -> str | None:

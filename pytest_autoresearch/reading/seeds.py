@@ -351,7 +351,7 @@ def _differ(path: str, before: bytes, after: bytes) -> bool:
 
 
 def _only_seeds_differ_in_text(path: str, before: bytes, after: bytes) -> bool:
-    if path.lower().endswith((*PYTHON, ".ipynb")):
+    if path.lower().endswith((*(PYTHON - {".pyx"}), ".ipynb")):  # Cython need not be Python
         return False
     try:
         old, new = before.decode(), after.decode()

@@ -22,12 +22,12 @@ from pytest_autoresearch.protocol.experiment import (
     differing,
     fingerprint,
 )
+from pytest_autoresearch.protocol.scope import NO_TARGET, Scope
 from pytest_autoresearch.text import clean, last_words, one_line
 
 if TYPE_CHECKING:
     from pytest_autoresearch.notebook.git import Git
     from pytest_autoresearch.notebook.ledger import Pending
-    from pytest_autoresearch.protocol.scope import Scope
 
 LONGEST_WORDS = 10_000  # characters of a description or a hypothesis; an agent of ours says far less
 LARGEST_CHANGE = 5_000_000  # bytes; more is not stored in anybody's repository
@@ -198,7 +198,7 @@ class Drafts:
         ``base`` is the state of the incumbent that it is to beat.
         """
         changes = self._with_cells_only(self._without_leftovers(changes, state), state)
-        refusal, stored = self._refuse(proposal, changes)
+        refusal, stored = self._refuse(proposal, changes, state)
         state = dict(state)
         for change in stored:
             if change.data is None:
@@ -238,7 +238,9 @@ class Drafts:
         changed = differing(before, state)
         return sum(self._lines(state.get(path)) - self._lines(before.get(path)) for path in changed)
 
-    def _refuse(self, proposal: Proposal, changes: Sequence[Change]) -> tuple[Ruling | None, Sequence[Change]]:
+    def _refuse(
+        self, proposal: Proposal, changes: Sequence[Change], state: Mapping[str, FileEntry]
+    ) -> tuple[Ruling | None, Sequence[Change]]:
         """What the changes themselves decide without a run, and the part of them that may be stored."""
         if proposal.failure is not None:
             return Ruling(Reason.AGENT_ERROR, last_words(proposal.failure, LONGEST_FAILURE)), ()
@@ -248,8 +250,13 @@ class Drafts:
             return Ruling(Reason.OUT_OF_SCOPE, f"more than {LARGEST_CHANGE // 1_000_000} MB changed"), ()
         outside = {change.path: why for change in changes if (why := self._refuse_path(change))}
         within = [change for change in changes if change.path not in outside]
+        if not outside:
+            return None, within
+        path, why = next(iter(outside.items()))
+        if path not in state and why.endswith(NO_TARGET):
+            why += "; new files that git ignores are left out"  # what a tool leaves behind, say
         # A file's name is the agent's words: it may hold anything but a slash.
-        return (Ruling(Reason.OUT_OF_SCOPE, one_line(next(iter(outside.values())))) if outside else None), within
+        return Ruling(Reason.OUT_OF_SCOPE, one_line(why)), within
 
     def _without_leftovers(self, changes: Sequence[Change], state: Mapping[str, FileEntry]) -> Sequence[Change]:
         """Without new files that are no target's and that git would not see: an agent's own notes, not its proposal.

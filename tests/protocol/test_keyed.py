@@ -136,6 +136,8 @@ def test_a_file_that_makes_no_sense_is_refused(fields: str, complaint: str) -> N
         ("## Guard\nAll tests must pass", 12, "Guard: `All tests must pass` is prose", "name tests or a command"),
         ("## Guard Command\n", 11, "Guard Command: is empty", "bash check.sh"),
         ("## Limits\nno new deps", 12, "`no new deps` is no limit", "peak_mb <= 512"),
+        ("## Limits\n- latency <= 30 ms", 12, "no limit; write `latency <= 30`, in the unit", ""),
+        ("## Limits\n- rate >= 2e3req/s", 12, "no limit; write `rate >= 2e3`, in the unit", ""),
         (
             "## Checks\n- `ruff check .`\n- No secrets in the code at all",
             13,

@@ -205,6 +205,7 @@ LANGUAGES = [
     ("a.php", "mt_srand(42);", "mt_srand(43);"),
     ("a.lua", "math.randomseed(42)", "math.randomseed(43)"),
     ("a.swift", "srand48(42)", "srand48(43)"),
+    ("a.pyx", "cdef int seed = 42\nsrand(seed)", "cdef int seed = 43\nsrand(seed)"),
 ]
 
 
