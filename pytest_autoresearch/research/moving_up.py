@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pytest_autoresearch.research.session import Research
 
 FIRST_PAIR = 0  # the seed of a candidate's first run, where seeds are paired
+LINE_SEED = 6_000_000  # the seed of that run where they are not: no run that it is compared with has it
 
 
 def moved_up(research: Research, case: Case, candidate: Candidate) -> Script[tuple[Candidate, Ruling | None]]:
@@ -31,7 +32,7 @@ def moved_up(research: Research, case: Case, candidate: Candidate) -> Script[tup
             words = f"candidate run on top of {ahead.number:04d}, which is not decided"
             research.phase(number, words, budget=research.runs.budget)
             pair = FIRST_PAIR if research.protocol.paired_seeds else None
-            case.made = [(yield from research.runs.of_case(case, there.state, Role.CANDIDATE, 0, pair=pair))]
+            case.made = [(yield from research.runs.of_case(case, there.state, Role.CANDIDATE, LINE_SEED, pair=pair))]
         if line.ahead(number) == ahead:
             research.phase(number, f"until {ahead.number:04d} is decided")
             yield Await(partial(line.has_moved, number, ahead))

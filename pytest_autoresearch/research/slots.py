@@ -334,8 +334,14 @@ class Slots:
         self._wake()
 
     def _wake(self) -> None:
-        """Go on with those whose waiting is over."""
-        while (ticket := next((each for each in self.live if _is_over(each.wanted)), None)) is not None:
+        """Go on with those whose waiting is over.
+
+        Not after an error: the session ends with it, and nobody would be told of what was recorded since.
+        """
+        while all(each.error is None for each in self._done):
+            ticket = next((each for each in self.live if _is_over(each.wanted)), None)
+            if ticket is None:
+                return
             ticket.wanted = None
             self._step(ticket)
 

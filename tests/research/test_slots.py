@@ -34,7 +34,7 @@ from pytest_autoresearch.research.baseline import refresh
 from pytest_autoresearch.research.loop import Loop
 from pytest_autoresearch.research.session import Research
 from pytest_autoresearch.research.slots import Ticket, Worker
-from pytest_autoresearch.research.work import Script, Seat, one
+from pytest_autoresearch.research.work import Await, Check, Script, Seat, one
 from tests.conftest import Project
 from tests.research.noisy import make_noisy
 from tests.research.side_by_side import World, every
@@ -181,6 +181,8 @@ def test_who_would_be_kept_is_run_on_top_of_those_ahead_of_it_and_not_again_once
     assert len(made) == len(third.measurements) + len(third.earlier)
     assert {run.value for run in third.measurements if run.role is Role.CANDIDATE} == {12}
     assert {run.value for run in third.earlier} == {20, 24}, "beside its own base"
+    mine = next(run.seed for run in third.measurements if run.role is Role.CANDIDATE)
+    assert mine not in {run.seed for run in third.earlier}, "a seed of its own, as if it had been run later"
 
 
 def test_a_run_on_top_of_who_is_then_discarded_is_no_evidence_and_the_change_is_run_without_that(root: Path) -> None:
@@ -456,6 +458,30 @@ def test_a_proof_that_goes_wrong_is_no_trouble_of_the_baseline(root: Path, monke
             pass
         assert ended is not None and isinstance(ended.error, LabError)
         assert ended.number > 0 and ended.number not in {e.number for e in research.history}
+
+
+def test_who_waits_for_another_does_not_go_on_once_that_one_went_wrong(root: Path) -> None:
+    """The session ends with the error: a keep that was recorded meanwhile would be told to nobody."""
+    left, went_on = threading.Event(), threading.Event()
+
+    def fails() -> Script[None]:
+        yield Check("true", {}, 1.0)
+        left.set()
+        raise LabError("the disk is full")
+
+    def waits() -> Script[None]:
+        yield Seat()
+        yield Await(left.is_set)
+        went_on.set()
+
+    with World({}, total).session(root, workers="2") as research:
+        assert next(every(research)).number == 0
+        research.slots.complete()
+        research.slots.start(2, waits())
+        research.slots.start(1, fails())
+        while (ended := research.slots.wait()) is None:
+            pass
+        assert isinstance(ended.error, LabError) and left.is_set() and not went_on.is_set()
 
 
 def test_a_slot_goes_on_though_what_it_does_between_two_runs_went_wrong() -> None:
