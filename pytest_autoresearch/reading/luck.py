@@ -42,6 +42,8 @@ _GENERATORS = (
     "isaac",
     "wyrand",
 )
+_OF_RANDOM = frozenset("generator gen engine source state device number numbers stream core rng".split())
+"""What makes a generator of `Random…`: a `RandomForest` is none."""
 _KEYS = frozenset({"key", "wrap_key_data"})
 _SKIPS = frozenset({"advance", "jumped", "jump", "discard", "set_stream", "set_word_pos", "randjump", "bit_generator"})
 _DRAWS = frozenset(
@@ -100,4 +102,7 @@ def declares(name: str) -> bool:
 
 def _is_generator(owner: str) -> bool:
     last = owner.rpartition(".")[2]
-    return last in ("mt", "jr", "bit_generator") or any(word.startswith(_GENERATORS) for word in _words(last))
+    words = _words(last)
+    if words[0] == "random" and len(words) > 1 and words[1] not in _OF_RANDOM:
+        return False
+    return last in ("mt", "jr", "bit_generator") or any(word.startswith(_GENERATORS) for word in words)

@@ -15,7 +15,7 @@ from pytest_autoresearch.reading.door import PYTHON, is_code, read_source
 from pytest_autoresearch.reading.luck import CONVERSIONS, declares, only_draws, says_seed, sets_luck, takes_seed
 from pytest_autoresearch.reading.notebook import read_notebook
 from pytest_autoresearch.reading.settings import masked_calls, masked_flags, masked_settings
-from pytest_autoresearch.reading.source import Binding, Call, Kind, Source, Span, Token, Unread
+from pytest_autoresearch.reading.source import LARGEST, Binding, Call, Kind, Source, Span, Token, Unread
 
 _SIGNS = frozenset("+ - * / // % ** ^ & | << >> ~ ( ) [ ] { } , . : :: -> ! ; @ < > ? ?? || && ${ :- $ ` == !=".split())
 _RESERVED = frozenset("if else for while lambda await yield async function return new match case do switch".split())
@@ -109,8 +109,9 @@ class _Masked:
         for binding in self.source.bindings:
             if says_seed(binding.name):
                 self._take_binding(binding)
-            elif binding.name == "_" and binding.statement is not None and self._draws(binding.value):
-                self._drop("draw", binding.statement)
+            elif binding.name == "_" and "_" not in self.reads.by_name and self._draws(binding.value):
+                if binding.statement is not None:
+                    self._drop("draw", binding.statement)
         self._take_flags()
         self._follow_names()
         for span in self.source.imports:
@@ -256,7 +257,8 @@ class _Masked:
                 if tokens[at + 1].text == "$" and after + 1 < len(tokens):
                     self._hide("call", Span(after, after + 2))
                 if after < len(tokens) and tokens[after].kind in (Kind.NUMBER, Kind.TEXT):
-                    self._hide("call", Span(after, after + 1))
+                    if not _FLAG.fullmatch(tokens[after].text.strip("\"'`")):
+                        self._hide("call", Span(after, after + 1))
 
     def _follow_names(self) -> None:
         """Names that are read in seeds and nowhere else hold seeds themselves, as do parameters."""
@@ -351,6 +353,8 @@ def _differ(path: str, before: bytes, after: bytes) -> bool:
 
 
 def _only_seeds_differ_in_text(path: str, before: bytes, after: bytes) -> bool:
+    if max(len(before), len(after)) > LARGEST:
+        return False
     if path.lower().endswith((*(PYTHON - {".pyx"}), ".ipynb")):  # Cython need not be Python
         return False
     try:

@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from pytest_autoresearch.patterns import regex
-from pytest_autoresearch.reading.luck import says_seed, takes_seed
+from pytest_autoresearch.reading.luck import says_seed, sets_luck, takes_seed
 from pytest_autoresearch.reading.source import LARGEST, Unread
 
 _BINDING = regex(
@@ -17,7 +17,7 @@ _BINDING = regex(
 )
 _FLAG = regex(r"(?P<head>(?<![\w.-])--?(?P<key>[A-Za-z][\w.-]*)[ =]+)[\"']?[-+]?[\w.]+[\"']?(?P<more>)(?P<remark>)")
 _CALL = regex(
-    r"(?P<owner>(?:[A-Za-z_]\w{0,80}(?:\.|::|:|->)){0,6})(?P<name>[A-Za-z_]\w{0,80}!?)"
+    r"(?<!\w)(?P<owner>(?:[A-Za-z_]\w{0,80}(?:\.|::|:|->)){0,6})(?P<name>[A-Za-z_]\w{0,80}!?)"
     r"(?P<given>\(\s{0,9}[-+]?\d\w{0,40}(?:\s{0,9},\s{0,9}[-+]?\d\w{0,40}){0,9})"
 )
 
@@ -40,6 +40,8 @@ def masked_calls(text: str) -> str:
     def mask(found: re.Match[str]) -> str:
         owner = ".".join(re.findall(r"\w+", found["owner"]))
         seeds = takes_seed(found["name"], owner)
+        if "," in found["given"] and not sets_luck(found["name"], owner):
+            seeds = False  # `Random(1, 6)` may be a draw from a range
         return f"{found['owner']}{found['name']}(«seed»" if seeds else found[0]
 
     return _CALL.sub(mask, text)
@@ -116,8 +118,12 @@ def _follows_flag(pairs: list[tuple[str, Any]], at: int) -> bool:
     """Whether an entry of a list is the value of a flag that says seed: `[--seed, 1]`."""
     if at == 0 or pairs[at][0] or pairs[at - 1][0]:
         return False
-    before = getattr(pairs[at - 1][1], "value", pairs[at - 1][1])
-    return isinstance(before, str) and re.fullmatch(r"--?[A-Za-z][\w-]*", before) is not None and says_seed(before)
+    before, value = (getattr(each, "value", each) for _, each in pairs[at - 1 : at + 1])
+    return _is_flag(before) and says_seed(before) and not _is_flag(value)
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"--?[A-Za-z][\w-]*", value) is not None
 
 
 def _parts(item: Any) -> list[tuple[str, Any]] | None:
