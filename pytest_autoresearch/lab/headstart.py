@@ -112,7 +112,7 @@ class HeadStart:
         Its deadline counts from now. Its duration counts what was loaded ahead too, as that of any other run does.
         """
         variables = {name: value for name, value in command.env.items() if self.command.env.get(name) != value}
-        if not self._fits(command, view, variables):
+        if not self._fits(command, view, variables) or self._is_dead():
             return None
         told = time.monotonic()
         try:
@@ -139,6 +139,11 @@ class HeadStart:
     def close(self) -> None:
         """End it, if it still waits."""
         self.cleanup.close()
+
+    def _is_dead(self) -> bool:
+        """Whether its outermost process is; what that had started may still be there, and would answer."""
+        assert self.run.child is not None
+        return os.waitid(os.P_PID, self.run.child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def _fits(self, command: Command, view: View, variables: Mapping[str, str]) -> bool:
         """Whether this is what would be started now, but for what a run is told by variables of ours."""
