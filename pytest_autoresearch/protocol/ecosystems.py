@@ -186,8 +186,8 @@ def _fallback(files: Mapping[str, str]) -> Command | None:
 
 def _only_builds(rule: str) -> bool:
     """Whether a rule of a makefile compiles a program and does not run it."""
-    recipe = [line for line in rule.split("\n")[1:] if line.strip()]
-    return bool(recipe) and all(_BUILDS.search(line) for line in recipe)
+    steps = [step for line in rule.split("\n")[1:] for step in re.split(r"&&|;", line) if step.strip()]
+    return bool(steps) and all(_BUILDS.search(step) for step in steps)
 
 
 def _parents(path: str) -> list[str]:

@@ -301,6 +301,10 @@ def test_a_prompt_becomes_the_protocol_that_it_describes(name: str, tmp_path: Pa
         ("## Metric\n\nval_bpb, lower is better", "val_bpb", LOWER, False),
         ("## Success metric\n\n`took`: smaller is better", "took", LOWER, False),
         ("## Evaluation\n\nThe score is `mAP`, larger is better.", "mAP", HIGHER, False),
+        ("Goal: find the largest batch that fits `vram`; minimize `val_loss`.", "val_loss", LOWER, False),
+        ("Goal: with the largest model that fits, minimize `val_bpb`.", "val_bpb", LOWER, False),
+        ("Goal: scale `batch_size` up to 512, minimize `val_loss`.", "val_loss", LOWER, False),
+        ("## Metric\n\nNote: lower is better\n\n`val_loss` is printed at the end.", "val_loss", LOWER, False),
         (
             "## Metrics\n\n| Metric | Direction | Role |\n|---|---|---|\n| `mem` | minimize | secondary |\n"
             "| `hits` | maximize | primary |",
@@ -342,6 +346,25 @@ def test_what_may_change_is_found_in_the_words_that_say_so(tmp_path: Path, said:
     assert [rule.pattern for rule in protocol.targets] == ["w.py", "conf/"]
     assert [rule.pattern for rule in protocol.readonly] == ["e.py"]
     assert protocol.run == "python w.py"
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Only modify `w.py`. Read only `w.py` and `e.py` first; `e.py` is read only.",
+        "Only modify `w.py`.\n\n## Data\n\n- In: `raw.csv`\n- Out: `w.csv`\n\n## Must not change\n\n`e.py` scores what `w.py` writes.",
+        "## Must not change\n\n`w.py` is the only file you may edit. Everything else is fixed.\n\n- `e.py`",
+        "Only modify `w.py`.\n\n## Status\n\n- \u2705 `e.py` ran once\n- \u274c `w.py` is slow\n\nNever modify `e.py`.",
+        "## Scope\n\nIn: `w.py`\nOut: `e.py` (it scores what `w.py` writes)",
+    ],
+)
+def test_files_that_are_only_spoken_of_are_neither_open_nor_closed(tmp_path: Path, said: str) -> None:
+    for name in ("w.py", "e.py", "raw.csv"):
+        (tmp_path / name).touch()
+    (tmp_path / "program.md").write_text(f"# x\n\nRun: `python w.py`\n\nMinimize `loss`.\n\n{said}\n")
+    protocol = import_session(tmp_path).protocol
+    assert [rule.pattern for rule in protocol.targets] == ["w.py"]
+    assert [rule.pattern for rule in protocol.readonly] == ["e.py"]
 
 
 def test_bounds_on_printed_numbers_become_limits_and_the_rest_is_kept(tmp_path: Path) -> None:

@@ -24,7 +24,8 @@ _NOT_RUN_TITLE = regex(r"\b(?:rules?|criteria|results?|metrics?|files?|why|what|
 _LAUNCH = regex(
     r"\b(?P<verb>launch(?:ed)?(?: it)?"
     r"|run(?: it| eval(?:uation)?| the (?:experiment|benchmark|evaluation|training|script))?"
-    r"|start(?: it)?|execute|invoke|benchmark|command|evaluate|eval|train)\b"
+    r"|start(?: it)?(?! (?:the|a) (?:\w+ )?(?:server|service|backend|daemon|database|container))"
+    r"|execute|invoke|benchmark|command|evaluate|eval|train)\b"
     r"(?P<between>[^`\n]{0,40})`(?P<command>[^`\n]{2,300})`",
     re.IGNORECASE,
 )

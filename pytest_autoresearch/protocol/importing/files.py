@@ -25,7 +25,8 @@ _OPEN = regex(
 _NO_SCOPE = regex(r"\b(?:target metric|target value|how|why|scope note|budget|read (?:these|the) |read in)\b")
 _FORBIDS = regex(
     r"\b(?:do not (?:modify|edit|touch|change)|don't (?:modify|edit|touch|change)|never (?:modify|edit|touch|change)|"
-    r"not be (?:modified|edited|changed)|must not (?:change|be)|read[- ]?only|immutable|fixed(?: evaluation)?|"
+    r"not be (?:modified|edited|changed)|must not (?:change|be)|read-?only|immutable|fixed(?: evaluation)?|"
+    r"(?:is|are|be|as|stays?|remains?) read only|read only(?=\s{0,3}(?:[.,;:)*|]|$))|"  # not `read only `w.py` first`
     r"off.limits)\b",
     re.IGNORECASE,
 )
@@ -48,7 +49,11 @@ _BETWEEN = regex(
 )
 _MARK = regex(r"[\s>*-]{0,8}(?:(?P<open>[✅✓✔])|[❌🚫🔒⛔✗✘])\ufe0f?\s{0,3}")
 _FIELD_OPEN = frozenset("in editable mutable modifiable allowed edit".split())
-_ONLY = regex(r"\b(?:only (?:modify|edit|change)|(?:modify|edit|change) only)\b", re.IGNORECASE)
+_ONLY = regex(
+    r"\b(?:only (?:modify|edit|change)|(?:modify|edit|change) only|"
+    rf"the only (?:source )?files? (?:that )?{_WHO} (?:may |can |should )?(?:modify|edit|change|touch))\b",
+    re.IGNORECASE,
+)
 _PATH_WORD = regex(r"(?=[^\s]{0,200}[\w*])[\w./*@+-]{0,120}(?:\.[A-Za-z]\w{0,9}|/)(?:[\w.*/-]{0,80})")
 _NO_FILE = regex(
     r"\d+(?:\.\d+)*|[\w.]+\(.*|https?://.*|[^\s<]*<\S*|(?:results|run|log)\.(?:tsv|log|txt)|e\.g\.?|i\.e\.?"
@@ -74,7 +79,7 @@ def read_files(draft: Draft, pieces: Sequence[Piece]) -> None:
                         _take(draft, path, "", mode)
         elif piece.kind in ("item", "row", "text", "quote"):
             text = " — ".join(piece.cells) if piece.kind == "row" else piece.text
-            if not _read_fields(draft, text):
+            if not _read_fields(draft, text, mode):
                 _read_text(draft, piece, one_line(text), mode)
 
 
@@ -135,10 +140,13 @@ def _read_text(draft: Draft, piece: Piece, text: str, mode: str | None) -> None:
             elif re.search(r"\b(?:can|may|you) (?:modify|edit|change)\b", lead):
                 draft.may_change(path)
         return
-    begins = next(_paths(text), None)
-    is_list = begins is not None and text.lstrip("`./ ").startswith(begins.lstrip("./"))
-    if mode == "locked" and (piece.kind in ("item", "row") or is_list):
-        _read_locked(draft, piece, text)
+    named = list(_paths(text))
+    begins = bool(named) and text.lstrip("`./ ").startswith(named[0].lstrip("./"))
+    if mode == "locked" and (piece.kind in ("item", "row") or begins) and not _ONLY.search(text):
+        if piece.kind in ("item", "row") or _is_list(text, named):
+            _read_locked(draft, piece, text)
+        else:  # `eval.py scores what train.py writes`
+            draft.must_not_change(named[0], _note(text, named[0]))
         return
     if mode == "open" and piece.kind in ("item", "row", "text") and not _FORBIDS.search(text):
         _read_open(draft, piece, text)
@@ -159,8 +167,11 @@ def _read_text(draft: Draft, piece: Piece, text: str, mode: str | None) -> None:
             draft.may_change(paths[0], _note(text, paths[0]))
 
 
-def _read_fields(draft: Draft, text: str) -> bool:
-    """`In: `train.py`` and `Out: `eval.py``, or ✅ and ❌, each on a line: whether there were any."""
+def _read_fields(draft: Draft, text: str, mode: str | None) -> bool:
+    """`In: `train.py`` and `Out: `eval.py``, or ✅ and ❌, each on a line: whether there were any.
+
+    Where nothing around them speaks of changing files, they may be what a program reads and writes, or what is done.
+    """
     found = False
     for line in text.split("\n"):
         mark = _MARK.match(line)
@@ -171,10 +182,12 @@ def _read_fields(draft: Draft, text: str) -> bool:
         paths = list(_paths(value))
         if not paths or not _LEAD.fullmatch(value[: value.find(paths[0])]):
             continue
+        if words in ("in", "out") and mode is None and (mark is None or not _is_bare(value, paths)):
+            continue
         if words == "out" or _LOCKED.search(words):
             found = True
-            for path in paths:
-                draft.must_not_change(path, _note(value, paths[-1]))
+            for path in paths if _is_list(value, paths) else paths[:1]:
+                draft.must_not_change(path, _note(value, path))
         elif words in _FIELD_OPEN:
             found = True
             for path in paths if _is_list(value, paths) else paths[:1]:
@@ -239,6 +252,13 @@ def _paths(text: str) -> Iterator[str]:
         if is_path(path) and path not in seen:
             seen.add(path)
             yield path
+
+
+def _is_bare(text: str, paths: Sequence[str]) -> bool:
+    """Whether a line holds paths and nothing that is said of them."""
+    for path in paths:
+        text = text.replace(path, " ")
+    return re.fullmatch(r"(?:[\s`,;&+*_./]|\band\b)*", text) is not None
 
 
 def _bare(text: str) -> str:

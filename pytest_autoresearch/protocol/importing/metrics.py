@@ -33,10 +33,13 @@ _GET = regex(
     rf"\bget (?:the|a|an) (?P<way>lowest|highest|best) (?:possible )?[`*]{{0,3}}(?P<name>{_NAME})", re.IGNORECASE
 )
 _AIM = regex(  # `Goal: the highest `score``, `to achieve the lowest possible `val_loss``
-    rf"\b(?P<way>lowest|highest|smallest|largest|greatest)\b[^`.;]{{0,60}}`(?P<name>{_NAME})`", re.IGNORECASE
+    r"\b(?P<way>lowest|highest|smallest|largest|greatest)\b"
+    r"(?:(?!\b(?:and|but|or|that|to|when|where|which|while|with)\b)[^`.,;]){0,60}"  # else it is of another thing
+    rf"`(?P<name>{_NAME})`",
+    re.IGNORECASE,
 )
 _MOVED = regex(  # `drive `p95_ms` down`, `push `f1` as high as possible`
-    rf"`(?P<name>{_NAME})`\s{{1,3}}(?P<way>down|up|as (?:low|small|high|large) as)\b", re.IGNORECASE
+    rf"`(?P<name>{_NAME})`\s{{1,3}}(?P<way>down|up(?! to\b)|as (?:low|small|high|large) as)\b", re.IGNORECASE
 )
 _VERB = regex(
     r"\b(?P<way>minimi[sz]e|maximi[sz]e|reduce|lower|decrease|increase|raise|improve|optimi[sz]e)\s{1,3}"
@@ -48,7 +51,11 @@ _METRIC_LINE = regex(r"\bMETRIC\s{1,4}([A-Za-z_][\w.%/-]{0,60})\s?=")
 _PRINTED = regex(
     r"^\s{0,8}(?:METRIC )?([A-Za-z_][\w./-]{0,60})[ \t]{0,3}[:=][ \t]{0,24}[-+]?(?:[\d<{]|\.\d)", re.MULTILINE
 )
-_TEMPLATE = regex(rf"(?:METRIC )?({_NAME})\s?[:=]\s?<[^<>]{{1,40}}>")  # `ppl: <number>`
+_TEMPLATE = regex(  # `ppl: <number>`, not `experiment: <description>`
+    rf"(?:METRIC )?({_NAME})\s?[:=]\s?<(?:(?:the|a) )?(?:\1|number|value|float|int|num|score|result|seconds|ms|n|x)>"
+)
+_ONE_METRIC = regex(r"(?:(?:the|our) )?(?:\w+ )?metric(?: and \w+)?")  # a heading; not `metric logging`
+_NO_LEAD = frozenset("note goal objective aim target task direction remember reminder important hint tip".split())
 _LED = regex(rf"[`*]{{0,3}}({_NAME}?)[`*]{{0,3}}\s?[,:;(—–-]")  # `val_bpb, lower is better`
 _JSON_KEY = regex(r"\"([A-Za-z_][\w./-]{0,60})\"\s?:\s?[-\d<]")
 _BOUND = regex(
@@ -132,7 +139,8 @@ def _read_section(draft: Draft, section: Sequence[Piece]) -> None:
     """A section whose heading says that it is about the metric."""
     if not section or not _is_about_metric(section[0].title):
         return
-    is_primary = bool({"primary", "main", "key", "metric"} & set(section[0].title.split()))
+    title = section[0].title
+    is_primary = bool({"primary", "main", "key"} & set(title.split())) or _ONE_METRIC.fullmatch(title) is not None
     unkeyed: list[str] = []
     plain = ""
     for piece in section[1:]:
@@ -263,7 +271,9 @@ def _only_name(line: str) -> str | None:
     if first is not None and re.fullmatch(_NAME, first.code.strip()) and not re.search(r"\w{3}", line[: first.start]):
         return first.code.strip()
     led = _LED.match(line)
-    return name_in(led[1]) if led and len(directions_in(line[led.end() :])) == 1 else None
+    if led is None or led[1].lower() in _NO_LEAD or len(directions_in(line[led.end() :])) != 1:
+        return None
+    return name_in(led[1])
 
 
 def _printed_in(piece: Piece) -> list[str]:
