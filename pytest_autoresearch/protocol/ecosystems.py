@@ -35,6 +35,7 @@ _MAKE_RULE = regex(
     re.MULTILINE,
 )
 _BUILDS = regex(r"\$\((?:CC|CXX|NVCC|LD|FC)\)|\b(?:gcc|g\+\+|clang|clang\+\+|cc|c\+\+|nvcc|gfortran|rustc)\s")
+_BESIDE = regex(r"\s{0,9}@?\s{0,9}(?:mkdir|cd|rm|echo|true|:)\b")
 _EXECUTABLE = regex(r"add_executable\s{0,9}\(\s{0,9}([\w.+-]{1,80})\s([^()]{0,4000})\)")
 _PACKAGE_NAME = regex(r"^\s{0,9}name\s{0,9}=\s{0,9}\"([\w-]{1,80})\"", re.MULTILINE)
 _SCRIPT = regex(r"bench|eval|perf|train")
@@ -187,7 +188,9 @@ def _fallback(files: Mapping[str, str]) -> Command | None:
 def _only_builds(rule: str) -> bool:
     """Whether a rule of a makefile compiles a program and does not run it."""
     steps = [step for line in rule.split("\n")[1:] for step in re.split(r"&&|;", line) if step.strip()]
-    return bool(steps) and all(_BUILDS.search(step) for step in steps)
+    return any(_BUILDS.search(step) for step in steps) and all(
+        _BUILDS.search(step) or _BESIDE.match(step) for step in steps
+    )
 
 
 def _parents(path: str) -> list[str]:

@@ -299,6 +299,12 @@ def test_a_prompt_becomes_the_protocol_that_it_describes(name: str, tmp_path: Pa
         ("Goal: beat the baseline `auc` of 0.91.", "auc", HIGHER, True),
         ("## Objective\n\nMinimize **validation perplexity**, printed as `ppl: <number>`.", "ppl", LOWER, True),
         ("## Metric\n\nval_bpb, lower is better", "val_bpb", LOWER, False),
+        (
+            "Minimize the loss, printed as `took: <final loss in bits>`, then `experiment: <description>`.",
+            "took",
+            LOWER,
+            True,
+        ),
         ("## Success metric\n\n`took`: smaller is better", "took", LOWER, False),
         ("## Evaluation\n\nThe score is `mAP`, larger is better.", "mAP", HIGHER, False),
         ("Goal: find the largest batch that fits `vram`; minimize `val_loss`.", "val_loss", LOWER, False),

@@ -52,7 +52,8 @@ _PRINTED = regex(
     r"^\s{0,8}(?:METRIC )?([A-Za-z_][\w./-]{0,60})[ \t]{0,3}[:=][ \t]{0,24}[-+]?(?:[\d<{]|\.\d)", re.MULTILINE
 )
 _TEMPLATE = regex(  # `ppl: <number>`, not `experiment: <description>`
-    rf"(?:METRIC )?({_NAME})\s?[:=]\s?<(?:(?:the|a) )?(?:\1|number|value|float|int|num|score|result|seconds|ms|n|x)>"
+    rf"(?:METRIC )?({_NAME})\s?[:=]\s?<(?![^<>]{{0,40}}\b(?:description|text|reason|summary|status|name|command|hash"
+    r"|commit|message|words?|idea|hypothesis|path|file|date|title)\b)[^<>]{1,40}>"
 )
 _ONE_METRIC = regex(r"(?:(?:the|our) )?(?:\w+ )?metric(?: and \w+)?")  # a heading; not `metric logging`
 _NO_LEAD = frozenset("note goal objective aim target task direction remember reminder important hint tip".split())
